@@ -1,0 +1,1 @@
+"""Polyscene: a recommender system with a language model at its core."""

@@ -1,0 +1,1 @@
+"""The words everyone speaks: types, contracts, errors and settings."""

@@ -1,0 +1,104 @@
+"""The one error family.
+
+Every error says what was expected, what was found and what to do. Each class also subclasses the
+builtin it specialises, so a caller may catch either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning", "repaired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with the input, in the words of the person who has to mend it.
+
+    Attributes:
+        what: what is wrong, in a few words.
+        expected: what Polyscene needed.
+        found: what it met instead; hostile text is shortened and escaped.
+        remedy: what the user can do.
+        file: the file as the user named it, where there is one.
+        row: 1-based data row (a header does not count), where one is known.
+        column: the column or configuration key, where one is known.
+        count: how many rows or values have this problem.
+        severity: "error" stops the work, "warning" does not, "repaired" was mended as asked.
+        scenario: the scenario in which it was met, where there is one.
+    """
+
+    what: str
+    expected: str
+    found: str
+    remedy: str
+    file: str | None = None
+    row: int | None = None
+    column: str | None = None
+    count: int = 1
+    severity: Severity = "error"
+    scenario: str | None = None
+
+    def __str__(self) -> str:
+        place = ", ".join(
+            part
+            for part in (
+                self.file,
+                None if self.row is None else f"row {self.row}",
+                None if self.column is None else f"column {self.column}",
+            )
+            if part
+        )
+        times = f" ({self.count:,} times)" if self.count > 1 else ""
+        head = f"{place}: {self.what}{times}" if place else f"{self.what}{times}"
+        return f"{head}\n  expected: {self.expected}\n  found:    {self.found}\n  remedy:   {self.remedy}"
+
+
+class PolysceneError(Exception):
+    """The root of all errors that Polyscene raises on purpose."""
+
+
+class ProblemsError(PolysceneError, ValueError):
+    """One or more problems with what the user gave.
+
+    Args:
+        problems: at least one problem; all are shown.
+    """
+
+    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = (
+            (problems,) if isinstance(problems, Problem) else tuple(problems)
+        )
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class ConfigError(ProblemsError):
+    """The configuration cannot be used as it is written."""
+
+
+class DataError(ProblemsError):
+    """The tables cannot be used as they are."""
+
+
+class ModelError(PolysceneError, RuntimeError):
+    """A language model cannot be found, verified or used."""
+
+
+class UnknownIdError(PolysceneError, LookupError):
+    """A user, item, scenario, signal or run that was asked for does not exist."""
+
+
+class RunError(PolysceneError, RuntimeError):
+    """A run folder is missing, incomplete or made by an incompatible version."""
+
+
+class MissingExtraError(PolysceneError, ImportError):
+    """An optional part is not installed; the text names the extra that brings it."""
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """Return hostile text fit for a terminal: escaped, on one line, at most `limit` characters."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

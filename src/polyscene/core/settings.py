@@ -1,0 +1,300 @@
+"""The one place where settings are described: `polyscene.toml`, then the environment.
+
+Unknown keys are refused with the nearest right one. `POLYSCENE_LANGUAGE__MODEL=…` overrides
+`[language] model`. Nothing here touches a table; `polyscene.data` reads those.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from polyscene.core.errors import ConfigError, Problem, shown
+
+TableFormat = Literal["parquet", "csv", "tsv", "jsonl", "sqlite"]
+OnDuplicate = Literal["error", "first", "last"]
+OnUnknown = Literal["error", "drop", "add"]
+Protocol = Literal["temporal", "leave_last_out", "given", "progressive"]
+SignalName = Literal[
+    "popularity",
+    "recency",
+    "transitions",
+    "linear",
+    "factors",
+    "neighbours",
+    "content",
+    "content_transitions",
+    "elsewhere",
+]
+ALL_SIGNALS: tuple[SignalName, ...] = get_args(SignalName)
+
+
+class Strict(BaseModel):
+    """A settings block that refuses what it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class TableSettings(Strict):
+    """Where one table lies and how to read it.
+
+    `path` is a file, a folder, a glob or a list of them, relative to the configuration file.
+    """
+
+    path: str | list[str]
+    format: TableFormat | None = Field(None, description="taken from the file's name where absent")
+    where: str | None = Field(None, description="a filter in SQL over the table's own columns")
+    query: str | None = Field(None, description="for sqlite files: the SELECT that yields the table")
+    separator: str | None = Field(None, min_length=1, max_length=1, description="for csv; default ','")
+    encoding: Literal["utf8", "latin1", "utf8-lossy"] = "utf8"
+    null_values: list[str] = Field(default_factory=list, description="texts that mean 'missing'")
+
+
+class ItemsSettings(TableSettings):
+    """The catalogue of one scenario."""
+
+    id: str
+    text: list[str] = Field(default_factory=list, description="columns with words, best first")
+    categorical: list[str] = Field(default_factory=list)
+    numeric: list[str] = Field(default_factory=list)
+    time: str | None = Field(None, description="when the item became available")
+    time_format: str | None = None
+    timezone: str = "UTC"
+    on_duplicate: OnDuplicate = "error"
+
+
+class UsersSettings(TableSettings):
+    """What is known of people beside their events."""
+
+    id: str
+    categorical: list[str] = Field(default_factory=list)
+    numeric: list[str] = Field(default_factory=list)
+    on_duplicate: OnDuplicate = "error"
+
+
+class EventsSettings(TableSettings):
+    """What people did: one row per event (`item`), or one row per choice (`items`)."""
+
+    user: str
+    item: str | None = Field(None, description="column with one item id per row")
+    items: str | None = Field(None, description="column with a list of item ids; the last is the choice")
+    action: str | None = None
+    value: str | None = None
+    time: str | None = Field(None, description="time stamp or sequence number")
+    time_format: str | None = Field(None, description="a strptime format, or 's', 'ms', 'us', 'sequence'")
+    timezone: str = "UTC"
+    split: str | None = Field(None, description="column with train, valid, test or context")
+    on_unknown_item: OnUnknown = "error"
+    on_bad_row: Literal["error", "drop"] = "error"
+
+    @model_validator(mode="after")
+    def _one_layout(self) -> Self:
+        if (self.item is None) == (self.items is None):
+            raise ValueError("name exactly one of 'item' (one event per row) and 'items' (one choice per row)")
+        return self
+
+
+class Objective(Strict):
+    """One thing that a scenario wants to happen."""
+
+    action: str
+    loss: Literal["bce", "mse"] = "bce"
+    weight: float = Field(1.0, gt=0)
+
+
+class ScenarioSettings(Strict):
+    """A place where recommendations appear."""
+
+    items: ItemsSettings
+    events: EventsSettings
+    users: UsersSettings | None = None
+    template: str | None = Field(None, description="the item's text, e.g. '{title}. Brand: {brand}.'")
+    objectives: list[Objective] = Field(
+        default_factory=list, description="actions that count as choices, with weights; default: all"
+    )
+    actions: dict[str, float] = Field(
+        default_factory=dict, description="weight of each action in what is learned; 0 ignores it"
+    )
+    weight: float = Field(1.0, gt=0, description="the scenario's share in joint training")
+    users_are_local: bool = Field(False, description="same id elsewhere is another person")
+    repeats: bool | None = Field(
+        None, description="can a user choose an item again? default: whether anyone did in training"
+    )
+    signals: list[SignalName] = Field(default_factory=lambda: list(ALL_SIGNALS))
+
+
+class LanguageSettings(Strict):
+    """The language model."""
+
+    model: str = Field("minilm", description="'minilm' (carried), a Hugging Face id, or a folder")
+    tuning: Literal["none"] = "none"
+    max_tokens: int = Field(128, ge=8, le=8192, description="longer texts are cut")
+    batch_tokens: int = Field(4096, ge=64, description="padded tokens per batch")
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: str = "auto"
+    download: bool = Field(False, description="may the model be fetched from the Hugging Face hub?")
+
+
+class EvaluationSettings(Strict):
+    """How runs are judged."""
+
+    protocol: Protocol = "temporal"
+    cutoffs: list[int] = Field(default_factory=lambda: [5, 10, 20], min_length=1)
+    test_share: float = Field(0.1, gt=0, lt=1, description="temporal: latest share of events that is judged")
+    valid_share: float = Field(0.1, gt=0, lt=1, description="share of training the fusion learns from")
+    warmup: float = Field(0.5, gt=0, lt=1, description="progressive: the share that is trained on first")
+    max_cases: int | None = Field(None, ge=1, description="judge a random sample of this many choices")
+    bootstrap: int = Field(1000, ge=0, description="resamples for intervals; 0 draws none")
+
+
+class FusionSettings(Strict):
+    """The learned combination of signals."""
+
+    hidden: int = Field(32, ge=1)
+    epochs: int = Field(30, ge=1)
+    max_choices: int = Field(8000, ge=10, description="choices learned from, the latest")
+    max_catalogue: int = Field(
+        20_000, ge=10, description="above it, the softmax runs over importance-weighted candidates"
+    )
+
+
+class RuntimeSettings(Strict):
+    """Where and how to compute; never changes what is learned."""
+
+    threads: int | None = Field(None, ge=1)
+    runs: str = Field("runs", description="folder of the runs, relative to the configuration file")
+    cache: str | None = Field(None, description="folder of encoded texts; default: the user's cache folder")
+    blocks_mb: int = Field(256, ge=16, description="memory for one block of scores")
+
+
+class Settings(BaseSettings):
+    """A whole project: `polyscene.toml` as it was meant."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="POLYSCENE_", env_nested_delimiter="__"
+    )
+
+    name: str = "polyscene"
+    seed: int = Field(7, ge=0)
+    sequence_clock: Literal["local", "shared"] = "local"
+    language: LanguageSettings = Field(default_factory=LanguageSettings)
+    scenarios: dict[str, ScenarioSettings] = Field(min_length=1)
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+    fusion: FusionSettings = Field(default_factory=FusionSettings)
+    runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment beats the file; nothing else is looked at."""
+        return env_settings, init_settings
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read `path`, apply the environment and validate.
+
+        Raises:
+            ConfigError: the file is missing, is not TOML, or holds what cannot be used; every problem is
+                listed, unknown keys with the nearest right one.
+        """
+        return cls.parse(_toml(path), file=str(path))
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], file: str = "settings") -> Self:
+        """Validate settings that are already in memory; `file` names them in errors."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise ConfigError([_problem(line, file) for line in error.errors()]) from None
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigError(
+            Problem(
+                "the configuration is not there",
+                "a TOML file that describes the project",
+                "a folder" if path.is_dir() else "nothing at this path",
+                "name it with --config, or let `polyscene init FOLDER` write one from your tables",
+                file=str(path),
+            )
+        )
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        found, remedy = f"byte {error.start} is not UTF-8", "save the file as UTF-8"
+    except tomllib.TOMLDecodeError as error:
+        found, remedy = str(error), "mend the line named above; strings need quotes, tables need [brackets]"
+    raise ConfigError(Problem("the configuration is not TOML", "TOML 1.0", found, remedy, file=str(path)))
+
+
+def _problem(line: Any, file: str) -> Problem:  # noqa: ANN401 - pydantic's own loose record
+    where = [str(part) for part in line["loc"]]
+    key = ".".join(where)
+    found = shown(line.get("input"))
+    if line["type"] != "extra_forbidden":
+        remedy = "give the key" if line["type"] == "missing" else "change the value"
+        message = str(line["msg"]).removeprefix("Value error, ")
+        return Problem("this setting cannot be used", message, found, remedy, file=file, column=key)
+    allowed = sorted(_keys_at(Settings, where[:-1]))
+    near = difflib.get_close_matches(where[-1], allowed, n=1, cutoff=0.5)
+    remedy = f"did you mean '{near[0]}'?" if near else "remove it"
+    return Problem(
+        f"unknown key '{where[-1]}'", "one of " + ", ".join(allowed), found, remedy, file=file, column=key
+    )
+
+
+def _keys_at(model: type[BaseModel], path: list[str]) -> set[str]:
+    """Return the keys that are known where `path` leads, walking through dicts, lists and options."""
+    current: Any = model
+    for part in path:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(part)
+            current = None if field is None else field.annotation
+        else:
+            current = next(iter(get_args(current)[-1:]), None)
+        models = [a for a in (current, *get_args(current)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        if models and not str(current).startswith(("dict", "list")):
+            current = models[0]
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return set(current.model_fields)
+    return set()
+
+
+def environment_keys() -> list[str]:
+    """Return the names of the environment variables that are in force, for `doctor`."""
+    return sorted(name for name in os.environ if name.startswith("POLYSCENE_"))
+
+
+__all__ = [
+    "ALL_SIGNALS",
+    "EvaluationSettings",
+    "EventsSettings",
+    "FusionSettings",
+    "ItemsSettings",
+    "LanguageSettings",
+    "Objective",
+    "RuntimeSettings",
+    "ScenarioSettings",
+    "Settings",
+    "SignalName",
+    "TableSettings",
+    "UsersSettings",
+    "environment_keys",
+]
