@@ -1,0 +1,160 @@
+"""Who asks, when, and what they had done by then: the batches that signals score.
+
+A history is what a deployed system would know at that moment: strictly earlier events only, so that the
+items of one basket never see each other. It does not score anything and does not know the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+
+from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.data.schema import EventLog
+
+HISTORY_LENGTH = 50
+"""Only the latest events of a user are looked at."""
+
+LATEST = np.iinfo(np.int64).max
+"""A moment after everything that is known."""
+
+
+@dataclass(frozen=True)
+class Histories:
+    """What B users did, oldest first, as compressed rows.
+
+    Attributes:
+        offsets: (B + 1,) row r's events are `offsets[r]:offsets[r + 1]`.
+        items: (m,) item codes of one scenario.
+        times: (m,) when, by that scenario's clock.
+        weights: (m,) how much each event counts.
+    """
+
+    offsets: LongArray
+    items: IntArray
+    times: LongArray
+    weights: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> LongArray:
+        """Return (B,) how many events each row has."""
+        return np.diff(self.offsets)
+
+    @property
+    def rows(self) -> LongArray:
+        """Return (m,) the row each event belongs to."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    @property
+    def ages(self) -> LongArray:
+        """Return (m,) how many events of the same row came later: 0 for the last one."""
+        return np.repeat(self.offsets[1:], self.lengths) - 1 - np.arange(len(self.items))
+
+    def take(self, start: int, stop: int) -> Self:
+        """Return the rows start to stop."""
+        lo, hi = int(self.offsets[start]), int(self.offsets[stop])
+        return type(self)(
+            self.offsets[start : stop + 1] - lo, self.items[lo:hi], self.times[lo:hi], self.weights[lo:hi]
+        )
+
+    @classmethod
+    def of(cls, rows: list[list[int]]) -> Self:
+        """Build histories of weight 1 from item codes, oldest first; times are positions."""
+        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        items = np.array([item for row in rows for item in row], dtype=np.int32)
+        times = np.array([place for row in rows for place in range(len(row))], dtype=np.int64)
+        return cls(np.concatenate([[0], np.cumsum(lengths)]), items, times, np.ones(len(items), np.float32))
+
+
+@dataclass(frozen=True)
+class Queries:
+    """A batch of B requests for one scenario.
+
+    Attributes:
+        user: (B,) codes in the project's numbering.
+        time: (B,) the moment of each request, by the scenario's clock.
+        history: what each user did in this scenario before that moment.
+        elsewhere: the same for the other scenarios, by name; a scenario whose clock cannot be compared
+            gives the user's training events in no meaningful order.
+    """
+
+    user: IntArray
+    time: LongArray
+    history: Histories
+    elsewhere: Mapping[str, Histories] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def take(self, start: int, stop: int) -> Self:
+        """Return the requests start to stop."""
+        return type(self)(
+            self.user[start:stop],
+            self.time[start:stop],
+            self.history.take(start, stop),
+            {name: rows.take(start, stop) for name, rows in self.elsewhere.items()},
+        )
+
+    def blocks(self, size: int) -> Iterator[tuple[slice, Self]]:
+        """Cut the batch into blocks of at most `size` requests."""
+        for start in range(0, len(self), size):
+            stop = min(start + size, len(self))
+            yield slice(start, stop), self.take(start, stop)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Requests whose answer is known: `target` (B,) holds the item that was chosen."""
+
+    queries: Queries
+    target: IntArray
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+class Timeline:
+    """One scenario's log, arranged so that any user's past can be cut out at any moment.
+
+    Events of weight 0 are no part of anybody's history.
+    """
+
+    def __init__(self, log: EventLog, n_users: int) -> None:
+        kept = log.take(log.weight > 0)
+        order = np.lexsort((kept.time, kept.user))
+        self._items, self._times = kept.item[order], kept.time[order]
+        self._weights = kept.weight[order]
+        self._starts = np.zeros(n_users + 1, np.int64)
+        np.cumsum(np.bincount(kept.user, minlength=n_users), out=self._starts[1:])
+
+    def before(self, user: IntArray, time: LongArray, length: int = HISTORY_LENGTH) -> Histories:
+        """Return each user's latest `length` events strictly before each time; -1 is an unknown user."""
+        known = user >= 0
+        code = np.where(known, user, 0)
+        first = self._starts[code]
+        stop = np.where(known, self._bisect(first, self._starts[code + 1], time), first)
+        start = np.maximum(first, stop - length)
+        return self._cut(start, stop)
+
+    def _bisect(self, low: LongArray, high: LongArray, time: LongArray) -> LongArray:
+        """Return, for each range of the sorted log, where its first event at or after `time` lies."""
+        low, high = low.copy(), high.copy()
+        while np.any(low < high):
+            open_ = low < high
+            middle = (low + high) // 2
+            earlier = open_ & (self._times[np.minimum(middle, len(self._times) - 1)] < time)
+            low = np.where(earlier, middle + 1, low)
+            high = np.where(open_ & ~earlier, middle, high)
+        return low
+
+    def _cut(self, start: LongArray, stop: LongArray) -> Histories:
+        lengths = stop - start
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        at = np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], lengths)
+        return Histories(offsets, self._items[at], self._times[at], self._weights[at])

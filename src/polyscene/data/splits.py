@@ -1,0 +1,188 @@
+"""Which events may be learned from, and which choices are judged.
+
+Every protocol ends in the same four parts: TRAIN is learned from, VALID is the latest slice of it that the
+fusion learns on, TEST is judged, CONTEXT is known when scoring and never learned from. `Folds` then offers
+the two steps that use them: `tune` (learn TRAIN, rank VALID) and `test` (learn both, rank TEST).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyscene.core.errors import ConfigError, Problem
+from polyscene.core.seeds import generator
+from polyscene.core.settings import EvaluationSettings
+from polyscene.core.types import IntArray, LongArray
+from polyscene.data.queries import LATEST, Choices, Queries, Timeline
+from polyscene.data.schema import Dataset, EventLog, Part, Scenario
+
+Parts = NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One step of fitting and ranking in one scenario: what to learn from, what to rank."""
+
+    learn: EventLog
+    choices: Choices
+
+
+def split(dataset: Dataset, settings: EvaluationSettings) -> dict[str, Parts]:
+    """Return, by scenario, the part (n,) of each event under the protocol.
+
+    Raises:
+        ConfigError: the protocol asks for what the tables do not have (times, a split column).
+    """
+    if settings.protocol in ("temporal", "progressive"):
+        return _by_time(dataset, settings)
+    if settings.protocol == "given":
+        return {name: _given(scenario, settings) for name, scenario in dataset.scenarios.items()}
+    return {name: _last_out(scenario) for name, scenario in dataset.scenarios.items()}
+
+
+def everything(dataset: Dataset, settings: EvaluationSettings) -> dict[str, Parts]:
+    """Return parts without a test: for a run that serves and is not judged."""
+    parts = {}
+    for name, part in split(dataset, settings).items():
+        parts[name] = np.where(part == Part.TEST, Part.VALID, part).astype(np.int8)
+    return parts
+
+
+def _by_time(dataset: Dataset, settings: EvaluationSettings) -> dict[str, Parts]:
+    """Cut all scenarios at the same two moments, so that none of them sees another's future."""
+    for name, scenario in dataset.scenarios.items():
+        if scenario.clock != "time" and not (len(dataset.scenarios) == 1 or dataset.clocks_shared):
+            raise _needs(settings.protocol, name, "time stamps", "sequence numbers", "leave_last_out")
+    times = np.sort(np.concatenate([s.events.time for s in dataset.scenarios.values()]))
+    share = settings.test_share if settings.protocol == "temporal" else 1 - settings.warmup
+    last = times[int(len(times) * (1 - share))]
+    before = times[times < last]
+    cut = before[int(len(before) * (1 - settings.valid_share))] if len(before) else last
+    return {
+        name: _cut_at(s.events.time, int(cut), int(last)) for name, s in dataset.scenarios.items()
+    }
+
+
+def _cut_at(time: LongArray, valid: int, test: int) -> Parts:
+    return np.select([time >= test, time >= valid], [Part.TEST, Part.VALID], Part.TRAIN).astype(np.int8)
+
+
+def _given(scenario: Scenario, settings: EvaluationSettings) -> Parts:
+    """Use the split column; where it names no VALID, take the latest share of TRAIN."""
+    if not scenario.has_split:
+        raise _needs("given", scenario.name, "a split column", "none", "temporal")
+    part = scenario.events.part.copy()
+    if not np.any(part == Part.VALID):
+        rows = np.flatnonzero((part == Part.TRAIN) & scenario.events.choice)
+        late = rows[int(len(rows) * (1 - settings.valid_share)) :]
+        if len(late):
+            moment = scenario.events.time[late[0]]
+            part[(part == Part.TRAIN) & (scenario.events.time >= moment)] = Part.VALID
+    return part
+
+
+def _last_out(scenario: Scenario) -> Parts:
+    """Each user's last choice is TEST, the last but one VALID; users with fewer than 3 events only train."""
+    events = scenario.events
+    order = np.lexsort((np.arange(len(events)), events.time, events.user))
+    order = order[events.choice[order]]
+    user = events.user[order]
+    ends = np.append(user[1:] != user[:-1], True) if len(user) else np.zeros(0, bool)
+    last = np.flatnonzero(ends)
+    size = np.diff(np.concatenate([[-1], last]))
+    part = np.zeros(len(events), np.int8)
+    part[order[last[size >= 3]]] = Part.TEST
+    part[order[last[size >= 3] - 1]] = Part.VALID
+    return _not_after(events, part)
+
+
+def _not_after(events: EventLog, part: Parts) -> Parts:
+    """Make CONTEXT of what a user did after the held-out choice, so that nothing of it is learned."""
+    first = np.full(int(events.user.max(initial=-1)) + 1, LATEST)
+    held = part == Part.TEST
+    np.minimum.at(first, events.user[held], events.time[held])
+    later = (part == Part.TRAIN) & (events.time > first[events.user])
+    part[later] = Part.CONTEXT
+    return part
+
+
+def _needs(protocol: str, scenario: str, expected: str, found: str, instead: str) -> ConfigError:
+    return ConfigError(
+        Problem(
+            f"the protocol '{protocol}' does not fit scenario '{scenario}'",
+            f"{expected} in its events",
+            found,
+            f"name the column in [scenarios.{scenario}.events], or set [evaluation] protocol = \"{instead}\"",
+            column="evaluation.protocol",
+            scenario=scenario,
+        )
+    )
+
+
+class Folds:
+    """The fitting and ranking steps of every scenario, with histories as they were known at the time."""
+
+    def __init__(self, dataset: Dataset, parts: Mapping[str, Parts], settings: EvaluationSettings) -> None:
+        self._dataset, self._parts, self._settings = dataset, parts, settings
+        n_users = len(dataset.users)
+        self._timelines = {name: Timeline(s.events, n_users) for name, s in dataset.scenarios.items()}
+
+    def tune(self, name: str) -> Fold:
+        """Return the step that teaches the fusion: learn TRAIN, rank VALID."""
+        return self._fold(name, (Part.TRAIN,), Part.VALID)
+
+    def test(self, name: str, seed: int = 0) -> Fold:
+        """Return the step that judges: learn TRAIN and VALID, rank TEST (or `max_cases` of it)."""
+        return self._fold(name, (Part.TRAIN, Part.VALID), Part.TEST, self._settings.max_cases, seed)
+
+    def learned(self, name: str, tuning: bool) -> EventLog:
+        """Return what may be learned from in a scenario, while tuning or for the final fit."""
+        kept = (Part.TRAIN,) if tuning else (Part.TRAIN, Part.VALID)
+        return self._dataset.scenarios[name].events.take(np.isin(self._parts[name], kept))
+
+    def _fold(
+        self, name: str, learn: tuple[Part, ...], judged: Part, most: int | None = None, seed: int = 0
+    ) -> Fold:
+        events = self._dataset.scenarios[name].events
+        rows = np.flatnonzero((self._parts[name] == judged) & events.choice & (events.weight > 0))
+        if most is not None and len(rows) > most:
+            rows = np.sort(generator(seed, "cases", name).choice(rows, most, replace=False))
+        chosen = events.take(rows)
+        queries = self.queries(name, chosen.user, chosen.time, tuning=judged == Part.VALID)
+        return Fold(self.learned(name, Part.VALID not in learn), Choices(queries, chosen.item))
+
+    def queries(self, name: str, user: IntArray, time: LongArray, tuning: bool = False) -> Queries:
+        """Return requests of users at moments, with what they had done by then in every scenario."""
+        here = self._dataset.scenarios[name]
+        elsewhere = {}
+        for other, scenario in self._dataset.scenarios.items():
+            if other == name:
+                continue
+            if self._dataset.clocks_shared and scenario.clock == here.clock:
+                elsewhere[other] = self._timelines[other].before(user, time)
+            else:
+                known = Timeline(self.learned(other, tuning), len(self._dataset.users))
+                elsewhere[other] = known.before(user, np.full(len(user), LATEST))
+        return Queries(user, time, self._timelines[name].before(user, time), elsewhere)
+
+
+def alive(since: LongArray, events: EventLog) -> LongArray:
+    """Return (n,) when each item can first be chosen: when it says, or its first event if that is earlier."""
+    first = np.full(len(since), LATEST)
+    np.minimum.at(first, events.item, events.time)
+    return np.minimum(since, first)
+
+
+def repeated(log: EventLog) -> bool:
+    """Return whether any user chose the same item twice, at different moments."""
+    key = log.user.astype(np.int64) * (int(log.item.max(initial=0)) + 1) + log.item
+    order = np.lexsort((log.time, key))
+    key, time = key[order], log.time[order]
+    return bool(np.any((key[1:] == key[:-1]) & (time[1:] > time[:-1])))
+
+
+__all__ = ["Fold", "Folds", "Parts", "alive", "everything", "repeated", "split"]

@@ -1,0 +1,133 @@
+"""The shape every signal has: fit on evidence, score requests, give its state away and take it back.
+
+A signal knows one scenario. It scores the whole catalogue in blocks, or a list of candidates per request;
+both give the same numbers. It knows neither the fusion nor how it is judged.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.data.queries import Histories, Queries
+from polyscene.data.schema import Clock, EventLog
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What another scenario offers as evidence: its log and its items' language-model vectors."""
+
+    events: EventLog
+    vectors: FloatArray
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a signal may learn from, in one scenario.
+
+    Attributes:
+        events: the log to learn from, ordered by time.
+        n_users, n_items: sizes of the numberings; items without events are part of the catalogue.
+        vectors: (n_items, d) unit language-model vectors; a zero row has no text.
+        since: (n_items,) when each item became available, by the scenario's clock.
+        clock: whether times are moments or positions.
+        elsewhere: the other scenarios by name.
+        seed: of the run.
+    """
+
+    events: EventLog
+    n_users: int
+    n_items: int
+    vectors: FloatArray
+    since: LongArray
+    clock: Clock
+    elsewhere: Mapping[str, Elsewhere] = field(default_factory=dict)
+    seed: int = 0
+
+    @property
+    def positive(self) -> EventLog:
+        """Return the events that count."""
+        return self.events.take(self.events.weight > 0)
+
+
+class Signal(ABC):
+    """One source of scores for (user, item)."""
+
+    name: ClassVar[str]
+    needs_language: ClassVar[bool] = False
+
+    @abstractmethod
+    def fit(self, evidence: Evidence) -> Self:
+        """Learn from the evidence and return self."""
+
+    @abstractmethod
+    def score(self, queries: Queries) -> FloatArray:
+        """Return (B, n_items) scores over the whole catalogue; larger is better, always finite."""
+
+    def score_candidates(self, queries: Queries, candidates: IntArray) -> FloatArray:
+        """Return (B, C) scores of the named items, equal to those columns of `score`."""
+        return np.take_along_axis(self.score(queries), candidates.astype(np.int64), axis=1)
+
+    @abstractmethod
+    def state(self) -> Arrays:
+        """Return everything that `restore` needs, as named arrays."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, state: Arrays) -> Self:
+        """Build the fitted signal from its state."""
+
+
+def interactions(events: EventLog, n_users: int, n_items: int) -> sparse.csr_array:
+    """Return the (n_users, n_items) matrix of summed weights."""
+    shape = (n_users, n_items)
+    matrix = sparse.coo_array((events.weight, (events.user, events.item)), shape=shape, dtype=np.float32)
+    return matrix.tocsr()
+
+
+def profile(history: Histories, n_items: int, decay: float) -> sparse.csr_array:
+    """Return the (B, n_items) matrix of decayed history weights: `weight * decay ** age`."""
+    data = (history.weights * decay ** history.ages.astype(np.float32)).astype(np.float32)
+    matrix = sparse.csr_array(
+        (data, history.items, history.offsets), shape=(len(history), n_items), dtype=np.float32
+    )
+    matrix.sum_duplicates()
+    return matrix
+
+
+def top_per_row(matrix: sparse.csr_array, most: int) -> sparse.csr_array:
+    """Keep the `most` largest entries of each row."""
+    lengths = np.diff(matrix.indptr)
+    if not len(lengths) or lengths.max() <= most:
+        return matrix
+    rows = np.repeat(np.arange(matrix.shape[0]), lengths)
+    order = np.lexsort((-matrix.data, rows))
+    place = np.arange(len(order)) - np.repeat(matrix.indptr[:-1], lengths)
+    kept = np.sort(order[place < most])
+    indptr = np.concatenate([[0], np.cumsum(np.minimum(lengths, most))])
+    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+
+
+def packed(matrix: sparse.csr_array, prefix: str) -> Arrays:
+    """Return a sparse matrix as named arrays."""
+    return {
+        f"{prefix}.data": matrix.data.astype(np.float32),
+        f"{prefix}.indices": matrix.indices.astype(np.int32),
+        f"{prefix}.indptr": matrix.indptr.astype(np.int64),
+        f"{prefix}.shape": np.array(matrix.shape, np.int64),
+    }
+
+
+def unpacked(state: Arrays, prefix: str) -> sparse.csr_array:
+    """Return the sparse matrix that `packed` put away."""
+    parts = tuple(state[f"{prefix}.{part}"] for part in ("data", "indices", "indptr"))
+    return sparse.csr_array(parts, shape=tuple(int(n) for n in state[f"{prefix}.shape"]))
