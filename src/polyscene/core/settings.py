@@ -100,7 +100,9 @@ class EventsSettings(TableSettings):
     @model_validator(mode="after")
     def _one_layout(self) -> Self:
         if (self.item is None) == (self.items is None):
-            raise ValueError("name exactly one of 'item' (one event per row) and 'items' (one choice per row)")
+            raise ValueError(
+                "name exactly one of 'item' (one event per row) and 'items' (one choice per row)"
+            )
         return self
 
 
@@ -269,7 +271,9 @@ def _keys_at(model: type[BaseModel], path: list[str]) -> set[str]:
             current = None if field is None else field.annotation
         else:
             current = next(iter(get_args(current)[-1:]), None)
-        models = [a for a in (current, *get_args(current)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        models = [
+            a for a in (current, *get_args(current)) if isinstance(a, type) and issubclass(a, BaseModel)
+        ]
         if models and not str(current).startswith(("dict", "list")):
             current = models[0]
     if isinstance(current, type) and issubclass(current, BaseModel):

@@ -63,6 +63,13 @@ class Histories:
             self.offsets[start : stop + 1] - lo, self.items[lo:hi], self.times[lo:hi], self.weights[lo:hi]
         )
 
+    def pick(self, rows: LongArray) -> Self:
+        """Return the named rows, in their order."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        at = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return type(self)(offsets, self.items[at], self.times[at], self.weights[at])
+
     @classmethod
     def of(cls, rows: list[list[int]]) -> Self:
         """Build histories of weight 1 from item codes, oldest first; times are positions."""
@@ -101,6 +108,15 @@ class Queries:
             {name: rows.take(start, stop) for name, rows in self.elsewhere.items()},
         )
 
+    def pick(self, rows: LongArray) -> Self:
+        """Return the named requests, in their order."""
+        return type(self)(
+            self.user[rows],
+            self.time[rows],
+            self.history.pick(rows),
+            {name: past.pick(rows) for name, past in self.elsewhere.items()},
+        )
+
     def blocks(self, size: int) -> Iterator[tuple[slice, Self]]:
         """Cut the batch into blocks of at most `size` requests."""
         for start in range(0, len(self), size):
@@ -117,6 +133,10 @@ class Choices:
 
     def __len__(self) -> int:
         return len(self.target)
+
+    def pick(self, rows: LongArray) -> Self:
+        """Return the named choices, in their order."""
+        return type(self)(self.queries.pick(rows), self.target[rows])
 
 
 class Timeline:

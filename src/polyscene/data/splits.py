@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from polyscene.core.errors import ConfigError, Problem
 from polyscene.core.seeds import generator
 from polyscene.core.settings import EvaluationSettings
-from polyscene.core.types import IntArray, LongArray
+from polyscene.core.types import BoolArray, IntArray, LongArray
 from polyscene.data.queries import LATEST, Choices, Queries, Timeline
 from polyscene.data.schema import Dataset, EventLog, Part, Scenario
 
@@ -62,9 +62,7 @@ def _by_time(dataset: Dataset, settings: EvaluationSettings) -> dict[str, Parts]
     last = times[int(len(times) * (1 - share))]
     before = times[times < last]
     cut = before[int(len(before) * (1 - settings.valid_share))] if len(before) else last
-    return {
-        name: _cut_at(s.events.time, int(cut), int(last)) for name, s in dataset.scenarios.items()
-    }
+    return {name: _cut_at(s.events.time, int(cut), int(last)) for name, s in dataset.scenarios.items()}
 
 
 def _cut_at(time: LongArray, valid: int, test: int) -> Parts:
@@ -116,7 +114,7 @@ def _needs(protocol: str, scenario: str, expected: str, found: str, instead: str
             f"the protocol '{protocol}' does not fit scenario '{scenario}'",
             f"{expected} in its events",
             found,
-            f"name the column in [scenarios.{scenario}.events], or set [evaluation] protocol = \"{instead}\"",
+            f'name the column in [scenarios.{scenario}.events], or set [evaluation] protocol = "{instead}"',
             column="evaluation.protocol",
             scenario=scenario,
         )
@@ -142,7 +140,7 @@ class Folds:
     def learned(self, name: str, tuning: bool) -> EventLog:
         """Return what may be learned from in a scenario, while tuning or for the final fit."""
         kept = (Part.TRAIN,) if tuning else (Part.TRAIN, Part.VALID)
-        return self._dataset.scenarios[name].events.take(np.isin(self._parts[name], kept))
+        return self._dataset.scenarios[name].events.take(mask_of(self._parts[name], *kept))
 
     def _fold(
         self, name: str, learn: tuple[Part, ...], judged: Part, most: int | None = None, seed: int = 0
@@ -174,7 +172,8 @@ def alive(since: LongArray, events: EventLog) -> LongArray:
     """Return (n,) when each item can first be chosen: when it says, or its first event if that is earlier."""
     first = np.full(len(since), LATEST)
     np.minimum.at(first, events.item, events.time)
-    return np.minimum(since, first)
+    earliest: LongArray = np.minimum(since, first)
+    return earliest
 
 
 def repeated(log: EventLog) -> bool:
@@ -185,4 +184,6 @@ def repeated(log: EventLog) -> bool:
     return bool(np.any((key[1:] == key[:-1]) & (time[1:] > time[:-1])))
 
 
-__all__ = ["Fold", "Folds", "Parts", "alive", "everything", "repeated", "split"]
+def mask_of(parts: Parts, *kept: Part) -> BoolArray:
+    """Return (n,) True where an event belongs to one of the parts."""
+    return np.isin(parts, kept)

@@ -39,11 +39,19 @@ class Content(Signal):
 
     def score(self, queries: Queries) -> FloatArray:
         """Compare with every item."""
-        return self.users(queries) @ self.vectors.T
+        scores: FloatArray = self.users(queries) @ self.vectors.T
+        return scores
 
     def score_candidates(self, queries: Queries, candidates: IntArray) -> FloatArray:
         """Compare with the candidates only."""
-        return np.einsum("bd,bcd->bc", self.users(queries), self.vectors[candidates])
+        scores: FloatArray = np.einsum("bd,bcd->bc", self.users(queries), self.vectors[candidates])
+        return scores
+
+    def support(self, history: IntArray, item: int) -> FloatArray:
+        """Return each past item's cosine with the item, decayed by age."""
+        ages = np.arange(len(history))[::-1]
+        cosines = self.vectors[history] @ self.vectors[item]
+        return (cosines * HISTORY_DECAY**ages).astype(np.float32)
 
     def state(self) -> Arrays:
         """Return the centred vectors."""
@@ -79,6 +87,10 @@ class ContentElsewhere(Content):
             history = queries.elsewhere.get(name, Histories.of([[]] * len(queries)))
             total += profile(history, len(vectors), HISTORY_DECAY) @ vectors
         return unit(total)
+
+    def support(self, history: IntArray, item: int) -> FloatArray:
+        """Nothing in this scenario speaks for the item: what does lies elsewhere."""
+        return np.zeros(len(history), np.float32)
 
     def state(self) -> Arrays:
         """Return the centred vectors of every scenario."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
 
 from polyscene.core.types import FloatArray
-from polyscene.data.queries import Queries
 from polyscene.recommenders.content import centred
-from polyscene.recommenders.signal import Arrays, Evidence, Signal, packed, profile, top_per_row, unpacked
-from polyscene.recommenders.transitions import HISTORY_DECAY, Transitions
+from polyscene.recommenders.item_to_item import ItemToItem
+from polyscene.recommenders.signal import Evidence, top_per_row
+from polyscene.recommenders.transitions import Transitions
 
 NEIGHBOURS = 20
 SHARPNESS = 8.0
@@ -20,7 +20,7 @@ BETWEEN = 50  # links kept at the two inner steps; more cost time and change not
 BLOCK = 1024
 
 
-class ContentTransitions(Signal):
+class ContentTransitions(ItemToItem):
     """`score(u, ·) = Σ_k decay^age(k) · (N C Nᵀ)[h_k, ·]`.
 
     C are the transitions; N (n_items, n_items) gives every item its 20 nearest in meaning, itself among
@@ -29,12 +29,10 @@ class ContentTransitions(Signal):
     """
 
     name: ClassVar[str] = "content_transitions"
+    decay: ClassVar[float] = Transitions.decay
     needs_language: ClassVar[bool] = True
 
-    def __init__(self, matrix: sparse.csr_array | None = None) -> None:
-        self.matrix = sparse.csr_array((0, 0), dtype=np.float32) if matrix is None else matrix
-
-    def fit(self, evidence: Evidence) -> Self:
+    def links(self, evidence: Evidence) -> sparse.csr_array:
         """Smooth the transitions over meaning, on both sides."""
         near = neighbourhood(centred(evidence.vectors))
         follows = top_per_row(Transitions().fit(evidence).matrix, BETWEEN)
@@ -43,22 +41,7 @@ class ContentTransitions(Signal):
         for start in range(0, evidence.n_items, BLOCK):
             led_to = top_per_row((near[start : start + BLOCK] @ follows).tocsr(), BETWEEN)
             rows.append(top_per_row((led_to @ reached).tocsr(), MOST))
-        self.matrix = sparse.vstack(rows, format="csr").astype(np.float32)
-        return self
-
-    def score(self, queries: Queries) -> FloatArray:
-        """Sum the smoothed rows of what the user did."""
-        past = profile(queries.history, self.matrix.shape[0], HISTORY_DECAY)
-        return np.asarray((past @ self.matrix).todense(), dtype=np.float32)
-
-    def state(self) -> Arrays:
-        """Return the smoothed transitions."""
-        return packed(self.matrix, "matrix")
-
-    @classmethod
-    def restore(cls, state: Arrays) -> Self:
-        """Build from `state`."""
-        return cls(unpacked(state, "matrix"))
+        return sparse.vstack(rows, format="csr")
 
 
 def neighbourhood(vectors: FloatArray) -> sparse.csr_array:

@@ -67,16 +67,25 @@ class Factors(Signal):
             if hi > lo:
                 seen = self.items[past.indices[lo:hi]]
                 trust = CONFIDENCE * past.data[lo:hi, None]
-                vectors[row] = np.linalg.solve(self._gram + seen.T @ (trust * seen), seen.T @ (1 + trust))[:, 0]
+                vectors[row] = np.linalg.solve(self._gram + seen.T @ (trust * seen), seen.T @ (1 + trust))[
+                    :, 0
+                ]
         return vectors
 
     def score(self, queries: Queries) -> FloatArray:
         """Multiply user and item factors."""
-        return (self.users(queries) @ self.items.T).astype(np.float32)
+        scores: FloatArray = self.users(queries) @ self.items.T
+        return scores
 
     def score_candidates(self, queries: Queries, candidates: IntArray) -> FloatArray:
         """Multiply only with the candidates' factors."""
-        return np.einsum("bd,bcd->bc", self.users(queries), self.items[candidates]).astype(np.float32)
+        scores: FloatArray = np.einsum("bd,bcd->bc", self.users(queries), self.items[candidates])
+        return scores
+
+    def support(self, history: IntArray, item: int) -> FloatArray:
+        """Return each past item's share `y_iᵀ (YᵀY + λI)⁻¹ y_h` in the score."""
+        solved = np.linalg.solve(self._gram, self.items[item])
+        return (self.items[history] @ solved).astype(np.float32)
 
     def state(self) -> Arrays:
         """Return the item factors."""

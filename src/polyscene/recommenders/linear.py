@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from scipy import linalg, sparse
 
 from polyscene.core.types import FloatArray, LongArray
-from polyscene.data.queries import Queries
-from polyscene.recommenders.signal import (
-    Arrays,
-    Evidence,
-    Signal,
-    interactions,
-    packed,
-    profile,
-    unpacked,
-)
+from polyscene.recommenders.item_to_item import ItemToItem
+from polyscene.recommenders.signal import Evidence, interactions
 
 RIDGE = 100.0
 MAX_ITEMS = 20_000
 """Above it only the most chosen items take part in the regression: a dense inverse is n² memory, n³ time."""
 MOST = 400
-HISTORY_DECAY = 0.8
 BLOCK = 512
 
 
-class Linear(Signal):
+class Linear(ItemToItem):
     """`score(u, ·) = x_u B`, with `B = -P / diag(P)` off the diagonal and `P = (XᵀX + λI)⁻¹`.
 
     X (n_users, n_items) holds choices. The inverse is computed in place by Cholesky (spotrf, spotri), and
@@ -38,31 +29,14 @@ class Linear(Signal):
     """
 
     name: ClassVar[str] = "linear"
+    decay: ClassVar[float] = 0.8
 
-    def __init__(self, matrix: sparse.csr_array | None = None) -> None:
-        self.matrix = sparse.csr_array((0, 0), dtype=np.float32) if matrix is None else matrix
-
-    def fit(self, evidence: Evidence) -> Self:
+    def links(self, evidence: Evidence) -> sparse.csr_array:
         """Solve the ridge regression of every item on all others."""
         chosen = interactions(evidence.positive, evidence.n_users, evidence.n_items)
         chosen.data = np.minimum(chosen.data, 1.0)
         kept = _most_chosen(chosen)
-        self.matrix = _spread(_regression(chosen[:, kept]), kept, evidence.n_items)
-        return self
-
-    def score(self, queries: Queries) -> FloatArray:
-        """Multiply the decayed history with the weights."""
-        past = profile(queries.history, self.matrix.shape[0], HISTORY_DECAY)
-        return np.asarray((past @ self.matrix).todense(), dtype=np.float32)
-
-    def state(self) -> Arrays:
-        """Return the weights."""
-        return packed(self.matrix, "matrix")
-
-    @classmethod
-    def restore(cls, state: Arrays) -> Self:
-        """Build from `state`."""
-        return cls(unpacked(state, "matrix"))
+        return _spread(_regression(chosen[:, kept]), kept, evidence.n_items)
 
 
 def _most_chosen(chosen: sparse.csr_array) -> LongArray:

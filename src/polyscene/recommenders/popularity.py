@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import Queries
@@ -62,14 +63,14 @@ class Popularity(Signal):
 
 
 def _decayed(
-    item: IntArray, weight: FloatArray, days: FloatArray, half_life: float, n_items: int
-) -> FloatArray:
+    item: IntArray, weight: FloatArray, days: NDArray[np.float64], half_life: float, n_items: int
+) -> NDArray[np.float64]:
     end = days.max(initial=0.0)
-    return np.bincount(item, weights=weight * np.exp2((days - end) / half_life), minlength=n_items)
+    return np.bincount(item, weight * np.exp2((days - end) / half_life), n_items).astype(np.float64)
 
 
 def _likelihood(
-    item: IntArray, weight: FloatArray, days: FloatArray, cut: int, half_life: float, n_items: int
+    item: IntArray, weight: FloatArray, days: NDArray[np.float64], cut: int, half_life: float, n_items: int
 ) -> float:
     """Return the mean log-probability of the events after `cut`, counts before it smoothed by 0.1."""
     counts = _decayed(item[:cut], weight[:cut], days[:cut], half_life, n_items) + 0.1

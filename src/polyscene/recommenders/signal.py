@@ -77,6 +77,10 @@ class Signal(ABC):
         """Return (B, C) scores of the named items, equal to those columns of `score`."""
         return np.take_along_axis(self.score(queries), candidates.astype(np.int64), axis=1)
 
+    def support(self, history: IntArray, item: int) -> FloatArray:
+        """Return (h,) how much each past item, oldest first, speaks for `item`; zero where none does."""
+        return np.zeros(len(history), np.float32)
+
     @abstractmethod
     def state(self) -> Arrays:
         """Return everything that `restore` needs, as named arrays."""
@@ -115,19 +119,3 @@ def top_per_row(matrix: sparse.csr_array, most: int) -> sparse.csr_array:
     kept = np.sort(order[place < most])
     indptr = np.concatenate([[0], np.cumsum(np.minimum(lengths, most))])
     return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
-
-
-def packed(matrix: sparse.csr_array, prefix: str) -> Arrays:
-    """Return a sparse matrix as named arrays."""
-    return {
-        f"{prefix}.data": matrix.data.astype(np.float32),
-        f"{prefix}.indices": matrix.indices.astype(np.int32),
-        f"{prefix}.indptr": matrix.indptr.astype(np.int64),
-        f"{prefix}.shape": np.array(matrix.shape, np.int64),
-    }
-
-
-def unpacked(state: Arrays, prefix: str) -> sparse.csr_array:
-    """Return the sparse matrix that `packed` put away."""
-    parts = tuple(state[f"{prefix}.{part}"] for part in ("data", "indices", "indptr"))
-    return sparse.csr_array(parts, shape=tuple(int(n) for n in state[f"{prefix}.shape"]))

@@ -1,0 +1,235 @@
+"""How a system learns: signals on the past, the fusion on what came after it, then signals on everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from polyscene.assembly.evidence import Ground
+from polyscene.core.progress import Progress
+from polyscene.core.seeds import derived, generator
+from polyscene.core.settings import ALL_SIGNALS, Settings
+from polyscene.core.types import LongArray
+from polyscene.data.queries import Choices
+from polyscene.data.schema import Clock
+from polyscene.evaluation.metrics.ranking import mid_ranks, ndcg
+from polyscene.recommenders.features import Features, Signals
+from polyscene.recommenders.fusion import Fusion
+from polyscene.recommenders.fusion_learning import Example, FusionLearner, examples
+from polyscene.recommenders.network import FusionNetwork
+from polyscene.recommenders.signal import Evidence, Signal
+from polyscene.recommenders.storage import SIGNALS
+from polyscene.training.joint import Curve, Schedule, train
+
+HELD_OUT = 0.2
+JUDGED = 2000
+MEASURED = 256
+FEWEST = 30
+TUNING_RATE = 1e-3
+CUTOFF = 10
+CONSTANT = 0.05
+
+
+@dataclass
+class Fitted:
+    """What came out of fitting.
+
+    Attributes:
+        fusions: by scenario, with their signals fitted on everything that may be learned from.
+        curves: of the joint training and of each scenario's own.
+        validation: NDCG@10 by scenario and model on the choices held out from the fusion's training.
+        notes: what a user should know, each a sentence.
+    """
+
+    fusions: dict[str, Fusion]
+    curves: dict[str, Curve] = field(default_factory=dict)
+    validation: dict[str, dict[str, float]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """One scenario's signals fitted on the past, and the choices after it: to learn from and held out."""
+
+    signals: Signals
+    features: Features
+    training: list[Example]
+    held_out: list[Example]
+    judged: Choices
+
+
+def fit_system(ground: Ground, settings: Settings, progress: Progress) -> Fitted:
+    """Fit every signal and the fusion of every scenario."""
+    names = [
+        name for name in ALL_SIGNALS if any(name in block.signals for block in settings.scenarios.values())
+    ]
+    places = {name: place for place, name in enumerate(ground.dataset.scenarios)}
+    lessons = {}
+    for name in places:
+        lessons[name] = _lesson(ground, name, names, settings, progress)
+    networks, curves = _learn(lessons, places, names, settings, ground.seed, progress)
+    fitted = Fitted({}, curves)
+    for name, lesson in lessons.items():
+        tuned = Fusion(
+            names, lesson.signals, lesson.features, networks[name], places[name], ground.hide_seen[name]
+        )
+        tuned.fallback = _fallback(tuned, lesson, fitted, name, settings.runtime.blocks_mb)
+        evidence = ground.evidence(name, tuning=False)
+        signals = _signals(names, settings.scenarios[name].signals, evidence, progress, f"{name}: all events")
+        features = Features.of(evidence)
+        features.scales = lesson.features.scales
+        fitted.fusions[name] = Fusion(
+            names, signals, features, tuned.network, places[name], tuned.hide_seen, tuned.fallback
+        )
+    return fitted
+
+
+def _signals(
+    names: Sequence[str], wanted: Sequence[str], evidence: Evidence, progress: Progress, label: str
+) -> list[Signal | None]:
+    """Fit the wanted signals that the evidence can feed."""
+    usable = [name for name in names if name in wanted and _fed(name, evidence)]
+    fitted: dict[str, Signal] = {}
+    with progress.track(f"{label}: signals", len(usable), "signals") as advance:
+        for name in usable:
+            fitted[name] = SIGNALS[name]().fit(evidence)
+            advance(1)
+    return [fitted.get(name) for name in names]
+
+
+def _fed(name: str, evidence: Evidence) -> bool:
+    if name == "recency":
+        return evidence.clock == "time"
+    if name == "elsewhere" and not evidence.elsewhere:
+        return False
+    return not SIGNALS[name].needs_language or bool(np.any(evidence.vectors))
+
+
+def _lesson(
+    ground: Ground, name: str, names: Sequence[str], settings: Settings, progress: Progress
+) -> _Lesson:
+    evidence = ground.evidence(name, tuning=True)
+    fold = ground.folds.tune(name)
+    wanted = settings.scenarios[name].signals
+    signals = _signals(names, wanted, evidence, progress, f"{name}: past events")
+    stream = generator(ground.seed, "fusion", name)
+    rows = _latest(len(fold.choices), settings.fusion.max_choices, evidence.clock, stream)
+    held = _held_out(fold.choices.queries.user[rows], stream)
+    features = Features.of(evidence)
+    features.measure(signals, fold.choices.queries.pick(stream.permutation(rows[~held])[:MEASURED]))
+    full = evidence.n_items <= settings.fusion.max_catalogue
+    made = []
+    with progress.track(f"{name}: choices", len(rows), "choices") as advance:
+        for part in (rows[~held], rows[held]):
+            found: list[Example] = []
+            chosen = fold.choices.pick(part)
+            for some in examples(features, signals, chosen, full, stream, ground.hide_seen[name]):
+                found += some
+                advance(len(some))
+            made.append(found)
+    judged = fold.choices.pick(stream.permutation(rows[held])[:JUDGED])
+    return _Lesson(signals, features, made[0], made[1], judged)
+
+
+def _latest(n: int, most: int, clock: Clock, stream: np.random.Generator) -> LongArray:
+    """Return the rows to learn from: the latest by the clock, or any where numbers only order one user."""
+    if n <= most or clock == "time":
+        return np.arange(max(n - most, 0), n)
+    return np.sort(stream.choice(n, most, replace=False))
+
+
+def _held_out(user: np.ndarray, stream: np.random.Generator) -> np.ndarray:
+    """Return (n,) True for a fifth of the users: a person is on one side only."""
+    people = np.unique(user)
+    away = stream.choice(people, max(int(len(people) * HELD_OUT), min(len(people), 1)), replace=False)
+    return np.isin(user, away)
+
+
+def _learn(
+    lessons: Mapping[str, _Lesson],
+    places: Mapping[str, int],
+    names: Sequence[str],
+    settings: Settings,
+    seed: int,
+    progress: Progress,
+) -> tuple[dict[str, FusionNetwork], dict[str, Curve]]:
+    """Train one network on all scenarios, then tune a copy of it for each."""
+    torch.manual_seed(derived(seed, "network") % 2**31)
+    shared = FusionNetwork(len(names), len(places), settings.fusion.hidden)
+    _measure_context(shared, lessons, places)
+    able = {name: lesson for name, lesson in lessons.items() if len(lesson.training) >= FEWEST}
+    shares = {name: settings.scenarios[name].weight for name in able}
+    stream = generator(seed, "training")
+    curves = {}
+    if able:
+        learners = {
+            name: FusionLearner(shared, places[name], lesson.training, lesson.held_out)
+            for name, lesson in able.items()
+        }
+        schedule = Schedule(settings.fusion.epochs)
+        curves["all scenarios"] = train(learners, shares, schedule, stream, progress, "fusion: together")
+    networks = {name: shared for name in places}
+    if len(able) > 1:
+        for name, lesson in able.items():
+            own = FusionNetwork(len(names), len(places), settings.fusion.hidden)
+            own.load_state_dict(shared.state_dict())
+            learner = FusionLearner(own, places[name], lesson.training, lesson.held_out)
+            schedule = Schedule(max(settings.fusion.epochs // 2, 1), TUNING_RATE)
+            curves[name] = train({name: learner}, {name: 1.0}, schedule, stream, progress, f"fusion: {name}")
+            networks[name] = own
+    return networks, curves
+
+
+def _measure_context(
+    network: FusionNetwork, lessons: Mapping[str, _Lesson], places: Mapping[str, int]
+) -> None:
+    """Standardise the context by what the training choices show; the one-hot code stays as it is.
+
+    What never varied while learning, as the best popularity, is not blown up: it differs after the refit.
+    """
+    rows = [example.user for lesson in lessons.values() for example in lesson.training]
+    if rows:
+        context = torch.from_numpy(np.stack(rows))
+        network.context_mean[: context.shape[1]] = context.mean(dim=0)
+        spread = context.std(dim=0, unbiased=False)
+        network.context_spread[: context.shape[1]] = torch.where(spread > CONSTANT, spread, 1.0)
+
+
+def _fallback(
+    fusion: Fusion, lesson: _Lesson, fitted: Fitted, name: str, blocks_mb: int
+) -> str | None:
+    """Return the best signal where the fusion does not reach it on held-out choices, else None."""
+    found = fitted.validation[name] = validated(fusion, lesson.judged, blocks_mb)
+    signals = {model: value for model, value in found.items() if model != "polyscene"}
+    best = max(signals, key=lambda model: signals[model])
+    if len(lesson.training) >= FEWEST and found["polyscene"] >= signals[best]:
+        return None
+    fitted.notes.append(
+        f"{name}: '{best}' speaks alone, because the fusion reached NDCG@10 {found['polyscene']:.4f} against "
+        f"its {signals[best]:.4f} on {len(lesson.judged)} held-out choices ({len(lesson.training)} to learn from)"
+    )
+    return best
+
+
+def validated(fusion: Fusion, choices: Choices, blocks_mb: int) -> dict[str, float]:
+    """Return NDCG@10 by model over the choices, the whole catalogue ranked."""
+    gains: dict[str, list[float]] = {"polyscene": []} | {
+        name: [] for name, signal in zip(fusion.names, fusion.signals, strict=True) if signal is not None
+    }
+    for rows, queries in choices.queries.blocks(block_size(fusion, blocks_mb)):
+        open_ = fusion.open(queries)
+        target: LongArray = choices.target[rows].astype(np.int64)
+        open_[np.arange(len(target)), target] = True
+        for model, scores in fusion.score_all(queries).items():
+            gains[model] += ndcg(mid_ranks(scores, target, open_), CUTOFF).tolist()
+    return {model: float(np.mean(values)) if values else 0.0 for model, values in gains.items()}
+
+
+def block_size(fusion: Fusion, blocks_mb: int) -> int:
+    """Return how many requests fit into one block of the given size."""
+    return max(1, min(512, blocks_mb * 2**20 // fusion.row_bytes))
+
+

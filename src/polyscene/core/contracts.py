@@ -1,0 +1,97 @@
+"""What the parts expect of each other, so that none has to know which part it is talking to.
+
+A judge asks a `Ranker` for scores, a trainer turns the parameters of a `Trainable`, a service feeds events
+to an `Updatable` and lets a `Policy` choose. Torch is named for the type checker only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
+
+from polyscene.core.types import Event, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Parameter
+
+Query = TypeVar("Query", contravariant=True)
+Batch = TypeVar("Batch")
+
+
+class Ranker(Protocol[Query]):
+    """Anything that scores a whole catalogue: a signal, the fusion, a peer."""
+
+    def score(self, queries: Query) -> FloatArray:
+        """Return (B, n_items) finite scores, larger is better."""
+        ...
+
+
+class CandidateScorer(Ranker[Query], Protocol[Query]):
+    """A ranker that also scores a list of candidates, with the same numbers."""
+
+    def score_candidates(self, queries: Query, candidates: IntArray) -> FloatArray:
+        """Return (B, C) scores of the named items."""
+        ...
+
+
+class Trainable(Protocol[Batch]):
+    """What a trainer can improve: batches of choices, and logits for them."""
+
+    def parameters(self) -> Iterable[Parameter]:
+        """Return what may be changed."""
+        ...
+
+    def batches(self, generator: np.random.Generator) -> Iterator[Batch]:
+        """Yield one epoch of batches in a fresh order."""
+        ...
+
+    def logits(self, batch: Batch) -> Tensor:
+        """Return (B, C) logits with the chosen candidate in column 0; -inf pads.
+
+        Where candidates were sampled, their log-weights are already added.
+        """
+        ...
+
+    def validate(self) -> float:
+        """Return the loss on choices held out from training; smaller is better."""
+        ...
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """Return a copy of the present parameters."""
+        ...
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Put parameters back."""
+        ...
+
+
+class Updatable(Protocol):
+    """What learns from single events while it serves."""
+
+    def observe(self, event: Event) -> None:
+        """Take in one event; the next request sees it."""
+        ...
+
+
+class Policy(Protocol):
+    """Chooses a slate from scored candidates and knows with which probability it did."""
+
+    def choose(
+        self, scores: FloatArray, size: int, generator: np.random.Generator
+    ) -> tuple[IntArray, FloatArray]:
+        """Return (k,) places of the candidates in slate order and (k,) their propensities."""
+        ...
+
+
+class Metric(Protocol):
+    """Judges lists; knows no model."""
+
+    def __call__(self, rank: Any, cutoff: int) -> Any:  # noqa: ANN401 - numpy arrays of any float type
+        """Return (B,) values for (B,) 1-based ranks of the chosen items."""
+        ...
+
+
+__all__ = ["CandidateScorer", "Metric", "Policy", "Ranker", "Trainable", "Updatable"]

@@ -1,0 +1,1 @@
+"""Public data sets as they are published, one file each, and the plain tables they become."""

@@ -1,0 +1,1 @@
+"""Judges that know no model: metrics, slices, significance, results and reports."""

@@ -1,0 +1,1 @@
+"""Losses (tensors in, scalar out) and the joint trainer; knows no model."""

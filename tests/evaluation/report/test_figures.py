@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from xml.etree import ElementTree as Xml
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polyscene.evaluation.report import comparisons, landscapes
+from polyscene.evaluation.report.content import (
+    CurvePoint,
+    Exposure,
+    ItemMap,
+    LearningCurve,
+    ScenarioResults,
+)
+from polyscene.evaluation.report.drawing import Drawing
+from polyscene.evaluation.report.palette import DARK, LIGHT
+from polyscene.evaluation.report.text import clean
+
+HOSTILE = [
+    "$\\frac{1",
+    "_hidden",
+    "家居用品",
+    "<script>x</script>",
+    "a\x00b\ud800",
+    "\u202eevil",
+    "]]>",
+    "مرحبا",
+    "🎧",
+]
+LIMIT = 300_000
+
+
+def words(svg: str) -> list[str]:
+    return [element.text or "" for element in Xml.fromstring(svg).iter("text")]
+
+
+def results(models: list[str], parts: bool = True) -> ScenarioResults:
+    rows = {
+        model: {"ndcg@10": 0.5 / (1 + i), "ndcg@10/new_items": 0.1 * i, "hr@10": 0.6}
+        for i, model in enumerate(models)
+    }
+    bounds = {model: {"ndcg@10": (row["ndcg@10"] * 0.9, row["ndcg@10"] * 1.1)} for model, row in rows.items()}
+    slices = {"new_items": 5, "cold_items": 0} if parts else {}
+    return ScenarioResults("shop", 10, 20, rows, bounds, slices)
+
+
+@given(st.text(st.characters(), max_size=30))
+@settings(max_examples=15, deadline=None)
+def test_any_words_come_out_as_they_went_in(text: str) -> None:
+    drawing = Drawing("any", text, 60)
+    drawing.say(drawing.axes().text(0, 0, ""), text)
+    svg = drawing.svg()
+    if clean(text, 28):
+        assert clean(text, 28) in words(svg)
+    assert "://" not in svg or "://" in text
+
+
+def test_ids_are_the_figures_own_and_references_find_them() -> None:
+    first, second = (comparisons.by_model(name, results(["polyscene", "b"])).svg() for name in ("one", "two"))
+    ids = {
+        name: [e.get("id") for e in Xml.fromstring(svg).iter() if e.get("id")]
+        for name, svg in (("one", first), ("two", second))
+    }
+    assert all(str(each).startswith("one-") for each in ids["one"])
+    assert not set(ids["one"]) & set(ids["two"])
+    for element in Xml.fromstring(first).iter():
+        href = element.get("href", "")
+        clip = element.get("clip-path", "")
+        assert not href or href[1:] in ids["one"]
+        assert not clip or clip[5:-1] in ids["one"]
+
+
+def test_colours_follow_the_theme_and_nothing_leaks_into_the_page() -> None:
+    svg = comparisons.by_model("one", results(["polyscene", "b"])).svg()
+    assert "var(--accent)" in svg
+    assert "var(--ink)" in svg
+    assert not [colour for colour in LIGHT.values() if colour in svg]
+    assert "<style" not in svg
+    assert "metadata" not in svg
+    assert set(LIGHT) == set(DARK)
+    assert len(set(LIGHT.values())) == len(LIGHT)
+
+
+def test_bars_show_every_model_its_value_and_the_system_in_bold() -> None:
+    svg = comparisons.by_model("bars", results(["polyscene", *HOSTILE])).svg()
+    found = words(svg)
+    assert {"polyscene", "0.5000", "家居用品", "<script>x</script>", "$\\frac{1", "_hidden"} <= set(found)
+    bold = [e.text for e in Xml.fromstring(svg).iter("text") if "font-weight: 700" in (e.get("style") or "")]
+    assert bold == ["0.5000", "polyscene"] or bold == ["polyscene", "0.5000"]
+
+
+def test_of_many_models_the_best_and_the_system_are_shown() -> None:
+    many = results([f"m{i}" for i in range(30)] + ["polyscene"])
+    found = words(comparisons.by_model("many", many).svg())
+    assert "polyscene" in found
+    assert "m0" in found
+    assert "m29" not in found
+
+
+def test_slices_without_choices_are_not_drawn() -> None:
+    found = words(comparisons.by_slice("slices", results(["polyscene", *HOSTILE])).svg())
+    assert "new items (5)" in found
+    assert "all (20)" in found
+    assert not [each for each in found if each.startswith("cold")]
+
+
+def test_scenarios_are_rows_whatever_they_are_called() -> None:
+    scenarios = [results(["polyscene", "b"]), ScenarioResults("新闻", 1, 1, {"polyscene": {"ndcg@10": 0.0}})]
+    found = words(comparisons.by_scenario("all", scenarios).svg())
+    assert {"shop", "新闻", "best other model"} <= set(found)
+
+
+def test_popularity_bins_double() -> None:
+    counts = np.array([0, 1, 2, 3, 4, 5, 8, 9, 1024, 1025])
+    assert landscapes.popularity_bins(counts).tolist() == [0, 1, 2, 3, 3, 4, 4, 5, 11, 12]
+    assert landscapes.bin_labels(6) == ["0", "1", "2", "3–4", "5–8", "9–16"]
+    assert landscapes.bin_labels(12)[-1] == "≤1k"
+
+
+@given(st.lists(st.integers(0, 5000), min_size=1, max_size=30))
+def test_every_item_has_a_bin_whose_name_holds_it(counts: list[int]) -> None:
+    bins = landscapes.popularity_bins(np.array(counts))
+    labels = landscapes.bin_labels(int(bins.max()) + 1)
+    for count, place in zip(counts, bins, strict=True):
+        ends = labels[place].split("–")
+        if count < 513:
+            assert int(ends[0]) <= count <= int(ends[-1])
+
+
+@pytest.mark.parametrize("popularity", [[0, 0, 0], [5, 100, 100_000]])
+def test_exposure_is_drawn_also_where_nothing_happened(popularity: list[int]) -> None:
+    exposure = Exposure(np.array(popularity), {"polyscene": np.array([3, 0, 1]), "b": np.zeros(3, np.int64)})
+    svg = landscapes.by_popularity("pop", exposure, ["polyscene", "absent", "b"]).svg()
+    assert "polyscene" in words(svg)
+    assert "absent" not in words(svg)
+
+
+@pytest.mark.parametrize("n", [1, 300, 20_000])
+def test_maps_stay_small_and_name_their_categories(n: int) -> None:
+    dice = np.random.default_rng(0)
+    names = tuple((*HOSTILE, "books", "")[i % 11] for i in range(n))
+    svg = landscapes.item_map("map", ItemMap(dice.random((n, 2)).astype(np.float32), names)).svg()
+    assert len(svg) < LIMIT
+    found = words(svg)
+    assert "$\\frac{1" in found
+    assert ("other" in found) == (n > 8)
+
+
+@pytest.mark.parametrize("n", [0, 1, 20, 50_000])
+def test_learning_curves_stay_small(n: int) -> None:
+    points = tuple(CurvePoint(i, 1 / (1 + i), 0.5 if i % 2 else None) for i in range(n))
+    svg = landscapes.learning("curve", LearningCurve("fusion", points, "ndcg <10>")).svg()
+    assert len(svg) < LIMIT
+    assert ("training loss" in words(svg)) == (n > 0)
+    assert ("ndcg <10>" in words(svg)) == (n > 1)

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+
+import numpy as np
+import pytest
+
+from polyscene.evaluation import provenance
+
+
+def test_the_machine_is_described_and_not_named() -> None:
+    found = provenance.machine()
+    assert list(found) == ["processor", "cpus", "system", "python"]
+    assert isinstance(found["cpus"], int)
+    assert found["cpus"] >= 1
+    assert found["python"] == platform.python_version()
+    assert platform.node() not in [str(value) for value in found.values()]
+
+
+def test_versions_are_those_installed_and_absent_parts_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "PARTS", ("numpy", "no-such-part-anywhere", "polyscene"))
+    assert provenance.versions() == {"numpy": np.__version__, "polyscene": metadata.version("polyscene")}
