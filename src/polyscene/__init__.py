@@ -1,1 +1,58 @@
-"""Polyscene: a recommender system with a language model at its core."""
+"""Polyscene: a recommender system with a language model at its core.
+
+    import polyscene as ps
+
+    project = ps.Project.open("polyscene.toml")
+    run = project.train()
+    slate = run.recommend("u42", scenario="shop", k=10)
+    report = project.evaluate(run)
+
+Nothing heavy is loaded before one of the names is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from polyscene.assembly.project import Project
+    from polyscene.assembly.recommending import Explanation
+    from polyscene.assembly.run import Run
+    from polyscene.core.errors import PolysceneError
+    from polyscene.core.settings import Settings
+    from polyscene.core.types import Event, Item, Recommendation, Slate
+
+_HOMES = {
+    "Project": "polyscene.assembly.project",
+    "Run": "polyscene.assembly.run",
+    "Explanation": "polyscene.assembly.recommending",
+    "PolysceneError": "polyscene.core.errors",
+    "Settings": "polyscene.core.settings",
+    "Event": "polyscene.core.types",
+    "Item": "polyscene.core.types",
+    "Recommendation": "polyscene.core.types",
+    "Slate": "polyscene.core.types",
+}
+
+__version__ = "0.1.0"
+__all__ = [
+    "Event",
+    "Explanation",
+    "Item",
+    "PolysceneError",
+    "Project",
+    "Recommendation",
+    "Run",
+    "Settings",
+    "Slate",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute may be anything
+    if name not in _HOMES:
+        raise AttributeError(f"module 'polyscene' has no attribute '{name}'")
+    from polyscene.core.threads import prepare_environment
+
+    prepare_environment()
+    return getattr(import_module(_HOMES[name]), name)

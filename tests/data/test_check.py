@@ -130,7 +130,9 @@ def test_a_filter_that_leaves_nothing(shop: Shop, table: str) -> None:
         ("price >", "unable to parse"),
         ("title > 0", "cannot compare"),
         ("price", "must be of type `Boolean`"),
-        ("price > 0; drop table x", "unexpected token"),
+        ("price > 0; drop x", "unexpected token"),
+        ("cast(title as date) > date '2024-01-01'", "casting from string to date"),
+        ("title in (SELECT title FROM read_csv('other.csv'))", "cannot contain a query"),
     ],
 )
 def test_a_bad_filter_is_one_clear_problem(shop: Shop, where: str, found: str) -> None:

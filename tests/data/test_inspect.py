@@ -6,7 +6,8 @@ import gzip
 import json
 import random
 import string
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +16,7 @@ import pytest
 from polyscene.core.errors import DataError
 from polyscene.core.settings import ScenarioSettings, Settings
 from polyscene.data.inspect import ProjectDraft, guess_project
+from polyscene.data.scenarios import read_dataset
 
 WORDS = (
     "red",
@@ -61,10 +63,12 @@ def ratings_table(dice: random.Random, items: pl.DataFrame, count: int = 900) ->
 
 
 def settings_of(draft: ProjectDraft, folder: Path) -> Settings:
-    """Load what was drafted, as `polyscene check` would."""
+    """Load what was drafted and read every row by it."""
     path = folder / "polyscene.toml"
     path.write_text(draft.to_toml(folder), encoding="utf-8")
-    return Settings.load(path)
+    settings = Settings.load(path)
+    read_dataset(settings, folder)
+    return settings
 
 
 def only(settings: Settings) -> ScenarioSettings:
@@ -102,7 +106,7 @@ def test_names_that_say_nothing_leave_the_values_to_decide(tmp_path: Path) -> No
     scenario = only(settings_of(draft, tmp_path))
     assert (scenario.items.path, scenario.items.id, scenario.items.text) == ("one.csv", "a", ["b"])
     assert (scenario.events.user, scenario.events.item, scenario.events.time) == ("k", "l", "n")
-    assert "scenarios." in draft.decisions[0]
+    assert [decision.split(".")[-1] for decision in draft.decisions] == ["user", "value"]
 
 
 def test_numeric_ids_of_users_and_items_are_told_apart(tmp_path: Path) -> None:
@@ -347,6 +351,7 @@ def test_prefixes_of_file_names_part_scenarios(tmp_path: Path) -> None:
         ratings_table(dice, items).write_csv(tmp_path / f"{name}_events.csv")
     settings = settings_of(guess_project([tmp_path]), tmp_path)
     assert set(settings.scenarios) == {"shop", "video"}
+    assert (tmp_path / "polyscene.toml").read_text(encoding="utf-8").count("# users_are_local = true") == 2
     assert settings.scenarios["video"].events.path == "video_events.csv"
 
 
@@ -473,6 +478,30 @@ def test_an_unreadable_file_beside_good_ones_is_a_note(tmp_path: Path) -> None:
     draft = guess_project([tmp_path])
     assert any("broken.parquet" in note for note in draft.notes)
     assert only(settings_of(draft, tmp_path)).events.path == "events.csv"
+
+
+def test_columns_of_every_type_are_survived(tmp_path: Path) -> None:
+    dice = random.Random(20)
+    items = items_table(dice)
+    items.write_parquet(tmp_path / "items.parquet")
+    events = ratings_table(dice, items)
+    count = len(events)
+    events.with_columns(
+        pl.Series("span", [timedelta(seconds=number) for number in range(count)]),
+        pl.Series("clock", [time(number % 24) for number in range(count)]),
+        pl.Series("exact", [Decimal(number) for number in range(count)]),
+        pl.Series("raw", [b"\x00\xff"] * count),
+        pl.Series("deep", [[[1]]] * count),
+        pl.Series("record", [{"a": 1}] * count),
+        pl.Series("pair", [[1, 2]] * count, dtype=pl.Array(pl.Int64, 2)),
+        pl.Series("none", [None] * count),
+        pl.Series("bare", [[]] * count, dtype=pl.List(pl.String)),
+        pl.Series("odd", [float("inf"), float("nan"), 0.5] * (count // 3)),
+        pl.Series("kind", ["x"] * count).cast(pl.Categorical),
+    ).write_parquet(tmp_path / "events.parquet")
+    events_settings = only(settings_of(guess_project([tmp_path]), tmp_path)).events
+    assert (events_settings.user, events_settings.item) == ("user_id", "item_id")
+    assert (events_settings.value, events_settings.time) == ("rating", "timestamp")
 
 
 def test_guesses_do_not_depend_on_the_order_of_columns(tmp_path: Path) -> None:

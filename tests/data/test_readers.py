@@ -128,6 +128,7 @@ def test_categories_and_lists_become_text(tmp_path: Path) -> None:
         ("id < 8", [0]),
         ("n in (5, 100)", [0, 2]),
         ("flag", [0, 2]),
+        ("name <> 'select' and name <> 'a'", [2]),
         ("\"a b\" = 'z'", [1]),
     ],
 )

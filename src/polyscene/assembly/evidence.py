@@ -62,9 +62,7 @@ def lay_ground(
     since, hide_seen = {}, {}
     for name, scenario in dataset.scenarios.items():
         dated = scenario.clock == "time"
-        since[name] = (
-            alive(scenario.catalogue.since, scenario.events) if dated else scenario.catalogue.since
-        )
+        since[name] = alive(scenario.catalogue.since, scenario.events) if dated else scenario.catalogue.since
         said = settings[name].repeats
         learned = scenario.events.take(mask_of(parts[name], Part.TRAIN, Part.VALID))
         hide_seen[name] = not (repeated(learned) if said is None else said)

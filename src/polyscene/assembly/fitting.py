@@ -63,13 +63,15 @@ class _Lesson:
 
 def fit_system(ground: Ground, settings: Settings, progress: Progress) -> Fitted:
     """Fit every signal and the fusion of every scenario."""
-    names = [
-        name for name in ALL_SIGNALS if any(name in block.signals for block in settings.scenarios.values())
-    ]
+    evidence = {name: ground.evidence(name, tuning=True) for name in ground.dataset.scenarios}
+    usable = {name: _usable(settings.scenarios[name].signals, facts) for name, facts in evidence.items()}
+    names = [name for name in ALL_SIGNALS if any(name in wanted for wanted in usable.values())]
     places = {name: place for place, name in enumerate(ground.dataset.scenarios)}
     lessons = {}
     for name in places:
-        lessons[name] = _lesson(ground, name, names, settings, progress)
+        label = f"{name}: past events"
+        signals = _signals(names, usable[name], evidence.pop(name), progress, label)
+        lessons[name] = _lesson(ground, name, signals, settings, progress)
     networks, curves = _learn(lessons, places, names, settings, ground.seed, progress)
     fitted = Fitted({}, curves)
     for name, lesson in lessons.items():
@@ -77,9 +79,9 @@ def fit_system(ground: Ground, settings: Settings, progress: Progress) -> Fitted
             names, lesson.signals, lesson.features, networks[name], places[name], ground.hide_seen[name]
         )
         tuned.fallback = _fallback(tuned, lesson, fitted, name, settings.runtime.blocks_mb)
-        evidence = ground.evidence(name, tuning=False)
-        signals = _signals(names, settings.scenarios[name].signals, evidence, progress, f"{name}: all events")
-        features = Features.of(evidence)
+        everything = ground.evidence(name, tuning=False)
+        signals = _signals(names, usable[name], everything, progress, f"{name}: all events")
+        features = Features.of(everything)
         features.scales = lesson.features.scales
         fitted.fusions[name] = Fusion(
             names, signals, features, tuned.network, places[name], tuned.hide_seen, tuned.fallback
@@ -87,11 +89,15 @@ def fit_system(ground: Ground, settings: Settings, progress: Progress) -> Fitted
     return fitted
 
 
+def _usable(wanted: Sequence[str], evidence: Evidence) -> list[str]:
+    """Return the wanted signals that the evidence can feed; popularity where there is none."""
+    return [name for name in ALL_SIGNALS if name in wanted and _fed(name, evidence)] or ["popularity"]
+
+
 def _signals(
-    names: Sequence[str], wanted: Sequence[str], evidence: Evidence, progress: Progress, label: str
+    names: Sequence[str], usable: Sequence[str], evidence: Evidence, progress: Progress, label: str
 ) -> list[Signal | None]:
-    """Fit the wanted signals that the evidence can feed."""
-    usable = [name for name in names if name in wanted and _fed(name, evidence)]
+    """Fit the usable signals, in the fusion's order."""
     fitted: dict[str, Signal] = {}
     with progress.track(f"{label}: signals", len(usable), "signals") as advance:
         for name in usable:
@@ -108,13 +114,9 @@ def _fed(name: str, evidence: Evidence) -> bool:
     return not SIGNALS[name].needs_language or bool(np.any(evidence.vectors))
 
 
-def _lesson(
-    ground: Ground, name: str, names: Sequence[str], settings: Settings, progress: Progress
-) -> _Lesson:
+def _lesson(ground: Ground, name: str, signals: Signals, settings: Settings, progress: Progress) -> _Lesson:
     evidence = ground.evidence(name, tuning=True)
     fold = ground.folds.tune(name)
-    wanted = settings.scenarios[name].signals
-    signals = _signals(names, wanted, evidence, progress, f"{name}: past events")
     stream = generator(ground.seed, "fusion", name)
     rows = _latest(len(fold.choices), settings.fusion.max_choices, evidence.clock, stream)
     held = _held_out(fold.choices.queries.user[rows], stream)
@@ -171,7 +173,7 @@ def _learn(
         }
         schedule = Schedule(settings.fusion.epochs)
         curves["all scenarios"] = train(learners, shares, schedule, stream, progress, "fusion: together")
-    networks = {name: shared for name in places}
+    networks = dict.fromkeys(places, shared)
     if len(able) > 1:
         for name, lesson in able.items():
             own = FusionNetwork(len(names), len(places), settings.fusion.hidden)
@@ -198,9 +200,7 @@ def _measure_context(
         network.context_spread[: context.shape[1]] = torch.where(spread > CONSTANT, spread, 1.0)
 
 
-def _fallback(
-    fusion: Fusion, lesson: _Lesson, fitted: Fitted, name: str, blocks_mb: int
-) -> str | None:
+def _fallback(fusion: Fusion, lesson: _Lesson, fitted: Fitted, name: str, blocks_mb: int) -> str | None:
     """Return the best signal where the fusion does not reach it on held-out choices, else None."""
     found = fitted.validation[name] = validated(fusion, lesson.judged, blocks_mb)
     signals = {model: value for model, value in found.items() if model != "polyscene"}
@@ -208,17 +208,18 @@ def _fallback(
     if len(lesson.training) >= FEWEST and found["polyscene"] >= signals[best]:
         return None
     fitted.notes.append(
-        f"{name}: '{best}' speaks alone, because the fusion reached NDCG@10 {found['polyscene']:.4f} against "
-        f"its {signals[best]:.4f} on {len(lesson.judged)} held-out choices ({len(lesson.training)} to learn from)"
+        f"{name}: '{best}' speaks alone: on {len(lesson.judged)} held-out choices it reached NDCG@10 "
+        f"{signals[best]:.4f}, the fusion {found['polyscene']:.4f} after {len(lesson.training)} choices"
     )
     return best
 
 
 def validated(fusion: Fusion, choices: Choices, blocks_mb: int) -> dict[str, float]:
     """Return NDCG@10 by model over the choices, the whole catalogue ranked."""
-    gains: dict[str, list[float]] = {"polyscene": []} | {
-        name: [] for name, signal in zip(fusion.names, fusion.signals, strict=True) if signal is not None
-    }
+    gains: dict[str, list[float]] = {"polyscene": []}
+    for name, signal in zip(fusion.names, fusion.signals, strict=True):
+        if signal is not None:
+            gains[name] = []
     for rows, queries in choices.queries.blocks(block_size(fusion, blocks_mb)):
         open_ = fusion.open(queries)
         target: LongArray = choices.target[rows].astype(np.int64)
@@ -231,5 +232,3 @@ def validated(fusion: Fusion, choices: Choices, blocks_mb: int) -> dict[str, flo
 def block_size(fusion: Fusion, blocks_mb: int) -> int:
     """Return how many requests fit into one block of the given size."""
     return max(1, min(512, blocks_mb * 2**20 // fusion.row_bytes))
-
-

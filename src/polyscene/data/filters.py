@@ -7,6 +7,7 @@ numbers (or true and false) where all of its values are, unless the condition on
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from polyscene.core.errors import DataError, Problem, shown
 from polyscene.data.diagnosis import TROUBLE
 
 _MOST_TRIED = 6
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_QUERY = re.compile(r"\b(?:select|table|read_\w+\s*\()", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +72,15 @@ def parse_where(text: str, file: str) -> Where:
     """Understand a condition.
 
     Raises:
-        DataError: it is not an SQL expression.
+        DataError: it is not an SQL expression, or it is a query, which could open other files.
     """
+    if _QUERY.search(_QUOTED.sub("''", text)):
+        raise DataError(refused(text, file, "a condition cannot contain a query"))
     try:
         condition = pl.sql_expr(text)
         return Where(text, condition, tuple(dict.fromkeys(condition.meta.root_names())))
     except TROUBLE as error:
-        raise DataError(_refused(text, file, str(error))) from None
+        raise DataError(refused(text, file, str(error))) from None
 
 
 def tallies(columns: Iterable[str]) -> list[pl.Expr]:
@@ -136,14 +141,15 @@ def suitable_types(
         else:
             return types
     held = {name: found[name].dtype if name in found else schema[name] for name in where.columns}
-    raise DataError(_refused(where.text, file, complaint, held))
+    raise DataError(refused(where.text, file, complaint, held))
 
 
 def _choices(found: Tally) -> list[pl.DataType]:
     return list(dict.fromkeys((found.dtype, pl.String())))
 
 
-def _refused(text: str, file: str, error: str, held: Mapping[str, pl.DataType] | None = None) -> Problem:
+def refused(text: str, file: str, error: str, held: Mapping[str, pl.DataType] | None = None) -> Problem:
+    """Return the problem of a condition that does not work; `held` says what its columns hold."""
     reason = (error.strip().splitlines() or ["no reason given"])[0]
     types = "; ".join(f"{name} holds {dtype}" for name, dtype in (held or {}).items())
     return Problem(

@@ -7,7 +7,7 @@ it is, and what a person has to decide is marked.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polyscene.core.errors import DataError, Problem, shown
@@ -21,6 +21,7 @@ from polyscene.data.inspection.toml import comment, guess_line, scenario_toml, t
 _MOST_DEPTH = 3
 _MOST_FOLDERS = 200
 _MOST_PARTS = 20
+_MOST_TABLES = 60
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ class ProjectDraft:
         base = folder or Path.cwd()
         lines = [*self._head(), f"name = {text(self.name)}", "seed = 7", ""]
         lines += ["[language]", 'model = "minilm"  # carried by a package, works offline', ""]
+        alone = len({scenario.events.table.paths for scenario in self.scenarios}) == 1
         for scenario in self.scenarios:
-            lines += [*scenario_toml(scenario, base), ""]
+            lines += [*scenario_toml(scenario, base, alone), ""]
         lines += ["[evaluation]", *guess_line("protocol", self.protocol), "cutoffs = [5, 10, 20]"]
         return "\n".join(lines) + "\n"
 
@@ -121,15 +123,16 @@ def _scopes(paths: Sequence[Path]) -> tuple[list[tuple[str, list[Table]]], list[
     for path in paths:
         if path.is_dir():
             groups += _folders(path, [], 0)
-    scopes, notes, cache = [], [], {}
+    scopes: list[tuple[str, list[Table]]] = []
+    notes: list[str] = []
     for title, members in groups[:_MOST_FOLDERS]:
-        if tuple(members) not in cache:
-            cache[tuple(members)] = read_tables(members)
-        tables, odd = cache[tuple(members)]
+        tables, odd = read_tables(members)
         notes += [note for note in odd if note not in notes]
         notes += [note for table in tables for note in table.notes if note not in notes]
+        if len(tables) > _MOST_TABLES:
+            notes.append(f"only the first {_MOST_TABLES} tables of {shown(title)} were looked at")
         if tables:
-            scopes.append((title, tables))
+            scopes.append((title, tables[:_MOST_TABLES]))
     return scopes, notes
 
 
@@ -189,24 +192,7 @@ def _unique(scenarios: Iterator[ScenarioDraft]) -> Iterator[ScenarioDraft]:
         while name in names:
             name, count = f"{scenario.name}_{count}", count + 1
         names.add(name)
-        yield (
-            scenario.narrowed(name, scenario.events.where)
-            if scenario.events.where
-            else _named(scenario, name)
-        )
-
-
-def _named(scenario: ScenarioDraft, name: str) -> ScenarioDraft:
-    return ScenarioDraft(
-        name,
-        scenario.items,
-        scenario.events,
-        scenario.users,
-        scenario.template,
-        scenario.objectives,
-        scenario.actions,
-        scenario.actions_seen,
-    )
+        yield replace(scenario, name=name)
 
 
 def _unused(scopes: list[tuple[str, list[Table]]], scenarios: Sequence[ScenarioDraft]) -> list[str]:

@@ -15,7 +15,7 @@ from polyscene.core.errors import DataError, Problem, shown
 from polyscene.core.settings import TableSettings
 from polyscene.data.columns import Need, converted
 from polyscene.data.diagnosis import TROUBLE, diagnosed
-from polyscene.data.filters import Where, typed
+from polyscene.data.filters import Where, refused, typed
 from polyscene.data.sources import Source
 
 ROW = "#row"
@@ -154,9 +154,11 @@ class Table:
         problems = []
         for file in self.files:
             try:
-                file.scan.collect(engine="streaming")
+                file.scan.select(pl.all().null_count()).collect(engine="streaming")
             except TROUBLE as own:
                 problems.append(diagnosed(file.source, self.settings, own))
+        if not problems and self.where is not None:  # the files are sound; what is done to them is not
+            return [refused(self.where.text, self.name, str(error))]
         return problems or [diagnosed(self.files[0].source, self.settings, error)]
 
 

@@ -51,7 +51,8 @@ class Content(Signal):
         """Return each past item's cosine with the item, decayed by age."""
         ages = np.arange(len(history))[::-1]
         cosines = self.vectors[history] @ self.vectors[item]
-        return (cosines * HISTORY_DECAY**ages).astype(np.float32)
+        support: FloatArray = (cosines * HISTORY_DECAY**ages).astype(np.float32)
+        return support
 
     def state(self) -> Arrays:
         """Return the centred vectors."""

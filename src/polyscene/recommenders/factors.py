@@ -38,15 +38,15 @@ class Factors(Signal):
     def fit(self, evidence: Evidence) -> Self:
         """Factorise the matrix of choices."""
         chosen = interactions(evidence.positive, evidence.n_users, evidence.n_items)
-        model = AlternatingLeastSquares(
-            factors=min(SIZE, max(2, evidence.n_items - 1)),
-            iterations=ITERATIONS,
-            regularization=REGULARISATION,
-            alpha=CONFIDENCE,
-            random_state=derived(evidence.seed, self.name) % 2**31,
-            use_gpu=False,
-        )
         with threadpool_limits(1, "blas"):
+            model = AlternatingLeastSquares(
+                factors=min(SIZE, max(2, evidence.n_items - 1)),
+                iterations=ITERATIONS,
+                regularization=REGULARISATION,
+                alpha=CONFIDENCE,
+                random_state=derived(evidence.seed, self.name) % 2**31,
+                use_gpu=False,
+            )
             model.fit(sparse.csr_matrix(chosen), show_progress=False)
         counts = np.bincount(chosen.indices, minlength=evidence.n_items)
         items = np.array(model.item_factors, np.float32)

@@ -1,21 +1,28 @@
-"""The fusion: one score per item, out of all signals and the context they are read in."""
+"""The fusion: one score per item, out of all signals and the context they are read in.
+
+As in a deployed system, every signal puts its best items forward and the network ranks these; the rest of a
+large catalogue follows behind them in the order of the plain weighted signals.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from polyscene.core.types import BoolArray, FloatArray, IntArray
+from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.recommenders.features import Block, Features, Signals
 from polyscene.recommenders.fusion_learning import open_candidates
 from polyscene.recommenders.network import VIEWS, FusionNetwork, TorchBlock
 
-FLOATS_PER_CANDIDATE = 12
-"""Working memory of one score, in floats per signal: raw, views and the thin layer."""
+SMALL_CATALOGUE = 2000
+"""Up to this size the network ranks everything; above it, every signal's best."""
+SHORTLIST = 200
+FLOATS_PER_CANDIDATE = 4
+"""Working memory of one score, in floats per signal."""
 
 
 class Fusion:
@@ -48,16 +55,18 @@ class Fusion:
     @property
     def row_bytes(self) -> int:
         """Return the working memory that one request needs."""
-        per_item = FLOATS_PER_CANDIDATE * len(self.names) + 2 * self.network.hidden
-        return 4 * len(self.features.counts) * per_item
+        n_items = len(self.features.counts)
+        ranked = min(n_items, max(SMALL_CATALOGUE, SHORTLIST * len(self.names)))
+        network = VIEWS * FLOATS_PER_CANDIDATE * len(self.names) + 2 * self.network.hidden
+        return 4 * (n_items * FLOATS_PER_CANDIDATE * len(self.names) + ranked * network)
 
     def score(self, queries: Queries) -> FloatArray:
         """Return (B, n) scores over the whole catalogue."""
-        return self.score_block(self.features.block(self.signals, queries))
+        return self._fused(self.features.block(self.signals, queries), self.open(queries))
 
     def score_candidates(self, queries: Queries, candidates: IntArray) -> FloatArray:
         """Return (B, C) scores of the named items."""
-        return self.score_block(self.features.block(self.signals, queries).at(candidates))
+        return np.take_along_axis(self.score(queries), candidates.astype(np.int64), axis=1)
 
     def score_all(self, queries: Queries) -> dict[str, FloatArray]:
         """Return (B, n) scores of every signal, and of the fusion under the name `polyscene`."""
@@ -67,14 +76,23 @@ class Fusion:
             for place, name in enumerate(self.names)
             if self.signals[place] is not None
         }
-        return scores | {"polyscene": self.score_block(block)}
+        return scores | {"polyscene": self._fused(block, self.open(queries))}
 
-    def score_block(self, block: Block) -> FloatArray:
-        """Return the network's logits, or the fallback's scores."""
+    def _fused(self, block: Block, open_: BoolArray) -> FloatArray:
+        """Let the network rank the shortlist; what no signal puts forward follows behind it."""
         if self.fallback is not None:
             return block.signals[:, self.names.index(self.fallback)]
-        with torch.inference_mode():
-            return self._logits(block).numpy()
+        if len(self.features.counts) <= SMALL_CATALOGUE:
+            return self._logits(block)
+        short, rows, columns = shortlist(block.signals, open_)
+        places = np.arange(len(rows)) - np.searchsorted(rows, rows)
+        logits = self._logits(block.at(short))[rows, places]
+        weights = np.array(list(self.weights().values()), np.float32)
+        scores = np.einsum("bkc,k->bc", block.signals, np.maximum(weights, 0.0))
+        scores += logits.min() - scores.max() - 1.0
+        scores[rows, columns] = logits
+        fused: FloatArray = scores
+        return fused
 
     def open(self, queries: Queries) -> BoolArray:
         """Return (B, n) which items may be shown."""
@@ -87,22 +105,50 @@ class Fusion:
         """
         whole = self.features.block(self.signals, queries)
         block = whole.at(candidates)
-        full = self.score_block(block)
+        full = self._spoken(block)
         usual = whole.signals.mean(axis=2)  # (B, K)
         shares = np.zeros((*full.shape, len(self.names)), np.float32)
         for place in range(len(self.names)):
             without = block.signals.copy()
             without[:, place] = usual[:, place, None]
-            shares[:, :, place] = full - self.score_block(
-                Block(without, block.peaks, block.user, block.item, block.pair)
-            )
+            shares[:, :, place] = full - self._spoken(replace(block, signals=without))
         return shares
 
-    def _logits(self, block: Block) -> Tensor:
-        logits: Tensor = self.network(TorchBlock(block, self.scenario, self.network.n_scenarios))
-        return logits
+    def _spoken(self, block: Block) -> FloatArray:
+        if self.fallback is not None:
+            return block.signals[:, self.names.index(self.fallback)]
+        return self._logits(block)
+
+    def _logits(self, block: Block) -> FloatArray:
+        with torch.inference_mode():
+            logits = self.network(TorchBlock(block, self.scenario, self.network.n_scenarios))
+        scores: FloatArray = logits.numpy()
+        return scores
 
     def weights(self) -> Mapping[str, float]:
         """Return the mean additive weight of every signal, for reports: its views' base weights summed."""
         base = self.network.base.detach()[: VIEWS * len(self.names)].reshape(VIEWS, -1).sum(dim=0)
         return {name: float(base[place]) for place, name in enumerate(self.names)}
+
+
+def shortlist(signals: FloatArray, open_: BoolArray) -> tuple[IntArray, LongArray, LongArray]:
+    """Return each request's candidates: the best items of every signal.
+
+    Args:
+        signals: (B, K, n) scores.
+        open_: (B, n) which items may be shown.
+
+    Returns:
+        (B, C) candidates, rows padded with their first; and (m,) rows and (m,) columns of all of them.
+    """
+    best = np.zeros(open_.shape, bool)
+    for place in range(signals.shape[1]):
+        scores = np.where(open_, signals[:, place], -np.inf)
+        top = np.argpartition(scores, -SHORTLIST, axis=1)[:, -SHORTLIST:]
+        np.put_along_axis(best, top, True, axis=1)
+    rows, columns = np.nonzero(best)
+    sizes = np.bincount(rows, minlength=len(best))
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    short = np.repeat(columns[starts][:, None], sizes.max(), axis=1)
+    short[rows, np.arange(len(rows)) - starts[rows]] = columns
+    return short.astype(np.int32), rows, columns

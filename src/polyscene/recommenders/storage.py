@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-
-import numpy as np
 
 from polyscene.core.errors import RunError
 from polyscene.recommenders.content import Content, ContentElsewhere
@@ -40,7 +39,7 @@ SIGNALS: Mapping[str, type[Signal]] = {
 
 def save_arrays(path: Path, state: Arrays) -> None:
     """Write named arrays to one file."""
-    save_file({name: np.ascontiguousarray(array) for name, array in state.items()}, path)
+    save_file({name: np.asarray(array, order="C") for name, array in state.items()}, path)
 
 
 def load_arrays(path: Path) -> Arrays:

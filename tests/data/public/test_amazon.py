@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from polyscene.core.errors import DataError
 from polyscene.core.settings import Settings
 from polyscene.data.public.json_lines import number, plain
 from polyscene.data.public.registry import public_set
+
+Prepare = Callable[[str, Path, Path], Settings]
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
@@ -57,8 +59,8 @@ def edition_2018(tmp_path: Path) -> Path:
     return folder
 
 
-def test_2018(edition_2018: Path, tmp_path: Path) -> None:
-    settings = Settings.load(public_set("amazon-reviews-2018").prepare(edition_2018, tmp_path / "out"))
+def test_2018(prepared: Prepare, edition_2018: Path, tmp_path: Path) -> None:
+    settings = prepared("amazon-reviews-2018", edition_2018, tmp_path / "out")
     assert list(settings.scenarios) == ["all_beauty", "toys_and_games"]
     scenario = settings.scenarios["all_beauty"]
     items = pl.read_parquet(tmp_path / "out" / str(scenario.items.path))
@@ -72,7 +74,7 @@ def test_2018(edition_2018: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_2023_takes_variants_for_one_item(tmp_path: Path) -> None:
+def test_2023_takes_variants_for_one_item(prepared: Prepare, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     review = {"rating": 4.0, "asin": "V1", "parent_asin": "P1", "user_id": "U1", "timestamp": 1588687728923}
@@ -82,7 +84,7 @@ def test_2023_takes_variants_for_one_item(tmp_path: Path) -> None:
         "categories": [], "main_category": "All Beauty", "price": 9.5,
     }  # fmt: skip
     write_lines(folder / "meta_All_Beauty.jsonl", [meta])
-    settings = Settings.load(public_set("amazon-reviews-2023").prepare(folder, tmp_path / "out"))
+    settings = prepared("amazon-reviews-2023", folder, tmp_path / "out")
     assert list(settings.scenarios) == ["all_beauty"]
     items = pl.read_parquet(tmp_path / "out" / "all_beauty" / "items.parquet")
     assert items.row(0) == ("P1", "Hair oil", "Light", "Shop", "All Beauty", 9.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from polyscene.core.settings import Settings
 from polyscene.data.public.registry import public_set
+
+Prepare = Callable[[str, Path, Path], Settings]
 
 NEWS = 'N{0}\tsports\tgolf\tTitle "{0}"\tAbstract {0}\thttps://x\t[]\t[]\n'
 
@@ -29,8 +32,8 @@ def source(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_impressions_and_histories(source: Path, tmp_path: Path) -> None:
-    settings = Settings.load(public_set("mind-small").prepare(source, tmp_path / "out"))
+def test_impressions_and_histories(prepared: Prepare, source: Path, tmp_path: Path) -> None:
+    settings = prepared("mind-small", source, tmp_path / "out")
     scenario = settings.scenarios["news"]
     events = pl.read_parquet(tmp_path / "out" / "events.parquet")
     shown = events.filter(pl.col("position").is_not_null()).select(
@@ -72,7 +75,7 @@ def test_a_part_without_labels_is_left_out(source: Path, tmp_path: Path) -> None
     assert "U7" not in pl.read_parquet(tmp_path / "out" / "events.parquet")["user_id"].to_list()
 
 
-def test_one_part_alone_has_no_split(source: Path, tmp_path: Path) -> None:
-    settings = Settings.load(public_set("mind-small").prepare(source / "MINDsmall_train", tmp_path / "out"))
+def test_one_part_alone_has_no_split(prepared: Prepare, source: Path, tmp_path: Path) -> None:
+    settings = prepared("mind-small", source / "MINDsmall_train", tmp_path / "out")
     assert settings.scenarios["news"].events.split is None
     assert settings.evaluation.protocol == "temporal"

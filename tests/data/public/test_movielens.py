@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from polyscene.core.errors import DataError
 from polyscene.core.settings import Settings
 from polyscene.data.public.movielens import title_and_year
 from polyscene.data.public.registry import public_set
+
+Prepare = Callable[[str, Path, Path], Settings]
 
 
 @pytest.mark.parametrize(
@@ -31,11 +34,7 @@ def test_titles(raw: str, title: str, year: int | None) -> None:
     assert frame.row(0) == (title, year)
 
 
-def prepared(name: str, source: Path, out: Path) -> Settings:
-    return Settings.load(public_set(name).prepare(source, out))
-
-
-def test_one_million(tmp_path: Path) -> None:
+def test_one_million(prepared: Prepare, tmp_path: Path) -> None:
     source = tmp_path / "unpacked" / "ml-1m"
     source.mkdir(parents=True)
     (source / "ratings.dat").write_text("1::1193::5::978300760\n2::661::3::978302109\n", encoding="latin-1")
@@ -57,7 +56,7 @@ def test_one_million(tmp_path: Path) -> None:
     assert {*scenario.users.categorical, *scenario.users.numeric} < set(users.columns)
 
 
-def test_one_hundred_thousand(tmp_path: Path) -> None:
+def test_one_hundred_thousand(prepared: Prepare, tmp_path: Path) -> None:
     (tmp_path / "u.data").write_text("196\t242\t3\t881250949\n", encoding="latin-1")
     flags = ["0"] * 19
     flags[1] = flags[16] = "1"
@@ -86,7 +85,7 @@ def csv_layout(folder: Path, tags: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ["movielens-20m", "movielens-25m", "movielens-latest-small"])
-def test_csv_editions_bring_tags(tmp_path: Path, name: str) -> None:
+def test_csv_editions_bring_tags(prepared: Prepare, tmp_path: Path, name: str) -> None:
     csv_layout(tmp_path / "in", tags=True)
     settings = prepared(name, tmp_path / "in", tmp_path / "out")
     assert settings.name == name
@@ -96,7 +95,7 @@ def test_csv_editions_bring_tags(tmp_path: Path, name: str) -> None:
     assert items.row(1) == ("2", "Quiet", 2001, None, None)
 
 
-def test_csv_editions_without_tags(tmp_path: Path) -> None:
+def test_csv_editions_without_tags(prepared: Prepare, tmp_path: Path) -> None:
     csv_layout(tmp_path / "in", tags=False)
     settings = prepared("movielens-25m", tmp_path / "in", tmp_path / "out")
     assert settings.scenarios["movies"].items.text == ["title"]

@@ -118,18 +118,18 @@ def split_text(values: pl.Series) -> pl.Series:
 def profile(values: pl.Series) -> Column:
     """Look at the values of one column."""
     name, rows = values.name, len(values)
+    values = values.arr.to_list() if isinstance(values.dtype, pl.Array) else values
     if isinstance(values.dtype, pl.List):
         members = values.drop_nulls().explode().drop_nulls()
-        if isinstance(members.dtype, pl.List | pl.Struct):
+        if members.dtype.is_nested() or members.dtype in (pl.Binary, pl.Object):
             return _bare(name, "other", values)
         distinct = members.cast(pl.String, strict=False).unique(maintain_order=True)
         repeat = len(members) / max(1, len(distinct))
         return _described(Column(name, "list", values, rows, _filled(values), distinct, repeat))
-    if values.dtype.is_nested() or values.dtype == pl.Binary:
+    if isinstance(values.dtype, pl.Date | pl.Datetime):
+        return _simple(name, "time", values)
+    if values.dtype.is_nested() or values.dtype.is_temporal() or values.dtype in (pl.Binary, pl.Object):
         return _bare(name, "other", values)
-    if values.dtype.is_temporal():
-        kind: Kind = "time" if values.dtype in (pl.Date, pl.Datetime) else "other"
-        return _simple(name, kind, values)
     if values.dtype.is_numeric():
         return _number(name, values, values.cast(pl.Float64, strict=False))
     return _text(name, values.cast(pl.String, strict=False), values.dtype == pl.Boolean)

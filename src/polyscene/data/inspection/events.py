@@ -85,7 +85,8 @@ def guess_user(table: Table, used: Collection[str]) -> Guess:
         why = f"{named}; {len(column.distinct):,} different, {column.repeat:.1f} rows each"
         if not hint(column.name, "user") and hint(column.name, "session"):
             return Guess(column.name, 0.45, f"a visit or an order rather than a person; {why}", instead)
-        return Guess(column.name, _calibrated(score), why, instead)
+        sure = _calibrated(score) if hint(column.name, "user") else min(0.45, _calibrated(score))
+        return Guess(column.name, sure, why, instead)
     rest = [c for c in table.columns.values() if c.name not in used and c.kind in ("text", "number")]
     rest.sort(key=lambda c: (-hint(c.name, "user"), not c.is_code, -len(c.distinct)))
     names = [column.name for column in rest] or list(table.columns)
@@ -219,14 +220,18 @@ def _value(table: Table, used: Collection[str]) -> Guess | None:
 def _repairs(table: Table, user: Guess, item: Column, known: float) -> dict[str, Guess]:
     found: dict[str, Guess] = {}
     if known < 1.0:
-        missing = f"{1 - known:.1%}" if known < 0.999 else "a few"
-        found["on_unknown_item"] = Guess(
-            "drop", 0.8, f"{missing} of the items it names are not in the catalogue"
-        )
+        why = f"{_share(1 - known)} of the items it names are not in the catalogue"
+        found["on_unknown_item"] = Guess("drop", 0.8, why)
     empty = 1 - min(table.columns[str(user.value)].filled, item.filled)
     if empty > 0:
-        found["on_bad_row"] = Guess("drop", 0.8, f"{empty:.1%} of the rows lack a user or an item")
+        found["on_bad_row"] = Guess(
+            "drop", 0.8, f"{_share(empty)} of the rows looked at lack a user or an item"
+        )
     return found
+
+
+def _share(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.0005 else "a few"
 
 
 def _hints(table: Table, guesses: dict[str, Guess], used: Collection[str]) -> list[str]:

@@ -34,7 +34,7 @@ def items_among_events(table: Table, key: Guess, used: Collection[str], user: st
     """Guess what a log says of its items: columns that the item's id fixes and the user's does not."""
     rest = []
     for name, column in table.columns.items():
-        if name in {*used, key.value} or column.kind == "list":
+        if name in {*used, key.value} or column.kind in ("list", "other", "empty"):
             continue
         by_item, by_user = (
             determines(table.sample, str(key.value), name),

@@ -190,7 +190,7 @@ def _described(items: TableDraft) -> set[str]:
 
 
 def _users_draft(match: Match, user: Guess, used: set[str], tables: Sequence[Table]) -> TableDraft | None:
-    if user.to_decide and not hint(str(user.value), "session"):
+    if user.sure < 0.3:
         return None
     column = match.events.columns[str(user.value)]
     best: tuple[float, Table, str] | None = None

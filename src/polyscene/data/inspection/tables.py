@@ -134,7 +134,7 @@ def read_tables(files: Iterable[Path]) -> tuple[list[Table], list[str]]:
     notes: list[str] = []
     for path in files:
         try:
-            table = _look(path)
+            table = _look(path, _room(tables, path))
         except (PolarsError, OSError, UnicodeError) as error:
             notes.append(f"{shown(path.name)} cannot be read: {shown(str(error), 120)}")
             continue
@@ -143,6 +143,12 @@ def read_tables(files: Iterable[Path]) -> tuple[list[Table], list[str]]:
         else:
             _add(tables, table)
     return tables, notes
+
+
+def _room(tables: Sequence[Table], path: Path) -> int:
+    """Return how many rows of a file to look at: the more parts a table has, the fewer of the later ones."""
+    alike = [t for t in tables if (t.paths[0].parent, stem(t.paths[0])) == (path.parent, stem(path))]
+    return max(1, SAMPLE_ROWS - max((table.sample.height for table in alike), default=0))
 
 
 def _add(tables: list[Table], table: Table) -> None:
@@ -172,7 +178,7 @@ def _ending(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def _look(path: Path) -> Table:
+def _look(path: Path, rows: int) -> Table:
     kind = _ENDINGS.get(_ending(path))
     if kind is None:
         raise DataError(
@@ -185,12 +191,12 @@ def _look(path: Path) -> Table:
             )
         )
     separator = _separator(path) if kind == "csv" else "\t" if kind == "tsv" else None
-    sample = _scan(path, kind, separator).head(SAMPLE_ROWS + 1).collect()
-    complete = sample.height <= SAMPLE_ROWS
+    sample = _scan(path, kind, separator).head(rows + 1).collect()
+    complete = sample.height <= rows
     text = kind in ("csv", "tsv")
-    latin1 = text and _has_replacement(sample.head(SAMPLE_ROWS))
+    latin1 = text and _has_replacement(sample)
     notes = _header_notes(path, sample.columns) if text else ()
-    return Table((path,), kind, sample.head(SAMPLE_ROWS), complete, separator, latin1, notes)
+    return Table((path,), kind, sample.head(rows), complete, separator, latin1, notes)
 
 
 def _scan(path: Path, kind: TableFormat, separator: str | None) -> pl.LazyFrame:

@@ -36,12 +36,17 @@ def value_of(value: Value) -> str:
     return text(value) if isinstance(value, str) else "[" + ", ".join(text(part) for part in value) + "]"
 
 
-def scenario_toml(scenario: ScenarioDraft, folder: Path) -> list[str]:
-    """Return the lines of one scenario."""
+def scenario_toml(scenario: ScenarioDraft, folder: Path, alone: bool) -> list[str]:
+    """Return the lines of one scenario; `alone` says that no other has a log of its own."""
     head = f"scenarios.{key(scenario.name)}"
     lines = [f"[{head}]"]
     if scenario.template:
         lines += setting("template", text(scenario.template), "what the language model reads of an item")
+    if not alone:
+        lines.append(
+            comment("whoever has the same id in another scenario is the same person; where that is wrong:")
+        )
+        lines.append(comment("users_are_local = true"))
     lines += _objectives(scenario)
     for part, draft in (("items", scenario.items), ("events", scenario.events), ("users", scenario.users)):
         if draft is not None:

@@ -5,6 +5,7 @@ Kept are lines that somebody bought: with a customer, a positive quantity, and n
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import polars as pl
@@ -67,10 +68,21 @@ def convert(source: Path, out: Path, progress: Progress) -> str:
 
 
 def _lines(path: Path) -> pl.LazyFrame:
-    frame = read_text_table(path, ",")
+    frame = read_text_table(_utf8(path), ",")
     there = frame.collect_schema().names()
     frame = frame.rename({old: new for old, new in _RENAMED.items() if old in there})
     return demand(frame, _NEEDED, path)
+
+
+def _utf8(path: Path) -> bytes:
+    """Return the file's text as UTF-8; the pound signs of most copies are Latin-1."""
+    raw = path.read_bytes()
+    raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1").encode()
+    return raw
 
 
 def _time_format(lines: pl.LazyFrame, path: Path) -> str:

@@ -1,0 +1,177 @@
+"""A project: one configuration, its tables, and the runs that were trained on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from polyscene.assembly.evidence import Ground, lay_ground
+from polyscene.assembly.fitting import Fitted, fit_system
+from polyscene.assembly.judging import evaluate, save_exposure
+from polyscene.assembly.reporting import report_of
+from polyscene.assembly.run import FORMAT, METRICS, REPORT, Run
+from polyscene.assembly.storage import MANIFEST, find_run, new_run, run_ids
+from polyscene.assembly.system import System
+from polyscene.core.progress import Progress, Silent
+from polyscene.core.settings import Settings
+from polyscene.core.threads import set_threads
+from polyscene.core.types import FloatArray
+from polyscene.data.check import CheckReport, check_project
+from polyscene.data.scenarios import read_dataset
+from polyscene.data.schema import Dataset
+from polyscene.data.splits import Folds, everything, split
+from polyscene.evaluation.provenance import machine, versions
+from polyscene.evaluation.report.page import write_report
+from polyscene.evaluation.results import Results
+from polyscene.language.cache import EncodingCache, encode_cached
+from polyscene.language.model import load_model
+
+
+class Project:
+    """Trains, judges and opens runs.
+
+    Attributes:
+        settings: the validated configuration.
+        base: the folder that relative paths start from.
+        config: the configuration file's name, which ties runs to it.
+        progress: who hears of long work.
+    """
+
+    def __init__(
+        self, settings: Settings, base: Path, config: str = "polyscene.toml", progress: Progress | None = None
+    ) -> None:
+        self.settings, self.base, self.config = settings, base, config
+        self.progress = progress or Silent()
+
+    @classmethod
+    def open(cls, path: str | Path = "polyscene.toml", progress: Progress | None = None) -> Project:
+        """Read a configuration file; relative paths in it start from its folder.
+
+        Raises:
+            ConfigError: it is missing or cannot be used; all problems are listed.
+        """
+        file = Path(path)
+        return cls(Settings.load(file), file.resolve().parent, file.name, progress)
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where this configuration's runs lie."""
+        return self.base / self.settings.runtime.runs / Path(self.config).stem
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The tables, read when they are first needed.
+
+        Raises:
+            DataError: they cannot be used; all problems are listed.
+        """
+        return read_dataset(self.settings, self.base, self.progress)
+
+    def check(self) -> CheckReport:
+        """Look for every problem in the tables without stopping at the first."""
+        return check_project(self.settings, self.base, self.progress)
+
+    def runs(self) -> list[str]:
+        """Return the ids of the finished runs, oldest first."""
+        return run_ids(self.runs_folder)
+
+    def run(self, run_id: str | None = None) -> Run:
+        """Open a run; None means the newest.
+
+        Raises:
+            UnknownIdError: there is no such run.
+            RunError: it cannot be read.
+        """
+        return Run(find_run(self.runs_folder, run_id))
+
+    def train(self, everything_counts: bool = False) -> Run:
+        """Fit the whole system and leave a run behind, whole or not at all.
+
+        Args:
+            everything_counts: learn from the test part too; such a run serves best and cannot be judged.
+
+        Raises:
+            DataError: the tables cannot be used.
+            ConfigError: the protocol does not fit the tables.
+            ModelError: the language model cannot be used.
+        """
+        set_threads(self.settings.runtime.threads)
+        ground = self._ground(everything_counts)
+        fitted = fit_system(ground, self.settings, self.progress)
+        system = System.of(self.dataset, fitted.fusions)
+        with new_run(self.runs_folder) as (run_id, folder):
+            facts = system.save(folder)
+            manifest = self._manifest(fitted, facts, everything_counts)
+            (folder / MANIFEST).write_text(
+                json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
+        for note in fitted.notes:
+            self.progress.say(note)
+        return self.run(run_id)
+
+    def evaluate(self, run: Run | None = None) -> Results:
+        """Judge a run (default: the newest) on the test part, and write metrics and report into its folder.
+
+        Raises:
+            RunError: the run has learned from the test part, or the tables have changed since.
+        """
+        set_threads(self.settings.runtime.threads)
+        judged = run or self.run()
+        results = evaluate(judged, self.dataset, self.settings, self.progress)
+        results.save(judged.folder / METRICS)
+        save_exposure(results, judged.folder)
+        self.report(judged)
+        return results
+
+    def report(self, run: Run | None = None) -> Path:
+        """Write the HTML report of a judged run into its folder and return its path."""
+        shown = run or self.run()
+        path = shown.folder / REPORT
+        write_report(report_of(shown), path)
+        return path
+
+    def _ground(self, everything_counts: bool) -> Ground:
+        dataset, settings = self.dataset, self.settings
+        parts = (everything if everything_counts else split)(dataset, settings.evaluation)
+        folds = Folds(dataset, parts, settings.evaluation)
+        return lay_ground(dataset, parts, folds, self._vectors(), settings.scenarios, settings.seed)
+
+    def _vectors(self) -> Mapping[str, FloatArray]:
+        """Encode every scenario's items, or take them from the cache."""
+        language, runtime = self.settings.language, self.settings.runtime
+        model = load_model(language, self.base, self.progress)
+        cache = EncodingCache(None if runtime.cache is None else self.base / runtime.cache, self.progress)
+        return {
+            name: encode_cached(
+                model,
+                scenario.catalogue.text,
+                cache,
+                batch_tokens=language.batch_tokens,
+                progress=self.progress,
+            )
+            for name, scenario in self.dataset.scenarios.items()
+        }
+
+    def _manifest(self, fitted: Fitted, facts: dict[str, Any], everything_counts: bool) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "project": self.settings.name,
+            "config": self.config,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seed": self.settings.seed,
+            "learned_from": "everything" if everything_counts else "train and valid",
+            "settings": self.settings.model_dump(mode="json"),
+            "machine": machine(),
+            "versions": versions(),
+            "notes": [*self.dataset.notes, *fitted.notes],
+            "validation": fitted.validation,
+            "curves": {
+                name: {"training": curve.training, "validation": curve.validation}
+                for name, curve in fitted.curves.items()
+            },
+            "system": facts,
+        }

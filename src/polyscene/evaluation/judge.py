@@ -1,0 +1,85 @@
+"""The judge: asks for scores, notes where the chosen items stand. It knows no model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyscene.core.progress import Progress
+from polyscene.core.types import BoolArray, FloatArray, IntArray
+from polyscene.data.queries import Choices, Queries
+from polyscene.evaluation.metrics.ranking import candidate_counts, mid_ranks, top_items
+from polyscene.evaluation.results import Judgement
+from polyscene.evaluation.slices import choice_slices
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is judged in one scenario.
+
+    Attributes:
+        scenario: its name.
+        choices: the requests with the items that were taken.
+        open: which items (B, n) may be shown in answer to B requests.
+        item_events: (n,) training events of each item.
+        user_events: (n_users,) training events of each user, in all scenarios.
+        vectors: (n, d) item vectors for diversity; None leaves it out.
+        seen_items: "kept" or "removed", for the report.
+    """
+
+    scenario: str
+    choices: Choices
+    open: Callable[[Queries], BoolArray]
+    item_events: NDArray[np.int64]
+    user_events: NDArray[np.int64]
+    vectors: FloatArray | None
+    seen_items: str
+    protocol: str
+
+
+def judge(
+    case: Case,
+    score_all: Callable[[Queries], Mapping[str, FloatArray]],
+    block: int,
+    longest: int,
+    progress: Progress,
+) -> Judgement:
+    """Rank the whole catalogue for every choice, with every model.
+
+    The chosen item is always a candidate, so that a wrong publication date costs nobody a hit.
+
+    Args:
+        score_all: returns (B, n) scores by model name.
+        block: requests at a time.
+        longest: how many best items to keep of each list.
+    """
+    ranks: dict[str, list[NDArray[np.float64]]] = {}
+    top: dict[str, list[IntArray]] = {}
+    counts = []
+    choices = case.choices
+    with progress.track(f"{case.scenario}: judging", len(choices), "choices") as advance:
+        for rows, queries in choices.queries.blocks(block):
+            target = choices.target[rows].astype(np.int64)
+            open_ = case.open(queries)
+            open_[np.arange(len(target)), target] = True
+            for model, scores in score_all(queries).items():
+                ranks.setdefault(model, []).append(mid_ranks(scores, target, open_))
+                top.setdefault(model, []).append(top_items(scores, longest, open_))
+            counts.append(candidate_counts(np.zeros(open_.shape, np.float32), open_))
+            advance(len(target))
+    empty = np.zeros(0, np.int64)
+    return Judgement(
+        case.scenario,
+        choices.queries.user,
+        np.concatenate([empty, *counts]),
+        {model: np.concatenate(parts).astype(np.float32) for model, parts in ranks.items()},
+        choice_slices(case.item_events[choices.target], case.user_events[choices.queries.user]),
+        {model: np.concatenate(parts) for model, parts in top.items()},
+        case.item_events,
+        case.vectors,
+        case.protocol,
+        case.seen_items,
+    )

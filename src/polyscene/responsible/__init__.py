@@ -1,0 +1,1 @@
+"""Pure rules on scores and slates: why an item was shown."""
