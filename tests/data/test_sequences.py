@@ -82,7 +82,7 @@ def test_lists_of_numbers_in_parquet(shop: Shop) -> None:
     data = shop.read(events={**KEYS, "path": "events.parquet", "time": None, "split": None})
     assert [item for _, item, _, _ in told(data)] == ["3", "1", "2"]
     assert data.scenarios["shop"].clock == "sequence"
-    assert data.scenarios["shop"].events.time.tolist() == [0, 0, 0]
+    assert data.scenarios["shop"].events.time.tolist() == [0, 1, 2]
 
 
 def test_the_value_belongs_to_the_choice(shop: Shop) -> None:

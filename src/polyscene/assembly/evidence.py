@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from polyscene.core.settings import ScenarioSettings
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.schema import Dataset, Part
-from polyscene.data.splits import Folds, Parts, alive, mask_of, repeated
+from polyscene.data.splits import Folds, Parts, available, mask_of, repeated
 from polyscene.recommenders.signal import Elsewhere, Evidence
 
 
@@ -18,7 +18,7 @@ class Ground:
 
     Attributes:
         vectors: (n_items, d) language-model vectors by scenario.
-        since: (n_items,) by scenario, when each item could first be chosen.
+        since: (n_items,) by scenario, when each item may first be shown; UNKNOWN_TIME where not said.
         hide_seen: by scenario, whether an item can be chosen only once.
     """
 
@@ -61,9 +61,8 @@ def lay_ground(
     """Put together what fitting needs; what the user left open is answered from the training events."""
     since, hide_seen = {}, {}
     for name, scenario in dataset.scenarios.items():
-        dated = scenario.clock == "time"
-        since[name] = alive(scenario.catalogue.since, scenario.events) if dated else scenario.catalogue.since
-        said = settings[name].repeats
         learned = scenario.events.take(mask_of(parts[name], Part.TRAIN, Part.VALID))
+        since[name] = available(scenario.catalogue.since, learned)
+        said = settings[name].repeats
         hide_seen[name] = not (repeated(learned) if said is None else said)
     return Ground(dataset, parts, folds, vectors, since, hide_seen, seed)

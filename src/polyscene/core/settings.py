@@ -17,6 +17,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from polyscene.core.errors import ConfigError, Problem, shown
@@ -166,7 +167,7 @@ class FusionSettings(Strict):
     epochs: int = Field(30, ge=1)
     max_choices: int = Field(8000, ge=10, description="choices learned from, the latest")
     max_catalogue: int = Field(
-        20_000, ge=10, description="above it, the softmax runs over importance-weighted candidates"
+        2_000, ge=10, description="above it, the softmax runs over importance-weighted candidates"
     )
 
 
@@ -219,11 +220,20 @@ class Settings(BaseSettings):
 
     @classmethod
     def parse(cls, values: dict[str, Any], file: str = "settings") -> Self:
-        """Validate settings that are already in memory; `file` names them in errors."""
+        """Validate settings that are already in memory; `file` names them in errors.
+
+        Raises:
+            ConfigError: something cannot be used; every problem is listed.
+        """
+        private = [key for key in values if key.startswith("_")]  # would steer the settings library itself
+        if private:
+            raise ConfigError([_unknown([key], values[key], file) for key in private])
         try:
             return cls(**values)
         except ValidationError as error:
             raise ConfigError([_problem(line, file) for line in error.errors()]) from None
+        except SettingsError as error:
+            raise ConfigError(_unreadable(error)) from None
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -238,28 +248,61 @@ def _toml(path: Path) -> dict[str, Any]:
             )
         )
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         found, remedy = f"byte {error.start} is not UTF-8", "save the file as UTF-8"
     except tomllib.TOMLDecodeError as error:
         found, remedy = str(error), "mend the line named above; strings need quotes, tables need [brackets]"
+    except RecursionError:
+        found, remedy = "brackets nested too deeply", "write nested values as [tables]"
     raise ConfigError(Problem("the configuration is not TOML", "TOML 1.0", found, remedy, file=str(path)))
 
 
 def _problem(line: Any, file: str) -> Problem:  # noqa: ANN401 - pydantic's own loose record
     where = [str(part) for part in line["loc"]]
-    key = ".".join(where)
+    file = _variable(where) or file
+    if line["type"] == "extra_forbidden":
+        return _unknown(where, line.get("input"), file)
+    remedy = "give the key" if line["type"] == "missing" else "change the value"
+    message = str(line["msg"]).removeprefix("Value error, ")
     found = shown(line.get("input"))
-    if line["type"] != "extra_forbidden":
-        remedy = "give the key" if line["type"] == "missing" else "change the value"
-        message = str(line["msg"]).removeprefix("Value error, ")
-        return Problem("this setting cannot be used", message, found, remedy, file=file, column=key)
+    return Problem("this setting cannot be used", message, found, remedy, file=file, column=_key(where))
+
+
+def _unknown(where: list[str], value: object, file: str) -> Problem:
     allowed = sorted(_keys_at(Settings, where[:-1]))
     near = difflib.get_close_matches(where[-1], allowed, n=1, cutoff=0.5)
-    remedy = f"did you mean '{near[0]}'?" if near else "remove it"
     return Problem(
-        f"unknown key '{where[-1]}'", "one of " + ", ".join(allowed), found, remedy, file=file, column=key
+        f"unknown key '{_key(where[-1:])}'",
+        "one of " + ", ".join(allowed),
+        shown(value),
+        f"did you mean '{near[0]}'?" if near else "remove it",
+        file=file,
+        column=_key(where),
     )
+
+
+def _unreadable(error: SettingsError) -> Problem:
+    return Problem(
+        "an environment variable cannot be read",
+        "JSON where the setting is a list or a table, as [5, 10]",
+        shown(str(error), 120),
+        "mend or unset one of " + ", ".join(environment_keys()),
+        file="the environment",
+    )
+
+
+def _key(where: list[str]) -> str:
+    """Return a dotted key fit to be shown: keys may be quoted in TOML, so they can hold anything."""
+    return ".".join(part if part.isprintable() and len(part) <= 60 else shown(part) for part in where)
+
+
+def _variable(where: list[str]) -> str | None:
+    """Return the environment variable that gave the setting, or the list it stands in, if one did."""
+    while where and where[-1].isdecimal():
+        where = where[:-1]
+    name = "POLYSCENE_" + "__".join(where).upper()
+    return f"environment variable {name}" if name in os.environ else None
 
 
 def _keys_at(model: type[BaseModel], path: list[str]) -> set[str]:
@@ -283,7 +326,7 @@ def _keys_at(model: type[BaseModel], path: list[str]) -> set[str]:
 
 def environment_keys() -> list[str]:
     """Return the names of the environment variables that are in force, for `doctor`."""
-    return sorted(name for name in os.environ if name.startswith("POLYSCENE_"))
+    return sorted(name for name in os.environ if name.upper().startswith("POLYSCENE_"))
 
 
 __all__ = [

@@ -150,8 +150,9 @@ class Timeline:
         order = np.lexsort((kept.time, kept.user))
         self._items, self._times = kept.item[order], kept.time[order]
         self._weights = kept.weight[order]
-        self._starts = np.zeros(n_users + 1, np.int64)
-        np.cumsum(np.bincount(kept.user, minlength=n_users), out=self._starts[1:])
+        n_rows = max(n_users, 1)  # one empty row for unknown users, where nobody is known
+        self._starts = np.zeros(n_rows + 1, np.int64)
+        np.cumsum(np.bincount(kept.user, minlength=n_rows), out=self._starts[1:])
 
     def before(self, user: IntArray, time: LongArray, length: int = HISTORY_LENGTH) -> Histories:
         """Return each user's latest `length` events strictly before each time; -1 is an unknown user."""

@@ -37,7 +37,9 @@ def read_sequences(
 
     Rows are taken by time, then in the order of the table. Each gives the items of its history that are
     new to the user's log (never choices; TRAIN in a train row, else CONTEXT), then its choice, all with
-    the time of the row. The row's action counts for all its events, its value for the choice only.
+    the time of the row plus their place among the user's events of that time: a microsecond each, so that
+    the order which the rows tell is kept and a choice comes after its history. The row's action counts for
+    all its events, its value for the choice only.
 
     Args:
         opened: the table.
@@ -153,8 +155,24 @@ def _log(opened: OpenEvents, rows: pl.DataFrame, actions: Actions) -> EventLog:
         action=action,
         value=value,
         weight=actions.weight[action],
-        time=time[row],
+        time=_in_turn(user[row], time[row]),
         part=np.where(context, Part.CONTEXT, part).astype(np.int8),
         choice=last & actions.choice[action],
         actions=actions.names,
     )
+
+
+def _in_turn(user: IntArray, time: LongArray) -> LongArray:
+    """Return times at which no user has two events: each waits for the one before it."""
+    order = np.lexsort((np.arange(len(user)), time, user))
+    base = time[order]
+    new_user = (
+        np.concatenate([[True], user[order][1:] != user[order][:-1]]) if len(user) else np.zeros(0, bool)
+    )
+    spaced = base.copy()
+    for first, last in pairwise((*np.flatnonzero(new_user).tolist(), len(order))):
+        place = np.arange(last - first)
+        spaced[first:last] = np.maximum.accumulate(base[first:last] - place) + place
+    turned = np.empty_like(time)
+    turned[order] = spaced
+    return turned

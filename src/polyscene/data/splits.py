@@ -18,9 +18,11 @@ from polyscene.core.seeds import generator
 from polyscene.core.settings import EvaluationSettings
 from polyscene.core.types import BoolArray, IntArray, LongArray
 from polyscene.data.queries import LATEST, Choices, Queries, Timeline
-from polyscene.data.schema import Dataset, EventLog, Part, Scenario
+from polyscene.data.schema import UNKNOWN_TIME, Dataset, EventLog, Part, Scenario
 
 Parts = NDArray[np.int8]
+
+DAY = 86_400_000_000  # microseconds
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,11 @@ def split(dataset: Dataset, settings: EvaluationSettings) -> dict[str, Parts]:
 
 def everything(dataset: Dataset, settings: EvaluationSettings) -> dict[str, Parts]:
     """Return parts without a test: for a run that serves and is not judged."""
-    parts = {}
-    for name, part in split(dataset, settings).items():
-        parts[name] = np.where(part == Part.TEST, Part.VALID, part).astype(np.int8)
-    return parts
+    held = (Part.TEST,) if settings.protocol == "given" else (Part.TEST, Part.CONTEXT)
+    return {
+        name: np.where(mask_of(part, *held), Part.VALID, part).astype(np.int8)
+        for name, part in split(dataset, settings).items()
+    }
 
 
 def _by_time(dataset: Dataset, settings: EvaluationSettings) -> dict[str, Parts]:
@@ -59,10 +62,14 @@ def _by_time(dataset: Dataset, settings: EvaluationSettings) -> dict[str, Parts]
             raise _needs(settings.protocol, name, "time stamps", "sequence numbers", "leave_last_out")
     times = np.sort(np.concatenate([s.events.time for s in dataset.scenarios.values()]))
     share = settings.test_share if settings.protocol == "temporal" else 1 - settings.warmup
-    last = times[int(len(times) * (1 - share))]
-    before = times[times < last]
-    cut = before[int(len(before) * (1 - settings.valid_share))] if len(before) else last
-    return {name: _cut_at(s.events.time, int(cut), int(last)) for name, s in dataset.scenarios.items()}
+    last = _moment(times, share)
+    cut = _moment(times[times < last], settings.valid_share, last)
+    return {name: _cut_at(s.events.time, cut, last) for name, s in dataset.scenarios.items()}
+
+
+def _moment(times: LongArray, share: float, otherwise: int = LATEST) -> int:
+    """Return when the latest share of the ordered times begins; `otherwise` where there are none."""
+    return int(times[min(int(len(times) * (1 - share)), len(times) - 1)]) if len(times) else otherwise
 
 
 def _cut_at(time: LongArray, valid: int, test: int) -> Parts:
@@ -84,7 +91,7 @@ def _given(scenario: Scenario, settings: EvaluationSettings) -> Parts:
 
 
 def _last_out(scenario: Scenario) -> Parts:
-    """Each user's last choice is TEST, the last but one VALID; users with fewer than 3 events only train."""
+    """Each user's last choice is TEST, the last but one VALID; users with fewer than 3 choices only train."""
     events = scenario.events
     order = np.lexsort((np.arange(len(events)), events.time, events.user))
     order = order[events.choice[order]]
@@ -99,12 +106,16 @@ def _last_out(scenario: Scenario) -> Parts:
 
 
 def _not_after(events: EventLog, part: Parts) -> Parts:
-    """Make CONTEXT of what a user did after the held-out choice, so that nothing of it is learned."""
-    first = np.full(int(events.user.max(initial=-1)) + 1, LATEST)
-    held = part == Part.TEST
-    np.minimum.at(first, events.user[held], events.time[held])
-    later = (part == Part.TRAIN) & (events.time > first[events.user])
-    part[later] = Part.CONTEXT
+    """Hold out, too, what a user did after a held-out choice, so that nothing of it is learned too early.
+
+    What came after the VALID choice becomes VALID (learned, never ranked), after the TEST choice CONTEXT.
+    """
+    for held, later in ((Part.VALID, Part.VALID), (Part.TEST, Part.CONTEXT)):
+        first = np.full(int(events.user.max(initial=-1)) + 1, LATEST)
+        chosen = part == held
+        np.minimum.at(first, events.user[chosen], events.time[chosen])
+        learned = mask_of(part, Part.TRAIN, Part.VALID)
+        part[learned & (events.time > first[events.user])] = later
     return part
 
 
@@ -168,12 +179,20 @@ class Folds:
         return Queries(user, time, self._timelines[name].before(user, time), elsewhere)
 
 
-def alive(since: LongArray, events: EventLog) -> LongArray:
-    """Return (n,) when each item can first be chosen: when it says, or its first event if that is earlier."""
+def available(since: LongArray, learned: EventLog) -> LongArray:
+    """Return (n,) when each item may first be shown; UNKNOWN_TIME where its catalogue does not say.
+
+    Where events that may be learned from come before the item's own time, the two clocks differ in grain (one
+    tells days, the other seconds): then an item counts as there from the start of its day, or from its first
+    such event. Held-out events are not looked at, so no item's first event can see itself.
+    """
+    early = learned.time < since[learned.item]
+    if not early.any():
+        return since
     first = np.full(len(since), LATEST)
-    np.minimum.at(first, events.item, events.time)
-    earliest: LongArray = np.minimum(since, first)
-    return earliest
+    np.minimum.at(first, learned.item, learned.time)
+    from_day = np.minimum(since - since % DAY, first)
+    return np.where(since == UNKNOWN_TIME, since, from_day).astype(np.int64)
 
 
 def repeated(log: EventLog) -> bool:

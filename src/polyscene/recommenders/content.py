@@ -12,6 +12,7 @@ from polyscene.data.queries import Histories, Queries
 from polyscene.recommenders.signal import Arrays, Evidence, Signal, profile
 
 HISTORY_DECAY = 0.8
+SAME = 1e-6
 
 
 class Content(Signal):
@@ -105,11 +106,15 @@ class ContentElsewhere(Content):
 
 
 def centred(vectors: FloatArray) -> FloatArray:
-    """Return unit vectors after the mean of the rows with text was taken off; rows without stay zero."""
+    """Return unit vectors after the mean of the rows with text was taken off; rows without stay zero.
+
+    A row that is the mean itself, as all are where every text is the same, becomes zero: it tells nothing.
+    """
     spoken = np.any(vectors != 0, axis=1)
     if not spoken.any():
         return vectors.astype(np.float32)
-    shifted = np.where(spoken[:, None], vectors - vectors[spoken].mean(axis=0), 0.0)
+    shifted = np.where(spoken[:, None], vectors - vectors[spoken].mean(axis=0, dtype=np.float64), 0.0)
+    shifted[np.linalg.norm(shifted, axis=1) < SAME] = 0.0  # the mean itself: what is left is rounding
     return unit(shifted.astype(np.float32))
 
 

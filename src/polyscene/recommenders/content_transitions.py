@@ -51,8 +51,9 @@ def neighbourhood(vectors: FloatArray) -> sparse.csr_array:
     for start in range(0, n, BLOCK):
         cosine = vectors[start : start + BLOCK] @ vectors.T  # (block, n)
         own = np.arange(len(cosine))
-        cosine[own, start + own] = 1.0
+        cosine[own, start + own] = np.inf  # itself is always among them, however many say the same
         near = np.argpartition(-cosine, most - 1, axis=1)[:, :most]
+        cosine[own, start + own] = 1.0
         weight = np.take_along_axis(cosine, near, axis=1)
         weight = np.where(weight > 0, np.exp(SHARPNESS * (weight - 1.0)), 0.0).astype(np.float32)
         weight /= weight.sum(axis=1, keepdims=True)

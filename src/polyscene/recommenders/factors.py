@@ -38,12 +38,13 @@ class Factors(Signal):
     def fit(self, evidence: Evidence) -> Self:
         """Factorise the matrix of choices."""
         chosen = interactions(evidence.positive, evidence.n_users, evidence.n_items)
+        chosen.data = 1.0 + CONFIDENCE * chosen.data
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
                 factors=min(SIZE, max(2, evidence.n_items - 1)),
                 iterations=ITERATIONS,
                 regularization=REGULARISATION,
-                alpha=CONFIDENCE,
+                alpha=1.0,
                 random_state=derived(evidence.seed, self.name) % 2**31,
                 use_gpu=False,
             )

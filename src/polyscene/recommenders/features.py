@@ -59,10 +59,21 @@ class Block:
 
 
 class Features:
-    """Makes blocks out of requests, for one scenario."""
+    """Makes blocks out of requests, for one scenario.
 
-    def __init__(self, counts: FloatArray, since: LongArray, moments: bool, scales: FloatArray) -> None:
-        self.counts, self.since, self.moments, self.scales = counts, since, moments, scales
+    Args:
+        counts: (n,) events of each item.
+        since: (n,) when each item may first be shown.
+        born: (n,) from when its age is told.
+        moments: whether times are moments, so that there are ages at all.
+        scales: (K,) the spread of each signal.
+    """
+
+    def __init__(
+        self, counts: FloatArray, since: LongArray, born: LongArray, moments: bool, scales: FloatArray
+    ) -> None:
+        self.counts, self.moments, self.scales = counts, moments, scales
+        self.since, self.born = since, born
         log_count = np.log1p(counts)
         self._item = np.stack([log_count, counts == 0, counts < 3], axis=1).astype(np.float32)[None]
 
@@ -70,7 +81,8 @@ class Features:
     def of(cls, evidence: Evidence) -> Self:
         """Take the facts about items from the evidence; the scales follow with `measure`."""
         counts = np.bincount(evidence.positive.item, minlength=evidence.n_items).astype(np.float32)
-        return cls(counts, evidence.since, evidence.clock == "time", np.ones(0, np.float32))
+        moments = evidence.clock == "time"
+        return cls(counts, evidence.since, evidence.born, moments, np.ones(0, np.float32))
 
     def measure(self, signals: Signals, queries: Queries) -> None:
         """Set each signal's scale to the spread of its non-zero scores on a few requests."""
@@ -104,8 +116,8 @@ class Features:
     def _pair(self, queries: Queries) -> FloatArray:
         pair = np.zeros((len(queries), len(self.counts), PAIR_FACTS), np.float32)
         if self.moments:
-            hours = (queries.time[:, None].astype(np.float64) - self.since) / HOUR
-            known = self.since != UNKNOWN_TIME
+            hours = (queries.time[:, None].astype(np.float64) - self.born) / HOUR
+            known = self.born != UNKNOWN_TIME
             pair[:, :, 0] = np.where(known, np.log1p(np.clip(hours, 0, None)), NO_AGE)
         history = queries.history
         strength = SEEN_DECAY**history.ages
@@ -117,6 +129,7 @@ class Features:
         return {
             "counts": self.counts,
             "since": self.since,
+            "born": self.born,
             "moments": np.array(self.moments),
             "scales": self.scales,
         }
@@ -124,4 +137,4 @@ class Features:
     @classmethod
     def restore(cls, state: Arrays) -> Self:
         """Build from `state`."""
-        return cls(state["counts"], state["since"], bool(state["moments"]), state["scales"])
+        return cls(state["counts"], state["since"], state["born"], bool(state["moments"]), state["scales"])

@@ -89,7 +89,8 @@ class Fusion:
         logits = self._logits(block.at(short))[rows, places]
         weights = np.array(list(self.weights().values()), np.float32)
         scores = np.einsum("bkc,k->bc", block.signals, np.maximum(weights, 0.0))
-        scores += logits.min() - scores.max() - 1.0
+        lowest = np.minimum.reduceat(logits, np.searchsorted(rows, np.arange(len(short))))
+        scores += (lowest - scores.max(axis=1) - 1.0)[:, None]
         scores[rows, columns] = logits
         fused: FloatArray = scores
         return fused

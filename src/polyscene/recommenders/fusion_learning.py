@@ -18,6 +18,7 @@ from torch.nn import Parameter
 
 from polyscene.core.types import BoolArray, FloatArray, IntArray
 from polyscene.data.queries import Choices, Queries
+from polyscene.data.schema import UNKNOWN_TIME
 from polyscene.recommenders.features import Block, Features, Signals
 from polyscene.recommenders.network import FusionNetwork, TorchBlock
 
@@ -120,7 +121,7 @@ def examples(
 def open_candidates(features: Features, queries: Queries, hide_seen: bool) -> BoolArray:
     """Return (B, n) which items can be chosen: those that are there already, and not had where that bars."""
     open_ = np.ones((len(queries), len(features.counts)), bool)
-    if features.moments:
+    if features.moments and np.any(features.since != UNKNOWN_TIME):
         open_ &= features.since <= queries.time[:, None]
     if hide_seen:
         open_[queries.history.rows, queries.history.items] = False

@@ -65,7 +65,7 @@ class Popularity(Signal):
 def _decayed(
     item: IntArray, weight: FloatArray, days: NDArray[np.float64], half_life: float, n_items: int
 ) -> NDArray[np.float64]:
-    end = days.max(initial=0.0)
+    end = days.max(initial=-np.inf)
     return np.bincount(item, weight * np.exp2((days - end) / half_life), n_items).astype(np.float64)
 
 

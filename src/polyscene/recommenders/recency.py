@@ -8,7 +8,6 @@ import numpy as np
 
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
-from polyscene.data.schema import UNKNOWN_TIME
 from polyscene.recommenders.signal import Arrays, Evidence, Signal
 
 HOUR = 3_600_000_000  # microseconds
@@ -18,7 +17,8 @@ OLDEST = 24.0 * 365 * 50  # hours; stands for "always been there"
 class Recency(Signal):
     """`-log(1 + age in hours)` at the moment of the request.
 
-    An item that says when it became available is judged by that, another one by its first event.
+    An item that says when it became available is judged by that, another one by its first event; an item
+    with neither counts as very old.
     Items that are not there yet count as brand new; whether they may be shown is not this signal's affair.
     """
 
@@ -30,11 +30,7 @@ class Recency(Signal):
 
     def fit(self, evidence: Evidence) -> Self:
         """Note when each item appeared."""
-        events = evidence.events
-        first = np.full(evidence.n_items, np.iinfo(np.int64).max)
-        np.minimum.at(first, events.item, events.time)
-        unsaid = np.where(first == np.iinfo(np.int64).max, UNKNOWN_TIME, first)
-        self.since = np.where(evidence.since == UNKNOWN_TIME, unsaid, evidence.since)
+        self.since = evidence.born
         self.moments = evidence.clock == "time"
         return self
 

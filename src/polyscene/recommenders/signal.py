@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from polyscene.core.types import FloatArray, IntArray, LongArray
-from polyscene.data.queries import Histories, Queries
-from polyscene.data.schema import Clock, EventLog
+from polyscene.data.queries import LATEST, Histories, Queries
+from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -38,7 +38,7 @@ class Evidence:
         events: the log to learn from, ordered by time.
         n_users, n_items: sizes of the numberings; items without events are part of the catalogue.
         vectors: (n_items, d) unit language-model vectors; a zero row has no text.
-        since: (n_items,) when each item became available, by the scenario's clock.
+        since: (n_items,) when each item became available; UNKNOWN_TIME where the catalogue does not say.
         clock: whether times are moments or positions.
         elsewhere: the other scenarios by name.
         seed: of the run.
@@ -52,6 +52,15 @@ class Evidence:
     clock: Clock
     elsewhere: Mapping[str, Elsewhere] = field(default_factory=dict)
     seed: int = 0
+
+    @property
+    def born(self) -> LongArray:
+        """Return (n_items,) when each item appeared: as it says, else its first event here, else unknown."""
+        first = np.full(self.n_items, LATEST)
+        np.minimum.at(first, self.events.item, self.events.time)
+        unsaid = np.where(first == LATEST, UNKNOWN_TIME, first)
+        appeared: LongArray = np.where(self.since == UNKNOWN_TIME, unsaid, self.since)
+        return appeared
 
     @property
     def positive(self) -> EventLog:
@@ -99,10 +108,13 @@ def interactions(events: EventLog, n_users: int, n_items: int) -> sparse.csr_arr
 
 
 def profile(history: Histories, n_items: int, decay: float) -> sparse.csr_array:
-    """Return the (B, n_items) matrix of decayed history weights: `weight * decay ** age`."""
+    """Return the (B, n_items) matrix of decayed history weights: `weight * decay ** age`.
+
+    The history is copied: scipy sums duplicate entries in place, and a history may hold an item twice.
+    """
     data = (history.weights * decay ** history.ages.astype(np.float32)).astype(np.float32)
     matrix = sparse.csr_array(
-        (data, history.items, history.offsets), shape=(len(history), n_items), dtype=np.float32
+        (data, history.items, history.offsets), shape=(len(history), n_items), dtype=np.float32, copy=True
     )
     matrix.sum_duplicates()
     return matrix

@@ -47,5 +47,7 @@ def reason(shares: Mapping[str, float], past: str | None) -> str:
 
 
 def shortened(title: str) -> str:
-    """Return a title of at most 60 characters."""
+    """Return a title on one line of at most 60 visible characters: titles come from anywhere."""
+    visible = "".join(c if c.isprintable() else " " for c in title[: 20 * TITLE_LENGTH])
+    title = " ".join(visible.split())
     return title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1].rstrip() + "…"

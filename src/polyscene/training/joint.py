@@ -82,7 +82,7 @@ def _epoch(
     parameters: list[torch.nn.Parameter],
     generator: np.random.Generator,
 ) -> float:
-    """Take one step per batch, scenarios in a random order; return the mean weighted loss."""
+    """Take one step per batch, scenarios in turn; return the mean weighted loss."""
     total, steps = 0.0, 0
     for name, batch in _mixed(learners, generator):
         loss = shares[name] * choice_loss(learners[name].logits(batch))

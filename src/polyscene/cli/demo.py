@@ -1,0 +1,131 @@
+"""`polyscene demo`: from nothing, or from your tables, to slates and a report in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from polyscene.cli.console import show, tell
+from polyscene.cli.options import opened
+
+if TYPE_CHECKING:
+    from polyscene.assembly.run import Run
+    from polyscene.evaluation.report.content import SampleSlate
+
+FOLDER = Path("demo")
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="FOLDER", help="Your tables in place of the sample company's."),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--folder", metavar="OUT", help="Where to work. [demo; with --data demo/NAME]"),
+]
+
+
+def demo(data: Data = None, folder: Folder = None) -> None:
+    """Train on the sample company (or on your tables), evaluate, and show what people would see."""
+    from polyscene.assembly.run import REPORT
+
+    config = _sample(folder or FOLDER) if data is None else _own(data, folder)
+    project = opened(config)
+    run = project.train()
+    results = project.evaluate(run)
+    _show_results(run, results.main_cutoff)
+    for scenario in run.scenarios:
+        _show_slates(run, scenario)
+    show(f"report: {run.folder / REPORT}")
+    _show_next(config, run)
+
+
+def _sample(folder: Path) -> Path:
+    """Return the sample company's configuration, generated where it is not there yet."""
+    from polyscene.data.sample.world import SampleWorld
+
+    config = folder / "polyscene.toml"
+    if config.exists():
+        tell(f"using {config} from before")
+        return config
+    tell(f"generating the sample company in {folder}: invented items, invented people, invented clicks")
+    return SampleWorld.generate().write(folder)
+
+
+def _own(data: Path, folder: Path | None) -> Path:
+    """Return the configuration of the user's tables: theirs, or one drafted outside their folder."""
+    from polyscene.cli.init import describe
+    from polyscene.data.inspect import guess_project
+    from polyscene.evaluation.writing import write_text
+
+    given = data / "polyscene.toml"
+    if given.exists():
+        tell(f"using {given}")
+        return given
+    config = (folder or FOLDER / data.resolve().name) / "polyscene.toml"
+    if config.exists():
+        _demand_same(config, data)
+        tell(f"using {config} from before")
+        return config
+    draft = guess_project([data])
+    write_text(config, draft.to_toml(config.resolve().parent))
+    describe(draft)
+    tell(f"wrote {config}; mend it where a guess is wrong, and run this again")
+    return config
+
+
+def _demand_same(config: Path, data: Path) -> None:
+    """Refuse a configuration from before that describes tables elsewhere.
+
+    Raises:
+        ConfigError: none of its tables lies in `data`.
+    """
+    from polyscene.core.errors import ConfigError, Problem
+    from polyscene.core.settings import Settings
+
+    home = data.resolve()
+    for scenario in Settings.load(config).scenarios.values():
+        path = scenario.events.path if isinstance(scenario.events.path, str) else scenario.events.path[0]
+        if (config.resolve().parent / path).resolve().is_relative_to(home):
+            return
+    expected, found = f"tables in {data}", "tables elsewhere"
+    remedy = "name another folder with --folder"
+    raise ConfigError(Problem("this folder is another project's", expected, found, remedy, file=str(config)))
+
+
+def _show_results(run: Run, cutoff: int) -> None:
+    from polyscene.cli.tables import scenario_parts
+
+    for name, block in (run.metrics or {})["scenarios"].items():
+        show(*scenario_parts(name, block, cutoff), "")
+
+
+def _show_slates(run: Run, scenario: str) -> None:
+    from polyscene.assembly.reporting import sample_slates
+
+    for slate in sample_slates(run, scenario):
+        show(*_slate_parts(scenario, slate), "")
+
+
+def _slate_parts(scenario: str, slate: SampleSlate) -> list[object]:
+    from polyscene.cli.console import cell
+    from polyscene.cli.tables import plain_table
+
+    rows = [(number, place.title, place.reason) for number, place in enumerate(slate.places, 1)]
+    past = cell("lately: " + "; ".join(slate.history), 400)
+    return [plain_table(f"{scenario} for {slate.user}", ("", "title", "why"), rows), past]
+
+
+def _show_next(config: Path, run: Run) -> None:
+    from polyscene.assembly.reporting import sample_slates
+
+    scenario = run.scenarios[0]
+    known = sample_slates(run, scenario, 1)
+    user = known[0].user if known else "somebody"
+    show(
+        "next:",
+        f"  polyscene recommend {user} --scenario {scenario} --config {config}",
+        f"  polyscene check --config {config}",
+        "  polyscene init YOUR_FOLDER",
+    )

@@ -1,0 +1,59 @@
+"""`polyscene explain`: why does an item stand where it stands for a user?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from polyscene.cli.options import CONFIG, AsJson, Config, RunId, ScenarioName, opened
+
+User = Annotated[str, typer.Argument(help="The user's id.")]
+ItemId = Annotated[str, typer.Argument(help="The item's id.")]
+
+
+def explain(
+    user: User,
+    item: ItemId,
+    config: Config = CONFIG,
+    run: RunId = None,
+    scenario: ScenarioName = None,
+    json: AsJson = False,
+) -> None:
+    """Show what every signal says of an item, and which past items of the user speak for it."""
+    from polyscene.cli.console import show, show_json
+    from polyscene.cli.tables import plain_table
+
+    why = opened(config).run(run).explain(user, item, scenario)
+    if json:
+        show_json(_plain(why))
+        return
+    spokesmen = {signal: past.text for signal, past in why.past}
+    rows = [
+        (name, f"{share:+.4f}", f"{why.scores[name]:+.3f}", spokesmen.get(name, ""))
+        for name, share in sorted(why.shares.items(), key=lambda pair: -pair[1])
+    ]
+    title = f"{why.item.text} for {why.user}"
+    show(plain_table(title, ("signal", "adds to the score", "its own score", "because of"), rows))
+    show(f"{_standing(why)} {why.reason}")
+
+
+def _standing(why: Any) -> str:  # noqa: ANN401 - an Explanation, whose module loads numpy
+    if why.rank is None:
+        return f"It is not shown: the user already has it, or it is not to be had ({why.candidates:,} items are)."
+    return f"Place {why.rank:,} of {why.candidates:,}."
+
+
+def _plain(why: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+    return {
+        "user": why.user,
+        "item": why.item.id,
+        "scenario": why.item.scenario,
+        "rank": why.rank,
+        "candidates": why.candidates,
+        "score": why.score,
+        "reason": why.reason,
+        "shares": why.shares,
+        "scores": why.scores,
+        "past": [{"signal": signal, "item": past.id, "title": past.text} for signal, past in why.past],
+    }

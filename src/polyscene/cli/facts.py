@@ -1,0 +1,174 @@
+"""What `doctor` looks at: facts about the machine, the parts and the model, each with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polyscene.core import threads
+from polyscene.core.errors import PolysceneError
+
+if TYPE_CHECKING:
+    from polyscene.core.settings import LanguageSettings, Settings
+
+SMALL_GIB = 4.0
+_EXTRA = re.compile(r"""extra\s*==\s*['"]([\w-]+)['"]""")
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that was looked at.
+
+    Attributes:
+        name: what.
+        found: what it is.
+        ok: whether Polyscene can work with it.
+        advice: what to do, or what would make it faster; empty where there is nothing.
+    """
+
+    name: str
+    found: str
+    ok: bool = True
+    advice: str = ""
+
+
+def facts(config: Path, wanted: bool) -> Iterator[Fact]:
+    """Yield every fact; none that is missing hides another.
+
+    Args:
+        config: the configuration whose model and folders are looked at.
+        wanted: whether the user named it; if not, its absence is no fault.
+    """
+    settings = None
+    if config.exists() or wanted:
+        fact, settings = _configuration(config)
+        yield fact
+    yield from _processor()
+    yield _memory()
+    yield _device()
+    yield from _parts()
+    yield from _extras()
+    yield _model(config, settings)
+    yield _cache(config, settings)
+    yield _environment()
+
+
+def _configuration(config: Path) -> tuple[Fact, Settings | None]:
+    from polyscene.core.settings import Settings
+
+    try:
+        settings = Settings.load(config)
+    except PolysceneError as error:
+        return Fact(
+            "configuration", str(error), False, "mend it; `polyscene check` then reads the tables"
+        ), None
+    return Fact("configuration", f"{config}: {', '.join(settings.scenarios)}"), settings
+
+
+def _processor() -> Iterator[Fact]:
+    from polyscene.evaluation.provenance import machine
+
+    flags, cpus = threads.cpu_flags(), threads.available_cpus()
+    yield Fact("processor", f"{machine()['processor']}, {cpus} usable")
+    wide = "avx512f" if "avx512f" in flags else "avx2" if "avx2" in flags else "none known"
+    fast = threads.has_fast_bfloat16()
+    slow = "without bfloat16 in hardware texts are encoded in float32: slower, with the same results"
+    yield Fact("vectors", f"{wide}, bfloat16 {'yes' if fast else 'no'}", advice="" if fast else slow)
+    count = threads.set_threads()
+    above = f"more threads than processors slow each other down: unset OMP_NUM_THREADS or set it to {cpus}"
+    yield Fact("threads", str(count), advice=above if count > cpus else "")
+
+
+def _memory() -> Fact:
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return Fact("memory", "unknown")
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    little = "lower [runtime] blocks_mb and [language] batch_tokens if it runs out"
+    return Fact("memory", f"{gib:.1f} GiB", advice=little if gib < SMALL_GIB else "")
+
+
+def _device() -> Fact:
+    import torch
+
+    if torch.cuda.is_available():
+        return Fact("device", f"CUDA: {torch.cuda.get_device_name()}")
+    return Fact(
+        "device", "processor", advice="a CUDA device encodes texts faster; everything else stays here"
+    )
+
+
+def _parts() -> Iterator[Fact]:
+    from polyscene.evaluation.provenance import versions
+
+    yield Fact("python", sys.version.split()[0])
+    for name, version in versions().items():
+        yield Fact(name, version)
+
+
+def _extras() -> Iterator[Fact]:
+    """Say of every optional group of packages what is missing; nothing optional is a fault."""
+    groups: dict[str, list[str]] = {}
+    for line in metadata.requires("polyscene") or []:
+        extra, name = _EXTRA.search(line), _NAME.match(line)
+        if extra and name and name[0] != "polyscene":
+            groups.setdefault(extra[1], []).append(name[0])
+    for extra, names in groups.items():
+        missing = [name for name in names if not _installed(name)]
+        found = f"missing: {', '.join(missing)}" if missing else "present"
+        advice = f'only for work on Polyscene itself: pip install -e ".[{extra}]"' if missing else ""
+        yield Fact(f"extra {extra}", found, advice=advice)
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _model(config: Path, settings: Settings | None) -> Fact:
+    from polyscene.language.carried import WEIGHTS_SHA256
+    from polyscene.language.model import load_model
+    from polyscene.language.sources import CARRIED
+
+    language = settings.language if settings else _default_language()
+    try:
+        model = load_model(language, config.resolve().parent)
+    except PolysceneError as error:
+        return Fact("language model", str(error), False, "see [language] in the configuration")
+    checked = f", weights verified (sha256 {WEIGHTS_SHA256[:12]}…)" if language.model == CARRIED else ""
+    found = f"{model.name}: {model.kind}, {model.dimension} dimensions, {model.precision} on {model.device}"
+    return Fact("language model", found + checked)
+
+
+def _default_language() -> LanguageSettings:
+    from polyscene.core.settings import LanguageSettings
+
+    return LanguageSettings()
+
+
+def _cache(config: Path, settings: Settings | None) -> Fact:
+    from polyscene.language.cache import default_folder
+
+    named = settings.runtime.cache if settings else None
+    folder = default_folder() if named is None else config.resolve().parent / named
+    if not folder.is_dir():
+        return Fact("cache of encoded texts", f"{folder}, not made yet")
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
+    usable = os.access(folder, os.W_OK)
+    advice = "" if usable else "it cannot be written, so texts are encoded every time; set [runtime] cache"
+    return Fact("cache of encoded texts", f"{folder}, {size:,.1f} MiB", advice=advice)
+
+
+def _environment() -> Fact:
+    from polyscene.core.settings import environment_keys
+
+    return Fact("environment", ", ".join(environment_keys()) or "no POLYSCENE_ variable is set")

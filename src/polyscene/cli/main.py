@@ -1,0 +1,76 @@
+"""The entry point: one command, one verb per file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from polyscene.cli.check import check
+from polyscene.cli.demo import demo
+from polyscene.cli.doctor import doctor
+from polyscene.cli.evaluate import evaluate
+from polyscene.cli.explain import explain
+from polyscene.cli.failures import guarded
+from polyscene.cli.init import init
+from polyscene.cli.recommend import recommend
+from polyscene.cli.report import report
+from polyscene.cli.similar import similar
+from polyscene.cli.train import train
+from polyscene.core.threads import prepare_environment
+
+VERBS: dict[Callable[..., None], str] = {
+    demo: "polyscene demo",
+    init: "polyscene init tables/ --out polyscene.toml",
+    check: "polyscene check --json problems.json",
+    train: "polyscene train --config polyscene.toml",
+    evaluate: "polyscene evaluate --json metrics.json",
+    recommend: "polyscene recommend u42 --scenario shop -k 5",
+    similar: "polyscene similar sku-7 --scenario shop",
+    explain: "polyscene explain u42 sku-7 --scenario shop",
+    report: "polyscene report",
+    doctor: "polyscene doctor",
+}
+"""Every verb with its example, in the order a newcomer meets them."""
+
+app = typer.Typer(
+    name="polyscene",
+    help="A recommender system with a language model at its core.",
+    epilog="\b\nFirst steps:\n  polyscene demo\n  polyscene init YOUR_FOLDER\n  polyscene check",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from polyscene import __version__
+
+        typer.echo(f"polyscene {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _polyscene(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _verb, _example in VERBS.items():
+    app.command(epilog=f"\b\nExample:\n  {_example}")(guarded(_verb))
+
+
+def run() -> None:
+    """Prepare the process for numeric libraries, then do what the command line says."""
+    prepare_environment()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    app()

@@ -1,0 +1,107 @@
+"""Shows how long work goes on: bars in a terminal, plain lines elsewhere, always on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from polyscene.cli.console import printable
+from polyscene.core.progress import Advance
+
+EVERY_SECONDS = 15.0
+"""Where there are no bars, long work tells a line this often."""
+
+
+class _Rate(ProgressColumn):
+    """Steps done, all steps, and steps per second."""
+
+    def render(self, task: Task) -> Text:
+        done, total, unit = int(task.completed), int(task.total or 0), task.fields["unit"]
+        speed = task.finished_speed or task.speed
+        rate = f", {speed:,.0f}/s" if speed is not None and speed >= 1 else ""
+        return Text(f"{done:,} of {total:,} {unit}{rate}")
+
+
+class TerminalProgress:
+    """Listens to long work and shows it to a person.
+
+    Args:
+        stream: where to; default: standard error as it is when something is told.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+        self._live: Progress | None = None
+
+    @contextmanager
+    def track(self, label: str, total: int, unit: str = "") -> Iterator[Advance]:
+        """Show one bar of `total` units while the context is open."""
+        follow = self._bar if self._file.isatty() else self._lines
+        with follow(printable(label), total, unit) as advance:
+            yield advance
+
+    def say(self, text: str) -> None:
+        """Show one line, above the bars where there are any."""
+        if self._live is None:
+            self._write(text)
+        else:
+            self._live.console.print(Text(printable(text)))
+
+    @property
+    def _file(self) -> TextIO:
+        return self._stream or sys.stderr
+
+    def _write(self, text: str) -> None:
+        self._file.write(printable(text) + "\n")
+        self._file.flush()
+
+    @contextmanager
+    def _bar(self, label: str, total: int, unit: str) -> Iterator[Advance]:
+        if self._live is not None:
+            yield self._added(self._live, label, total, unit)
+            return
+        with _bars(self._file) as live:
+            self._live = live
+            try:
+                yield self._added(live, label, total, unit)
+            finally:
+                self._live = None
+
+    @staticmethod
+    def _added(live: Progress, label: str, total: int, unit: str) -> Advance:
+        task = live.add_task(label, total=total, unit=unit)
+        return lambda steps: live.advance(task, steps)
+
+    @contextmanager
+    def _lines(self, label: str, total: int, unit: str) -> Iterator[Advance]:
+        begun = told = monotonic()
+        done = 0
+
+        def advance(steps: int) -> None:
+            nonlocal done, told
+            done += steps
+            if monotonic() - told >= EVERY_SECONDS and done < total:
+                told = monotonic()
+                self._write(f"{label}: {done:,} of {total:,} {unit}")
+
+        yield advance
+        seconds = monotonic() - begun
+        rate = f", {done / seconds:,.0f}/s" if seconds > 0 and done / seconds >= 1 else ""
+        self._write(f"{label}: {done:,} {unit} in {seconds:.1f} s{rate}")
+
+
+def _bars(stream: TextIO) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        _Rate(),
+        TimeElapsedColumn(),
+        console=Console(file=stream),
+    )
