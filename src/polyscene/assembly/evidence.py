@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from polyscene.core.settings import ScenarioSettings
+from polyscene.core.settings import EvaluationSettings, ScenarioSettings
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.schema import Dataset, Part
 from polyscene.data.splits import Folds, Parts, available, mask_of, repeated
@@ -53,7 +53,7 @@ class Ground:
 def lay_ground(
     dataset: Dataset,
     parts: Mapping[str, Parts],
-    folds: Folds,
+    evaluation: EvaluationSettings,
     vectors: Mapping[str, FloatArray],
     settings: Mapping[str, ScenarioSettings],
     seed: int,
@@ -65,4 +65,5 @@ def lay_ground(
         since[name] = available(scenario.catalogue.since, learned)
         said = settings[name].repeats
         hide_seen[name] = not (repeated(learned) if said is None else said)
+    folds = Folds(dataset, parts, evaluation, [name for name, hidden in hide_seen.items() if hidden])
     return Ground(dataset, parts, folds, vectors, since, hide_seen, seed)

@@ -14,7 +14,6 @@ from polyscene.core.seeds import derived, generator
 from polyscene.core.settings import ALL_SIGNALS, Settings
 from polyscene.core.types import LongArray
 from polyscene.data.queries import Choices
-from polyscene.data.schema import Clock
 from polyscene.evaluation.metrics.ranking import mid_ranks, ndcg
 from polyscene.recommenders.features import Features, Signals
 from polyscene.recommenders.fusion import Fusion
@@ -116,9 +115,10 @@ def _fed(name: str, evidence: Evidence) -> bool:
 
 def _lesson(ground: Ground, name: str, signals: Signals, settings: Settings, progress: Progress) -> _Lesson:
     evidence = ground.evidence(name, tuning=True)
-    fold = ground.folds.tune(name)
+    seed = derived(ground.seed, "fusion", name)
+    fold = ground.folds.tune(name, settings.fusion.max_choices, seed)
     stream = generator(ground.seed, "fusion", name)
-    rows = _latest(len(fold.choices), settings.fusion.max_choices, evidence.clock, stream)
+    rows = np.arange(len(fold.choices))
     held = _held_out(fold.choices.queries.user[rows], stream)
     features = Features.of(evidence)
     features.measure(signals, fold.choices.queries.pick(stream.permutation(rows[~held])[:MEASURED]))
@@ -134,13 +134,6 @@ def _lesson(ground: Ground, name: str, signals: Signals, settings: Settings, pro
             made.append(found)
     judged = fold.choices.pick(stream.permutation(rows[held])[:JUDGED])
     return _Lesson(signals, features, made[0], made[1], judged)
-
-
-def _latest(n: int, most: int, clock: Clock, stream: np.random.Generator) -> LongArray:
-    """Return the rows to learn from: the latest by the clock, or any where numbers only order one user."""
-    if n <= most or clock == "time":
-        return np.arange(max(n - most, 0), n)
-    return np.sort(stream.choice(n, most, replace=False))
 
 
 def _held_out(user: np.ndarray, stream: np.random.Generator) -> np.ndarray:

@@ -36,7 +36,8 @@ def evaluate(run: Run, dataset: Dataset, settings: Settings, progress: Progress)
     _fits(run, dataset, settings)
     evaluation = settings.evaluation
     parts = split(dataset, evaluation)
-    folds = Folds(dataset, parts, evaluation)
+    whole = [name for name, place in run.system.places.items() if place.fusion.hide_seen]
+    folds = Folds(dataset, parts, evaluation, whole)
     seen = np.zeros(len(dataset.users), np.int64)
     for name in dataset.scenarios:
         seen += np.bincount(folds.learned(name, tuning=False).user, minlength=len(seen))

@@ -23,7 +23,7 @@ from polyscene.core.types import FloatArray
 from polyscene.data.check import CheckReport, check_project
 from polyscene.data.scenarios import read_dataset
 from polyscene.data.schema import Dataset
-from polyscene.data.splits import Folds, everything, split
+from polyscene.data.splits import everything, split
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.report.page import write_report
 from polyscene.evaluation.results import Results
@@ -137,8 +137,9 @@ class Project:
     def _ground(self, everything_counts: bool) -> Ground:
         dataset, settings = self.dataset, self.settings
         parts = (everything if everything_counts else split)(dataset, settings.evaluation)
-        folds = Folds(dataset, parts, settings.evaluation)
-        return lay_ground(dataset, parts, folds, self._vectors(), settings.scenarios, settings.seed)
+        return lay_ground(
+            dataset, parts, settings.evaluation, self._vectors(), settings.scenarios, settings.seed
+        )
 
     def _vectors(self) -> Mapping[str, FloatArray]:
         """Encode every scenario's items, or take them from the cache."""

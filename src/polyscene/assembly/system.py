@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from polyscene.core.errors import RunError, UnknownIdError
 from polyscene.core.types import Item
-from polyscene.data.queries import LATEST, Queries, Timeline
+from polyscene.data.queries import HISTORY_LENGTH, LATEST, Queries, Timeline
 from polyscene.data.schema import Catalogue, Clock, Dataset, EventLog, Ids
 from polyscene.recommenders.features import Features
 from polyscene.recommenders.fusion import Fusion
@@ -95,7 +95,9 @@ class System:
         for name, timeline in self._timelines.items():
             if name != place.name:
                 elsewhere[name] = timeline.before(who, np.array([LATEST]))
-        return Queries(who, now, self._timelines[place.name].before(who, np.array([LATEST])), elsewhere)
+        length = None if place.fusion.hide_seen else HISTORY_LENGTH
+        here = self._timelines[place.name].before(who, np.array([LATEST]), length)
+        return Queries(who, now, here, elsewhere)
 
     def now(self, place: Place) -> int:
         """Return the moment after the last event of all scenarios with the same clock."""

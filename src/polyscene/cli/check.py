@@ -1,4 +1,4 @@
-"""`polyscene check`: everything that is wrong with the tables, at once, and whether the model can read them."""
+"""`polyscene check`: everything wrong with the tables at once, and whether the model can read them."""
 
 from __future__ import annotations
 

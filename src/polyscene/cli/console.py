@@ -1,4 +1,4 @@
-"""What the verbs write: answers to standard output, everything else to standard error, all of it printable."""
+"""What the verbs write: answers to standard output, all else to standard error, only what is printable."""
 
 from __future__ import annotations
 

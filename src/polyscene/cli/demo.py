@@ -11,10 +11,13 @@ from polyscene.cli.console import show, tell
 from polyscene.cli.options import opened
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from polyscene.assembly.run import Run
     from polyscene.evaluation.report.content import SampleSlate
 
 FOLDER = Path("demo")
+SLATES = 3
 
 Data = Annotated[
     Path | None,
@@ -35,10 +38,10 @@ def demo(data: Data = None, folder: Folder = None) -> None:
     run = project.train()
     results = project.evaluate(run)
     _show_results(run, results.main_cutoff)
-    for scenario in run.scenarios:
-        _show_slates(run, scenario)
-    show(f"report: {run.folder / REPORT}")
-    _show_next(config, run)
+    slates = _slates(run)
+    for scenario, slate in slates:
+        show(*_slate_parts(scenario, slate), "")
+    show(f"report: {run.folder / REPORT}", *_next(config, slates))
 
 
 def _sample(folder: Path) -> Path:
@@ -101,14 +104,15 @@ def _show_results(run: Run, cutoff: int) -> None:
         show(*scenario_parts(name, block, cutoff), "")
 
 
-def _show_slates(run: Run, scenario: str) -> None:
+def _slates(run: Run) -> list[tuple[str, SampleSlate]]:
+    """Return about three slates, at least one for every scenario where somebody has done something."""
     from polyscene.assembly.reporting import sample_slates
 
-    for slate in sample_slates(run, scenario):
-        show(*_slate_parts(scenario, slate), "")
+    each = max(1, SLATES // len(run.scenarios))
+    return [(name, slate) for name in run.scenarios for slate in sample_slates(run, name, each)]
 
 
-def _slate_parts(scenario: str, slate: SampleSlate) -> list[object]:
+def _slate_parts(scenario: str, slate: SampleSlate) -> list[RenderableType]:
     from polyscene.cli.console import cell
     from polyscene.cli.tables import plain_table
 
@@ -117,15 +121,11 @@ def _slate_parts(scenario: str, slate: SampleSlate) -> list[object]:
     return [plain_table(f"{scenario} for {slate.user}", ("", "title", "why"), rows), past]
 
 
-def _show_next(config: Path, run: Run) -> None:
-    from polyscene.assembly.reporting import sample_slates
-
-    scenario = run.scenarios[0]
-    known = sample_slates(run, scenario, 1)
-    user = known[0].user if known else "somebody"
-    show(
+def _next(config: Path, slates: list[tuple[str, SampleSlate]]) -> list[str]:
+    """Return the commands to try now."""
+    recommend = [f"  polyscene recommend {slate.user} --scenario {name}" for name, slate in slates[:1]]
+    return [
         "next:",
-        f"  polyscene recommend {user} --scenario {scenario} --config {config}",
-        f"  polyscene check --config {config}",
+        *(f"{line} --config {config}" for line in (*recommend, "  polyscene check")),
         "  polyscene init YOUR_FOLDER",
-    )
+    ]

@@ -8,8 +8,8 @@ import typer
 
 from polyscene.cli.options import CONFIG, AsJson, Config, RunId, ScenarioName, opened
 
-User = Annotated[str, typer.Argument(help="The user's id.")]
-ItemId = Annotated[str, typer.Argument(help="The item's id.")]
+User = Annotated[str, typer.Argument(metavar="USER", help="The user's id.")]
+ItemId = Annotated[str, typer.Argument(metavar="ITEM", help="The item's id.")]
 
 
 def explain(
@@ -40,7 +40,7 @@ def explain(
 
 def _standing(why: Any) -> str:  # noqa: ANN401 - an Explanation, whose module loads numpy
     if why.rank is None:
-        return f"It is not shown: the user already has it, or it is not to be had ({why.candidates:,} items are)."
+        return f"It is not among the {why.candidates:,} items that may be shown to this user."
     return f"Place {why.rank:,} of {why.candidates:,}."
 
 

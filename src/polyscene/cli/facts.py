@@ -119,11 +119,11 @@ def _extras() -> Iterator[Fact]:
         extra, name = _EXTRA.search(line), _NAME.match(line)
         if extra and name and name[0] != "polyscene":
             groups.setdefault(extra[1], []).append(name[0])
-    for extra, names in groups.items():
-        missing = [name for name in names if not _installed(name)]
+    for group, names in groups.items():
+        missing = [part for part in names if not _installed(part)]
         found = f"missing: {', '.join(missing)}" if missing else "present"
-        advice = f'only for work on Polyscene itself: pip install -e ".[{extra}]"' if missing else ""
-        yield Fact(f"extra {extra}", found, advice=advice)
+        advice = f'only for work on Polyscene itself: pip install -e ".[{group}]"' if missing else ""
+        yield Fact(f"extra {group}", found, advice=advice)
 
 
 def _installed(name: str) -> bool:

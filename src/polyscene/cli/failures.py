@@ -1,4 +1,4 @@
-"""How a verb ends that cannot go on: one shape of error, no traceback, and an exit code that says whose fault.
+"""How a verb ends that cannot go on: one shape of error, no traceback, and a code that says whose fault.
 
 | code | meaning |
 |---|---|

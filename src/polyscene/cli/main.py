@@ -21,19 +21,19 @@ from polyscene.cli.similar import similar
 from polyscene.cli.train import train
 from polyscene.core.threads import prepare_environment
 
-VERBS: dict[Callable[..., None], str] = {
-    demo: "polyscene demo",
-    init: "polyscene init tables/ --out polyscene.toml",
-    check: "polyscene check --json problems.json",
-    train: "polyscene train --config polyscene.toml",
-    evaluate: "polyscene evaluate --json metrics.json",
-    recommend: "polyscene recommend u42 --scenario shop -k 5",
-    similar: "polyscene similar sku-7 --scenario shop",
-    explain: "polyscene explain u42 sku-7 --scenario shop",
-    report: "polyscene report",
-    doctor: "polyscene doctor",
+VERBS: dict[Callable[..., None], tuple[str, str]] = {
+    demo: ("Train on the sample company, or on your tables, and show slates.", "polyscene demo"),
+    init: ("Draft polyscene.toml from tables.", "polyscene init tables/ --name my-shop"),
+    check: ("List everything that is wrong with the tables.", "polyscene check --json problems.json"),
+    train: ("Fit the whole system and leave a run.", "polyscene train --config polyscene.toml"),
+    evaluate: ("Judge a run beside each of its signals.", "polyscene evaluate --json metrics.json"),
+    recommend: ("Return a slate for a user.", "polyscene recommend u42 --scenario shop -k 5"),
+    similar: ("Return the items most like one item.", "polyscene similar sku-7 --scenario shop"),
+    explain: ("Say why an item stands where it stands.", "polyscene explain u42 sku-7 --scenario shop"),
+    report: ("Write the HTML report of an evaluated run.", "polyscene report"),
+    doctor: ("Look at the machine, the parts and the model.", "polyscene doctor --json"),
 }
-"""Every verb with its example, in the order a newcomer meets them."""
+"""Every verb in a few words and with an example, in the order a newcomer meets them."""
 
 app = typer.Typer(
     name="polyscene",
@@ -63,8 +63,8 @@ def _polyscene(
     pass
 
 
-for _verb, _example in VERBS.items():
-    app.command(epilog=f"\b\nExample:\n  {_example}")(guarded(_verb))
+for _verb, (_words, _example) in VERBS.items():
+    app.command(short_help=_words, epilog=f"\b\nExample:\n  {_example}")(guarded(_verb))
 
 
 def run() -> None:

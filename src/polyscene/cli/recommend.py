@@ -8,7 +8,9 @@ import typer
 
 from polyscene.cli.options import CONFIG, AsJson, Config, RunId, ScenarioName, Size, opened
 
-User = Annotated[str, typer.Argument(help="The user's id; somebody unknown gets what suits everybody.")]
+User = Annotated[
+    str, typer.Argument(metavar="USER", help="The user's id; somebody unknown gets what suits everybody.")
+]
 Exclude = Annotated[
     list[str], typer.Option("--exclude", metavar="ID", help="An item not to be shown; may be repeated.")
 ]

@@ -8,7 +8,7 @@ import typer
 
 from polyscene.cli.options import CONFIG, AsJson, Config, RunId, ScenarioName, Size, opened
 
-ItemId = Annotated[str, typer.Argument(help="The item's id.")]
+ItemId = Annotated[str, typer.Argument(metavar="ITEM", help="The item's id.")]
 
 
 def similar(

@@ -41,9 +41,9 @@ def models_table(found: ScenarioResults, cutoff: int) -> Table:
     """Return models by metrics, best first, Polyscene's own row marked."""
     main, slices = f"ndcg@{cutoff}", [part for part in SLICES if found.slices.get(part)]
     table = Table(title=cell(found.name), title_justify="left", title_style="bold")
-    table.add_column("model")
+    table.add_column("model", no_wrap=True)
     headings = [f"HR@{cutoff}", f"NDCG@{cutoff} [95 %]", "MRR"]
-    headings += [f"NDCG {part.replace('_', ' ')} ({found.slices[part]:,})" for part in slices]
+    headings += [f"NDCG {part.replace('_', ' ')}\n({found.slices[part]:,})" for part in slices]
     for heading in (*headings, f"coverage@{cutoff}"):
         table.add_column(heading, justify="right")
     names = [f"hr@{cutoff}", main, "mrr", *(f"{main}/{part}" for part in slices), f"coverage@{cutoff}"]
@@ -112,7 +112,8 @@ def _sentence(lead: Difference, cutoff: int) -> str:
         "worse": "behind",
         "open": "not told apart by these choices",
     }[lead.verdict]
-    return f"{SYSTEM} against the best signal, {lead.against}: NDCG@{cutoff} {lead.mean:+.4f}{bounds}; {verdict}."
+    against = f"{SYSTEM} against the best signal, {lead.against}"
+    return f"{against}: NDCG@{cutoff} {lead.mean:+.4f}{bounds}; {verdict}."
 
 
 def _number(value: float | None) -> str:

@@ -164,8 +164,8 @@ class FusionSettings(Strict):
     """The learned combination of signals."""
 
     hidden: int = Field(32, ge=1)
-    epochs: int = Field(30, ge=1)
-    max_choices: int = Field(8000, ge=10, description="choices learned from, the latest")
+    epochs: int = Field(12, ge=1)
+    max_choices: int = Field(12_000, ge=10, description="choices learned from, the latest")
     max_catalogue: int = Field(
         2_000, ge=10, description="above it, the softmax runs over importance-weighted candidates"
     )

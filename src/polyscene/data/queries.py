@@ -16,7 +16,7 @@ from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.schema import EventLog
 
 HISTORY_LENGTH = 50
-"""Only the latest events of a user are looked at."""
+"""Only the latest events of a user are looked at, where old ones do not bar anything."""
 
 LATEST = np.iinfo(np.int64).max
 """A moment after everything that is known."""
@@ -154,13 +154,17 @@ class Timeline:
         self._starts = np.zeros(n_rows + 1, np.int64)
         np.cumsum(np.bincount(kept.user, minlength=n_rows), out=self._starts[1:])
 
-    def before(self, user: IntArray, time: LongArray, length: int = HISTORY_LENGTH) -> Histories:
-        """Return each user's latest `length` events strictly before each time; -1 is an unknown user."""
+    def before(self, user: IntArray, time: LongArray, length: int | None = HISTORY_LENGTH) -> Histories:
+        """Return each user's latest events strictly before each time; -1 is an unknown user.
+
+        Args:
+            length: how many at most; None gives all of them.
+        """
         known = user >= 0
         code = np.where(known, user, 0)
         first = self._starts[code]
         stop = np.where(known, self._bisect(first, self._starts[code + 1], time), first)
-        start = np.maximum(first, stop - length)
+        start = first if length is None else np.maximum(first, stop - length)
         return self._cut(start, stop)
 
     def _bisect(self, low: LongArray, high: LongArray, time: LongArray) -> LongArray:

@@ -7,7 +7,7 @@ the two steps that use them: `tune` (learn TRAIN, rank VALID) and `test` (learn 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from polyscene.core.errors import ConfigError, Problem
 from polyscene.core.seeds import generator
 from polyscene.core.settings import EvaluationSettings
 from polyscene.core.types import BoolArray, IntArray, LongArray
-from polyscene.data.queries import LATEST, Choices, Queries, Timeline
+from polyscene.data.queries import HISTORY_LENGTH, LATEST, Choices, Queries, Timeline
 from polyscene.data.schema import UNKNOWN_TIME, Dataset, EventLog, Part, Scenario
 
 Parts = NDArray[np.int8]
@@ -133,16 +133,32 @@ def _needs(protocol: str, scenario: str, expected: str, found: str, instead: str
 
 
 class Folds:
-    """The fitting and ranking steps of every scenario, with histories as they were known at the time."""
+    """The fitting and ranking steps of every scenario, with histories as they were known at the time.
 
-    def __init__(self, dataset: Dataset, parts: Mapping[str, Parts], settings: EvaluationSettings) -> None:
+    Args:
+        whole: scenarios in which everything a user ever did is told, since nothing is chosen twice there.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        parts: Mapping[str, Parts],
+        settings: EvaluationSettings,
+        whole: Collection[str] = (),
+    ) -> None:
         self._dataset, self._parts, self._settings = dataset, parts, settings
+        self._whole = frozenset(whole)
         n_users = len(dataset.users)
         self._timelines = {name: Timeline(s.events, n_users) for name, s in dataset.scenarios.items()}
 
-    def tune(self, name: str) -> Fold:
-        """Return the step that teaches the fusion: learn TRAIN, rank VALID."""
-        return self._fold(name, (Part.TRAIN,), Part.VALID)
+    def tune(self, name: str, most: int | None = None, seed: int = 0) -> Fold:
+        """Return the step that teaches the fusion: learn TRAIN, rank VALID.
+
+        Args:
+            most: at most so many choices: the latest, or any where times only order one user's events.
+        """
+        latest = self._dataset.scenarios[name].clock == "time"
+        return self._fold(name, (Part.TRAIN,), Part.VALID, most, seed, latest)
 
     def test(self, name: str, seed: int = 0) -> Fold:
         """Return the step that judges: learn TRAIN and VALID, rank TEST (or `max_cases` of it)."""
@@ -154,11 +170,19 @@ class Folds:
         return self._dataset.scenarios[name].events.take(mask_of(self._parts[name], *kept))
 
     def _fold(
-        self, name: str, learn: tuple[Part, ...], judged: Part, most: int | None = None, seed: int = 0
+        self,
+        name: str,
+        learn: tuple[Part, ...],
+        judged: Part,
+        most: int | None,
+        seed: int,
+        latest: bool = False,
     ) -> Fold:
         events = self._dataset.scenarios[name].events
         rows = np.flatnonzero((self._parts[name] == judged) & events.choice & (events.weight > 0))
-        if most is not None and len(rows) > most:
+        if most is not None and len(rows) > most and latest:
+            rows = rows[-most:]
+        elif most is not None and len(rows) > most:
             rows = np.sort(generator(seed, "cases", name).choice(rows, most, replace=False))
         chosen = events.take(rows)
         queries = self.queries(name, chosen.user, chosen.time, tuning=judged == Part.VALID)
@@ -176,7 +200,8 @@ class Folds:
             else:
                 known = Timeline(self.learned(other, tuning), len(self._dataset.users))
                 elsewhere[other] = known.before(user, np.full(len(user), LATEST))
-        return Queries(user, time, self._timelines[name].before(user, time), elsewhere)
+        length = None if name in self._whole else HISTORY_LENGTH
+        return Queries(user, time, self._timelines[name].before(user, time, length), elsewhere)
 
 
 def available(since: LongArray, learned: EventLog) -> LongArray:

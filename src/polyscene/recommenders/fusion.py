@@ -149,7 +149,7 @@ def shortlist(signals: FloatArray, open_: BoolArray) -> tuple[IntArray, LongArra
         np.put_along_axis(best, top, True, axis=1)
     rows, columns = np.nonzero(best)
     sizes = np.bincount(rows, minlength=len(best))
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    short = np.repeat(columns[starts][:, None], sizes.max(), axis=1)
+    starts = np.cumsum(sizes) - sizes
+    short = np.repeat(columns[starts][:, None], sizes.max(initial=0), axis=1)
     short[rows, np.arange(len(rows)) - starts[rows]] = columns
     return short.astype(np.int32), rows, columns

@@ -48,13 +48,13 @@ def _most_chosen(chosen: sparse.csr_array) -> LongArray:
 
 def _regression(chosen: sparse.csr_array) -> Iterator[tuple[LongArray, FloatArray]]:
     """Yield blocks of rows of the dense weights, zero on the diagonal; one (k, k) array is ever held."""
-    gram = np.asarray((chosen.T @ chosen).todense(), np.float32).T  # symmetric, so Fortran order is free
+    gram = _gram(chosen)
     gram[np.diag_indices_from(gram)] += RIDGE
     factor, failed = linalg.lapack.spotrf(gram, lower=1, overwrite_a=1)
     inverse, singular = linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
-    if failed or singular:
-        raise FloatingPointError("the item Gram matrix is not positive definite; are there NaN weights?")
     diagonal = np.diag(inverse).copy()
+    if failed or singular or not np.isfinite(diagonal).all():
+        raise FloatingPointError("the item Gram matrix is not positive definite; are there NaN weights?")
     columns = np.arange(len(diagonal))
     for start in range(0, len(diagonal), BLOCK):
         rows = columns[start : start + BLOCK]
@@ -62,6 +62,15 @@ def _regression(chosen: sparse.csr_array) -> Iterator[tuple[LongArray, FloatArra
         block = np.where(below, inverse[rows], inverse[:, rows].T) / -diagonal
         block[np.arange(len(rows)), rows] = 0.0
         yield rows, block.astype(np.float32)
+
+
+def _gram(chosen: sparse.csr_array) -> FloatArray:
+    """Return the dense (k, k) products of columns in Fortran order, filled a block of columns at a time."""
+    columns = chosen.tocsc()
+    gram = np.empty((chosen.shape[1], chosen.shape[1]), np.float32, order="F")
+    for start in range(0, chosen.shape[1], BLOCK):
+        gram[:, start : start + BLOCK] = (columns.T @ columns[:, start : start + BLOCK]).toarray()
+    return gram
 
 
 def _spread(

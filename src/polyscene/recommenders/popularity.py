@@ -33,6 +33,7 @@ class Popularity(Signal):
         """Count the events of every item."""
         events = evidence.positive
         days = events.time / DAY
+        self.half_life = np.inf
         if evidence.clock == "time" and len(events) >= 100:
             cut = int(len(events) * 0.9)
             likelihoods = [

@@ -6,6 +6,7 @@ both give the same numbers. It knows neither the fusion nor how it is judged.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from scipy import sparse
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
+
+FAINTEST = 1e-3
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -110,14 +113,12 @@ def interactions(events: EventLog, n_users: int, n_items: int) -> sparse.csr_arr
 def profile(history: Histories, n_items: int, decay: float) -> sparse.csr_array:
     """Return the (B, n_items) matrix of decayed history weights: `weight * decay ** age`.
 
-    The history is copied: scipy sums duplicate entries in place, and a history may hold an item twice.
+    What is so old that less than a thousandth of it is left is not heard any more.
     """
     data = (history.weights * decay ** history.ages.astype(np.float32)).astype(np.float32)
-    matrix = sparse.csr_array(
-        (data, history.items, history.offsets), shape=(len(history), n_items), dtype=np.float32, copy=True
-    )
-    matrix.sum_duplicates()
-    return matrix
+    heard = history.ages <= math.log(FAINTEST) / math.log(decay)
+    entries = (data[heard], (history.rows[heard], history.items[heard]))
+    return sparse.coo_array(entries, shape=(len(history), n_items), dtype=np.float32).tocsr()
 
 
 def top_per_row(matrix: sparse.csr_array, most: int) -> sparse.csr_array:

@@ -1,0 +1,45 @@
+# make demo    a trained system, evaluated, with slates and a report, from a fresh clone
+# make test    everything that must hold before a change is taken
+# Another Python:  make test PYTHON=/path/to/python3.12
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTHON ?=
+
+.PHONY: demo test lint format install clean
+
+demo: $(STAMP)
+	$(BIN)/polyscene demo
+
+test: lint
+	$(BIN)/pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@found=; for python in "$(PYTHON)" python3.11 python3.12 python3.13 python3; do \
+		if [ -n "$$python" ] && "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			found="$$python"; break; \
+		fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "error: expected Python 3.11 or later, found none; install it, or name one: make PYTHON=..." >&2; exit 2; \
+	fi; \
+	test -x $(BIN)/python || { echo "making $(VENV) with $$("$$found" --version)"; "$$found" -m venv $(VENV); }
+	@echo "installing Polyscene and its parts, in the versions of constraints.txt: a few minutes the first time"
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
