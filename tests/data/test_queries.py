@@ -47,7 +47,9 @@ def test_a_history_is_the_latest_events_strictly_before(
         ][-length:]
         mine = found.rows == row
         assert (
-            list(zip(found.items[mine].tolist(), found.times[mine].tolist(), found.weights[mine], strict=True))
+            list(
+                zip(found.items[mine].tolist(), found.times[mine].tolist(), found.weights[mine], strict=True)
+            )
             == past
         )
         assert found.ages[mine].tolist() == list(range(len(past)))[::-1]
@@ -64,6 +66,8 @@ def test_a_history_is_capped_and_keeps_the_latest(make_log: MakeLog) -> None:
     found = Timeline(log, 1).before(np.zeros(1, np.int32), np.array([LATEST]))
     assert found.lengths.tolist() == [HISTORY_LENGTH]
     assert found.times.tolist() == list(range(7, HISTORY_LENGTH + 7))
+    whole = Timeline(log, 1).before(np.zeros(1, np.int32), np.array([LATEST]), None)
+    assert whole.times.tolist() == list(range(HISTORY_LENGTH + 7))
 
 
 def test_an_unknown_user_has_no_history_even_where_nobody_is_known(make_log: MakeLog) -> None:

@@ -294,7 +294,7 @@ def _unreadable(error: SettingsError) -> Problem:
 
 def _key(where: list[str]) -> str:
     """Return a dotted key fit to be shown: keys may be quoted in TOML, so they can hold anything."""
-    return ".".join(part if part.isprintable() and len(part) <= 60 else shown(part) for part in where)
+    return ".".join(part if part.isprintable() and 0 < len(part) <= 60 else shown(part) for part in where)
 
 
 def _variable(where: list[str]) -> str | None:

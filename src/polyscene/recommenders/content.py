@@ -9,10 +9,11 @@ import numpy as np
 
 from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import Histories, Queries
-from polyscene.recommenders.signal import Arrays, Evidence, Signal, profile
+from polyscene.recommenders.signal import Arrays, Evidence, Signal
+from polyscene.representation.items import centred, unit
+from polyscene.representation.users import taste
 
 HISTORY_DECAY = 0.8
-SAME = 1e-6
 
 
 class Content(Signal):
@@ -35,8 +36,7 @@ class Content(Signal):
 
     def users(self, queries: Queries) -> FloatArray:
         """Return (B, d) unit profiles."""
-        past = profile(queries.history, len(self.vectors), HISTORY_DECAY)
-        return unit(np.asarray(past @ self.vectors, np.float32))
+        return unit(taste(queries.history, self.vectors, HISTORY_DECAY))
 
     def score(self, queries: Queries) -> FloatArray:
         """Compare with every item."""
@@ -87,7 +87,7 @@ class ContentElsewhere(Content):
         total = np.zeros((len(queries), self.vectors.shape[1]), np.float32)
         for name, vectors in self.others.items():
             history = queries.elsewhere.get(name, Histories.of([[]] * len(queries)))
-            total += profile(history, len(vectors), HISTORY_DECAY) @ vectors
+            total += taste(history, vectors, HISTORY_DECAY)
         return unit(total)
 
     def support(self, history: IntArray, item: int) -> FloatArray:
@@ -103,22 +103,3 @@ class ContentElsewhere(Content):
         """Build from `state`."""
         others = {key.removeprefix("other."): rows for key, rows in state.items() if key.startswith("other.")}
         return cls(state["vectors"], others)
-
-
-def centred(vectors: FloatArray) -> FloatArray:
-    """Return unit vectors after the mean of the rows with text was taken off; rows without stay zero.
-
-    A row that is the mean itself, as all are where every text is the same, becomes zero: it tells nothing.
-    """
-    spoken = np.any(vectors != 0, axis=1)
-    if not spoken.any():
-        return vectors.astype(np.float32)
-    shifted = np.where(spoken[:, None], vectors - vectors[spoken].mean(axis=0, dtype=np.float64), 0.0)
-    shifted[np.linalg.norm(shifted, axis=1) < SAME] = 0.0  # the mean itself: what is left is rounding
-    return unit(shifted.astype(np.float32))
-
-
-def unit(vectors: FloatArray) -> FloatArray:
-    """Return rows of length 1; a zero row stays zero."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(norms > 0, norms, 1.0)).astype(np.float32)

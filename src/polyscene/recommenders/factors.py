@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 from polyscene.core.seeds import derived
 from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import Queries
-from polyscene.recommenders.signal import Arrays, Evidence, Signal, interactions, profile
+from polyscene.recommenders.signal import Arrays, Evidence, Signal, interactions
+from polyscene.representation.users import profile
 
 SIZE = 64
 ITERATIONS = 12

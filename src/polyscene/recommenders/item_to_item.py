@@ -9,7 +9,8 @@ from scipy import sparse
 
 from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import Queries
-from polyscene.recommenders.signal import Arrays, Evidence, Signal, profile
+from polyscene.recommenders.signal import Arrays, Evidence, Signal
+from polyscene.representation.users import profile
 
 
 class ItemToItem(Signal):

@@ -6,7 +6,6 @@ both give the same numbers. It knows neither the fusion nor how it is judged.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,10 +16,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from polyscene.core.types import FloatArray, IntArray, LongArray
-from polyscene.data.queries import LATEST, Histories, Queries
+from polyscene.data.queries import LATEST, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
-
-FAINTEST = 1e-3
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -108,17 +105,6 @@ def interactions(events: EventLog, n_users: int, n_items: int) -> sparse.csr_arr
     shape = (n_users, n_items)
     matrix = sparse.coo_array((events.weight, (events.user, events.item)), shape=shape, dtype=np.float32)
     return matrix.tocsr()
-
-
-def profile(history: Histories, n_items: int, decay: float) -> sparse.csr_array:
-    """Return the (B, n_items) matrix of decayed history weights: `weight * decay ** age`.
-
-    What is so old that less than a thousandth of it is left is not heard any more.
-    """
-    data = (history.weights * decay ** history.ages.astype(np.float32)).astype(np.float32)
-    heard = history.ages <= math.log(FAINTEST) / math.log(decay)
-    entries = (data[heard], (history.rows[heard], history.items[heard]))
-    return sparse.coo_array(entries, shape=(len(history), n_items), dtype=np.float32).tocsr()
 
 
 def top_per_row(matrix: sparse.csr_array, most: int) -> sparse.csr_array:

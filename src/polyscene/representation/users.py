@@ -1,0 +1,29 @@
+"""Users as vectors: what they did, the latest counting most."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import sparse
+
+from polyscene.core.types import FloatArray
+from polyscene.data.queries import Histories
+
+FAINTEST = 1e-3
+
+
+def profile(history: Histories, n_items: int, decay: float) -> sparse.csr_array:
+    """Return the (B, n_items) matrix of decayed history weights: `weight * decay ** age`.
+
+    What is so old that less than a thousandth of it is left is not heard any more.
+    """
+    data = (history.weights * decay ** history.ages.astype(np.float32)).astype(np.float32)
+    heard = history.ages <= math.log(FAINTEST) / math.log(decay)
+    entries = (data[heard], (history.rows[heard], history.items[heard]))
+    return sparse.coo_array(entries, shape=(len(history), n_items), dtype=np.float32).tocsr()
+
+
+def taste(history: Histories, vectors: FloatArray, decay: float) -> FloatArray:
+    """Return (B, d) decayed sums of the (n_items, d) vectors of what the users did."""
+    return np.asarray(profile(history, len(vectors), decay) @ vectors, np.float32)

@@ -1,0 +1,154 @@
+"""A world of two topics: items 0 to 4 are about one thing, 5 to 9 about another, 10 says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from polyscene.core.types import FloatArray
+from polyscene.data.queries import Queries
+from polyscene.data.schema import EventLog
+from polyscene.recommenders.content import HISTORY_DECAY, Content, ContentElsewhere
+from polyscene.recommenders.content_transitions import ContentTransitions
+from polyscene.recommenders.signal import Elsewhere, Evidence
+from polyscene.recommenders.transitions import Transitions
+from polyscene.representation.items import NEIGHBOURS, centred, neighbourhood
+
+TOPIC, MUTE = 5, 10
+MakeLog = Callable[..., EventLog]
+MakeEvidence = Callable[..., Evidence]
+Asked = Callable[..., Queries]
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    rows: FloatArray = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return rows
+
+
+@pytest.fixture
+def vectors() -> FloatArray:
+    """All texts share a strong word; the topics differ in two others."""
+    generator = np.random.default_rng(5)
+    rows = np.zeros((11, 8), np.float32)
+    rows[:10, 0] = 3.0
+    rows[:TOPIC, 1] = 1.0
+    rows[TOPIC:10, 2] = 1.0
+    rows[:10, 3:] = 0.2 * generator.normal(size=(10, 5))
+    rows[:10] = unit(rows[:10])
+    return rows
+
+
+def test_items_of_the_topic_stand_first(
+    vectors: FloatArray, make_evidence: MakeEvidence, asked: Asked
+) -> None:
+    scores = Content().fit(make_evidence([], 11, vectors=vectors)).score(asked([[0, 1], [6]]))
+    first, second = scores[:, :TOPIC], scores[:, TOPIC:MUTE]
+    assert first[0].min() > 0 > second[0].max()
+    assert second[1].min() > 0 > first[1].max()
+
+
+def test_nothing_said_and_nothing_done_score_zero(
+    vectors: FloatArray, make_evidence: MakeEvidence, asked: Asked
+) -> None:
+    scores = Content().fit(make_evidence([], 11, vectors=vectors)).score(asked([[0], [], [MUTE]]))
+    assert not scores[:, MUTE].any()
+    assert not scores[1:].any()
+    assert scores[0, :MUTE].all()
+
+
+def test_the_score_is_the_cosine_of_the_decayed_mean(
+    vectors: FloatArray, make_evidence: MakeEvidence, asked: Asked
+) -> None:
+    spoken = vectors[:10] - vectors[:10].mean(axis=0)
+    spoken /= np.linalg.norm(spoken, axis=1, keepdims=True)
+    profile = spoken[7] + HISTORY_DECAY * spoken[2] + HISTORY_DECAY**2 * spoken[7]
+    expected = spoken @ profile / np.linalg.norm(profile)
+    found = Content().fit(make_evidence([], 11, vectors=vectors)).score(asked([[7, 2, 7]]))
+    np.testing.assert_allclose(found[0, :10], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_support_is_largest_for_what_reads_alike(vectors: FloatArray, make_evidence: MakeEvidence) -> None:
+    signal = Content().fit(make_evidence([], 11, vectors=vectors))
+    found = signal.support(np.array([0, 6, MUTE], np.int32), 8)
+    assert found[1] > 0 > found[0]
+    assert found[2] == 0
+
+
+@pytest.mark.parametrize("n", [1, 3, 7])
+def test_where_all_texts_are_the_same_they_tell_nothing(n: int) -> None:
+    same = np.tile(unit(np.random.default_rng(n).normal(size=(1, 384)).astype(np.float32)), (n, 1))
+    assert not centred(same).any()
+
+
+def test_centring_leaves_unit_rows_and_keeps_silence() -> None:
+    rows = np.array([[1, 0], [0, 1], [0, 0]], np.float32)
+    found = centred(rows)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), [1, 1, 0], rtol=1e-6)
+    np.testing.assert_allclose(found[0], -found[1], rtol=1e-6)
+    assert centred(np.zeros((2, 3), np.float32)).tolist() == [[0] * 3] * 2
+
+
+def test_taste_is_carried_over_from_another_scenario(
+    vectors: FloatArray, make_log: MakeLog, make_evidence: MakeEvidence, asked: Asked
+) -> None:
+    news = Elsewhere(make_log([]), unit(np.eye(8, dtype=np.float32)[1:3]))  # one text for each topic
+    evidence = make_evidence([], 11, vectors=vectors, elsewhere={"news": news})
+    signal = ContentElsewhere().fit(evidence)
+    scores = signal.score(asked([[5], [5], [0]], {"news": [[0], [1], []]}))
+    assert scores[0, :TOPIC].min() > 0 > scores[0, TOPIC:MUTE].max()
+    assert scores[1, TOPIC:MUTE].min() > 0 > scores[1, :TOPIC].max()
+    assert not scores[2].any(), "what was done here is not its affair"
+    assert not signal.support(np.array([5], np.int32), 6).any()
+
+
+def test_a_scenario_nobody_knew_when_fitting_is_not_heard(
+    vectors: FloatArray, make_evidence: MakeEvidence, asked: Asked
+) -> None:
+    signal = ContentElsewhere().fit(make_evidence([], 11, vectors=vectors))
+    assert not signal.score(asked([[]], {"new": [[0, 1]]})).any()
+
+
+def test_an_item_without_events_is_reached_where_its_neighbours_were(
+    vectors: FloatArray, make_evidence: MakeEvidence, asked: Asked
+) -> None:
+    rows = [(user, item, time) for user in range(5) for time, item in enumerate([0, 6])]  # 0 leads to 6
+    evidence = make_evidence(rows, 11, vectors=vectors)
+    queries = asked([[0], [3]])
+    plain = Transitions().fit(evidence).score(queries)
+    smooth = ContentTransitions().fit(evidence).score(queries)
+    assert plain[0, 6] > 0
+    assert not plain[0, [5, 7, 8, 9]].any()
+    assert not plain[1].any(), "nobody went anywhere from 3"
+    for row in smooth:  # 5, 7, 8, 9 are reached as 6 was, and 3 leads where 0 did
+        assert row[TOPIC:MUTE].min() > row[:TOPIC].max()
+    assert smooth[0].argmax() == 6
+    assert smooth[0, MUTE] == 0
+
+
+def test_content_transitions_are_the_product_with_neighbourhoods_on_both_sides(
+    vectors: FloatArray, make_evidence: MakeEvidence
+) -> None:
+    generator = np.random.default_rng(0)
+    rows = [(int(generator.integers(6)), int(generator.integers(11)), t) for t in range(80)]
+    evidence = make_evidence(rows, 11, vectors=vectors)
+    near = neighbourhood(centred(vectors)).todense()
+    expected = near @ Transitions().fit(evidence).matrix.todense() @ near.T
+    found = ContentTransitions().fit(evidence).matrix.todense()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_neighbourhoods_share_out_one_and_hold_the_item_itself(vectors: FloatArray) -> None:
+    near = neighbourhood(centred(vectors)).todense()
+    np.testing.assert_allclose(near.sum(axis=1), 1.0, rtol=1e-5)
+    assert near.argmax(axis=1).tolist() == list(range(11))
+    assert near[MUTE].tolist() == [0.0] * MUTE + [1.0]
+    assert near[0, TOPIC:].max() == 0, "the other topic is no neighbour"
+
+
+def test_among_many_that_say_the_same_an_item_is_still_its_own_neighbour() -> None:
+    words = unit(np.random.default_rng(0).normal(size=(2, 384)).astype(np.float32))
+    near = neighbourhood(np.repeat(words, 3 * NEIGHBOURS, axis=0)).todense()
+    assert np.diag(near).min() > 0
+    assert ((near > 0).sum(axis=1) == NEIGHBOURS).all()

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyscene.data.queries import Histories
+from polyscene.data.schema import EventLog
+from polyscene.recommenders.signal import FAINTEST, interactions, profile
+
+N_ITEMS = 5
+histories = st.lists(st.lists(st.integers(0, N_ITEMS - 1), max_size=8), min_size=1, max_size=4)
+
+
+@given(rows=histories, decay=st.sampled_from([0.5, 0.8, 0.9]), data=st.data())
+def test_a_profile_sums_decayed_weights(rows: list[list[int]], decay: float, data: st.DataObject) -> None:
+    past = Histories.of(rows)
+    weights = data.draw(
+        st.lists(st.floats(0.25, 4, width=32), min_size=len(past.items), max_size=len(past.items))
+    )
+    past.weights[:] = weights
+    expected = np.zeros((len(rows), N_ITEMS))
+    left = iter(weights)
+    for row, items in enumerate(rows):
+        for place, item in enumerate(items):
+            expected[row, item] += next(left) * decay ** (len(items) - 1 - place)
+    found = profile(past, N_ITEMS, decay)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.todense(), expected, rtol=1e-5)
+
+
+def test_what_is_very_old_is_not_heard() -> None:
+    past = Histories.of([list(range(20))])
+    (found,) = profile(past, 20, 0.5).todense()
+    heard = 0.5 ** np.arange(20)[::-1] >= FAINTEST
+    assert (found > 0).tolist() == heard.tolist()
+    assert 0 < heard.sum() < 20
+
+
+def test_a_history_that_holds_an_item_twice_stays_as_it_was() -> None:
+    past = Histories.of([[3, 1, 3, 0]])
+    profile(past, N_ITEMS, 0.5)
+    assert past.items.tolist() == [3, 1, 3, 0]
+    assert past.weights.tolist() == [1.0] * 4
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.just(0)), max_size=10))
+def test_interactions_sum_the_weights_of_a_user_and_an_item(
+    make_log: Callable[..., EventLog], rows: list[tuple[int, int, int]]
+) -> None:
+    expected = np.zeros((3, 4))
+    for user, item, _ in rows:
+        expected[user, item] += 1
+    np.testing.assert_array_equal(interactions(make_log(rows), 3, 4).todense(), expected)
