@@ -14,17 +14,12 @@ from polyscene.recommenders.content import HISTORY_DECAY, Content, ContentElsewh
 from polyscene.recommenders.content_transitions import ContentTransitions
 from polyscene.recommenders.signal import Elsewhere, Evidence
 from polyscene.recommenders.transitions import Transitions
-from polyscene.representation.items import NEIGHBOURS, centred, neighbourhood
+from polyscene.representation.items import centred, neighbourhood, unit
 
 TOPIC, MUTE = 5, 10
 MakeLog = Callable[..., EventLog]
 MakeEvidence = Callable[..., Evidence]
 Asked = Callable[..., Queries]
-
-
-def unit(vectors: FloatArray) -> FloatArray:
-    rows: FloatArray = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    return rows
 
 
 @pytest.fixture
@@ -76,20 +71,6 @@ def test_support_is_largest_for_what_reads_alike(vectors: FloatArray, make_evide
     assert found[2] == 0
 
 
-@pytest.mark.parametrize("n", [1, 3, 7])
-def test_where_all_texts_are_the_same_they_tell_nothing(n: int) -> None:
-    same = np.tile(unit(np.random.default_rng(n).normal(size=(1, 384)).astype(np.float32)), (n, 1))
-    assert not centred(same).any()
-
-
-def test_centring_leaves_unit_rows_and_keeps_silence() -> None:
-    rows = np.array([[1, 0], [0, 1], [0, 0]], np.float32)
-    found = centred(rows)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), [1, 1, 0], rtol=1e-6)
-    np.testing.assert_allclose(found[0], -found[1], rtol=1e-6)
-    assert centred(np.zeros((2, 3), np.float32)).tolist() == [[0] * 3] * 2
-
-
 def test_taste_is_carried_over_from_another_scenario(
     vectors: FloatArray, make_log: MakeLog, make_evidence: MakeEvidence, asked: Asked
 ) -> None:
@@ -137,18 +118,3 @@ def test_content_transitions_are_the_product_with_neighbourhoods_on_both_sides(
     expected = near @ Transitions().fit(evidence).matrix.todense() @ near.T
     found = ContentTransitions().fit(evidence).matrix.todense()
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-
-
-def test_neighbourhoods_share_out_one_and_hold_the_item_itself(vectors: FloatArray) -> None:
-    near = neighbourhood(centred(vectors)).todense()
-    np.testing.assert_allclose(near.sum(axis=1), 1.0, rtol=1e-5)
-    assert near.argmax(axis=1).tolist() == list(range(11))
-    assert near[MUTE].tolist() == [0.0] * MUTE + [1.0]
-    assert near[0, TOPIC:].max() == 0, "the other topic is no neighbour"
-
-
-def test_among_many_that_say_the_same_an_item_is_still_its_own_neighbour() -> None:
-    words = unit(np.random.default_rng(0).normal(size=(2, 384)).astype(np.float32))
-    near = neighbourhood(np.repeat(words, 3 * NEIGHBOURS, axis=0)).todense()
-    assert np.diag(near).min() > 0
-    assert ((near > 0).sum(axis=1) == NEIGHBOURS).all()

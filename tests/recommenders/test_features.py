@@ -86,7 +86,7 @@ def test_the_scale_is_the_spread_of_what_was_said(
     features: Features, signals: list[Signal | None], asked: Asked, told: MakeTold
 ) -> None:
     features.measure([*signals, told(np.zeros((2, 4)))], asked([[], []]))
-    expected = [np.std([2, 4, -2]), 1.0, np.std([1, 3, -1]), 1.0]
+    expected = np.array([np.std([2, 4, -2]), 1.0, np.std([1, 3, -1]), 1.0])
     np.testing.assert_allclose(features.scales, expected, rtol=1e-6)
 
 

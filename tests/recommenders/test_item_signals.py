@@ -9,14 +9,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy import sparse
 
-from polyscene.core.types import FloatArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import EventLog
 from polyscene.recommenders import factors, linear
 from polyscene.recommenders.factors import CONFIDENCE, HISTORY_DECAY, REGULARISATION, Factors
 from polyscene.recommenders.linear import RIDGE, Linear
 from polyscene.recommenders.neighbours import SHRINKAGE, Neighbours
-from polyscene.recommenders.signal import Evidence, Signal, top_per_row
+from polyscene.recommenders.signal import Evidence, Signal
 from polyscene.recommenders.transitions import Transitions
 
 N_USERS, N_ITEMS = 30, 12
@@ -180,11 +179,3 @@ def test_support_adds_up_to_the_score(kind: type[Signal], random_evidence: Evide
     expected = signal.score(asked([history.tolist()]))[0]
     found = [signal.support(history, item).sum() for item in range(N_ITEMS)]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7)
-
-
-def test_the_largest_of_each_row_are_kept(random_evidence: Evidence) -> None:
-    matrix = Neighbours().fit(random_evidence).matrix
-    dense: FloatArray = matrix.todense()
-    kept = top_per_row(matrix, 2).todense()
-    for row, full in zip(kept, dense, strict=True):
-        assert sorted(row[row > 0]) == sorted(full[full > 0])[-2:]

@@ -85,12 +85,16 @@ class Features:
         return cls(counts, evidence.since, evidence.born, moments, np.ones(0, np.float32))
 
     def measure(self, signals: Signals, queries: Queries) -> None:
-        """Set each signal's scale to the spread of its non-zero scores on a few requests."""
+        """Set each signal's scale to the spread of its non-zero scores on a few requests.
+
+        A signal that hardly varies is measured by its size instead, so that noise is not blown up.
+        """
         scales = []
         for signal in signals:
             scores = np.zeros(1) if signal is None else signal.score(queries)
             spoken = scores[scores != 0]
-            scales.append(max(float(spoken.std()), 1e-6) if len(spoken) else 1.0)
+            spread = max(float(spoken.std()), 0.1 * float(np.abs(spoken).mean())) if len(spoken) else 0.0
+            scales.append(spread or 1.0)
         self.scales = np.array(scales, np.float32)
 
     def block(self, signals: Signals, queries: Queries) -> Block:

@@ -112,7 +112,6 @@ def examples(
         block = features.block(signals, queries)
         open_ = open_candidates(features, queries, hide_seen)
         target = choices.target[rows]
-        open_[np.arange(len(target)), target] = True
         yield [
             _example(block, row, int(target[row]), open_[row], full, generator) for row in range(len(target))
         ]

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from polyscene.data.queries import Histories
-from polyscene.data.schema import EventLog
-from polyscene.recommenders.signal import FAINTEST, interactions, profile
+from polyscene.representation.users import FAINTEST, profile, taste
 
 N_ITEMS = 5
 histories = st.lists(st.lists(st.integers(0, N_ITEMS - 1), max_size=8), min_size=1, max_size=4)
@@ -46,11 +43,9 @@ def test_a_history_that_holds_an_item_twice_stays_as_it_was() -> None:
     assert past.weights.tolist() == [1.0] * 4
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.just(0)), max_size=10))
-def test_interactions_sum_the_weights_of_a_user_and_an_item(
-    make_log: Callable[..., EventLog], rows: list[tuple[int, int, int]]
-) -> None:
-    expected = np.zeros((3, 4))
-    for user, item, _ in rows:
-        expected[user, item] += 1
-    np.testing.assert_array_equal(interactions(make_log(rows), 3, 4).todense(), expected)
+def test_a_taste_is_the_decayed_sum_of_vectors() -> None:
+    vectors = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    found = taste(Histories.of([[0, 2, 0], []]), vectors, 0.5)
+    expected = vectors[0] + 0.5 * vectors[2] + 0.25 * vectors[0]
+    np.testing.assert_allclose(found, [expected, np.zeros(4)], rtol=1e-5)
+    assert found.dtype == np.float32

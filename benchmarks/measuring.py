@@ -1,0 +1,42 @@
+"""What a step costs: seconds, and peak memory of its process. Free of Polyscene, for the peers."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+MEBI = 2**20
+
+
+@dataclass
+class Cost:
+    """Of one step.
+
+    Attributes:
+        seconds: by the wall clock.
+        peak_mb: the highest resident memory of the process from its start to the end of the step, in MiB.
+    """
+
+    seconds: float = 0.0
+    peak_mb: float = 0.0
+
+    def to_json(self) -> dict[str, float]:
+        """Return both numbers, rounded."""
+        return {"seconds": round(self.seconds, 3), "peak_mb": round(self.peak_mb, 1)}
+
+
+@contextmanager
+def measured() -> Iterator[Cost]:
+    """Measure what happens inside; the numbers are there afterwards."""
+    cost, start = Cost(), time.perf_counter()
+    yield cost
+    cost.seconds, cost.peak_mb = time.perf_counter() - start, peak_mb()
+
+
+def peak_mb() -> float:
+    """Return the highest resident memory of this process so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (MEBI if sys.platform == "darwin" else 1024)

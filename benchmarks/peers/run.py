@@ -1,0 +1,208 @@
+"""Polyscene and its peers on the same folds: train, choose settings on validation, rank the same choices.
+
+    python benchmarks/peers/run.py --set amazon_beauty --json peers.json
+    python benchmarks/peers/run.py --data FOLDER --peers implicit_als cornac_bpr
+
+Every peer runs in an environment of its own, made below the work folder from exact versions (the first time
+needs a package index). Seconds and peak memory stand beside the metrics, and Polyscene's lead over each peer
+with its bootstrap interval. OMP_NUM_THREADS counts for all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from export import export
+
+from measuring import Cost, measured
+from polyscene.core.errors import PolysceneError
+from polyscene.core.threads import prepare_environment
+from polyscene.evaluation.metrics.ranking import ndcg
+from polyscene.evaluation.results import SYSTEM, Judgement, Results
+from polyscene.evaluation.significance import paired_bootstrap
+from projects import add_project_arguments, chosen_project
+from showing import Telling, lead_text, result_tables, write_json
+
+STDERR = 2
+HERE = Path(__file__).resolve().parent
+PEERS = {
+    "implicit_als": "implicit",
+    "rectools_ease": "rectools",
+    "rectools_sasrec": "rectools",
+    "cornac_bpr": "cornac",
+}
+"""Script to environment."""
+
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
+"""Lets glibc reuse large blocks; without it RecTools spends two fifths of its time in the kernel."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one peer wrote: its JSON file, and mid-ranks by the scenario's number."""
+
+    found: Mapping[str, Any]
+    ranks: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def model(self) -> str:
+        """Its name in tables."""
+        first = next(iter(self.found["scenarios"].values()))
+        return str(next(iter(first["models"])))
+
+
+def environment(name: str, work: Path, base: str) -> Path:
+    """Return the Python of a peer's environment, made where it is not there yet.
+
+    Args:
+        name: of `requirements-NAME.txt`.
+        work: the work folder.
+        base: the Python to make it from.
+
+    Raises:
+        CalledProcessError: it could not be made; pip's own words say why.
+    """
+    requirements = HERE / f"requirements-{name}.txt"
+    digest = hashlib.sha256(requirements.read_bytes() + base.encode()).hexdigest()[:12]
+    folder = work / "environments" / f"{name}-{digest}"
+    python, ready = folder / "bin" / "python", folder / "ready"
+    if not ready.is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([base, "-m", "venv", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)
+        ready.touch()
+    return python
+
+
+def run_peer(script: str, python: Path, folds: Path, out: Path, seed: int) -> Outcome:
+    """Run one peer to its end and read what it wrote.
+
+    Raises:
+        CalledProcessError: it failed; its own words say why.
+    """
+    path = out / f"{script}.json"
+    command: list[str | Path] = [python, HERE / f"{script}.py", "--fold", folds, "--json", path]
+    command += ["--seed", str(seed)]
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run(command, check=True, env=inherited | KEEP_MEMORY, stdout=STDERR)
+    return read_peer(path)
+
+
+def read_peer(path: Path) -> Outcome:
+    """Read what a peer has written."""
+    with np.load(path.with_suffix(".ranks.npz"), allow_pickle=False) as held:
+        ranks = {name: held[name] for name in held.files}
+    return Outcome(json.loads(path.read_text(encoding="utf-8")), ranks)
+
+
+def merged(results: Results, outcomes: Sequence[Outcome]) -> Results:
+    """Put the peers' ranks beside ours: one table, intervals over the same users."""
+    judgements = []
+    for number, judgement in enumerate(results.judgements):
+        ranks = {outcome.model: outcome.ranks[str(number)].astype(np.float32) for outcome in outcomes}
+        judgements.append(replace(judgement, ranks={**judgement.ranks, **ranks}))
+    return replace(results, judgements=tuple(judgements))
+
+
+def leads(judgement: Judgement, models: Sequence[str], results: Results) -> dict[str, dict[str, Any]]:
+    """Return our lead in NDCG over each of the models, with its interval over users."""
+    found = {}
+    ours = ndcg(judgement.ranks[SYSTEM], results.main_cutoff)
+    for model in models:
+        theirs = ndcg(judgement.ranks[model], results.main_cutoff)
+        lead = paired_bootstrap(ours, theirs, judgement.users, resamples=results.resamples, seed=results.seed)
+        bounds = {"low": lead.low, "high": lead.high} if lead.known else {}
+        verdict = {
+            "better": lead.excludes_zero and lead.mean > 0,
+            "worse": lead.excludes_zero and lead.mean < 0,
+        }
+        found[model] = {"mean": lead.mean, **bounds, **verdict}
+    return found
+
+
+def report(
+    results: Results, outcomes: Sequence[Outcome], cost: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return everything for the JSON file."""
+    everything = merged(results, outcomes)
+    models = [outcome.model for outcome in outcomes]
+    return everything.to_json() | {
+        "leads": {found.scenario: leads(found, models, results) for found in everything.judgements},
+        "cost": dict(cost) | {outcome.model: outcome.found["cost"] for outcome in outcomes},
+        "chosen": {outcome.model: outcome.found["chosen"] for outcome in outcomes},
+        "peer_versions": {outcome.model: outcome.found["versions"] for outcome in outcomes},
+    }
+
+
+def shown(found: Mapping[str, Any]) -> str:
+    """Return the side by side tables, then the leads."""
+    columns: dict[str, dict[str, str]] = {"train s": {}, "judge s": {}, "peak MiB": {}}
+    for model, steps in found["cost"].items():
+        judging = steps["evaluate" if model == SYSTEM else "judge"]
+        training = sum(step["seconds"] for step in steps.values()) - judging["seconds"]
+        columns["train s"][model] = f"{training:,.0f}"
+        columns["judge s"][model] = f"{judging['seconds']:,.0f}"
+        columns["peak MiB"][model] = f"{max(step['peak_mb'] for step in steps.values()):,.0f}"
+    lines = [result_tables(found, columns)]
+    for scenario, rows in found["leads"].items():
+        lines += [f"{scenario}: {SYSTEM} - {model}, ndcg: {lead_text(lead)}" for model, lead in rows.items()]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train and judge everybody, print, write; 1 where a peer failed."""
+    given = _parser().parse_args(arguments)
+    prepare_environment()
+    training, judging, failed = Cost(), Cost(), []
+    try:
+        opened = chosen_project(given, Telling())
+        with measured() as training:
+            run = opened.train()
+        with measured() as judging:
+            results = opened.evaluate(run)
+        folds = given.work / "folds" / run.id
+        export(opened, folds)
+    except PolysceneError as error:
+        print(error, file=sys.stderr)
+        return 1
+    outcomes = []
+    for script in given.peers:
+        try:
+            python = environment(PEERS[script], given.work, given.python)
+            outcomes.append(run_peer(script, python, folds, folds, opened.settings.seed))
+        except subprocess.CalledProcessError as error:
+            print(f"{script} failed: {error}", file=sys.stderr)
+            failed.append(script)
+    ours = {SYSTEM: {"train": training.to_json(), "evaluate": judging.to_json()}}
+    found = report(results, outcomes, ours) | {"project": opened.settings.name, "failed": failed}
+    print(shown(found))
+    if given.json is not None:
+        write_json(given.json, found)
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_project_arguments(made)
+    made.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="default: all of them")
+    made.add_argument("--python", default=sys.executable, metavar="FILE", help="makes their environments")
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from polyscene.assembly.project import Project
+
+Script = Callable[[str], ModuleType]
+
+
+class Popular:
+    """A peer that says what our popularity signal says."""
+
+    def __init__(self, scores: np.ndarray) -> None:
+        self.scores = scores
+
+    def score(self, requests: list[int]) -> np.ndarray:
+        return np.tile(self.scores, (len(requests), 1))
+
+
+@pytest.fixture(scope="module")
+def project(script: Script, never_seen: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project.open(script("projects").project_of_folder(never_seen, tmp_path_factory.mktemp("work")))
+
+
+@pytest.mark.parametrize("seen", ["kept", "removed"])
+def test_a_peer_is_judged_exactly_like_a_signal_of_ours(
+    script: Script, project: Project, tmp_path: Path, seen: str
+) -> None:
+    settings = script("projects").adjusted(project.settings, None, seen)
+    told = Project(settings, project.base, f"{seen}.toml")
+    run = told.train()
+    (judged,) = told.evaluate(run).judgements
+    facts = script("export").export(told, tmp_path)
+    (about,) = facts["scenarios"].values()
+    judging = script("judging")
+    fold = judging.load_fold(tmp_path / "0", "test", about)
+    (name,) = run.scenarios
+    fusion = run.system.place(name).fusion
+    place = fusion.names.index("popularity")
+    scores = fusion.signals[place].state()["scores"]  # type: ignore[union-attr]
+    peer = Popular(scores / fusion.features.scales[place])
+    ranks, counts = judging.ranks_of(peer, fold, np.arange(len(fold.target)))
+    np.testing.assert_array_equal(ranks, judged.ranks["popularity"])
+    np.testing.assert_array_equal(counts, judged.n_candidates)
+    assert about["seen_items"] == seen
+    assert about["slices"] == {part: int(mask.sum()) for part, mask in judged.slices.items()}
+
+
+def test_what_is_tuned_on_lies_before_what_is_judged(
+    script: Script, project: Project, tmp_path: Path
+) -> None:
+    facts = script("export").export(project, tmp_path)
+    (about,) = facts["scenarios"].values()
+    load = script("judging").load_fold
+    tune, test = (load(tmp_path / "0", step, about) for step in ("tune", "test"))
+    assert len(tune.learn.user) + len(tune.target) == len(test.learn.user)
+    assert tune.requests.time.max() < test.requests.time.min()
+    assert not tune.slices
+    rows = np.arange(len(test.target))
+    assert np.all(test.requests.pick(rows).items == test.requests.items)
+
+
+def test_peers_and_polyscene_stand_in_one_table(
+    script: Script,
+    never_seen: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run, out = script("run"), tmp_path / "found.json"
+    monkeypatch.setattr(run, "environment", lambda name, work, base: Path(sys.executable))
+    monkeypatch.setitem(run.PEERS, "nobody", "implicit")
+    arguments = [
+        "--data",
+        str(never_seen),
+        "--work",
+        str(tmp_path),
+        "--json",
+        str(out),
+        "--peers",
+        "implicit_als",
+    ]
+    assert run.main([*arguments, "nobody"]) == 1  # one peer fails, the others stand
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert found["failed"] == ["nobody"]
+    (results,) = found["scenarios"].values()
+    assert set(results["models"]["implicit ALS"]) >= {"hr@10", "ndcg@10", "mrr", "auc"}
+    (leads,) = found["leads"].values()
+    gap = results["models"]["polyscene"]["ndcg@10"] - results["models"]["implicit ALS"]["ndcg@10"]
+    assert leads["implicit ALS"]["mean"] == pytest.approx(gap, abs=1e-6)
+    assert set(found["cost"]["implicit ALS"]) == {"choose", "fit", "judge"}
+    (chosen,) = found["chosen"]["implicit ALS"].values()
+    best = max(chosen["tried"], key=lambda one: one["ndcg@10"])
+    assert chosen["settings"]["factors"] == best["factors"]
+    assert "implicit" in found["peer_versions"]["implicit ALS"]
+    assert "polyscene - implicit ALS" in capsys.readouterr().out

@@ -1,0 +1,65 @@
+"""`check` lists everything at once, says what to do, and its exit code can be trusted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+from typer.testing import Result
+
+
+def test_a_sound_project_is_ok(typed: Callable[..., Result], scratch: Path) -> None:
+    result = typed("check", "--json", "found.json")
+    assert "ok" in result.stdout
+    found = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
+    assert found["ok"] is True
+    assert found["scenarios"]["shop"]["items"] == 40
+    assert 0 <= found["scenarios"]["shop"]["coverage"]["unreadable"] < 0.25
+
+
+def test_all_problems_are_listed_at_once(typed: Callable[..., Result], scratch: Path) -> None:
+    items = scratch / "shop" / "items.parquet"
+    table = pl.read_parquet(items)
+    pl.concat([table, table.head(3)]).write_parquet(items)
+    (scratch / "news" / "events.parquet").unlink()
+    result = typed("check", "--json", "found.json", code=1)
+    found = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
+    assert found["ok"] is False
+    assert {"shop", "news"} <= {problem["scenario"] for problem in found["problems"]}
+    assert all(problem["remedy"] for problem in found["problems"])
+    assert "have to be mended" in result.stdout
+    assert found["scenarios"]["video"]["items"] == 40
+
+
+def test_a_missing_model_is_one_problem_among_others(typed: Callable[..., Result], scratch: Path) -> None:
+    config = scratch / "polyscene.toml"
+    text = config.read_text(encoding="utf-8").replace('"minilm"', '"./no-such-model"')
+    config.write_text(text, encoding="utf-8")
+    result = typed("check", "--json", "found.json", code=1)
+    found = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
+    assert [problem["column"] for problem in found["problems"]] == ["language.model"]
+    assert "language model" in result.stdout
+
+
+def test_unreadable_text_is_a_warning_with_advice(typed: Callable[..., Result], scratch: Path) -> None:
+    items = scratch / "shop" / "items.parquet"
+    table = pl.read_parquet(items)
+    chinese = pl.lit("便携式露营帐篷适合家庭户外旅行")
+    table.with_columns(title=chinese, description=chinese).write_parquet(items)
+    result = typed("check", "--json", "found.json")
+    found = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
+    assert [problem["severity"] for problem in found["problems"]] == ["warning"]
+    assert "download = true" in found["problems"][0]["remedy"]
+    assert "1 warning" in result.stdout
+
+
+def test_hostile_values_are_shown_and_not_obeyed(typed: Callable[..., Result], scratch: Path) -> None:
+    events = scratch / "shop" / "events.parquet"
+    table = pl.read_parquet(events)
+    hostile = table.head(1).with_columns(item_id=pl.lit("[red]\x1b[2Jboo"))
+    pl.concat([table, hostile]).write_parquet(events)
+    text = typed("check", code=1).stdout
+    assert "\x1b" not in text
+    assert "[red]" in text

@@ -1,0 +1,73 @@
+"""`doctor` says what is there, what is wrong, and never stops at the first thing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from polyscene.cli import facts
+from polyscene.core import threads
+
+
+def _facts(result: Result) -> dict[str, dict[str, object]]:
+    return {fact["name"]: fact for fact in json.loads(result.stdout)["facts"]}
+
+
+def test_a_sound_place_is_well(typed: Callable[..., Result], config: Path) -> None:
+    result = typed("doctor", "--json", "--config", config)
+    found = _facts(result)
+    assert json.loads(result.stdout)["ok"] is True
+    assert "verified" in str(found["language model"]["found"])
+    assert found["torch"]["found"]
+    assert "shop" in str(found["configuration"]["found"])
+    assert "all well" in typed("doctor", "--config", config).stdout
+
+
+def test_a_missing_configuration_is_wrong_only_where_it_was_named(
+    typed: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "configuration" not in _facts(typed("doctor", "--json"))
+    found = _facts(typed("doctor", "--json", "--config", "nowhere.toml", code=1))
+    assert found["configuration"]["ok"] is False
+    assert found["language model"]["ok"] is True
+
+
+def test_a_missing_model_is_wrong(typed: Callable[..., Result], scratch: Path) -> None:
+    config = scratch / "polyscene.toml"
+    text = config.read_text(encoding="utf-8").replace('"minilm"', '"./no-such-model"')
+    config.write_text(text, encoding="utf-8")
+    text = typed("doctor", code=1).stdout
+    assert "WRONG" in text
+    assert "no-such-model" in text
+
+
+def test_variables_in_force_are_told(
+    typed: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, config: Path
+) -> None:
+    monkeypatch.setenv("POLYSCENE_RUNTIME__BLOCKS_MB", "64")
+    found = _facts(typed("doctor", "--json", "--config", config))
+    assert found["environment"]["found"] == "POLYSCENE_RUNTIME__BLOCKS_MB"
+
+
+def test_slow_places_get_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "cpu_flags", lambda: frozenset({"avx2"}))
+    monkeypatch.setattr(threads, "available_cpus", lambda: 2)
+    monkeypatch.setattr(threads, "set_threads", lambda: 64)
+    found = {fact.name: fact for fact in facts.facts(Path("nowhere.toml"), wanted=False)}
+    assert found["vectors"].found.startswith("avx2")
+    assert "OMP_NUM_THREADS" in found["threads"].advice
+    assert found["threads"].ok
+
+
+def test_missing_extras_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    needs = ['numpy>=1; extra == "far"', "rich>=1", 'no-such-package>=2; extra == "far"']
+    monkeypatch.setattr(metadata, "requires", lambda name: needs)
+    found = {fact.name: fact for fact in facts.facts(Path("nowhere.toml"), wanted=False)}
+    assert found["extra far"].found == "missing: no-such-package"
+    assert found["extra far"].ok

@@ -1,0 +1,118 @@
+"""The verbs that train, judge and ask a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import Result
+
+from polyscene.assembly.project import Project
+
+
+def _active(judged: Path) -> str:
+    events = pl.read_parquet(judged.parent / "shop" / "events.parquet")
+    return str(events["user_id"].mode().sort()[0])
+
+
+def test_evaluate_writes_what_the_run_keeps(judged: Path) -> None:
+    found = json.loads((judged.parent / "metrics.json").read_text(encoding="utf-8"))
+    assert found == Project.open(judged).run().metrics
+    assert set(found["scenarios"]) == {"shop", "news", "video"}
+
+
+def test_evaluate_shows_models_and_the_lead(typed: Callable[..., Result], judged: Path) -> None:
+    text = typed("evaluate", "--config", judged).stdout
+    for word in ("polyscene", "content_transitions", "NDCG@10", "coverage@10", "against the best signal"):
+        assert word in text
+    assert "report.html" in text
+
+
+def test_train_says_where_the_run_is(typed: Callable[..., Result], scratch: Path) -> None:
+    result = typed("train", "--seed", 11)
+    run = Project.open(scratch / "polyscene.toml").run()
+    assert run.id in result.stdout
+    assert run.manifest["seed"] == 11
+    assert "shop: all events: signals" in result.stderr
+
+
+def test_train_on_everything_cannot_be_evaluated(typed: Callable[..., Result], scratch: Path) -> None:
+    typed("train", "--all")
+    assert Project.open("polyscene.toml").run().manifest["learned_from"] == "everything"
+    assert "--all" in typed("evaluate", code=2).stderr
+
+
+def test_recommend_as_a_table_and_as_json(typed: Callable[..., Result], judged: Path) -> None:
+    user, options = _active(judged), ("--config", judged, "--scenario", "shop")
+    found = json.loads(typed("recommend", user, "-k", 4, "--json", *options).stdout)
+    assert found["user"] == user
+    assert found["run"] == Project.open(judged).run().id
+    ids = [place["id"] for place in found["items"]]
+    assert len(ids) == 4
+    table = typed("recommend", user, "-k", 4, *options).stdout
+    assert all(item in table for item in ids)
+    rest = typed("recommend", user, "-k", 4, "--exclude", ids[0], "--exclude", ids[1], "--json", *options)
+    assert [place["id"] for place in json.loads(rest.stdout)["items"]][:2] == ids[2:]
+
+
+def test_strangers_are_told_apart(typed: Callable[..., Result], judged: Path) -> None:
+    stranger = typed("recommend", "nobody", "-s", "news", "--config", judged)
+    assert "nobody" in stranger.stderr
+    known = typed("recommend", _active(judged), "-s", "news", "--config", judged)
+    assert "is known" not in known.stderr
+
+
+def test_similar_names_the_item_and_its_kin(typed: Callable[..., Result], judged: Path) -> None:
+    options = ("--config", judged, "--scenario", "shop")
+    found = json.loads(typed("similar", "P0001", "-k", 3, "--json", *options).stdout)
+    assert len(found["items"]) == 3
+    assert "P0001" not in [place["id"] for place in found["items"]]
+    table = typed("similar", "P0001", "-k", 3, *options).stdout
+    assert all(place["id"] in table for place in found["items"])
+
+
+def test_explain_agrees_with_recommend(typed: Callable[..., Result], judged: Path) -> None:
+    user, options = _active(judged), ("--config", judged, "--scenario", "shop")
+    first = json.loads(typed("recommend", user, "-k", 1, "--json", *options).stdout)["items"][0]
+    why = json.loads(typed("explain", user, first["id"], "--json", *options).stdout)
+    assert why["rank"] == 1
+    assert why["reason"] == first["reason"]
+    table = typed("explain", user, first["id"], *options).stdout
+    assert "Place 1 of" in table
+    assert all(signal in table for signal in why["shares"])
+
+
+def test_report_prints_the_path_of_the_page(typed: Callable[..., Result], judged: Path) -> None:
+    path = Path(typed("report", "--config", judged).stdout.strip())
+    assert "<html" in path.read_text(encoding="utf-8")
+
+
+def test_a_named_run_is_asked(typed: Callable[..., Result], judged: Path) -> None:
+    project = Project.open(judged)
+    options = ("-s", "shop", "--config", judged, "--json")
+    found = json.loads(typed("recommend", "nobody", "--run", project.runs()[0], *options).stdout)
+    assert found["run"] == project.runs()[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("recommend", "u1"), "shop, news, video"),
+        (("recommend", "u1", "--run", "yesterday"), "yesterday"),
+        (("similar", "no-item", "-s", "shop"), "no-item"),
+        (("explain", "u1", "no-item", "-s", "shop"), "no-item"),
+    ],
+)
+def test_what_is_unknown_is_a_message(
+    typed: Callable[..., Result], judged: Path, words: tuple[str, ...], said: str
+) -> None:
+    result = typed(*words, "--config", judged, code=2)
+    assert said in result.stderr
+    assert result.stdout == ""
+
+
+def test_without_a_run_training_is_advised(typed: Callable[..., Result], scratch: Path) -> None:
+    assert "polyscene train" in typed("recommend", "u1", "-s", "shop", code=2).stderr

@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from polyscene.core.errors import ConfigError, Problem
+from polyscene.core.settings import ALL_SIGNALS, Settings, environment_keys
+
+LEAST: dict[str, Any] = {
+    "scenarios": {
+        "shop": {
+            "items": {"path": "items.csv", "id": "sku"},
+            "events": {"path": "events.csv", "user": "who", "item": "what"},
+            "users": {"path": "users.csv", "id": "who"},
+            "objectives": [{"action": "buy"}],
+        }
+    }
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("POLYSCENE_"):
+            monkeypatch.delenv(name)
+
+
+def changed(*where: str | int, value: Any = 1) -> dict[str, Any]:
+    """Return the least settings with one value put somewhere."""
+    values = copy.deepcopy(LEAST)
+    place: Any = values
+    for key in where[:-1]:
+        place = place[key] if isinstance(key, int) else place.setdefault(key, {})
+    place[where[-1]] = value
+    return values
+
+
+def problems(values: dict[str, Any]) -> tuple[Problem, ...]:
+    with pytest.raises(ConfigError) as caught:
+        Settings.parse(values, file="polyscene.toml")
+    return caught.value.problems
+
+
+def problem(values: dict[str, Any]) -> Problem:
+    found = problems(values)
+    assert len(found) == 1, "\n".join(map(str, found))
+    return found[0]
+
+
+def test_the_least_settings_are_enough() -> None:
+    settings = Settings.parse(LEAST)
+    assert settings.seed == 7
+    assert settings.language.model == "minilm"
+    assert settings.evaluation.protocol == "temporal"
+    assert settings.scenarios["shop"].signals == list(ALL_SIGNALS)
+    assert settings.scenarios["shop"].objectives[0].loss == "bce"
+
+
+@pytest.mark.parametrize(
+    ("where", "right"),
+    [
+        (("nmae",), "name"),
+        (("sede",), "seed"),
+        (("language", "modell"), "model"),
+        (("evaluation", "protocoll"), "protocol"),
+        (("fusion", "epoch"), "epochs"),
+        (("runtime", "thread"), "threads"),
+        (("scenarios", "shop", "wieght"), "weight"),
+        (("scenarios", "shop", "items", "txt"), "text"),
+        (("scenarios", "shop", "events", "splitt"), "split"),
+        (("scenarios", "shop", "users", "numerical"), "numeric"),
+        (("scenarios", "shop", "objectives", 0, "acton"), "action"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_right_one(
+    where: tuple[str | int, ...], right: str
+) -> None:
+    found = problem(changed(*where))
+    assert found.what == f"unknown key '{where[-1]}'"
+    assert found.column == ".".join(map(str, where))
+    assert found.remedy == f"did you mean '{right}'?"
+    assert right in found.expected.removeprefix("one of ").split(", ")
+    assert found.file == "polyscene.toml"
+
+
+def test_a_key_near_to_nothing_is_to_be_removed() -> None:
+    assert problem(changed("language", "zzzz")).remedy == "remove it"
+
+
+def test_every_problem_is_listed_at_once() -> None:
+    values = changed("language", "zzzz") | {"seed": -1}
+    values["scenarios"]["shop"]["signals"] = ["popularty", "linear"]
+    assert {found.column for found in problems(values)} == {
+        "seed",
+        "language.zzzz",
+        "scenarios.shop.signals.0",
+    }
+
+
+@pytest.mark.parametrize(
+    "key", ["_env_file", "_cli_parse_args", "_secrets_dir", "_case_sensitive", "__pydantic_self__"]
+)
+def test_a_file_cannot_steer_the_settings_library(key: str) -> None:
+    assert problem(changed(key, value=True)).what == f"unknown key '{key}'"
+
+
+def test_hostile_keys_are_escaped_and_bounded() -> None:
+    found = str(problem(changed("scenarios", "shop", "items", "\x1b[31m\n" + "x" * 10_000)))
+    assert "\x1b" not in found
+    assert len(found.split("\n")) == 4
+    assert len(found) < 800
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "expected"),
+    [
+        (("seed",), "seven", "integer"),
+        (("language", "tuning"), "lora", "'none'"),
+        (("evaluation", "test_share"), 1.0, "less than 1"),
+        (("evaluation", "cutoffs"), [], "at least 1"),
+        (("scenarios",), {}, "at least 1"),
+        (("scenarios", "shop", "weight"), 0, "greater than 0"),
+        (("scenarios", "shop", "events", "item"), None, "exactly one of 'item'"),
+        (("scenarios", "shop", "events", "items"), "history", "exactly one of 'item'"),
+        (("scenarios", "shop", "items", "separator"), "||", "at most 1"),
+    ],
+)
+def test_a_value_that_cannot_be_used_says_what_was_expected(
+    where: tuple[str, ...], value: object, expected: str
+) -> None:
+    found = problem(changed(*where, value=value))
+    assert expected in found.expected
+    assert not found.expected.startswith("Value error")
+    assert found.remedy == "change the value"
+    assert found.column is not None
+    assert ".".join(where).startswith(found.column)
+
+
+def test_a_missing_key_is_asked_for() -> None:
+    values = copy.deepcopy(LEAST)
+    del values["scenarios"]["shop"]["items"]["id"]
+    found = problem(values)
+    assert (found.column, found.remedy) == ("scenarios.shop.items.id", "give the key")
+
+
+def test_settings_cannot_be_changed_afterwards() -> None:
+    settings = Settings.parse(LEAST)
+    with pytest.raises(ValidationError):
+        settings.seed = 8  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        settings.language.model = "other"  # type: ignore[misc]
+
+
+def test_the_environment_beats_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYSCENE_LANGUAGE__MODEL", "other")
+    monkeypatch.setenv("POLYSCENE_SEED", "9")
+    monkeypatch.setenv("POLYSCENE_EVALUATION__CUTOFFS", "[3]")
+    monkeypatch.setenv("POLYSCENE_SCENARIOS__SHOP__ITEMS__PATH", "elsewhere.csv")
+    settings = Settings.parse(changed("language", "model", value="minilm") | {"seed": 1})
+    assert (settings.language.model, settings.seed, settings.evaluation.cutoffs) == ("other", 9, [3])
+    shop = settings.scenarios["shop"]
+    assert (shop.items.path, shop.items.id) == ("elsewhere.csv", "sku")
+    assert environment_keys() == [
+        "POLYSCENE_EVALUATION__CUTOFFS",
+        "POLYSCENE_LANGUAGE__MODEL",
+        "POLYSCENE_SCENARIOS__SHOP__ITEMS__PATH",
+        "POLYSCENE_SEED",
+    ]
+
+
+def test_what_the_environment_got_wrong_is_not_blamed_on_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYSCENE_SEED", "seven")
+    assert problem(LEAST).file == "environment variable POLYSCENE_SEED"
+    monkeypatch.setenv("POLYSCENE_SEED", "7")
+    monkeypatch.setenv("POLYSCENE_EVALUATION__CUTOFFS", '["five"]')
+    assert problem(LEAST).file == "environment variable POLYSCENE_EVALUATION__CUTOFFS"
+    monkeypatch.setenv("POLYSCENE_EVALUATION__CUTOFFS", "[5]")
+    monkeypatch.setenv("POLYSCENE_LANGUAGE__MODELL", "other")
+    found = problem(LEAST)
+    assert found.file == "environment variable POLYSCENE_LANGUAGE__MODELL"
+    assert found.remedy == "did you mean 'model'?"
+
+
+@pytest.mark.parametrize("name", ["POLYSCENE_EVALUATION__CUTOFFS", "POLYSCENE_LANGUAGE"])
+def test_an_environment_variable_that_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "not json")
+    found = problem(LEAST)
+    assert found.file == "the environment"
+    assert name in found.remedy
+    assert "JSON" in found.expected
+
+
+def test_a_secret_file_or_dotenv_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("POLYSCENE_SEED=99\n")
+    (tmp_path / "polyscene_seed").write_text("99")
+    monkeypatch.chdir(tmp_path)
+    assert Settings.parse(LEAST).seed == 7
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "polyscene.toml"
+
+
+def load_problem(file: Path) -> Problem:
+    with pytest.raises(ConfigError) as caught:
+        Settings.load(file)
+    (found,) = caught.value.problems
+    assert found.file == str(file)
+    return found
+
+
+TOML = (
+    'name = "Köln"\n[scenarios.shop]\nitems = { path = "i.csv", id = "i" }\n'
+    'events = { path = "e.csv", user = "u", item = "i" }\n'
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_file_is_read_with_or_without_a_byte_order_mark(file: Path, encoding: str) -> None:
+    file.write_bytes(TOML.encode(encoding))
+    assert Settings.load(file).name == "Köln"
+
+
+def test_a_missing_file_says_how_to_make_one(file: Path) -> None:
+    found = load_problem(file)
+    assert found.found == "nothing at this path"
+    assert "polyscene init" in found.remedy
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    assert load_problem(tmp_path).found == "a folder"
+
+
+def test_broken_toml_names_the_line(file: Path) -> None:
+    file.write_text('name = "shop"\n[scenarios\n')
+    found = load_problem(file)
+    assert found.what == "the configuration is not TOML"
+    assert "line 2" in found.found
+
+
+def test_a_file_in_another_encoding_names_the_byte(file: Path) -> None:
+    file.write_bytes(TOML.encode("latin1"))
+    found = load_problem(file)
+    assert found.found == f"byte {TOML.index('ö')} is not UTF-8"
+    assert "UTF-8" in found.remedy
+
+
+def test_brackets_without_end_are_an_error_not_a_crash(file: Path) -> None:
+    file.write_text("name = " + "[" * 100_000)
+    assert load_problem(file).what == "the configuration is not TOML"
+
+
+words = st.text("ab_.\x1b\n茶", max_size=5)
+tree = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from([*Settings.model_fields, "_env_file", "other", ""])
+
+
+def complaints(values: dict[str, Any]) -> tuple[Problem, ...]:
+    """Return what is wrong with the values; nothing where they are settings."""
+    try:
+        Settings.parse(values)
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+@given(st.dictionaries(KEYS, tree, max_size=4))
+def test_anything_is_either_settings_or_problems_with_a_remedy(values: dict[str, Any]) -> None:
+    found = complaints(values)
+    assert found or "scenarios" in values
+    assert all(each.remedy and each.column for each in found)
+
+
+@given(st.sampled_from(["items", "events", "users", "objectives", "signals", "actions"]), tree)
+def test_anything_inside_a_scenario_is_blamed_on_its_key(part: str, value: Any) -> None:
+    for found in complaints(changed("scenarios", "shop", part, value=value)):
+        assert found.column is not None
+        assert found.column.startswith(f"scenarios.shop.{part}")

@@ -1,0 +1,85 @@
+"""Every setting is documented under its block with its default, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from polyscene.core import settings
+
+PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+BLOCKS: dict[str, tuple[type[BaseModel], ...]] = {
+    "At the top": (settings.Settings,),
+    "`[language]`": (settings.LanguageSettings,),
+    "`[scenarios.NAME]`": (settings.ScenarioSettings,),
+    "Every table": (settings.TableSettings,),
+    "`items`": (settings.ItemsSettings,),
+    "`users`": (settings.UsersSettings,),
+    "`events`": (settings.EventsSettings,),
+    "`[evaluation]`": (settings.EvaluationSettings,),
+    "`[fusion]`": (settings.FusionSettings,),
+    "`[runtime]`": (settings.RuntimeSettings,),
+}
+NESTED = {"language", "scenarios", "evaluation", "fusion", "runtime"}
+TABLES = {"`items`", "`users`", "`events`"}
+
+
+def _sections() -> dict[str, str]:
+    parts = re.split(r"^#{2,3} (.+)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def _rows(block: str) -> Iterator[tuple[list[str], str]]:
+    """Yield the keys and the default of each row of a block's table."""
+    for line in _sections()[block].splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        keys = re.findall(r"`(\w+)`", cells[0])
+        if line.startswith("|") and keys:
+            yield keys, cells[1]
+
+
+def _fields(block: str) -> set[str]:
+    names = set().union(*(model.model_fields for model in BLOCKS[block]))
+    names -= set(settings.TableSettings.model_fields) if block in TABLES else set()
+    return names - (NESTED if block == "At the top" else set())
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_keys_are_those_of_the_settings(block: str) -> None:
+    documented = [key for keys, _ in _rows(block) for key in keys]
+    assert sorted(documented) == sorted(_fields(block))
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_defaults_are_those_of_the_settings(block: str) -> None:
+    fields = BLOCKS[block][0].model_fields
+    for keys, default in _rows(block):
+        for key in keys:
+            value = fields[key].default
+            if isinstance(value, str | int | float):
+                assert json.dumps(value) in default, key
+            elif value is PydanticUndefined and fields[key].is_required():
+                assert default == "required", key
+
+
+def test_every_block_of_a_project_has_a_section() -> None:
+    models = {model for group in BLOCKS.values() for model in group} | {settings.Objective}
+    known = {
+        value
+        for value in vars(settings).values()
+        if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == settings.__name__
+    }
+    assert known - {settings.Strict} == models
+
+
+def test_objectives_and_signals_are_named() -> None:
+    text = _sections()["`[scenarios.NAME]`"]
+    for name in (*settings.ALL_SIGNALS, *settings.Objective.model_fields):
+        assert f"`{name}`" in text
