@@ -28,6 +28,7 @@ from polyscene.assembly.project import Project
 from polyscene.core.errors import PolysceneError
 from polyscene.core.threads import prepare_environment
 from polyscene.data.sample.world import SampleWorld
+from polyscene.evaluation.provenance import machine, versions
 from projects import WORK
 from showing import table, write_json
 
@@ -69,6 +70,7 @@ class Victim:
         self.environment = os.environ | settings
         self.project = Project.open(self.config)
         self.people = self.project.dataset.users.values.head(PEOPLE).to_list()
+        self.project.runs_folder.mkdir(parents=True)
         self.duration, self.writing = self._durations()
         self.known = self.project.runs()
         self.slates = self.answers()
@@ -191,6 +193,8 @@ def _found(kills: Sequence[Kill], remaining: Sequence[str], seed: int) -> dict[s
     return {
         "times": len(kills),
         "seed": seed,
+        "machine": machine(),
+        "versions": versions(),
         "harmed": sum(bool(kill.harm) for kill in kills),
         "finished": sum(kill.finished for kill in kills),
         "left_partial": sum(bool(kill.left) for kill in kills),

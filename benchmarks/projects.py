@@ -148,8 +148,15 @@ def add_project_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen_project(given: argparse.Namespace, progress: Progress | None = None) -> Project:
+def chosen_project(
+    given: argparse.Namespace, progress: Progress | None = None, cache: Path | None = None
+) -> Project:
     """Open the project that the arguments name; its runs always go to the work folder.
+
+    Args:
+        given: what `add_project_arguments` understood.
+        progress: who hears of long work.
+        cache: where encoded texts are kept; default: as configured, so that only new ones cost time.
 
     Raises:
         ConfigError: nothing was named, or it cannot be used.
@@ -165,10 +172,11 @@ def chosen_project(given: argparse.Namespace, progress: Progress | None = None) 
         raise _problem("nothing to run on", "--set, --data or --config", "none of them", remedy)
     settings = adjusted(Settings.load(config), given.seed, given.seen)
     base = config.resolve().parent
+    runtime: dict[str, str] = {} if cache is None else {"cache": str(cache.resolve())}
     if base != given.work.resolve():
-        runs = (given.work / "runs" / base.name).resolve().as_posix()
-        settings = settings.model_copy(update={"runtime": settings.runtime.model_copy(update={"runs": runs})})
-    return Project(settings, base, config.name, progress)
+        runtime["runs"] = (given.work / "runs" / base.name).resolve().as_posix()
+    changed = settings.runtime.model_copy(update=runtime)
+    return Project(settings.model_copy(update={"runtime": changed}), base, config.name, progress)
 
 
 def adjusted(settings: Settings, seed: int | None, seen: str = "auto") -> Settings:

@@ -22,6 +22,7 @@ import polars as pl
 
 from measuring import Cost, measured
 from polyscene.core.threads import prepare_environment
+from polyscene.evaluation.provenance import machine, versions
 from projects import WORK
 from showing import table, write_json
 
@@ -157,8 +158,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _found(costs: Mapping[str, Mapping[str, float]], events: int, seed: int) -> dict[str, Any]:
-    from polyscene.evaluation.provenance import machine, versions
-
     return {
         "events": events,
         "seed": seed,

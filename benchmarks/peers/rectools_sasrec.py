@@ -103,5 +103,6 @@ def _data(learn: Learn) -> Any:  # noqa: ANN401 - RecTools carries no types
 
 
 if __name__ == "__main__":
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    for module in ("pytorch_lightning", "rectools", "pydantic"):
+        warnings.filterwarnings("ignore", module=module)  # what RecTools says of its own calls
     main("RecTools SASRec", ["rectools", "torch", "pytorch-lightning", "numpy", "pandas"], fit, choose)

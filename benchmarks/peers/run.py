@@ -17,6 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from export import export
 
-from measuring import Cost, measured
+from measuring import measured
 from polyscene.core.errors import PolysceneError
 from polyscene.core.threads import prepare_environment
 from polyscene.evaluation.metrics.ranking import ndcg
@@ -89,13 +90,13 @@ def environment(name: str, work: Path, base: str) -> Path:
     return python
 
 
-def run_peer(script: str, python: Path, folds: Path, out: Path, seed: int) -> Outcome:
-    """Run one peer to its end and read what it wrote.
+def run_peer(script: str, python: Path, folds: Path, seed: int) -> Outcome:
+    """Run one peer to its end and read what it wrote beside the folds.
 
     Raises:
         CalledProcessError: it failed; its own words say why.
     """
-    path = out / f"{script}.json"
+    path = folds / f"{script}.json"
     command: list[str | Path] = [python, HERE / f"{script}.py", "--fold", folds, "--json", path]
     command += ["--seed", str(seed)]
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -168,32 +169,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train and judge everybody, print, write; 1 where a peer failed."""
     given = _parser().parse_args(arguments)
     prepare_environment()
-    training, judging, failed = Cost(), Cost(), []
     try:
-        opened = chosen_project(given, Telling())
-        with measured() as training:
-            run = opened.train()
-        with measured() as judging:
-            results = opened.evaluate(run)
-        folds = given.work / "folds" / run.id
-        export(opened, folds)
+        results, folds, cost = _ourselves(given)
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1
-    outcomes = []
+    outcomes, failed = [], []
     for script in given.peers:
         try:
             python = environment(PEERS[script], given.work, given.python)
-            outcomes.append(run_peer(script, python, folds, folds, opened.settings.seed))
+            outcomes.append(run_peer(script, python, folds, results.seed))
         except subprocess.CalledProcessError as error:
             print(f"{script} failed: {error}", file=sys.stderr)
             failed.append(script)
-    ours = {SYSTEM: {"train": training.to_json(), "evaluate": judging.to_json()}}
-    found = report(results, outcomes, ours) | {"project": opened.settings.name, "failed": failed}
+    found = report(results, outcomes, {SYSTEM: cost}) | {"failed": failed}
     print(shown(found))
     if given.json is not None:
         write_json(given.json, found)
     return 1 if failed else 0
+
+
+def _ourselves(given: argparse.Namespace) -> tuple[Results, Path, dict[str, dict[str, float]]]:
+    """Train and judge Polyscene, every text encoded anew, and export the folds it learned from."""
+    given.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=given.work) as cache:
+        opened = chosen_project(given, Telling(), Path(cache))
+        with measured() as training:
+            run = opened.train()
+        with measured() as judging:
+            results = opened.evaluate(run)
+    folds = given.work / "folds" / run.id
+    export(opened, folds)
+    return results, folds, {"train": training.to_json(), "evaluate": judging.to_json()}
 
 
 def _parser() -> argparse.ArgumentParser:

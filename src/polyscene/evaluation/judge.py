@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from polyscene.core.progress import Progress
 from polyscene.core.types import BoolArray, FloatArray, IntArray
 from polyscene.data.queries import Choices, Queries
-from polyscene.evaluation.metrics.ranking import candidate_counts, mid_ranks, top_items
+from polyscene.evaluation.metrics.ranking import candidate_counts, mid_ranks
 from polyscene.evaluation.results import Judgement
 from polyscene.evaluation.slices import choice_slices
 
@@ -67,7 +68,7 @@ def judge(
             open_[np.arange(len(target)), target] = True
             for model, scores in score_all(queries).items():
                 ranks.setdefault(model, []).append(mid_ranks(scores, target, open_))
-                top.setdefault(model, []).append(top_items(scores, longest, open_))
+                top.setdefault(model, []).append(_best(scores, open_, longest))
             counts.append(candidate_counts(np.zeros(open_.shape, np.float32), open_))
             advance(len(target))
     empty = np.zeros(0, np.int64)
@@ -83,3 +84,13 @@ def judge(
         case.protocol,
         case.seen_items,
     )
+
+
+def _best(scores: FloatArray, open_: BoolArray, longest: int) -> IntArray:
+    """Return (B, longest) best items, -1 where fewer are open (torch finds them much faster than numpy)."""
+    shown = torch.from_numpy(np.where(open_, scores, -np.inf))
+    kept = min(longest, shown.shape[1])
+    found = torch.topk(shown, kept, dim=1)
+    best = np.full((len(scores), longest), -1, np.int32)
+    best[:, :kept] = np.where(np.isfinite(found.values.numpy()), found.indices.numpy(), -1)
+    return best

@@ -151,7 +151,7 @@ def _candidates(
         return chosen.astype(np.int32), np.zeros(len(chosen), np.float32)
     scores = signals[:, others]  # (K, n)
     best = np.zeros(len(others), bool)
-    best[np.argpartition(-scores, BEST, axis=1)[:, :BEST]] = True
+    best[torch.topk(torch.from_numpy(scores), BEST, dim=1, sorted=False).indices.numpy()] = True
     rest = np.flatnonzero(~best)
     sample = generator.choice(rest, min(SAMPLED, len(rest)), replace=False)
     chosen = np.concatenate([[target], others[best], others[sample]])
