@@ -13,9 +13,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+import prepared  # noqa: F401 - numpy reads it when it loads
 from measuring import measured
 from polyscene.core.errors import PolysceneError
-from polyscene.core.threads import prepare_environment
 from projects import add_project_arguments, chosen_project
 from showing import Telling, result_tables, write_json
 
@@ -30,7 +30,6 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, judge, print, write."""
     given = parser().parse_args(arguments)
-    prepare_environment()
     try:
         opened = chosen_project(given, Telling())
         with measured() as training:

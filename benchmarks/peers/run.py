@@ -23,16 +23,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import prepared  # noqa: F401 - numpy reads it when it loads
+
+# isort: split
+import numpy as np
 from export import export
+from numpy.typing import NDArray
 
 from measuring import measured
 from polyscene.core.errors import PolysceneError
-from polyscene.core.threads import prepare_environment
 from polyscene.evaluation.metrics.ranking import ndcg
 from polyscene.evaluation.results import SYSTEM, Judgement, Results
 from polyscene.evaluation.significance import paired_bootstrap
@@ -168,7 +169,6 @@ def shown(found: Mapping[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train and judge everybody, print, write; 1 where a peer failed."""
     given = _parser().parse_args(arguments)
-    prepare_environment()
     try:
         results, folds, cost = _ourselves(given)
     except PolysceneError as error:
