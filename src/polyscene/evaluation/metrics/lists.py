@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from polyscene.core.types import FloatArray, IntArray, LongArray
 
@@ -76,22 +77,23 @@ def intra_list_diversity(lists: IntArray, vectors: FloatArray) -> Values:
         vectors: (n, d), any length; they are normalised here.
     """
     exposures(lists, len(vectors))
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    units = np.divide(vectors, lengths, out=np.zeros(vectors.shape), where=lengths > 0)  # (n, d)
     diversity = np.full(len(lists), np.nan)
-    rows = max(1, BLOCK_NUMBERS // max(1, lists.shape[1] * vectors.shape[1]))
+    rows = max(1, BLOCK_NUMBERS // max(1, vectors.shape[1]))
     for start in range(0, len(lists), rows):
         block = slice(start, start + rows)
-        diversity[block] = _diversity(lists[block], vectors)
+        diversity[block] = _diversity(lists[block], units)
     return diversity
 
 
-def _diversity(lists: IntArray, vectors: FloatArray) -> Values:
+def _diversity(lists: IntArray, units: Values) -> Values:
     """The sum of cosines over ordered pairs is |Σ v|² - Σ |v|², v of length 1 (or 0)."""
-    listed = lists != -1
-    chosen = vectors[np.where(listed, lists, 0)].astype(np.float64)  # (b, K, d)
-    lengths = np.linalg.norm(chosen, axis=2, keepdims=True)
-    chosen = np.divide(chosen, lengths, out=np.zeros_like(chosen), where=(lengths > 0) & listed[:, :, None])
-    alike: Values = (chosen.sum(axis=1) ** 2).sum(axis=1) - (chosen**2).sum(axis=(1, 2))
-    number = listed.sum(axis=1)
+    row, place = np.nonzero(lists != -1)
+    shape = (len(lists), len(units))
+    chosen = sparse.csr_array((np.ones(len(row)), (row, lists[row, place])), shape=shape)
+    alike = ((chosen @ units) ** 2).sum(axis=1) - chosen @ (units**2).sum(axis=1)
+    number = np.bincount(row, minlength=len(lists))
     pairs = number * (number - 1.0)
     cosine = np.full(len(lists), np.nan)
     np.divide(alike, pairs, out=cosine, where=pairs > 0)
