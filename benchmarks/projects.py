@@ -15,7 +15,7 @@ from polyscene.assembly.project import Project
 from polyscene.core.errors import ConfigError, Problem, shown
 from polyscene.core.progress import Progress
 from polyscene.core.settings import Settings
-from polyscene.data.inspect import guess_project
+from polyscene.data.drafting import guess_project
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE / ".work"

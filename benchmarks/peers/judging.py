@@ -204,8 +204,8 @@ def main(name: str, packages: Sequence[str], fit: Fit, choose: Choose) -> None:
         "cost": {step: spent.to_json() for step, spent in cost.items()},
         "versions": {package: metadata.version(package) for package in packages},
     }
-    given.json.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     np.savez(given.json.with_suffix(".ranks.npz"), **ranks)
+    given.json.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

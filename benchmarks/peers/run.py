@@ -41,6 +41,7 @@ from projects import add_project_arguments, chosen_project
 from showing import Telling, lead_text, result_tables, write_json
 
 STDERR = 2
+COST = "training.json"
 HERE = Path(__file__).resolve().parent
 PEERS = {
     "implicit_als": "implicit",
@@ -101,7 +102,10 @@ def run_peer(script: str, python: Path, folds: Path, seed: int) -> Outcome:
     command: list[str | Path] = [python, HERE / f"{script}.py", "--fold", folds, "--json", path]
     command += ["--seed", str(seed)]
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    subprocess.run(command, check=True, env=inherited | KEEP_MEMORY, stdout=STDERR)
+    path.unlink(missing_ok=True)
+    done = subprocess.run(command, check=True, env=inherited | KEEP_MEMORY, stdout=STDERR)
+    if not path.is_file():  # Lightning ends with status 0 when it is told to stop
+        raise subprocess.CalledProcessError(done.returncode, done.args)
     return read_peer(path)
 
 
@@ -176,6 +180,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     outcomes, failed = [], []
     for script in given.peers:
+        done = folds / f"{script}.json"
+        if given.resume and done.is_file():
+            outcomes.append(read_peer(done))
+            continue
         try:
             python = environment(PEERS[script], given.work, given.python)
             outcomes.append(run_peer(script, python, folds, results.seed))
@@ -190,23 +198,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _ourselves(given: argparse.Namespace) -> tuple[Results, Path, dict[str, dict[str, float]]]:
-    """Train and judge Polyscene, every text encoded anew, and export the folds it learned from."""
+    """Train and judge Polyscene, every text encoded anew, and export the folds it learned from.
+
+    When resuming, the newest run is judged instead; what its training cost lies beside its folds.
+    """
     given.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=given.work) as cache:
         opened = chosen_project(given, Telling(), Path(cache))
         with measured() as training:
-            run = opened.train()
+            run = opened.run() if given.resume else opened.train()
+        folds = given.work / "folds" / run.id
+        if not given.resume:
+            export(opened, folds)
+            write_json(folds / COST, training.to_json())
         with measured() as judging:
             results = opened.evaluate(run)
-    folds = given.work / "folds" / run.id
-    export(opened, folds)
-    return results, folds, {"train": training.to_json(), "evaluate": judging.to_json()}
+    cost = json.loads((folds / COST).read_text(encoding="utf-8"))
+    return results, folds, {"train": cost, "evaluate": judging.to_json()}
 
 
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_project_arguments(made)
     made.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="default: all of them")
+    made.add_argument(
+        "--resume",
+        action="store_true",
+        help="take the newest run, and what peers have written beside its folds",
+    )
     made.add_argument("--python", default=sys.executable, metavar="FILE", help="makes their environments")
     return made
 

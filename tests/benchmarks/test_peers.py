@@ -99,3 +99,5 @@ def test_peers_and_polyscene_stand_in_one_table(
     assert chosen["settings"]["factors"] == best["factors"]
     assert "implicit" in found["peer_versions"]["implicit ALS"]
     assert "polyscene - implicit ALS" in capsys.readouterr().out
+    assert run.main([*arguments, "--resume"]) == 0  # nothing is fitted again
+    assert json.loads(out.read_text(encoding="utf-8"))["leads"] == found["leads"]

@@ -59,7 +59,7 @@ def _sample(folder: Path) -> Path:
 def _own(data: Path, folder: Path | None) -> Path:
     """Return the configuration of the user's tables: theirs, or one drafted outside their folder."""
     from polyscene.cli.init import describe
-    from polyscene.data.inspect import guess_project
+    from polyscene.data.drafting import guess_project
     from polyscene.evaluation.writing import write_text
 
     given = data / "polyscene.toml"

@@ -11,7 +11,7 @@ from polyscene.cli.console import show, tell
 from polyscene.cli.options import CONFIG
 
 if TYPE_CHECKING:
-    from polyscene.data.inspect import ProjectDraft
+    from polyscene.data.drafting import ProjectDraft
     from polyscene.data.inspection.draft import Guess
 
 Paths = Annotated[
@@ -55,7 +55,7 @@ def init(
 
 
 def _draft(paths: list[Path], out: Path, name: str | None, force: bool) -> None:
-    from polyscene.data.inspect import guess_project
+    from polyscene.data.drafting import guess_project
     from polyscene.evaluation.writing import write_text
 
     _demand_free(out, force)

@@ -15,7 +15,7 @@ import pytest
 
 from polyscene.core.errors import DataError
 from polyscene.core.settings import ScenarioSettings, Settings
-from polyscene.data.inspect import ProjectDraft, guess_project
+from polyscene.data.drafting import ProjectDraft, guess_project
 from polyscene.data.scenarios import read_dataset
 
 WORDS = (
