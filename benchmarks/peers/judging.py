@@ -184,7 +184,10 @@ def main(name: str, packages: Sequence[str], fit: Fit, choose: Choose) -> None:
     ranks: dict[str, Any] = {}
     for number, (scenario, about) in enumerate(facts["scenarios"].items()):
         folder = given.fold / str(number)
-        settings, tried = _chosen(folder, about, choose, seed, cost["choose"])
+        if given.settings is None:
+            settings, tried = _chosen(folder, about, choose, seed, cost["choose"])
+        else:
+            settings, tried = given.settings, []
         fold = load_fold(folder, "test", about)
         with measured() as fitting:
             model = fit(fold.learn, settings, seed)
@@ -213,6 +216,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--fold", type=Path, required=True, metavar="FOLDER", help="what export.py wrote")
     made.add_argument("--json", type=Path, required=True, metavar="FILE", help="write the results here")
     made.add_argument("--seed", type=int, metavar="N", help="default: the one of the export")
+    made.add_argument(
+        "--settings", type=json.loads, metavar="JSON", help="settings chosen before; default: choose them now"
+    )
     return made
 
 
