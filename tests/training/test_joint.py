@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,9 +121,9 @@ def test_a_shared_parameter_is_optimised_once(monkeypatch: pytest.MonkeyPatch) -
     given: list[int] = []
     adam = torch.optim.AdamW
 
-    def spy(parameters: list[Parameter], lr: float, weight_decay: float) -> torch.optim.AdamW:
-        given.append(len(parameters))
-        return adam(parameters, lr=lr, weight_decay=weight_decay)
+    def spy(groups: list[dict[str, Any]], **more: Any) -> torch.optim.AdamW:
+        given.append(sum(len(group["params"]) for group in groups))
+        return adam(groups, **more)
 
     monkeypatch.setattr(torch.optim, "AdamW", spy)
     shared = Parameter(torch.zeros(4))

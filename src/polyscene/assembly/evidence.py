@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from polyscene.core.settings import EvaluationSettings, ScenarioSettings
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.schema import Dataset, Part
@@ -13,11 +15,26 @@ from polyscene.recommenders.signal import Elsewhere, Evidence
 
 
 @dataclass(frozen=True)
+class ItemVectors:
+    """One catalogue as the language model reads it, (n_items, d) each.
+
+    Attributes:
+        early: tuned on the past alone, so that what came after it can be foretold honestly.
+        final: tuned on everything that may be learned from.
+        common: in the space that all scenarios share.
+    """
+
+    early: FloatArray
+    final: FloatArray
+    common: FloatArray
+
+
+@dataclass(frozen=True)
 class Ground:
     """Everything that fitting and judging stand on.
 
     Attributes:
-        vectors: (n_items, d) language-model vectors by scenario.
+        vectors: by scenario; none before the language model has read the catalogues.
         since: (n_items,) by scenario, when each item may first be shown; UNKNOWN_TIME where not said.
         hide_seen: by scenario, whether an item can be chosen only once.
     """
@@ -25,7 +42,7 @@ class Ground:
     dataset: Dataset
     parts: Mapping[str, Parts]
     folds: Folds
-    vectors: Mapping[str, FloatArray]
+    vectors: Mapping[str, ItemVectors]
     since: Mapping[str, LongArray]
     hide_seen: Mapping[str, bool]
     seed: int
@@ -34,27 +51,32 @@ class Ground:
         """Return what may be learned from in one scenario, before the fusion is tuned or for good."""
         scenario = self.dataset.scenarios[name]
         others = {
-            other: Elsewhere(self.folds.learned(other, tuning), self.vectors[other])
+            other: Elsewhere(self.folds.learned(other, tuning), self._vectors(other).common)
             for other in self.dataset.scenarios
             if other != name
         }
+        vectors = self._vectors(name)
         return Evidence(
             self.folds.learned(name, tuning),
             len(self.dataset.users),
             len(scenario.catalogue),
-            self.vectors[name],
+            vectors.early if tuning else vectors.final,
             self.since[name],
             scenario.clock,
             others,
             self.seed,
+            vectors.common,
         )
+
+    def _vectors(self, name: str) -> ItemVectors:
+        unread = np.zeros((len(self.dataset.scenarios[name].catalogue), 0), np.float32)
+        return self.vectors.get(name, ItemVectors(unread, unread, unread))
 
 
 def lay_ground(
     dataset: Dataset,
     parts: Mapping[str, Parts],
     evaluation: EvaluationSettings,
-    vectors: Mapping[str, FloatArray],
     settings: Mapping[str, ScenarioSettings],
     seed: int,
 ) -> Ground:
@@ -66,4 +88,4 @@ def lay_ground(
         said = settings[name].repeats
         hide_seen[name] = not (repeated(learned) if said is None else said)
     folds = Folds(dataset, parts, evaluation, [name for name, hidden in hide_seen.items() if hidden])
-    return Ground(dataset, parts, folds, vectors, since, hide_seen, seed)
+    return Ground(dataset, parts, folds, {}, since, hide_seen, seed)

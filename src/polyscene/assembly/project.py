@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +16,10 @@ from polyscene.assembly.reporting import report_of
 from polyscene.assembly.run import FORMAT, METRICS, REPORT, Run
 from polyscene.assembly.storage import MANIFEST, find_run, new_run, run_ids
 from polyscene.assembly.system import System
+from polyscene.assembly.tuning import Tuned, tune_language
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings import Settings
 from polyscene.core.threads import set_threads
-from polyscene.core.types import FloatArray
 from polyscene.data.check import CheckReport, check_project
 from polyscene.data.scenarios import read_dataset
 from polyscene.data.schema import Dataset
@@ -27,8 +27,11 @@ from polyscene.data.splits import everything, split
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.report.page import write_report
 from polyscene.evaluation.results import Results
-from polyscene.language.cache import EncodingCache, encode_cached
+from polyscene.language.cache import EncodingCache
 from polyscene.language.model import load_model
+
+UNFINISHED = ".tuning"
+"""Beside the runs: checkpoints and records of the language model's training."""
 
 
 class Project:
@@ -101,11 +104,14 @@ class Project:
         """
         set_threads(self.settings.runtime.threads)
         ground = self._ground(everything_counts)
-        fitted = fit_system(ground, self.settings, self.progress)
+        tuned = self._tuned(ground)
+        fitted = fit_system(replace(ground, vectors=tuned.vectors), self.settings, self.progress)
+        fitted.curves = tuned.curves | fitted.curves
         system = System.of(self.dataset, fitted.fusions)
         with new_run(self.runs_folder) as (run_id, folder):
             facts = system.save(folder)
-            manifest = self._manifest(fitted, facts, everything_counts)
+            tuned.save(folder, self.settings)
+            manifest = self._manifest(fitted, facts, everything_counts) | {"tuning": tuned.facts()}
             (folder / MANIFEST).write_text(
                 json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
             )
@@ -137,25 +143,15 @@ class Project:
     def _ground(self, everything_counts: bool) -> Ground:
         dataset, settings = self.dataset, self.settings
         parts = (everything if everything_counts else split)(dataset, settings.evaluation)
-        return lay_ground(
-            dataset, parts, settings.evaluation, self._vectors(), settings.scenarios, settings.seed
-        )
+        return lay_ground(dataset, parts, settings.evaluation, settings.scenarios, settings.seed)
 
-    def _vectors(self) -> Mapping[str, FloatArray]:
-        """Encode every scenario's items, or take them from the cache."""
+    def _tuned(self, ground: Ground) -> Tuned:
+        """Let the language model learn, and read every scenario's items."""
         language, runtime = self.settings.language, self.settings.runtime
         model = load_model(language, self.base, self.progress)
         cache = EncodingCache(None if runtime.cache is None else self.base / runtime.cache, self.progress)
-        return {
-            name: encode_cached(
-                model,
-                scenario.catalogue.text,
-                cache,
-                batch_tokens=language.batch_tokens,
-                progress=self.progress,
-            )
-            for name, scenario in self.dataset.scenarios.items()
-        }
+        folder = self.runs_folder / UNFINISHED
+        return tune_language(model, ground, self.settings, folder, cache, self.progress)
 
     def _manifest(self, fitted: Fitted, facts: dict[str, Any], everything_counts: bool) -> dict[str, Any]:
         return {

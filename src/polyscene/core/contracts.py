@@ -1,7 +1,7 @@
 """What the parts expect of each other, so that none has to know which part it is talking to.
 
-A judge asks a `Ranker` for scores, a trainer turns the parameters of a `Trainable`, a service feeds events
-to an `Updatable` and lets a `Policy` choose. Torch is named for the type checker only.
+A judge asks a `Ranker` for scores, a trainer turns the parameters of a `Trainable` or a `Learner`, a service
+feeds events to an `Updatable` and lets a `Policy` choose. Torch is named for the type checker only.
 """
 
 from __future__ import annotations
@@ -68,6 +68,41 @@ class Trainable(Protocol[Batch]):
         ...
 
 
+class Learner(Protocol[Batch]):
+    """What a trainer can improve whatever its objective: batches, and a loss for each."""
+
+    def named_parameters(self) -> Iterable[tuple[str, Parameter]]:
+        """Return what may be changed; names tell biases and norms, which are not decayed."""
+        ...
+
+    def batches(self, generator: np.random.Generator) -> Iterator[Batch]:
+        """Yield one epoch of batches in a fresh order, chance drawn from the generator alone.
+
+        A trainer draws an epoch again to count it, and to find its place after an interruption: batches
+        should be cheap to draw, rows rather than tensors.
+        """
+        ...
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the scalar to descend, computed in training mode; dropout draws from torch's own stream."""
+        ...
+
+    def validate(self) -> float:
+        """Return what early stopping watches, computed in evaluation mode; smaller is better.
+
+        NaN where nothing is held out: then the last weights count as the best.
+        """
+        ...
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """Return a copy of the weights that training may change; what is frozen may be left out."""
+        ...
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Put weights back into the same parameters, bit for bit."""
+        ...
+
+
 class Updatable(Protocol):
     """What learns from single events while it serves."""
 
@@ -94,4 +129,4 @@ class Metric(Protocol):
         ...
 
 
-__all__ = ["CandidateScorer", "Metric", "Policy", "Ranker", "Trainable", "Updatable"]
+__all__ = ["CandidateScorer", "Learner", "Metric", "Policy", "Ranker", "Trainable", "Updatable"]

@@ -24,6 +24,7 @@ from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings import LanguageSettings
 from polyscene.core.threads import has_fast_bfloat16
 from polyscene.language.pooling import Pooling, pool, published_pooling, unusual_steps
+from polyscene.language.projection import Layers
 from polyscene.language.quiet import quiet
 from polyscene.language.sources import fingerprint, locate
 
@@ -45,6 +46,7 @@ class LanguageModel:
         autocast: what matrix products are computed in; None means as the weights are, float32.
         tokenizer: has a padding token.
         module: float32 weights, in eval mode.
+        projection: from the pooled layers to the vector; None takes the last layer, normalised.
     """
 
     name: str
@@ -57,11 +59,23 @@ class LanguageModel:
     autocast: torch.dtype | None
     tokenizer: PreTrainedTokenizerBase
     module: nn.Module
+    projection: Layers | None = None
 
     @property
     def precision(self) -> str:
         """What matrix products are computed in: "float32" or "bfloat16"."""
         return "float32" if self.autocast is None else str(self.autocast).removeprefix("torch.")
+
+    @property
+    def width(self) -> int:
+        """Size of a hidden state."""
+        return int(self.module.config.hidden_size)  # type: ignore[union-attr, arg-type]
+
+    @property
+    def words(self) -> nn.Embedding:
+        """The embedded vocabulary."""
+        found: nn.Embedding = self.module.get_input_embeddings()  # type: ignore[operator]
+        return found
 
     def embed(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return one unit vector per text; gradients flow unless the caller stops them.
@@ -71,9 +85,13 @@ class LanguageModel:
             mask: (n, length) 1 where there is a token, 0 where there is padding, on either side.
 
         Returns:
-            (n, dimension) float32, each row of length 1.
+            (n, dimension) float32, each row of length 1 (or 0, where a projection finds no direction).
         """
-        return forward(self.module, ids, mask, self.pooling, self.autocast)
+        if self.projection is None:
+            return forward(self.module, ids, mask, self.pooling, self.autocast)
+        states = hidden_states(self.module, ids, mask, self.autocast)
+        pooled = [pool(states[layer].float(), mask, self.pooling) for layer in self.projection.layers]
+        return self.projection(torch.stack(pooled, dim=1))  # type: ignore[no-any-return]
 
 
 def forward(
@@ -83,6 +101,15 @@ def forward(
     with torch.autocast(ids.device.type, dtype=autocast, enabled=autocast is not None):
         hidden = module(input_ids=ids, attention_mask=mask).last_hidden_state  # (n, length, d)
     return functional.normalize(pool(hidden.float(), mask, pooling), dim=-1)  # (n, d)
+
+
+def hidden_states(
+    module: nn.Module, ids: Tensor, mask: Tensor, autocast: torch.dtype | None
+) -> tuple[Tensor, ...]:
+    """Return the embedded tokens and every layer's output, each (n, length, d); the last one is final."""
+    with torch.autocast(ids.device.type, dtype=autocast, enabled=autocast is not None):
+        output = module(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+    return (*output.hidden_states[:-1], output.last_hidden_state)
 
 
 def load_model(

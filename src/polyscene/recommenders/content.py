@@ -78,7 +78,7 @@ class ContentElsewhere(Content):
 
     def fit(self, evidence: Evidence) -> Self:
         """Centre the vectors of every scenario by its own mean."""
-        super().fit(evidence)
+        self.vectors = centred(evidence.vectors if evidence.common is None else evidence.common)
         self.others = {name: centred(other.vectors) for name, other in evidence.elsewhere.items()}
         return self
 

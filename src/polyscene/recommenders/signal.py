@@ -42,6 +42,7 @@ class Evidence:
         clock: whether times are moments or positions.
         elsewhere: the other scenarios by name.
         seed: of the run.
+        common: (n_items, d) vectors in the space that all scenarios share; None: `vectors` are.
     """
 
     events: EventLog
@@ -52,6 +53,7 @@ class Evidence:
     clock: Clock
     elsewhere: Mapping[str, Elsewhere] = field(default_factory=dict)
     seed: int = 0
+    common: FloatArray | None = None
 
     @property
     def born(self) -> LongArray:

@@ -1,0 +1,422 @@
+"""Encoding beside sentence-transformers' default call: same texts, same threads, in turns, in one run.
+
+    python benchmarks/encoding.py --json encoding.json
+    python benchmarks/encoding.py --data FOLDER --texts 12000 --ways fast int8 openvino
+
+FOLDER holds Parquet tables or text files, a text per line; of a table the column with most words is read
+(`items.parquet` alone where there is one). Without a folder the texts are those of the sample world.
+The reference runs in an environment of its own, made below the work folder with the versions of
+constraints.txt (the first time needs a package index), or in the one that --python names. It gets the same
+weights, the same number of threads and the same waiting policy. Vectors are compared with its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import prepared  # noqa: F401 - numpy and torch read it when they load
+
+# isort: split
+import numpy as np
+import polars as pl
+
+from polyscene.core.errors import DataError, PolysceneError, Problem
+from polyscene.core.settings import LanguageSettings
+from polyscene.core.threads import has_fast_bfloat16, set_threads
+from polyscene.core.types import FloatArray
+from polyscene.data.sample.world import SampleWorld
+from polyscene.evaluation.provenance import machine, versions
+from polyscene.language.compression.exporting import export
+from polyscene.language.compression.int8 import to_int8
+from polyscene.language.compression.judging import neighbours_kept
+from polyscene.language.encoding import distinct_texts, encode, tokenised
+from polyscene.language.fast import quickened
+from polyscene.language.hostile import normalise
+from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.sources import locate
+from projects import WORK
+from showing import Telling, table, write_json
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXTS, ROUNDS, SINGLE = 12_000, 3, 200
+REFERENCE_NAME = "sentence-transformers"
+REFERENCE = """
+import json, sys, time
+import numpy, torch
+from sentence_transformers import SentenceTransformer
+
+folder, texts, out, threads = sys.argv[1:]
+torch.set_num_threads(int(threads))
+texts = json.load(open(texts, encoding="utf-8"))
+model = SentenceTransformer(folder, device="cpu")
+numpy.save(out, model.encode(texts[:64]))
+print("ready", flush=True)
+for line in sys.stdin:
+    part = texts if line.strip() == "all" else texts[int(line)]
+    start = time.perf_counter()
+    found = model.encode(part)
+    print(time.perf_counter() - start, flush=True)
+    if part is texts:
+        numpy.save(out, found)
+"""
+"""What anybody writes; it encodes all texts, or one, when it is told to, and says how long it took."""
+
+Encode = Callable[[Sequence[str]], FloatArray]
+
+
+def texts_of(folder: Path | None, count: int, seed: int) -> list[str]:
+    """Return at most `count` texts of a folder, or of the sample world, drawn without order.
+
+    Raises:
+        DataError: the folder holds no texts.
+    """
+    found = _sample_texts(seed) if folder is None else _folder_texts(folder)
+    if not found:
+        raise DataError(
+            Problem(
+                "there are no texts",
+                "Parquet tables with a column of words, or .txt files with a text per line",
+                "none of them",
+                "name another folder with --data, or leave it out for the texts of the sample world",
+                file=str(folder),
+            )
+        )
+    chosen = np.random.default_rng(seed).permutation(len(found))[:count]
+    return [found[place] for place in chosen]
+
+
+def _sample_texts(seed: int) -> list[str]:
+    world = SampleWorld.generate(seed=seed, users=20, items_per_scenario=1000, days=20)
+    return [text for items in world.items.values() for text in _wordiest(items)]
+
+
+def _folder_texts(folder: Path) -> list[str]:
+    tables = sorted(folder.glob("**/items.parquet")) or sorted(folder.glob("**/*.parquet"))
+    found = [text for path in tables for text in _wordiest(pl.read_parquet(path))]
+    for path in sorted(folder.glob("**/*.txt")):
+        found += [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line]
+    return found
+
+
+def _wordiest(frame: pl.DataFrame) -> list[str]:
+    """Return the column with most words per row; nothing where no column has more than one."""
+    words = {
+        name: frame[name].drop_nulls().str.count_matches(r"\s").mean()
+        for name, kind in frame.schema.items()
+        if kind == pl.String
+    }
+    known = {name: mean for name, mean in words.items() if isinstance(mean, float) and mean >= 1}
+    return frame[max(known, key=lambda name: known[name])].drop_nulls().to_list() if known else []
+
+
+def environment(work: Path, base: str) -> Path:
+    """Return the Python of the reference's environment, made where it is not there yet.
+
+    Raises:
+        CalledProcessError: it could not be made; pip's own words say why.
+    """
+    folder = work / "environments" / REFERENCE_NAME
+    python, ready = folder / "bin" / "python", folder / "ready"
+    if not ready.is_file():
+        subprocess.run([base, "-m", "venv", "--clear", folder], check=True)
+        wanted: list[str | Path] = ["-c", ROOT / "constraints.txt", "sentence-transformers", "torch"]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
+        ready.touch()
+    return python
+
+
+class Reference:
+    """sentence-transformers in its own process, waiting to be told what to encode.
+
+    Args:
+        python: of an environment that has it.
+        model: the folder of the weights.
+        texts: what it will be asked for.
+        scratch: where texts and vectors are handed over.
+        threads: how many it may use.
+    """
+
+    def __init__(self, python: Path, model: Path, texts: Sequence[str], scratch: Path, threads: int) -> None:
+        handed, self._out = scratch / "texts.json", scratch / "reference.npy"
+        handed.write_text(json.dumps(list(texts)), encoding="utf-8")
+        command: list[str | Path] = [python, "-W", "ignore", "-c", REFERENCE]
+        command += [model, handed, self._out, str(threads)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._answer()
+
+    def seconds(self, what: str) -> float:
+        """Return how long it takes to encode "all" texts, or the one of that number."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{what}\n")
+        self._process.stdin.flush()
+        return float(self._answer())
+
+    def vectors(self) -> FloatArray:
+        """Return what it made of all texts the last time."""
+        found: FloatArray = np.load(self._out, allow_pickle=False)
+        return found
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.communicate()
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        line: str = self._process.stdout.readline()
+        if not line:
+            self._process.communicate()
+            raise subprocess.CalledProcessError(self._process.returncode, self._process.args)
+        return line
+
+
+@contextmanager
+def reference(*given: Any) -> Iterator[Reference]:  # noqa: ANN401 - what `Reference` takes
+    """Run the reference while the caller asks it."""
+    running = Reference(*given)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def plain(model: LanguageModel, texts: Sequence[str], scratch: Path) -> LanguageModel:
+    """Return the model as it is loaded, with the forward pass of transformers."""
+    return model
+
+
+def fast(model: LanguageModel, texts: Sequence[str], scratch: Path) -> LanguageModel:
+    """Return the model with a forward pass of our own."""
+    return quickened(model)
+
+
+def int8(model: LanguageModel, texts: Sequence[str], scratch: Path) -> LanguageModel:
+    """Return the model in eight bits, calibrated on the first texts."""
+    return to_int8(model, texts[:300]).model
+
+
+def onnx(model: LanguageModel, texts: Sequence[str], scratch: Path) -> LanguageModel:
+    """Return the model as a graph of ONNX Runtime."""
+    return export(model, scratch / "onnx", "onnx").model
+
+
+def openvino(model: LanguageModel, texts: Sequence[str], scratch: Path) -> LanguageModel:
+    """Return the model as a graph of OpenVINO."""
+    return export(model, scratch / "openvino", "openvino").model
+
+
+WAYS: dict[str, Callable[[LanguageModel, Sequence[str], Path], LanguageModel]] = {
+    "transformers": plain,
+    "fast": fast,
+    "int8": int8,
+    "onnx": onnx,
+    "openvino": openvino,
+}
+
+
+def compare(
+    models: Mapping[str, LanguageModel], texts: Sequence[str], asked: Reference, rounds: int
+) -> dict[str, Any]:
+    """Encode everything with everybody in turns, then single texts; compare vectors with the reference's."""
+    seconds: dict[str, list[float]] = {name: [] for name in (REFERENCE_NAME, *models)}
+    vectors: dict[str, FloatArray] = {}
+    for _ in range(rounds):
+        seconds[REFERENCE_NAME].append(asked.seconds("all"))
+        for name, model in models.items():
+            start = perf_counter()
+            vectors[name] = encode(model, texts)
+            seconds[name].append(perf_counter() - start)
+    singles = single_texts(models, texts, asked)
+    rows = np.unique(distinct_texts([normalise(text) for text in texts])[1], return_index=True)[1]
+    vectors[REFERENCE_NAME] = asked.vectors()
+    best = {name: len(texts) / min(taken) for name, taken in seconds.items()}
+    return {
+        name: {
+            "texts_per_second": round(best[name], 1),
+            "ratio": round(best[name] / best[REFERENCE_NAME], 3),
+            "ratios": [round(a / b, 3) for a, b in zip(seconds[REFERENCE_NAME], taken, strict=True)],
+            **likeness(vectors[REFERENCE_NAME][rows], vectors[name][rows]),
+            **singles[name],
+        }
+        for name, taken in seconds.items()
+    }
+
+
+def likeness(ours: FloatArray, theirs: FloatArray) -> dict[str, float]:
+    """Return how alike (n, d) vectors of the same n different texts are; both in [0, 1] where all is well."""
+    spoken = (np.linalg.norm(ours, axis=1) > 0) & (np.linalg.norm(theirs, axis=1) > 0)
+    cosines = np.sum(ours[spoken] * theirs[spoken], axis=1, dtype=np.float64)
+    kept = neighbours_kept(ours[spoken], theirs[spoken])
+    return {
+        "cosine": round(float(cosines.mean()), 6),
+        "worst_cosine": round(float(cosines.min()), 6),
+        "top10": round(kept, 4),
+    }
+
+
+def single_texts(
+    models: Mapping[str, LanguageModel], texts: Sequence[str], asked: Reference
+) -> dict[str, dict[str, float]]:
+    """Return median and 99th percentile, in ms, of encoding one text at a time, everybody in turns."""
+    taken: dict[str, list[float]] = {name: [] for name in (REFERENCE_NAME, *models)}
+    for number in range(SINGLE):
+        place = number % len(texts)
+        taken[REFERENCE_NAME].append(asked.seconds(str(place)))
+        for name, model in models.items():
+            start = perf_counter()
+            encode(model, [texts[place]])
+            taken[name].append(perf_counter() - start)
+    return {
+        name: {f"p{part}_ms": round(1000 * float(np.percentile(times, part)), 2) for part in (50, 99)}
+        for name, times in taken.items()
+    }
+
+
+def side_by_side(texts: Sequence[str], scratch: Path, processes: int) -> float:
+    """Return texts per second of several processes that all encode everything at the same time."""
+    handed = scratch / "together.json"
+    handed.write_text(json.dumps(list(texts)), encoding="utf-8")
+    command = [sys.executable, __file__, "--encode", str(handed)]
+    running = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(processes)
+    ]
+    told = [process.stdout for process in running if process.stdout is not None]
+    ready = [line.readline() for line in told]
+    start = perf_counter()
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    done = [line.readline() for line in told]
+    seconds = perf_counter() - start
+    for process in running:
+        process.communicate()
+    if not all((*ready, *done)):
+        raise subprocess.CalledProcessError(1, command)
+    return processes * len(texts) / seconds
+
+
+def encode_alone(handed: Path) -> None:
+    """Load the model, say so, wait for a line, encode the texts: what `side_by_side` runs."""
+    texts = json.loads(handed.read_text(encoding="utf-8"))
+    set_threads()
+    model = quickened(load_model(LanguageSettings()))
+    encode(model, texts[:64])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    encode(model, texts)
+    print("done", flush=True)
+
+
+def shown(found: Mapping[str, Any]) -> str:
+    """Return the table and what it was measured on."""
+    rows = [
+        [
+            name,
+            f"{line['texts_per_second']:,.0f}",
+            f"{line['ratio']:.2f}",
+            f"{line['cosine']:.5f}",
+            f"{line['worst_cosine']:.5f}",
+            f"{line['top10']:.4f}",
+            f"{line['p50_ms']:.1f}",
+            f"{line['p99_ms']:.1f}",
+        ]
+        for name, line in found["models"].items()
+    ]
+    head = ["model", "texts/s", "ratio", "cosine", "worst", "top-10", "one p50 ms", "one p99 ms"]
+    bf16 = "multiplies bf16" if found["fast_bfloat16"] else "does not multiply bf16: float32 throughout"
+    together = found["side_by_side"]
+    return "\n".join(
+        [
+            f"{found['texts']:,} texts of {found['tokens_per_text']:.1f} tokens, {found['threads']} threads",
+            table(head, rows),
+            f"this processor {bf16}",
+            f"fast: one process {together['1']:,.0f} texts/s, two at once {together['2']:,.0f} in all",
+        ]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Encode, compare, print, write."""
+    given = _parser().parse_args(arguments)
+    if given.encode is not None:
+        encode_alone(given.encode)
+        return 0
+    try:
+        found = measure(given)
+    except PolysceneError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:
+        print(f"the reference failed: {shown_command(error)}", file=sys.stderr)
+        return 1
+    print(shown(found))
+    if given.json is not None:
+        write_json(given.json, found)
+    return 0
+
+
+def shown_command(error: subprocess.CalledProcessError) -> str:
+    """Return what failed and how, without the program that was handed to it."""
+    return f"{Path(str(error.cmd[0])).name} ended with status {error.returncode}; its own words stand above"
+
+
+def measure(given: argparse.Namespace) -> dict[str, Any]:
+    """Return everything for the table and the JSON file."""
+    texts, threads, settings = (
+        texts_of(given.data, given.texts, given.seed),
+        set_threads(),
+        LanguageSettings(),
+    )
+    model = load_model(settings, progress=Telling())
+    python = given.python or environment(given.work.resolve(), sys.executable)
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        models = {name: WAYS[name](model, texts, scratch) for name in given.ways}
+        for each in models.values():
+            encode(each, texts[:64])
+        with reference(python, locate(settings), texts, scratch, threads) as asked:
+            lines = compare(models, texts, asked, given.rounds)
+        few = texts[: max(1, len(texts) // 4)]
+        together = {str(count): round(side_by_side(few, scratch, count), 1) for count in (1, 2)}
+    return {
+        "texts": len(texts),
+        "tokens_per_text": round(float(np.mean([len(row) for row in tokenised(model, texts)])), 2),
+        "threads": threads,
+        "fast_bfloat16": has_fast_bfloat16(),
+        "precision": model.precision,
+        "models": lines,
+        "side_by_side": together,
+        "seed": given.seed,
+        "machine": machine(),
+        "versions": versions(),
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--data", type=Path, metavar="FOLDER", help="of texts; default: the sample world's")
+    made.add_argument("--texts", type=int, default=TEXTS, metavar="N", help=f"at most; default: {TEXTS:,}")
+    made.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="the best counts; default: 3")
+    made.add_argument(
+        "--ways", nargs="+", choices=WAYS, default=["transformers", "fast"], help="whom to compare"
+    )
+    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the texts that are drawn")
+    made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
+    made.add_argument("--python", type=Path, metavar="FILE", help="of an environment with the reference")
+    made.add_argument("--encode", type=Path, help=argparse.SUPPRESS)
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

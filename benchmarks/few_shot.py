@@ -1,0 +1,262 @@
+"""Language understanding from few labels: prompts with a yes or no answer, judged by AUC.
+
+    python benchmarks/few_shot.py --json few_shot.json
+    python benchmarks/few_shot.py --data FOLDER --draws 10 --seed 7
+
+FOLDER holds valid.parquet and test.parquet with the columns instruction, input and output. k = 16, 64 and 256
+examples are drawn from valid, several times, and the whole test split is scored, each prompt by itself.
+Beside the ranker stand the base rate (the share of liked things in the history, which reads no text), the
+ranker without any label, what the texts say alone, and the ranker without the language model's vectors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+import prepared  # noqa: F401 - numpy reads it when it loads
+from measuring import measured
+from polyscene.core.errors import DataError, PolysceneError, Problem, shown
+from polyscene.core.seeds import generator
+from polyscene.core.settings import LanguageSettings
+from polyscene.evaluation.metrics.probability import auc, log_loss
+from polyscene.evaluation.provenance import machine, versions
+from polyscene.language.model import load_model
+from polyscene.language.ranking.examples import Prompt, base_logits, people
+from polyscene.language.ranking.prior import Prior
+from polyscene.language.ranking.ranker import Judgement, TextRanker
+from polyscene.language.ranking.reading import Encoder, Remembering, encoder_of
+from polyscene.language.ranking.templates import read_prompt
+from projects import data_root
+from showing import Telling, lead_text, table, write_json
+
+SET = "tallrec_movie"
+SIZES = (16, 64, 256)
+RESAMPLES = 2000
+OBTAIN = (
+    "obtain data/movie/{valid,test}.json of SAI990323/TALLRec on GitHub and save them as valid.parquet and "
+    "test.parquet with instruction, input and output"
+)
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Prompts with their answers.
+
+    Attributes:
+        prompts: n prompts.
+        labels: (n,) 0 or 1.
+    """
+
+    prompts: list[Prompt]
+    labels: Values
+
+
+@dataclass
+class Found:
+    """What one number of labels gave, over several draws.
+
+    Attributes:
+        scores: (n,) probabilities per draw.
+        wordless: the same without the language model's vectors.
+        rows: one mapping of metrics per draw.
+    """
+
+    scores: list[Values] = field(default_factory=list)
+    wordless: list[Values] = field(default_factory=list)
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+    def add(self, labels: Values, told: Judgement, wordless: Judgement) -> None:
+        """Judge one draw."""
+        self.scores.append(told.chance)
+        self.wordless.append(wordless.chance)
+        self.rows.append(
+            {
+                "auc": auc(labels, told.chance),
+                "text_alone_auc": auc(labels, told.text),
+                "without_language_model_auc": auc(labels, wordless.chance),
+                "log_loss": log_loss(labels, told.chance),
+            }
+        )
+
+    def summary(self, metric: str) -> dict[str, float]:
+        """Return mean and spread of a metric over the draws."""
+        values = np.array([row[metric] for row in self.rows])
+        return {"mean": float(values.mean()), "sd": float(values.std(ddof=1)) if len(values) > 1 else 0.0}
+
+
+def load(folder: Path, part: str) -> Split:
+    """Read one split.
+
+    Raises:
+        DataError: the file or a column is missing, or an answer cannot be read.
+    """
+    path = folder / f"{part}.parquet"
+    try:
+        rows = pl.read_parquet(path, columns=["input", "output"])
+    except (OSError, pl.exceptions.PolarsError) as error:
+        found = shown(str(error).splitlines()[0], 200)
+        raise DataError(
+            Problem(
+                "the prompts cannot be read",
+                f"{part}.parquet with input and output",
+                found,
+                OBTAIN,
+                str(path),
+            )
+        ) from error
+    prompts = [read_prompt(text or "", answer or "") for text, answer in rows.iter_rows()]
+    return Split(prompts, np.array([prompt.label for prompt in prompts], np.float64))
+
+
+def judge(encoder: Encoder, examples: Sequence[Prompt], test: Split, found: Found) -> None:
+    """Learn from the examples and score the test split, with the language model's vectors and without."""
+    asked = [Prompt(p.candidate, p.liked, p.disliked, None, p.user, p.profile) for p in test.prompts]
+    with_words, without = TextRanker(encoder), TextRanker(encoder, Prior().wordless())
+    for ranker in (with_words, without):
+        ranker.fit(examples) if examples else ranker.zero_shot()
+    found.add(test.labels, with_words.judge(asked), without.judge(asked))
+
+
+def lead(test: Split, scores: Sequence[Values], others: Sequence[Values], seed: int) -> dict[str, Any]:
+    """Return how far one mean AUC lies above the other, with a paired interval over people.
+
+    Whole people are drawn with replacement, as prompts of one person are not independent. An AUC under any
+    such draw is a quotient of sums over pairs of people, so the sums are made once.
+    """
+    owner = people(test.prompts)
+    counts = _drawn_people(int(owner.max()) + 1, seed)  # (resamples, people)
+    total = _over_pairs(np.ones((len(owner), len(owner))), test.labels, owner)  # (people, people)
+    one, other = ([_wins(test.labels, each, owner) for each in rows] for rows in (scores, others))
+    wins = np.mean(one, axis=0) - np.mean(other, axis=0)
+    pairs, won = (((counts @ sums) * counts).sum(axis=1) for sums in (total, wins))  # (resamples,) each
+    low, high = (float(bound) for bound in np.quantile(won[pairs > 0] / pairs[pairs > 0], (0.025, 0.975)))
+    mean = float(wins.sum() / total.sum())
+    return {"mean": mean, "low": low, "high": high, "better": low > 0.0, "worse": high < 0.0}
+
+
+def _drawn_people(count: int, seed: int) -> Values:
+    draws = generator(seed, "few_shot", "bootstrap").integers(0, count, (RESAMPLES, count))
+    return np.stack([np.bincount(row, minlength=count) for row in draws]).astype(np.float64)
+
+
+def _wins(labels: Values, scores: Values, owner: NDArray[np.int64]) -> Values:
+    """Return (people, people) how many pairs of one's yes and another's no are ordered rightly, ties half."""
+    above = scores[:, None] - scores[None, :]
+    return _over_pairs((above > 0) + 0.5 * (above == 0), labels, owner)
+
+
+def _over_pairs(values: Values, labels: Values, owner: NDArray[np.int64]) -> Values:
+    """Sum (n, n) values of (yes, no) pairs by who said each."""
+    belongs = np.eye(int(owner.max()) + 1)[owner]  # (n, people)
+    yes, no = belongs * labels[:, None], belongs * (1.0 - labels)[:, None]
+    return np.asarray(yes.T @ values @ no)
+
+
+def run(folder: Path, encoder: Encoder, draws: int, seed: int) -> dict[str, Any]:
+    """Judge every number of labels.
+
+    Raises:
+        DataError: the folder cannot be used.
+    """
+    valid, test = load(folder, "valid"), load(folder, "test")
+    if not 0.0 < test.labels.mean() < 1.0:
+        raise DataError(
+            Problem("nothing can be ordered", "both answers in test", "one of them", "choose another split")
+        )
+    base = base_logits(test.prompts)
+    found = {size: Found() for size in (0, *SIZES) if size <= len(valid.prompts)}
+    for size, results in found.items():
+        for draw in range(draws if size else 1):
+            chosen = generator(seed, "few_shot", str(size), str(draw)).permutation(len(valid.prompts))[:size]
+            judge(encoder, [valid.prompts[row] for row in np.sort(chosen)], test, results)
+    zero = found[0]
+    return {
+        "auc": {str(size): found[size].summary("auc") for size in found if size},
+        "base_rate_auc": auc(test.labels, base),
+        "zero_shot_auc": zero.rows[0]["auc"],
+        "text": {
+            "zero_shot" if not size else str(size): {
+                metric: results.summary(metric)
+                for metric in ("text_alone_auc", "without_language_model_auc", "log_loss")
+            }
+            | {
+                "over_base_rate": lead(test, results.scores, [base], seed),
+                "over_without_language_model": lead(test, results.scores, results.wordless, seed),
+            }
+            for size, results in found.items()
+        },
+        "draws": draws,
+        "prompts": {"valid": len(valid.prompts), "test": len(test.prompts)},
+        "people": {"test": len(np.unique(people(test.prompts)))},
+    }
+
+
+def tables(found: Mapping[str, Any]) -> str:
+    """Return what was found as text, AUC in percent."""
+    rows = [["base rate alone", f"{100 * found['base_rate_auc']:.2f}", "", "", "", ""]]
+    for name, text in found["text"].items():
+        scored = found["auc"].get(name, {"mean": found["zero_shot_auc"]})
+        spread = f" ± {100 * scored['sd']:.2f}" if "sd" in scored else ""
+        rows.append(
+            [
+                "zero-shot" if name == "zero_shot" else f"{name} examples",
+                f"{100 * scored['mean']:.2f}{spread}",
+                f"{100 * text['text_alone_auc']['mean']:.2f}",
+                f"{100 * text['without_language_model_auc']['mean']:.2f}",
+                lead_text(text["over_base_rate"]),
+                lead_text(text["over_without_language_model"]),
+            ]
+        )
+    head = ["AUC, %", "ranker", "text alone", "without vectors", "over the base rate", "over no vectors"]
+    asked, of = found["prompts"]["test"], found["people"]["test"]
+    title = f"{asked:,} prompts of {of:,} people, {found['draws']} draws; leads in AUC, paired"
+    return f"{title}\n{table(head, rows)}"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--data", type=Path, metavar="FOLDER", help=f"default: {SET} of the data folder")
+    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the draws; default: 7")
+    made.add_argument("--draws", type=int, default=10, metavar="N", help="per number of labels; default: 10")
+    made.add_argument("--model", default="minilm", help="a language model, as in [language] model")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Load, judge, print, write."""
+    given = parser().parse_args(arguments)
+    if given.draws < 1:
+        print(f"expected at least 1 draw, found {given.draws}", file=sys.stderr)
+        return 1
+    folder = data_root() / SET if given.data is None else given.data
+    try:
+        encoder = Remembering(encoder_of(load_model(LanguageSettings(model=given.model), progress=Telling())))
+        with measured() as cost:
+            found = run(folder, encoder, given.draws, given.seed)
+    except PolysceneError as error:
+        print(error, file=sys.stderr)
+        return 1
+    found |= {"seed": given.seed, "model": given.model, "cost": cost.to_json()}
+    found |= {"machine": machine(), "versions": versions()}
+    print(tables(found))
+    print(f"{cost.seconds:.1f} s, peak memory {cost.peak_mb:,.0f} MiB")
+    if given.json is not None:
+        write_json(given.json, found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

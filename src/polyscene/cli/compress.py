@@ -1,0 +1,207 @@
+"""`polyscene compress`: a smaller or faster language model, with what it loses beside what it gains."""
+
+from __future__ import annotations
+
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from polyscene.cli.options import CONFIG, Config, JsonFile, Seed, opened
+
+if TYPE_CHECKING:
+    from polyscene.assembly.project import Project
+    from polyscene.core.types import FloatArray
+    from polyscene.language.compression.compressing import Candidate, Compressed
+    from polyscene.language.compression.judging import Bounds, Judge
+    from polyscene.language.model import LanguageModel
+
+CALIBRATED_ON, CHOICES, CUTOFF, BLOCK = 400, 2000, 10, 256
+
+
+class Way(StrEnum):
+    """What can be done to a language model."""
+
+    layers = "layers"
+    heads = "heads"
+    neurons = "neurons"
+    sparse = "sparse"
+    int8 = "int8"
+    bf16 = "bf16"
+    onnx = "onnx"
+    openvino = "openvino"
+
+
+KEEP = {Way.layers: 0.5, Way.heads: 0.9, Way.neurons: 0.9, Way.sparse: 0.7}
+"""The share that stays where --keep is not given."""
+
+How = Annotated[Way, typer.Option("--way", help="What to do to the model.")]
+Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where it is written; a new folder.")]
+Keep = Annotated[
+    float | None,
+    typer.Option("--keep", min=0.01, max=1.0, help="The share that stays: layers, heads, neurons, sparse."),
+]
+Accept = Annotated[bool, typer.Option("--accept-loss", help="Write it whatever it loses.")]
+
+
+def compress(
+    way: How,
+    out: Out,
+    config: Config = CONFIG,
+    keep: Keep = None,
+    accept_loss: Accept = False,
+    json: JsonFile = None,
+    seed: Seed = None,
+) -> None:
+    """Make the project's language model smaller or faster, and say what that costs.
+
+    It is calibrated on texts of all catalogues and judged on the smallest catalogue. What loses more than
+    the bounds allow is refused, and nothing is written, unless the loss is accepted.
+    """
+    from json import dumps
+
+    from polyscene.cli.console import show
+    from polyscene.cli.tables import plain_table
+    from polyscene.evaluation.writing import write_text
+    from polyscene.language.compression.judging import Bounds
+
+    if keep is not None and way not in KEEP:
+        raise typer.BadParameter(f"--keep is for {', '.join(KEEP)}; --way {way} takes none")
+    if out.exists():
+        raise typer.BadParameter(f"expected a folder that is not there yet, found {out}; name another one")
+    bounds = Bounds()
+    made = compressed_into(opened(config, seed), way, out, keep, bounds, accept_loss)
+    show(plain_table(made.candidate.way, ("", "before", "after", "bound"), rows(made, bounds)))
+    show(made.candidate.note or "it can be named in [language] model", f"written: {out}")
+    if json is not None:
+        found = {"way": made.candidate.way, "note": made.candidate.note, **made.loss.to_json()}
+        write_text(json, dumps(found, indent=2) + "\n")
+
+
+def compressed_into(
+    project: Project, way: Way, out: Path, keep: float | None, bounds: Bounds, accept_loss: bool
+) -> Compressed:
+    """Compress, judge, and put the folder in place: whole, or not at all.
+
+    Raises:
+        ModelError: more is lost than the bounds allow, and the loss was not accepted.
+    """
+    from polyscene.core.threads import set_threads
+    from polyscene.language.compression.compressing import compressed
+    from polyscene.language.model import load_model
+
+    set_threads(project.settings.runtime.threads)
+    language = project.settings.language
+    model = load_model(language, project.base, project.progress)
+    name = min(project.dataset.scenarios, key=lambda each: len(project.dataset.scenarios[each].catalogue))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".compress.") as scratch:
+        folder = Path(scratch) / "model"
+        project.progress.say(f"{model.name}: {way}, judged on the catalogue of {name}")
+        candidate = candidate_of(model, way, keep, calibration(project), folder)
+        made = compressed(
+            model,
+            candidate,
+            project.dataset.scenarios[name].catalogue.text,
+            bounds=bounds,
+            accept_loss=accept_loss,
+            content=content_judge(project, name),
+            batch_tokens=language.batch_tokens,
+        )
+        made.save(folder)
+        folder.rename(out)
+    return made
+
+
+def candidate_of(
+    model: LanguageModel, way: Way, keep: float | None, texts: list[str], folder: Path
+) -> Candidate:
+    """Return what the way makes of the model; graphs are written into the folder at once."""
+    from polyscene.language.compression.anatomy import stack
+    from polyscene.language.compression.exporting import export
+    from polyscene.language.compression.heads import drop_heads
+    from polyscene.language.compression.int8 import to_int8
+    from polyscene.language.compression.layers import drop_layers, spread
+    from polyscene.language.compression.neurons import drop_neurons
+    from polyscene.language.compression.precision import halve
+    from polyscene.language.compression.sparsity import sparsify
+
+    share = KEEP.get(way, 1.0) if keep is None else keep
+    if way is Way.layers:
+        return drop_layers(model, spread(len(stack(model.module)), share))
+    if way is Way.heads:
+        return drop_heads(model, texts, share)
+    if way is Way.neurons:
+        return drop_neurons(model, texts, share)
+    if way is Way.sparse:
+        return sparsify(model, 1 - share, texts)
+    if way is Way.int8:
+        return to_int8(model, texts)
+    if way is Way.bf16:
+        return halve(model)
+    return export(model, folder, "onnx" if way is Way.onnx else "openvino")
+
+
+def calibration(project: Project) -> list[str]:
+    """Return some texts of all catalogues, drawn by the project's seed."""
+    from polyscene.core.seeds import generator
+
+    texts = [text for scenario in project.dataset.scenarios.values() for text in scenario.catalogue.text]
+    drawn = generator(project.settings.seed, "compress").permutation(len(texts))[:CALIBRATED_ON]
+    return [texts[place] for place in drawn]
+
+
+def content_judge(project: Project, name: str) -> Judge | None:
+    """Return what tells the content signal's NDCG@10 on a scenario's validation choices.
+
+    None where there are no such choices. Items a user already has are left out where nobody takes any twice.
+    """
+    from polyscene.data.schema import Part
+    from polyscene.data.splits import Folds, mask_of, repeated, split
+    from polyscene.evaluation.metrics.ranking import mid_ranks, ndcg
+    from polyscene.recommenders.content import Content
+    from polyscene.representation.items import centred
+
+    dataset, settings = project.dataset, project.settings
+    parts = split(dataset, settings.evaluation)
+    learned = dataset.scenarios[name].events.take(mask_of(parts[name], Part.TRAIN))
+    said = settings.scenarios[name].repeats
+    hide = not (repeated(learned) if said is None else said)
+    folds = Folds(dataset, parts, settings.evaluation, [name] if hide else [])
+    choices = folds.tune(name, CHOICES, settings.seed).choices
+    if not len(choices):
+        return None
+
+    def worth(vectors: FloatArray) -> float:
+        signal, gains = Content(centred(vectors)), []
+        for rows, queries in choices.queries.blocks(BLOCK):
+            target = choices.target[rows].astype(np.int64)
+            scores = signal.score(queries)  # (B, n)
+            allowed = np.ones(scores.shape, np.bool_)
+            if hide:
+                allowed[queries.history.rows, queries.history.items] = False
+            allowed[np.arange(len(target)), target] = True
+            gains.append(ndcg(mid_ranks(scores, target, allowed), CUTOFF))
+        return float(np.concatenate(gains).mean())
+
+    return worth
+
+
+def rows(made: Compressed, bounds: Bounds) -> list[tuple[str, str, str, str]]:
+    """Return what is shown: each measure before and after, and the least that is let pass."""
+    loss = made.loss
+    found = [
+        ("mean cosine", "1", f"{loss.cosine:.5f}", f"{bounds.cosine:g}"),
+        ("worst cosine", "1", f"{loss.worst_cosine:.5f}", ""),
+        ("neighbours kept", "100 %", f"{loss.neighbours:.1%}", f"{bounds.neighbours:.0%}"),
+    ]
+    if loss.content_before is not None and loss.content_after is not None:
+        least = bounds.content * loss.content_before
+        before, after = f"{loss.content_before:.4f}", f"{loss.content_after:.4f}"
+        found.append((f"content signal NDCG@{CUTOFF}", before, after, f"{least:.4f}"))
+    size = (f"{loss.mb_before:,.1f}", f"{loss.mb_after:,.1f} ({loss.smaller:.2f} times smaller)")
+    speed = (f"{loss.speed_before:,.0f}", f"{loss.speed_after:,.0f} ({loss.faster:.2f} times as fast)")
+    return [*found, ("MB of weights", *size, ""), ("texts/s", *speed, "")]

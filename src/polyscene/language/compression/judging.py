@@ -1,0 +1,185 @@
+"""What a smaller language model loses and gains against the one it was made from.
+
+Loss is told in three ways: how far vectors have turned, how many of a text's nearest texts are still its
+nearest, and, where the caller can say what the vectors are for, how much worse they do it. Nothing here
+knows how vectors are judged in use: the caller hands in a function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from time import perf_counter
+
+import numpy as np
+from torch import nn
+
+from polyscene.core.errors import ModelError
+from polyscene.core.types import FloatArray, IntArray
+from polyscene.language.encoding import DEFAULT_BATCH_TOKENS, distinct_texts, encode
+from polyscene.language.hostile import normalise
+from polyscene.language.model import LanguageModel
+
+NEIGHBOURS = 10
+MEGA = 1e6
+Judge = Callable[[FloatArray], float]
+"""From (n, d) vectors of the texts, in their order, to how well they serve; larger is better."""
+
+_BLOCK = 1024
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The most that may be lost without being asked for.
+
+    Attributes:
+        cosine: the least mean cosine to the original vectors.
+        neighbours: the least share of the ten nearest texts that are kept.
+        content: the least share of the original's worth in use, where a judge is given.
+    """
+
+    cosine: float = 0.99
+    neighbours: float = 0.95
+    content: float = 0.98
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is lost and gained.
+
+    Attributes:
+        cosine: mean cosine between original and new vectors; -1 to 1.
+        worst_cosine: the least of them.
+        neighbours: share of each text's ten nearest texts that are still among them; 0 to 1.
+        content_before, content_after: worth in use, None without a judge.
+        mb_before, mb_after: the weights as they are stored, in 10^6 bytes.
+        speed_before, speed_after: texts per second, in turns, the best of three.
+    """
+
+    cosine: float
+    worst_cosine: float
+    neighbours: float
+    content_before: float | None
+    content_after: float | None
+    mb_before: float
+    mb_after: float
+    speed_before: float
+    speed_after: float
+
+    @property
+    def smaller(self) -> float:
+        """How many times smaller."""
+        return self.mb_before / self.mb_after
+
+    @property
+    def faster(self) -> float:
+        """How many times faster."""
+        return self.speed_after / self.speed_before
+
+    def beyond(self, bounds: Bounds) -> list[str]:
+        """Return a sentence for every bound that is crossed."""
+        told = []
+        if self.cosine < bounds.cosine:
+            told.append(f"mean cosine {self.cosine:.4f}, expected at least {bounds.cosine:g}")
+        if self.neighbours < bounds.neighbours:
+            told.append(
+                f"{self.neighbours:.1%} of neighbours kept, expected at least {bounds.neighbours:.0%}"
+            )
+        if self.content_before is not None and self.content_after is not None:
+            least = bounds.content * self.content_before
+            if self.content_after < least:
+                told.append(f"content signal {self.content_after:.4f}, expected at least {least:.4f}")
+        return told
+
+    def to_json(self) -> dict[str, float | None]:
+        """Return all numbers, and the two ratios."""
+        return asdict(self) | {"smaller": self.smaller, "faster": self.faster}
+
+
+def judge(
+    original: LanguageModel,
+    smaller: LanguageModel,
+    texts: Sequence[str],
+    *,
+    stored_mb: float,
+    content: Judge | None = None,
+    batch_tokens: int = DEFAULT_BATCH_TOKENS,
+) -> Loss:
+    """Encode the texts with both models and compare.
+
+    Args:
+        original, smaller: the models; their vectors have the same size.
+        texts: what they are judged on, as they are, in the caller's order.
+        stored_mb: size of the smaller one's weights on disk, in 10^6 bytes.
+        content: tells the worth of vectors in use, e.g. the NDCG of a signal made of them.
+        batch_tokens: as for `encode`.
+
+    Raises:
+        ModelError: there are fewer than two different texts that say something.
+    """
+    before, after = (encode(model, texts, batch_tokens=batch_tokens) for model in (original, smaller))
+    distinct, rows = distinct_texts([normalise(text) for text in texts])
+    first = np.unique(rows, return_index=True)[1]  # (m,) one row per distinct text
+    spoken = first[[bool(distinct[row]) for row in rows[first]]] if len(first) else first
+    if len(spoken) < 2:
+        raise ModelError(
+            f"expected at least 2 different texts to judge a smaller model on, found {len(spoken)}; give it "
+            "texts of the catalogue"
+        )
+    cosines = np.sum(before[spoken] * after[spoken], axis=1, dtype=np.float64)  # (m,)
+    speed_before, speed_after = _speeds(original, smaller, [texts[row] for row in spoken[:256]], batch_tokens)
+    return Loss(
+        cosine=float(cosines.mean()),
+        worst_cosine=float(cosines.min()),
+        neighbours=neighbours_kept(before[spoken], after[spoken]),
+        content_before=None if content is None else content(before),
+        content_after=None if content is None else content(after),
+        mb_before=dense_mb(original.module),
+        mb_after=stored_mb,
+        speed_before=speed_before,
+        speed_after=speed_after,
+    )
+
+
+def neighbours_kept(before: FloatArray, after: FloatArray, count: int = NEIGHBOURS) -> float:
+    """Return the mean share of each row's nearest rows by cosine that are its nearest after as well.
+
+    Args:
+        before, after: (n, d) unit vectors of the same n texts, n at least 2.
+        count: how many neighbours; at most n - 1 are looked at.
+    """
+    most = min(count, len(before) - 1)
+    old, new = nearest(before, most), nearest(after, most)
+    kept = [len(np.intersect1d(a, b, assume_unique=True)) for a, b in zip(old, new, strict=True)]
+    return float(np.mean(kept)) / most
+
+
+def nearest(vectors: FloatArray, count: int) -> IntArray:
+    """Return (n, count) rows nearest to each row by inner product, without itself, in no order."""
+    found = []
+    for start in range(0, len(vectors), _BLOCK):
+        likeness = vectors[start : start + _BLOCK] @ vectors.T  # (block, n)
+        own = np.arange(len(likeness))
+        likeness[own, start + own] = -np.inf
+        found.append(np.argpartition(-likeness, count - 1, axis=1)[:, :count])
+    return np.concatenate(found).astype(np.int32)
+
+
+def dense_mb(module: nn.Module) -> float:
+    """Return the size of all weights in 10^6 bytes, each in the precision it has, shared ones once."""
+    return sum(part.numel() * part.element_size() for part in module.parameters()) / MEGA
+
+
+def _speeds(
+    first: LanguageModel, second: LanguageModel, texts: Sequence[str], batch_tokens: int
+) -> tuple[float, float]:
+    """Return texts per second of both, measured in turns: a busy machine slows both alike."""
+    seconds = np.full((2, _ROUNDS), np.inf)
+    for turn in range(_ROUNDS):
+        for place, model in enumerate((first, second)):
+            start = perf_counter()
+            encode(model, texts, batch_tokens=batch_tokens)
+            seconds[place, turn] = perf_counter() - start
+    best = len(texts) / np.maximum(seconds.min(axis=1), 1e-9)
+    return float(best[0]), float(best[1])

@@ -1,0 +1,192 @@
+"""The methods of tuning: which weights of a language model learn, and which it shares with all others.
+
+A dressed model is a light copy: what does not learn lies in the same memory as in the model it was made from,
+so that the models of many scenarios live over one backbone and none has to be switched.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from itertools import count
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from polyscene.core.errors import ModelError, shown
+from polyscene.core.settings import TuningDetails, TuningMethod
+from polyscene.language.compression.anatomy import linears, stack
+from polyscene.language.model import LanguageModel
+from polyscene.language.projection import Projection, spread_layers
+from polyscene.language.tuning.adapters import insert_adapters
+
+PROJECTION = "projection."
+NOTHING_FROZEN = -1
+"""In the count of frozen layers: not even the embedded tokens stay."""
+
+
+def dressed(
+    model: LanguageModel, method: TuningMethod, settings: TuningDetails, steps: int = 1
+) -> LanguageModel:
+    """Return a copy of a language model with the weights that the method tunes free to learn.
+
+    Args:
+        model: as it was loaded; it is not changed.
+        method: of tuning; "none" leaves the projection alone to learn.
+        settings: its sizes.
+        steps: how many will be taken; AdaLoRA spreads its pruning over them.
+
+    Raises:
+        ModelError: the method cannot be used with this architecture.
+    """
+    module = shared_copy(model.module)
+    if method == "top":
+        _free_top(module, min(settings.layers, len(stack(module))))
+    elif method == "full":
+        _free(module)
+    elif method == "adapter":
+        insert_adapters(module, model.width, settings.bottleneck, settings.dropout)
+    elif method in ("lora", "adalora", "prefix"):
+        module = _through_peft(module, method, settings, steps, model.name)
+    projection = None
+    if settings.projection:
+        projection = Projection(spread_layers(len(stack(module))), model.width)
+        projection.to(model.device)
+    return replace(model, module=module, projection=projection)
+
+
+def frozen_layers(model: LanguageModel, method: TuningMethod, settings: TuningDetails) -> int:
+    """Return how many lower layers the method leaves as they are: their activations can be kept."""
+    depth = len(stack(model.module))
+    if method == "none":
+        return depth
+    if method == "full":
+        return NOTHING_FROZEN
+    return max(depth - settings.layers, 0) if method == "top" else 0
+
+
+def shared_copy(module: nn.Module) -> nn.Module:
+    """Return a copy whose weights lie in the same memory, all of them frozen."""
+    memo: dict[int, Any] = {id(p): Parameter(p.detach(), requires_grad=False) for p in module.parameters()}
+    memo |= {id(buffer): buffer for buffer in module.buffers()}
+    return copy.deepcopy(module, memo).eval()
+
+
+def tuned_weights(model: LanguageModel) -> dict[str, Tensor]:
+    """Return copies of the weights that learn, and of the projection, by name."""
+    found = {name: p.detach().clone() for name, p in _learning(model.module).items()}
+    if model.projection is not None:
+        found |= {PROJECTION + name: t.detach().clone() for name, t in model.projection.state_dict().items()}
+    return found
+
+
+def load_weights(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
+    """Put tuned weights into a model that is dressed alike.
+
+    Raises:
+        ModelError: they belong to another method, size or architecture.
+    """
+    slots: dict[str, Tensor] = dict(_learning(model.module))
+    if model.projection is not None:
+        slots |= {PROJECTION + name: tensor for name, tensor in model.projection.state_dict().items()}
+    wrong = sorted(slots.keys() ^ weights.keys()) or [
+        name for name, slot in slots.items() if slot.shape != weights[name].shape
+    ]
+    if wrong:
+        raise ModelError(
+            f"expected the tuned weights of a model of this method and size, found that {len(wrong)} differ, "
+            f"e.g. {shown(wrong[0])}; tune again, or use the settings that they were tuned with"
+        )
+    with torch.no_grad():
+        for name, slot in slots.items():
+            slot.copy_(weights[name])
+
+
+def marked(model: LanguageModel) -> LanguageModel:
+    """Return the model under a fingerprint of its own, which follows from its tuned weights."""
+    digest = sha256(model.fingerprint.encode())
+    for name, tensor in sorted(tuned_weights(model).items()):
+        digest.update(f"{name}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    dimension = model.dimension if model.projection is None else model.projection.dimension
+    return replace(model, fingerprint=digest.hexdigest(), dimension=dimension)
+
+
+def _learning(module: nn.Module) -> dict[str, Parameter]:
+    return {name: p for name, p in module.named_parameters() if p.requires_grad}
+
+
+def _free(module: nn.Module) -> None:
+    """Give a part weights of its own, which learn."""
+    for part in module.modules():
+        for name, parameter in list(part.named_parameters(recurse=False)):
+            setattr(part, name, Parameter(parameter.detach().clone()))
+
+
+def _free_top(module: nn.Module, layers: int) -> None:
+    """Free the last layers, and the norm behind them where there is one."""
+    for layer in stack(module)[len(stack(module)) - layers :] if layers else ():
+        _free(layer)
+    for name in ("norm", "ln_f", "final_layer_norm", "final_norm"):
+        part = getattr(module, name, None)
+        if layers and isinstance(part, nn.Module):
+            _free(part)
+
+
+def _through_peft(
+    module: nn.Module, method: TuningMethod, settings: TuningDetails, steps: int, name: str
+) -> nn.Module:
+    import peft  # late: the other methods do without it
+
+    common: dict[str, Any] = {"task_type": peft.TaskType.FEATURE_EXTRACTION}
+    low_rank: dict[str, Any] = {
+        "target_modules": list(linears(module)),
+        "lora_alpha": 2 * settings.rank,
+        "lora_dropout": settings.dropout,
+    }
+    made: dict[str, Any] = {
+        "lora": lambda: peft.LoraConfig(**common, **low_rank, r=settings.rank),
+        "adalora": lambda: peft.AdaLoraConfig(
+            **common,
+            **low_rank,
+            init_r=settings.rank + settings.rank // 2,
+            target_r=settings.rank,
+            total_step=max(steps, 4),
+            tinit=max(steps // 10, 1),
+            tfinal=max(steps // 4, 1),
+        ),
+        "prefix": lambda: peft.PrefixTuningConfig(**common, num_virtual_tokens=settings.prefix_tokens),
+    }
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it advises on training that is not ours
+            worn: nn.Module = peft.get_peft_model(module, made[method]())
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ModelError(
+            f"expected a language model that can be tuned by {method}, found {shown(name)}: "
+            f"{shown(str(error), 200)}; choose another method in [language] tuning"
+        ) from error
+    if method == "adalora":
+        _count_backward(worn)
+    return worn.eval()
+
+
+def _count_backward(worn: Any) -> None:  # noqa: ANN401 - peft's classes are untyped
+    """Let AdaLoRA move its ranks after each backward pass, when the gradients it looks at are there."""
+    parts = [p for p in worn.parameters() if p.requires_grad]
+    waiting = {id(part) for part in parts}
+    steps = count(1)
+
+    def arrived(parameter: Tensor) -> None:
+        waiting.discard(id(parameter))
+        if not waiting:
+            waiting.update(id(part) for part in parts)
+            worn.base_model.update_and_allocate(next(steps))
+
+    for part in parts:
+        part.register_post_accumulate_grad_hook(arrived)

@@ -1,0 +1,104 @@
+"""A smaller model from a project: made, judged, written or refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from polyscene.assembly.project import Project
+from polyscene.cli.compress import Way, calibration, compress, content_judge
+from polyscene.cli.failures import guarded
+from polyscene.core.settings import LanguageSettings
+from polyscene.language.compression.layers import drop_layers
+from polyscene.language.compression.opening import is_compressed, open_compressed
+from polyscene.language.encoding import encode
+from polyscene.language.model import load_model
+
+
+@pytest.fixture(scope="module")
+def verb() -> typer.Typer:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(guarded(compress))
+    return app
+
+
+@pytest.fixture(scope="module")
+def small(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the company with a model of two layers, which reads fast."""
+    home = tmp_path_factory.mktemp("small") / "village"
+    shutil.copytree(config.parent, home, ignore=shutil.ignore_patterns("runs"))
+    drop_layers(load_model(LanguageSettings(precision="float32")), [0, 5]).save(home / "model")
+    text = (home / "polyscene.toml").read_text(encoding="utf-8")
+    language = '[language]\nmodel = "model"\nmax_tokens = 16\nprecision = "float32"\n'
+    smaller = re.sub(r"^\[language\]\n(\w.*\n)*", language, text, flags=re.MULTILINE)
+    assert language in smaller
+    (home / "polyscene.toml").write_text(smaller, encoding="utf-8")
+    return home / "polyscene.toml"
+
+
+def _typed(verb: typer.Typer, *words: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(verb, [str(word) for word in words])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_what_loses_little_is_written(verb: typer.Typer, small: Path, tmp_path: Path) -> None:
+    out, found = tmp_path / "deep" / "half", tmp_path / "loss.json"
+    result = _typed(verb, "--way", "bf16", "--out", out, "--config", small, "--json", found)
+    for word in ("neighbours kept", "content signal NDCG@10", "MB of weights", "texts/s", "62.5", "31.2"):
+        assert word in result.stdout
+    loss = json.loads(found.read_text(encoding="utf-8"))
+    assert loss["smaller"] == pytest.approx(2.0)
+    assert loss["content_before"] > 0
+    half = load_model(LanguageSettings(model=str(out), precision="float32"))
+    whole = load_model(LanguageSettings(model=str(small.parent / "model"), precision="float32"))
+    assert 0.9999 < float((encode(half, ["red shoe"]) * encode(whole, ["red shoe"])).sum()) < 1.0001
+    assert [path.name for path in out.parent.iterdir()] == ["half"]
+
+
+def test_what_loses_much_is_refused_unless_accepted(verb: typer.Typer, small: Path, tmp_path: Path) -> None:
+    asked = ("--way", "layers", "--keep", 0.5, "--config", small, "--out", tmp_path / "short")
+    refused = _typed(verb, *asked, code=2)
+    assert "1 of 2 layers loses more than allowed" in refused.stderr
+    assert "--accept-loss" in refused.stderr
+    assert not list(tmp_path.iterdir())
+    assert "1 of 2 layers" in _typed(verb, *asked, "--accept-loss").stdout
+    assert (tmp_path / "short" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("way", [Way.heads, Way.neurons, Way.sparse])
+def test_every_way_is_reached(verb: typer.Typer, small: Path, tmp_path: Path, way: Way) -> None:
+    out = tmp_path / way
+    _typed(verb, "--way", way, "--out", out, "--config", small, "--keep", 0.9, "--accept-loss")
+    model = open_compressed(out) if is_compressed(out) else load_model(LanguageSettings(model=str(out)))
+    assert np.isfinite(encode(model, ["red shoe"])).all()
+
+
+def test_options_that_do_not_fit_are_refused(verb: typer.Typer, small: Path, tmp_path: Path) -> None:
+    result = _typed(verb, "--way", "bf16", "--out", tmp_path, "--config", small, code=2)
+    assert "not there yet" in result.stderr
+    new = tmp_path / "new"
+    result = _typed(verb, "--way", "bf16", "--keep", 0.5, "--out", new, "--config", small, code=2)
+    assert "--keep is for" in result.stderr
+    assert not new.exists()
+
+
+def test_the_content_signal_is_judged_by_what_people_chose(small: Path) -> None:
+    project = Project.open(small)
+    judge = content_judge(project, "shop")
+    assert judge is not None
+    texts = project.dataset.scenarios["shop"].catalogue.text
+    draws = np.random.default_rng(0)
+    noise = np.mean([judge(draws.standard_normal((len(texts), 8)).astype(np.float32)) for _ in range(5)])
+    vectors = encode(load_model(project.settings.language, project.base), texts)
+    assert judge(vectors) > noise
+    assert len(calibration(project)) == sum(
+        map(len, (s.catalogue for s in project.dataset.scenarios.values()))
+    )
