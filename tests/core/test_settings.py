@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from polyscene.core.errors import ConfigError, Problem
-from polyscene.core.settings import ALL_SIGNALS, Settings, environment_keys
+from polyscene.core.settings import USUAL_SIGNALS, Settings, environment_keys
 
 LEAST: dict[str, Any] = {
     "scenarios": {
@@ -59,7 +59,7 @@ def test_the_least_settings_are_enough() -> None:
     assert settings.seed == 7
     assert settings.language.model == "minilm"
     assert settings.evaluation.protocol == "temporal"
-    assert settings.scenarios["shop"].signals == list(ALL_SIGNALS)
+    assert settings.scenarios["shop"].signals == list(USUAL_SIGNALS)
     assert settings.scenarios["shop"].objectives[0].loss == "bce"
 
 

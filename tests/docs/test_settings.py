@@ -24,10 +24,14 @@ BLOCKS: dict[str, tuple[type[BaseModel], ...]] = {
     "`users`": (settings.UsersSettings,),
     "`events`": (settings.EventsSettings,),
     "`[evaluation]`": (settings.EvaluationSettings,),
+    "`[tuning]`": (settings.TuningDetails,),
+    "`[tuning.objectives]`": (settings.ObjectiveShares,),
+    "`[tuning.optimiser]`": (settings.OptimiserSettings,),
     "`[fusion]`": (settings.FusionSettings,),
     "`[runtime]`": (settings.RuntimeSettings,),
 }
-NESTED = {"language", "scenarios", "evaluation", "fusion", "runtime"}
+NESTED = {"language", "scenarios", "evaluation", "tuning", "fusion", "runtime"}
+WITHIN = {"`[tuning]`": {"objectives", "optimiser"}}
 TABLES = {"`items`", "`users`", "`events`"}
 
 
@@ -48,7 +52,7 @@ def _rows(block: str) -> Iterator[tuple[list[str], str]]:
 def _fields(block: str) -> set[str]:
     names = set().union(*(model.model_fields for model in BLOCKS[block]))
     names -= set(settings.TableSettings.model_fields) if block in TABLES else set()
-    return names - (NESTED if block == "At the top" else set())
+    return names - (NESTED if block == "At the top" else WITHIN.get(block, set()))
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -103,7 +103,7 @@ class Project:
             ModelError: the language model cannot be used.
         """
         set_threads(self.settings.runtime.threads)
-        ground = self._ground(everything_counts)
+        ground = self.ground(everything_counts)
         tuned = self._tuned(ground)
         fitted = fit_system(replace(ground, vectors=tuned.vectors), self.settings, self.progress)
         fitted.curves = tuned.curves | fitted.curves
@@ -111,6 +111,7 @@ class Project:
         with new_run(self.runs_folder) as (run_id, folder):
             facts = system.save(folder)
             tuned.save(folder, self.settings)
+            fitted.notes += tuned.notes()
             manifest = self._manifest(fitted, facts, everything_counts) | {"tuning": tuned.facts()}
             (folder / MANIFEST).write_text(
                 json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
@@ -140,7 +141,8 @@ class Project:
         write_report(report_of(shown), path)
         return path
 
-    def _ground(self, everything_counts: bool) -> Ground:
+    def ground(self, everything_counts: bool = False) -> Ground:
+        """Return what fitting stands on, before the language model has read anything."""
         dataset, settings = self.dataset, self.settings
         parts = (everything if everything_counts else split)(dataset, settings.evaluation)
         return lay_ground(dataset, parts, settings.evaluation, settings.scenarios, settings.seed)

@@ -130,6 +130,12 @@ def _curve(name: str, curve: dict[str, list[float]]) -> LearningCurve:
         CurvePoint(step + 1, loss, held)
         for step, (loss, held) in enumerate(zip(curve["training"], curve["validation"], strict=True))
     )
+    if name.startswith("language model"):
+        gains = tuple(
+            CurvePoint(point.step, point.loss, None if point.metric is None else -point.metric)
+            for point in points
+        )
+        return LearningCurve(name, gains, "NDCG@10 of the content signal on held-out choices")
     return LearningCurve(f"fusion, {name}", points, "loss on held-out choices")
 
 

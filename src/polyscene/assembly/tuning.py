@@ -10,7 +10,7 @@ at all.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -30,7 +30,7 @@ from polyscene.language.cache import EncodingCache, encode_cached
 from polyscene.language.model import LanguageModel
 from polyscene.language.projection import Projection
 from polyscene.language.tuning.files import save_tuned
-from polyscene.language.tuning.methods import dressed, frozen_layers, marked
+from polyscene.language.tuning.methods import dressed, frozen_layers, marked, tuned_weights
 from polyscene.language.tuning.reader import TextReader
 from polyscene.training.averaging import fit_seeds, seeds_of
 from polyscene.training.budget import Budget
@@ -43,6 +43,9 @@ PROJECTION, WEIGHTS = "projection", "weights"
 LANGUAGE = "language"
 """Folder of the tuned models in a run."""
 
+Reading = Callable[[LanguageModel, Sequence[str], int, int, Progress], TextReader]
+"""What makes a `TextReader`."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -52,12 +55,14 @@ class Outcome:
         before, after: NDCG@10 of the content signal on held-out choices; NaN where there are none.
         steps: taken in each phase.
         weights: how many numbers learned.
+        size: of the file that keeps them, in bytes.
     """
 
     before: float
     after: float
     steps: Mapping[str, int]
     weights: int
+    size: int
 
 
 @dataclass
@@ -92,6 +97,15 @@ class Tuned:
             for name, outcome in self.outcomes.items()
         }
 
+    def notes(self) -> list[str]:
+        """Return what tuning did, a sentence per scenario."""
+        return [
+            f"{name}: the language model learned {outcome.weights:,} weights; on held-out choices its content "
+            f"signal went from NDCG@10 {outcome.before:.4f} to {outcome.after:.4f}"
+            for name, outcome in self.outcomes.items()
+            if not math.isnan(outcome.before)
+        ]
+
     def _distinct(self) -> list[LanguageModel]:
         return list({id(tuned): tuned for tuned in self.models.values()}.values())
 
@@ -112,7 +126,7 @@ def tune_language(
         cache: of what the untuned model reads.
     """
     scenarios = ground.dataset.scenarios
-    method, details = settings.language.tuning, settings.tuning
+    method = settings.language.tuning
     plain: dict[str, FloatArray] = {}
     if method == "none" or len(scenarios) > 1:
         plain = {
@@ -123,11 +137,46 @@ def tune_language(
         }
     if method == "none":
         return Tuned(model, {name: ItemVectors(rows, rows, rows) for name, rows in plain.items()})
-    groups = [list(scenarios)] if details.scope == "shared" else [[name] for name in scenarios]
     tuned = Tuned(model, {})
-    for names in groups:
+    for names in _groups(ground, settings):
         _Group(model, ground, settings, names, folder, progress).tune(tuned, plain)
     return tuned
+
+
+def try_tuning(
+    model: LanguageModel,
+    ground: Ground,
+    settings: Settings,
+    folder: Path,
+    progress: Progress,
+    reading: Reading = TextReader,
+) -> dict[str, Outcome]:
+    """Learn from the past alone and say what it was worth: the cheaper half of `tune_language`.
+
+    Args:
+        reading: makes the reader of one catalogue; trials of several settings may share what they read.
+    """
+    outcomes: dict[str, Outcome] = {}
+    for names in _groups(ground, settings):
+        group = _Group(model, ground, settings, names, folder, progress, reading)
+        outcomes |= group.learn_early().outcomes
+    return outcomes
+
+
+def _groups(ground: Ground, settings: Settings) -> list[list[str]]:
+    """Return which scenarios share a model."""
+    names = list(ground.dataset.scenarios)
+    return [names] if settings.tuning.scope == "shared" else [[name] for name in names]
+
+
+@dataclass(frozen=True)
+class _Early:
+    """What learning from the past alone came to."""
+
+    vectors: Mapping[str, FloatArray]
+    outcomes: Mapping[str, Outcome]
+    curves: Mapping[str, Curve]
+    steps: Mapping[str, int]
 
 
 class _Group:
@@ -141,6 +190,7 @@ class _Group:
         names: Sequence[str],
         folder: Path,
         progress: Progress,
+        reading: Reading = TextReader,
     ) -> None:
         self.ground, self.settings, self.names = ground, settings, list(names)
         self.details: TuningDetails = settings.tuning
@@ -152,7 +202,7 @@ class _Group:
         self.model = dressed(model, method, self.details, self.details.steps)
         frozen = frozen_layers(self.model, method, self.details)
         self.readers = {
-            name: TextReader(
+            name: reading(
                 self.model,
                 ground.dataset.scenarios[name].catalogue.text,
                 frozen,
@@ -165,9 +215,8 @@ class _Group:
             spoken = [reader.pooled[reader.lengths > 0] for reader in self.readers.values()]
             self.model.projection.measure(torch.from_numpy(np.concatenate(spoken)))
 
-    def tune(self, tuned: Tuned, plain: Mapping[str, FloatArray]) -> None:
-        """Learn from the past and judge, then learn from everything; leave vectors, model and curves."""
-        start = self._weights()
+    def learn_early(self) -> _Early:
+        """Learn from the past, and judge on what came after it."""
         for reader in self.readers.values():
             reader.resting = True
         before = {name: reader.all() for name, reader in self.readers.items()}
@@ -175,22 +224,34 @@ class _Group:
         curves = self._learn(lessons, self._wanted(), "past events")
         early = {name: reader.all() for name, reader in self.readers.items()}
         steps = {phase: _best_step(curve) for phase, curve in curves.items()}
-        weights = sum(p.numel() for _, p in next(iter(self.readers.values())).named_parameters())
+        kept = tuned_weights(self.model).values()
+        weights = sum(p.numel() for _, p in next(iter(self.readers.values())).every_parameter())
+        outcomes = {}
         for name, lesson in lessons.items():
             judge = lesson.judge or (lambda vectors: math.nan)
-            tuned.outcomes[name] = Outcome(judge(before[name]), judge(early[name]), steps, weights)
+            size = sum(tensor.nbytes for tensor in kept)
+            outcomes[name] = Outcome(judge(before[name]), judge(early[name]), steps, weights, size)
+        return _Early(early, outcomes, curves, steps)
+
+    def tune(self, tuned: Tuned, plain: Mapping[str, FloatArray]) -> None:
+        """Learn from the past and judge, then learn from everything; leave vectors, model and curves."""
+        start = self._weights()
+        early = self.learn_early()
         self._put(start)
         whole = {name: lesson_of(self.ground, name, self.details, early=False) for name in self.names}
-        self._learn(whole, steps, "all events")
+        self._learn(whole, early.steps, "all events")
         finished = marked(self.model)
         for name, reader in self.readers.items():
             final = reader.all()
             common = plain[name] if self.details.scope == "scenario" and plain else final
-            tuned.vectors[name] = ItemVectors(early[name], final, common)
+            tuned.vectors[name] = ItemVectors(early.vectors[name], final, common)
             tuned.models[name] = finished
+        tuned.outcomes |= early.outcomes
         for path in self._kept:
             path.unlink(missing_ok=True)
-        tuned.curves |= {f"language model, {self.label}, {phase}": curve for phase, curve in curves.items()}
+        tuned.curves |= {
+            f"language model, {self.label}, {phase}": curve for phase, curve in early.curves.items()
+        }
 
     def _wanted(self) -> dict[str, int]:
         """Return the most steps of each phase."""

@@ -7,7 +7,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from polyscene.cli.options import CONFIG, Config, JsonFile, Seed, opened
@@ -159,6 +158,8 @@ def content_judge(project: Project, name: str) -> Judge | None:
 
     None where there are no such choices. Items a user already has are left out where nobody takes any twice.
     """
+    import numpy as np
+
     from polyscene.data.schema import Part
     from polyscene.data.splits import Folds, mask_of, repeated, split
     from polyscene.evaluation.metrics.ranking import mid_ranks, ndcg

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from polyscene.cli.check import check
+from polyscene.cli.compress import compress
 from polyscene.cli.demo import demo
 from polyscene.cli.doctor import doctor
 from polyscene.cli.evaluate import evaluate
@@ -19,6 +20,7 @@ from polyscene.cli.recommend import recommend
 from polyscene.cli.report import report
 from polyscene.cli.similar import similar
 from polyscene.cli.train import train
+from polyscene.cli.tune import tune
 from polyscene.core.threads import prepare_environment
 
 VERBS: dict[Callable[..., None], tuple[str, str]] = {
@@ -26,11 +28,13 @@ VERBS: dict[Callable[..., None], tuple[str, str]] = {
     init: ("Draft polyscene.toml from tables.", "polyscene init tables/ --name my-shop"),
     check: ("List everything that is wrong with the tables.", "polyscene check --json problems.json"),
     train: ("Fit the whole system and leave a run.", "polyscene train --config polyscene.toml"),
+    tune: ("Search better settings for the language model's training.", "polyscene tune --minutes 30"),
     evaluate: ("Judge a run beside each of its signals.", "polyscene evaluate --json metrics.json"),
     recommend: ("Return a slate for a user.", "polyscene recommend u42 --scenario shop -k 5"),
     similar: ("Return the items most like one item.", "polyscene similar sku-7 --scenario shop"),
     explain: ("Say why an item stands where it stands.", "polyscene explain u42 sku-7 --scenario shop"),
     report: ("Write the HTML report of an evaluated run.", "polyscene report"),
+    compress: ("Make the language model smaller or faster.", "polyscene compress --way int8 --out small/"),
     doctor: ("Look at the machine, the parts and the model.", "polyscene doctor --json"),
 }
 """Every verb in a few words and with an example, in the order a newcomer meets them."""

@@ -36,9 +36,12 @@ SignalName = Literal[
     "content",
     "content_transitions",
     "elsewhere",
+    "text_ranker",
 ]
 TuningMethod = Literal["none", "top", "full", "lora", "adalora", "prefix", "adapter"]
 ALL_SIGNALS: tuple[SignalName, ...] = get_args(SignalName)
+USUAL_SIGNALS: tuple[SignalName, ...] = tuple(name for name in ALL_SIGNALS if name != "text_ranker")
+"""What is combined unless a scenario says otherwise."""
 
 
 class Strict(BaseModel):
@@ -134,7 +137,7 @@ class ScenarioSettings(Strict):
     repeats: bool | None = Field(
         None, description="can a user choose an item again? default: whether anyone did in training"
     )
-    signals: list[SignalName] = Field(default_factory=lambda: list(ALL_SIGNALS))
+    signals: list[SignalName] = Field(default_factory=lambda: [*USUAL_SIGNALS])
 
 
 class LanguageSettings(Strict):
@@ -210,6 +213,9 @@ class EvaluationSettings(Strict):
     valid_share: float = Field(0.1, gt=0, lt=1, description="share of training the fusion learns from")
     warmup: float = Field(0.5, gt=0, lt=1, description="progressive: the share that is trained on first")
     max_cases: int | None = Field(None, ge=1, description="judge a random sample of this many choices")
+    hidden_items: float = Field(
+        0.0, ge=0, lt=1, description="share of the items whose events are kept from training"
+    )
     bootstrap: int = Field(1000, ge=0, description="resamples for intervals; 0 draws none")
 
 
@@ -398,6 +404,7 @@ __all__ = [
     "TableSettings",
     "TuningDetails",
     "TuningMethod",
+    "USUAL_SIGNALS",
     "UsersSettings",
     "environment_keys",
 ]

@@ -40,10 +40,22 @@ def split(dataset: Dataset, settings: EvaluationSettings) -> dict[str, Parts]:
         ConfigError: the protocol asks for what the tables do not have (times, a split column).
     """
     if settings.protocol in ("temporal", "progressive"):
-        return _by_time(dataset, settings)
-    if settings.protocol == "given":
-        return {name: _given(scenario, settings) for name, scenario in dataset.scenarios.items()}
-    return {name: _last_out(scenario) for name, scenario in dataset.scenarios.items()}
+        parts = _by_time(dataset, settings)
+    elif settings.protocol == "given":
+        parts = {name: _given(scenario, settings) for name, scenario in dataset.scenarios.items()}
+    else:
+        parts = {name: _last_out(scenario) for name, scenario in dataset.scenarios.items()}
+    return {name: _hidden(dataset.scenarios[name], part, settings) for name, part in parts.items()}
+
+
+def _hidden(scenario: Scenario, part: Parts, settings: EvaluationSettings) -> Parts:
+    """Keep some items from training: their events are context, so that they are new when they are judged."""
+    many = int(len(scenario.catalogue) * settings.hidden_items)
+    if not many:
+        return part
+    items = generator(0, "hidden items", scenario.name).choice(len(scenario.catalogue), many, replace=False)
+    unseen = np.isin(scenario.events.item, items) & mask_of(part, Part.TRAIN, Part.VALID)
+    return np.where(unseen, Part.CONTEXT, part).astype(np.int8)
 
 
 def everything(dataset: Dataset, settings: EvaluationSettings) -> dict[str, Parts]:

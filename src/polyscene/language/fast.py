@@ -11,6 +11,7 @@ It does not train (gradients do not flow), nor does it run on a graphics card.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -93,10 +94,8 @@ class PackedEncoder(nn.Module):
         known = parts.embeddings
         self.config = parts.config
         self.words = known.word_embeddings
-        offset = (
-            0 if parts.config.model_type == "bert" else known.padding_idx + 1
-        )  # RoBERTa counts from there
-        places = known.position_embeddings.weight.detach()[offset:]  # (positions, d)
+        first = 0 if parts.config.model_type == "bert" else known.padding_idx + 1  # as RoBERTa counts
+        places = known.position_embeddings.weight.detach()[first:]  # (positions, d)
         self.places = nn.Buffer(places + known.token_type_embeddings.weight.detach()[0])
         self.norm = known.LayerNorm
         self.layers = nn.ModuleList(PackedLayer(layer, precision) for layer in parts.encoder.layer)
@@ -129,8 +128,7 @@ class PackedEncoder(nn.Module):
         return BaseModelOutput(last_hidden_state=padded[-1], hidden_states=every)
 
     def _last(self, piece: Piece) -> tuple[Tensor, ...]:
-        *_, last = self._read(piece)
-        return (last,)
+        return tuple(deque(self._read(piece), maxlen=1))  # lower layers are let go: they fill the cache
 
     def _states(self, piece: Piece) -> tuple[Tensor, ...]:
         return tuple(self._read(piece))

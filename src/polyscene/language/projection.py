@@ -43,11 +43,13 @@ class Projection(Layers):
     Args:
         layers: numbers of hidden states, the one to start from first.
         width: of one hidden state.
+        dropout: on the features while it learns, in [0, 1).
     """
 
-    def __init__(self, layers: Sequence[int], width: int) -> None:
+    def __init__(self, layers: Sequence[int], width: int, dropout: float = 0.0) -> None:
         super().__init__(layers, width)
         self.dimension = width
+        self.dropout = nn.Dropout(dropout)
         self.mean = nn.Buffer(torch.zeros(len(self.layers), width))
         self.linear = nn.Linear(len(self.layers) * width, width, bias=False)
         with torch.no_grad():
@@ -62,7 +64,7 @@ class Projection(Layers):
         shifted = pooled - self.mean  # (n, L, width)
         length = shifted.norm(dim=-1, keepdim=True)  # (n, L, 1)
         features = torch.where(length > _LEAST, shifted / length.clamp(min=_LEAST), 0.0)  # (n, L, width)
-        return functional.normalize(self.linear(features.flatten(1)), dim=-1)  # (n, width)
+        return functional.normalize(self.linear(self.dropout(features.flatten(1))), dim=-1)  # (n, width)
 
     def measure(self, pooled: Tensor) -> None:
         """Take the mean of (n, L, width) pooled layers as what all texts share."""

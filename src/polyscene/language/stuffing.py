@@ -1,39 +1,49 @@
-"""How far the rest of an item's text may carry it from its beginning: what keyword stuffing can gain is bounded.
+"""How far an item's text may carry it from its own beginning: what keyword stuffing can gain is bounded.
 
-A seller who wants to be seen by everyone writes other items' words behind his own. What he cannot give up is
-the beginning, which tells buyers what they get. Both are read; the whole text moves the item only so far
-from its beginning as is usual in the catalogue. Nothing here looks for particular words, and a text that is
+A seller who wants to be seen by other items' buyers writes those items' words behind his own. His own come
+first, because they tell buyers what they get, and a text is as long as texts of the catalogue usually are. So
+the beginning of that length is read, and the whole text, which may turn the item's vector only so far from
+the beginning's as is usual. No words are looked for, and nothing is learned from labels. A text that is
 somebody else's from its first word on cannot be told from an honest one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from polyscene.core.types import FloatArray
+from polyscene.core.types import FloatArray, LongArray
 from polyscene.language.hostile import normalise
 
 Encode = Callable[[Sequence[str]], FloatArray]
 """n texts to (n, d) unit vectors; a text without words has a zero row."""
 
 LEAD = 0.5
-USUAL = 0.9
-FEWEST_CHARS = 12
+"""A beginning is as long as this quantile of the catalogue's texts."""
+
+USUAL = 0.6
+"""The reach is this quantile of the angles in the catalogue: so many items keep their vector to the bit."""
+
+WIDEST = math.pi / 4
+"""No catalogue, however loosely written, has a wider reach than this."""
+
+_SHORTEST = 12  # characters; less is no beginning
+_LEVEL = 1e-9  # the sine below which two directions span no plane
 
 
 @dataclass(frozen=True)
 class Bounded:
-    """Item vectors that stuffing moves only so far.
+    """Item vectors that the rest of the text has turned only so far from the beginning's.
 
     Attributes:
-        vectors: (n, d) unit vectors; zero where the text says nothing.
-        leads: (n, d) unit vectors of the texts' beginnings.
-        angles: (n,) radians between beginning and whole text, before the bound.
-        reach: the largest angle, in radians, that is left of them.
-        lead_chars: how long a beginning may be.
+        vectors: (n, d) float32 unit vectors; zero rows where the text, or its beginning, says nothing.
+        leads: (n, d) float32 unit vectors of the beginnings.
+        angles: (n,) radians between beginning and whole text, before the bound; 0 for a zero row.
+        reach: the largest angle in radians that was let through.
+        lead_chars: how many characters a beginning has at most.
     """
 
     vectors: FloatArray
@@ -42,55 +52,107 @@ class Bounded:
     reach: float
     lead_chars: int
 
+    @property
+    def held_back(self) -> LongArray:
+        """Return the rows whose text wanted to turn further than the reach."""
+        return np.flatnonzero(self.angles > self.reach)
+
 
 def bounded_vectors(
-    titles: Sequence[str],
     texts: Sequence[str],
     encode: Encode,
     *,
     reach: float | None = None,
-    lead: float = LEAD,
+    lead_chars: int | None = None,
 ) -> Bounded:
-    whole = encode(texts)  # (n, d)
-    chars = usual_length(titles, texts, lead)
-    leads = encode([beginning(title, text, chars) for title, text in zip(titles, texts, strict=True)])
+    """Encode the items of a catalogue so that stuffing gains no more than a stated amount.
+
+    The bound: `vectors[i] · leads[i] >= cos(reach)`, and for any unit profile p, `p · vectors[i]` is at most
+    `2 sin(reach / 2)` above `p · leads[i]`, whatever stands behind the beginning. Proof: `within_reach` turns
+    by no more than the reach; unit vectors at an angle t are `2 sin(t / 2)` apart, and by Cauchy-Schwarz a
+    unit profile's scores of them are no further apart than they are.
+
+    Args:
+        texts: n texts, as the language model reads them, what buyers see first coming first.
+        encode: for instance `partial(encode_cached, model, cache=cache)`; called for texts and beginnings.
+        reach: radians, 0 to pi. Default: the `USUAL` quantile over the items that say something, at most
+            `WIDEST`. Hostile items shift it only as outliers shift a quantile: a share h of them can make it
+            no wider than the quantile USUAL / (1 - h) of the honest ones. Pass a fitted one for new items.
+        lead_chars: length of a beginning. Default: `usual_length`. Pass a fitted one for new items.
+
+    Returns:
+        Vectors as `encode` would give them, to the bit, for items within reach.
+
+    Raises:
+        ValueError: reach or lead_chars out of range.
+    """
+    _check(reach, lead_chars)
+    lines = [normalise(text) for text in texts]
+    chars = usual_length(lines) if lead_chars is None else lead_chars
+    whole = encode(lines)  # (n, d)
+    leads = encode([beginning(line, chars) for line in lines])  # (n, d)
     between = angles(leads, whole)  # (n,)
-    spoken = np.any(whole != 0, axis=1)
-    if reach is None:
-        reach = float(np.quantile(between[spoken], USUAL)) if spoken.any() else 0.0
-    return Bounded(held(leads, whole, reach), leads, between, reach, chars)
+    allowed = _usual_reach(between, whole) if reach is None else reach
+    return Bounded(within_reach(leads, whole, allowed), leads, between, allowed, chars)
 
 
-def usual_length(titles: Sequence[str], texts: Sequence[str], share: float = LEAD) -> int:
-    lengths = [len(beginning(title, text)) for title, text in zip(titles, texts, strict=True)]
-    spoken = [length for length in lengths if length]
-    return max(FEWEST_CHARS, int(np.quantile(spoken, share))) if spoken else FEWEST_CHARS
+def within_reach(leads: FloatArray, whole: FloatArray, reach: float) -> FloatArray:
+    """Return (n, d) unit vectors: `whole`, turned back in the plane of both where it is beyond reach.
 
+    `cos(reach) l + sin(reach) u`, with u the unit vector of what of `whole` is at right angles to l. Where
+    both lie opposite each other there is no such plane, and l itself is returned; a zero row of either stays
+    zero.
 
-def beginning(title: str, text: str, chars: int | None = None) -> str:
-    words = (normalise(title) or normalise(text)) if text else ""
-    if chars is None or len(words) <= chars:
-        return words
-    kept, _, rest = words[: chars + 1].rpartition(" ")
-    return kept or words[:chars]
+    Args:
+        leads: (n, d) unit or zero rows.
+        whole: (n, d) unit or zero rows.
+        reach: radians, 0 to pi.
+    """
+    lead, far = leads.astype(np.float64), angles(leads, whole) > reach  # (n, d), (n,)
+    across = whole - np.einsum("nd,nd->n", lead, whole.astype(np.float64))[:, None] * lead  # (n, d)
+    sine = np.linalg.norm(across, axis=1, keepdims=True)  # (n, 1)
+    turned = math.cos(reach) * lead + math.sin(reach) * across / np.maximum(sine, _LEVEL)  # (n, d)
+    turned = np.where(sine > _LEVEL, turned, lead)
+    kept = np.where(far[:, None], turned, whole)  # (n, d)
+    silent = ~(np.any(leads != 0, axis=1) & np.any(whole != 0, axis=1))  # (n,)
+    return np.where(silent[:, None], 0.0, kept).astype(np.float32)
 
 
 def angles(one: FloatArray, other: FloatArray) -> FloatArray:
-    """Return (n,) radians between (n, d) unit rows, exact for small angles too (Kahan)."""
-    apart = np.linalg.norm(one - other, axis=1)
-    along = np.linalg.norm(one + other, axis=1)
-    return (2 * np.arctan2(apart, along)).astype(np.float32)
+    """Return (n,) radians, 0 to pi, between the rows of two (n, d) arrays; 0 where a row is zero.
+
+    `2 atan2(|a - b|, |a + b|)` for unit vectors, which is exact for small angles too. Source: Kahan, How
+    Futile are Mindless Assessments of Roundoff, 2006, section 12.
+    """
+    apart = np.linalg.norm(one.astype(np.float64) - other, axis=1)
+    along = np.linalg.norm(one.astype(np.float64) + other, axis=1)
+    spoken = np.any(one != 0, axis=1) & np.any(other != 0, axis=1)
+    return np.where(spoken, 2.0 * np.arctan2(apart, along), 0.0).astype(np.float32)
 
 
-def held(leads: FloatArray, whole: FloatArray, reach: float) -> FloatArray:
-    a = leads.astype(np.float64)
-    b = whole.astype(np.float64)
-    side = b - (a * b).sum(1, keepdims=True) * a
-    n = np.linalg.norm(side, axis=1, keepdims=True)
-    side = side / np.where(n > 0, n, 1)
-    turned = np.cos(reach) * a + np.sin(reach) * side
-    turned = np.where(n > 1e-9, turned, a)
-    far = angles(leads, whole) > reach
-    out = np.where(far[:, None], turned, b)
-    out[~np.any(whole != 0, axis=1)] = 0
-    return out.astype(np.float32)
+def usual_length(texts: Sequence[str]) -> int:
+    """Return the `LEAD` quantile of the lengths of n normalised texts in characters, at least 12."""
+    lengths = [len(text) for text in texts if text]
+    return max(_SHORTEST, int(np.quantile(lengths, LEAD))) if lengths else _SHORTEST
+
+
+def beginning(text: str, chars: int) -> str:
+    """Return the first `chars` characters of a normalised text, cut between words where there are several."""
+    if len(text) <= chars:
+        return text
+    before, _, _ = text[: chars + 1].rpartition(" ")
+    return before or text[:chars]
+
+
+def _usual_reach(between: FloatArray, whole: FloatArray) -> float:
+    spoken = np.any(whole != 0, axis=1)
+    return min(float(np.quantile(between[spoken], USUAL)), WIDEST) if spoken.any() else 0.0
+
+
+def _check(reach: float | None, lead_chars: int | None) -> None:
+    if reach is not None and not 0.0 <= reach <= math.pi:
+        raise ValueError(
+            f"expected a reach of 0 to pi radians, found {reach}; leave it out for the usual one"
+        )
+    if lead_chars is not None and lead_chars < 1:
+        raise ValueError(f"expected at least 1 character, found lead_chars = {lead_chars}; leave it out")

@@ -18,6 +18,7 @@ from polyscene.recommenders.neighbours import Neighbours
 from polyscene.recommenders.popularity import Popularity
 from polyscene.recommenders.recency import Recency
 from polyscene.recommenders.signal import Arrays, Signal
+from polyscene.recommenders.text_ranker import TextRanker
 from polyscene.recommenders.transitions import Transitions
 
 SIGNALS: Mapping[str, type[Signal]] = {
@@ -32,6 +33,7 @@ SIGNALS: Mapping[str, type[Signal]] = {
         Content,
         ContentTransitions,
         ContentElsewhere,
+        TextRanker,
     )
 }
 """Every signal by name, in the order in which tables list them."""

@@ -28,6 +28,7 @@ _ALONE: Mapping[str, str] = {
     "factors": "People whose taste is like yours chose it.",
     "neighbours": "The people who chose what you chose also chose this.",
     "content": "It reads much like what you chose.",
+    "text_ranker": "Its words speak for it, after what you chose.",
 }
 
 

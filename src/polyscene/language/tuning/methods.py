@@ -11,18 +11,19 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
-from itertools import count
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
+from transformers.pytorch_utils import Conv1D
 
 from polyscene.core.errors import ModelError, shown
 from polyscene.core.settings import TuningDetails, TuningMethod
-from polyscene.language.compression.anatomy import linears, stack
+from polyscene.language.compression.anatomy import stack
 from polyscene.language.model import LanguageModel
 from polyscene.language.projection import Projection, spread_layers
+from polyscene.language.tuning import ranks
 from polyscene.language.tuning.adapters import insert_adapters
 
 PROJECTION = "projection."
@@ -55,9 +56,10 @@ def dressed(
         module = _through_peft(module, method, settings, steps, model.name)
     projection = None
     if settings.projection:
-        projection = Projection(spread_layers(len(stack(module))), model.width)
+        projection = Projection(spread_layers(len(stack(module))), model.width, settings.dropout)
         projection.to(model.device)
-    return replace(model, module=module, projection=projection)
+    longest = _shorter(model, settings.prefix_tokens) if method == "prefix" else model.max_tokens
+    return replace(model, module=module, projection=projection, max_tokens=longest)
 
 
 def frozen_layers(model: LanguageModel, method: TuningMethod, settings: TuningDetails) -> int:
@@ -145,7 +147,7 @@ def _through_peft(
 
     common: dict[str, Any] = {"task_type": peft.TaskType.FEATURE_EXTRACTION}
     low_rank: dict[str, Any] = {
-        "target_modules": list(linears(module)),
+        "target_modules": _linear_parts(module),
         "lora_alpha": 2 * settings.rank,
         "lora_dropout": settings.dropout,
     }
@@ -157,8 +159,8 @@ def _through_peft(
             init_r=settings.rank + settings.rank // 2,
             target_r=settings.rank,
             total_step=max(steps, 4),
-            tinit=max(steps // 10, 1),
-            tfinal=max(steps // 4, 1),
+            tinit=1,
+            tfinal=1,
         ),
         "prefix": lambda: peft.PrefixTuningConfig(**common, num_virtual_tokens=settings.prefix_tokens),
     }
@@ -172,21 +174,21 @@ def _through_peft(
             f"{shown(str(error), 200)}; choose another method in [language] tuning"
         ) from error
     if method == "adalora":
-        _count_backward(worn)
+        worn.add_module(ranks.NAME, ranks.RankBudget(worn, settings.rank, steps))
     return worn.eval()
 
 
-def _count_backward(worn: Any) -> None:  # noqa: ANN401 - peft's classes are untyped
-    """Let AdaLoRA move its ranks after each backward pass, when the gradients it looks at are there."""
-    parts = [p for p in worn.parameters() if p.requires_grad]
-    waiting = {id(part) for part in parts}
-    steps = count(1)
+def _linear_parts(module: nn.Module) -> list[str]:
+    """Return the paths of all layers' linear parts, GPT-2's turned ones among them."""
+    within = {id(part) for layer in stack(module) for part in layer.modules()}
+    return [
+        path
+        for path, part in module.named_modules()
+        if isinstance(part, nn.Linear | Conv1D) and id(part) in within
+    ]
 
-    def arrived(parameter: Tensor) -> None:
-        waiting.discard(id(parameter))
-        if not waiting:
-            waiting.update(id(part) for part in parts)
-            worn.base_model.update_and_allocate(next(steps))
 
-    for part in parts:
-        part.register_post_accumulate_grad_hook(arrived)
+def _shorter(model: LanguageModel, tokens: int) -> int:
+    """Return how long a text may be behind a prefix, where the model has only so many positions."""
+    positions = getattr(model.module.config, "max_position_embeddings", None)
+    return model.max_tokens if positions is None else min(model.max_tokens, max(int(positions) - tokens, 1))

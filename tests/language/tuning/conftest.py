@@ -1,0 +1,145 @@
+"""Small backbones of every shape, and a few steps of gradient on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+from transformers import AutoTokenizer, BertConfig, BertModel, GPT2Config, GPT2Model
+
+from polyscene.core.settings import LanguageSettings, TuningDetails, TuningMethod
+from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.quiet import quiet
+from polyscene.language.tuning.methods import dressed, frozen_layers
+from polyscene.language.tuning.reader import TextReader
+
+SIZES = {"rank": 4, "bottleneck": 3, "prefix_tokens": 2, "dropout": 0.0}
+TEXTS = (
+    "red shoe",
+    "the blue dress for women",
+    "",
+    "a soft green dress for the women and the men in the red water",
+    "phone case",
+    "red shoe",
+    "water proof boot for kids",
+)
+"""Of mixed lengths, one without words, one twice."""
+
+
+def details(**changes: object) -> TuningDetails:
+    return TuningDetails.model_validate(SIZES | changes)
+
+
+def read(
+    backbone: LanguageModel, method: TuningMethod, texts: object = TEXTS, **changes: object
+) -> TextReader:
+    """Return a reader of a model that is dressed for a method."""
+    torch.manual_seed(3)
+    settings = details(**changes)
+    model = dressed(backbone, method, settings, 8)
+    return TextReader(model, list(texts), frozen_layers(model, method, settings), 48)  # type: ignore[call-overload]
+
+
+def train(reader: TextReader, steps: int = 4, rate: float = 0.02) -> list[float]:
+    """Pull all texts apart for a few steps; return the losses."""
+    optimiser = torch.optim.Adam([p for _, p in reader.named_parameters()], rate)
+    rows, losses = np.flatnonzero(reader.lengths > 0), []
+    for _ in range(steps):
+        reader.train(True)
+        vectors = reader.embed(rows)  # (n, d)
+        likeness = vectors @ vectors.T / 0.1  # (n, n)
+        loss = functional.cross_entropy(likeness, torch.arange(len(rows)))
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        optimiser.zero_grad()
+        losses.append(float(loss))
+    reader.train(False)
+    return losses
+
+
+def save_masked(source: Path, folder: Path) -> Path:
+    """Write an encoder of three layers that knows how to hide a word."""
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    tokenizer.add_special_tokens({"mask_token": "[MASK]"})
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(1)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    with quiet():
+        BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def save_gpt2(source: Path, folder: Path) -> Path:
+    """Write a decoder that is built of other linear layers than most."""
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(2)
+    ends = {"bos_token_id": 0, "eos_token_id": 1}
+    config = GPT2Config(vocab_size=len(tokenizer), n_embd=16, n_layer=2, n_head=2, n_positions=64, **ends)
+    with quiet():
+        GPT2Model(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def masked_folder(bert_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_masked(bert_folder, tmp_path_factory.mktemp("masked"))
+
+
+@pytest.fixture(scope="session")
+def encoder(masked_folder: Path, settings_for: Callable[..., LanguageSettings]) -> LanguageModel:
+    return load_model(settings_for(masked_folder))
+
+
+@pytest.fixture(scope="session")
+def decoder(llama_folder: Path, settings_for: Callable[..., LanguageSettings]) -> LanguageModel:
+    return load_model(settings_for(llama_folder))
+
+
+@pytest.fixture(scope="session")
+def gpt2(
+    llama_folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    settings_for: Callable[..., LanguageSettings],
+) -> LanguageModel:
+    return load_model(settings_for(save_gpt2(llama_folder, tmp_path_factory.mktemp("gpt2"))))
+
+
+@pytest.fixture(params=["encoder", "decoder", "gpt2"])
+def backbone(request: pytest.FixtureRequest) -> LanguageModel:
+    """Every shape of language model in turn; whoever tunes one must leave it as it was."""
+    found: LanguageModel = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="session")
+def tuning_texts() -> list[str]:
+    return list(TEXTS)
+
+
+@pytest.fixture(scope="session")
+def sized() -> Callable[..., TuningDetails]:
+    return details
+
+
+@pytest.fixture(scope="session")
+def reading() -> Callable[..., TextReader]:
+    return read
+
+
+@pytest.fixture(scope="session")
+def trained() -> Callable[..., list[float]]:
+    return train
