@@ -31,7 +31,6 @@ import prepared  # noqa: F401 - numpy reads it when it loads
 from measuring import measured
 from polyscene.assembly.project import Project
 from polyscene.core.errors import ConfigError, DataError, PolysceneError, Problem
-from polyscene.core.progress import Progress
 from polyscene.core.seeds import generator
 from polyscene.core.threads import set_threads
 from polyscene.core.types import BoolArray, FloatArray, LongArray
@@ -113,6 +112,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--users", type=int, default=1000, metavar="N", help="who are asked, per scenario (1000)"
     )
+    made.add_argument(
+        "--reach", type=float, metavar="DEGREES", help="of the defence, 0 to 180 (the usual one)"
+    )
     made.add_argument("--cache", type=Path, metavar="FOLDER", help="where encoded texts are kept")
     return made
 
@@ -125,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with measured() as cost:
             scenarios = {
                 scene.name: attacked(scene, encode, given.items, given.users, opened.settings.seed)
-                for scene, encode in scenes(opened, opened.progress)
+                for scene, encode in scenes(opened, given.reach)
             }
     except PolysceneError as error:
         print(error, file=sys.stderr)
@@ -145,14 +147,20 @@ def _project(given: argparse.Namespace) -> Project:
     if min(given.items, given.users) < 1:
         expected, found = "at least 1", f"--items {given.items} --users {given.users}"
         raise ConfigError(Problem("nothing to attack", expected, found, "leave both out"))
+    if given.reach is not None and not 0 <= given.reach <= 180:
+        expected, found = "0 to 180 degrees", f"--reach {given.reach}"
+        raise ConfigError(
+            Problem("there is no such reach", expected, found, "leave it out for the usual one")
+        )
     if not (given.name or given.data or given.config):
         given.config = SampleWorld.generate().write(given.work / "sample")
     return chosen_project(given, Telling(), given.cache)
 
 
-def scenes(opened: Project, progress: Progress) -> Iterator[tuple[Scene, Encode]]:
+def scenes(opened: Project, degrees: float | None = None) -> Iterator[tuple[Scene, Encode]]:
     """Read every scenario's texts, with the defence and without."""
-    settings, data = opened.settings, opened.dataset
+    settings, data, progress = opened.settings, opened.dataset, opened.progress
+    reach = None if degrees is None else math.radians(degrees)
     set_threads(settings.runtime.threads)
     model = load_model(settings.language, opened.base, progress)
     cache = settings.runtime.cache
@@ -166,7 +174,7 @@ def scenes(opened: Project, progress: Progress) -> Iterator[tuple[Scene, Encode]
             name,
             items,
             encode(items.text),
-            bounded_vectors(items.text, encode),
+            bounded_vectors(items.text, encode, reach=reach),
             folds.test(name, settings.seed).choices,
             np.bincount(learned.item, minlength=len(items)),
             available(items.since, learned),

@@ -8,6 +8,7 @@ FOLDER holds Parquet tables or text files, a text per line; of a table the colum
 The reference runs in an environment of its own, made below the work folder with the versions of
 constraints.txt (the first time needs a package index), or in the one that --python names. It gets the same
 weights, the same number of threads and the same waiting policy. Vectors are compared with its own.
+"By work" is the ratio of processor seconds, which a busy machine disturbs less than the clock's.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
-from typing import Any
+from time import perf_counter, process_time
+from typing import Any, NamedTuple
 
 import prepared  # noqa: F401 - numpy and torch read it when they load
 
@@ -62,9 +63,9 @@ numpy.save(out, model.encode(texts[:64]))
 print("ready", flush=True)
 for line in sys.stdin:
     part = texts if line.strip() == "all" else texts[int(line)]
-    start = time.perf_counter()
+    start, work = time.perf_counter(), time.process_time()
     found = model.encode(part)
-    print(time.perf_counter() - start, flush=True)
+    print(time.perf_counter() - start, time.process_time() - work, flush=True)
     if part is texts:
         numpy.save(out, found)
 """
@@ -134,6 +135,20 @@ def environment(work: Path, base: str) -> Path:
     return python
 
 
+class Taken(NamedTuple):
+    """What encoding took: seconds by the clock, and seconds of all processors together."""
+
+    clock: float
+    work: float
+
+
+def taken(model: LanguageModel, texts: Sequence[str]) -> tuple[FloatArray, Taken]:
+    """Encode texts and return what it took."""
+    start, work = perf_counter(), process_time()
+    vectors = encode(model, texts)
+    return vectors, Taken(perf_counter() - start, process_time() - work)
+
+
 class Reference:
     """sentence-transformers in its own process, waiting to be told what to encode.
 
@@ -153,12 +168,13 @@ class Reference:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._answer()
 
-    def seconds(self, what: str) -> float:
-        """Return how long it takes to encode "all" texts, or the one of that number."""
+    def seconds(self, what: str) -> Taken:
+        """Return what it takes to encode "all" texts, or the one of that number."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{what}\n")
         self._process.stdin.flush()
-        return float(self._answer())
+        clock, work = self._answer().split()
+        return Taken(float(clock), float(work))
 
     def vectors(self) -> FloatArray:
         """Return what it made of all texts the last time."""
@@ -226,27 +242,28 @@ def compare(
     models: Mapping[str, LanguageModel], texts: Sequence[str], asked: Reference, rounds: int
 ) -> dict[str, Any]:
     """Encode everything with everybody in turns, then single texts; compare vectors with the reference's."""
-    seconds: dict[str, list[float]] = {name: [] for name in (REFERENCE_NAME, *models)}
+    times: dict[str, list[Taken]] = {name: [] for name in (REFERENCE_NAME, *models)}
     vectors: dict[str, FloatArray] = {}
     for _ in range(rounds):
-        seconds[REFERENCE_NAME].append(asked.seconds("all"))
+        times[REFERENCE_NAME].append(asked.seconds("all"))
         for name, model in models.items():
-            start = perf_counter()
-            vectors[name] = encode(model, texts)
-            seconds[name].append(perf_counter() - start)
+            vectors[name], needed = taken(model, texts)
+            times[name].append(needed)
     singles = single_texts(models, texts, asked)
     rows = np.unique(distinct_texts([normalise(text) for text in texts])[1], return_index=True)[1]
     vectors[REFERENCE_NAME] = asked.vectors()
-    best = {name: len(texts) / min(taken) for name, taken in seconds.items()}
+    least = {name: Taken(*map(min, zip(*rounds_, strict=True))) for name, rounds_ in times.items()}
+    usual = least[REFERENCE_NAME]
     return {
         name: {
-            "texts_per_second": round(best[name], 1),
-            "ratio": round(best[name] / best[REFERENCE_NAME], 3),
-            "ratios": [round(a / b, 3) for a, b in zip(seconds[REFERENCE_NAME], taken, strict=True)],
+            "texts_per_second": round(len(texts) / least[name].clock, 1),
+            "ratio": round(usual.clock / least[name].clock, 3),
+            "ratio_of_work": round(usual.work / least[name].work, 3),
+            "ratios": [round(a.clock / b.clock, 3) for a, b in zip(times[REFERENCE_NAME], own, strict=True)],
             **likeness(vectors[REFERENCE_NAME][rows], vectors[name][rows]),
             **singles[name],
         }
-        for name, taken in seconds.items()
+        for name, own in times.items()
     }
 
 
@@ -266,17 +283,15 @@ def single_texts(
     models: Mapping[str, LanguageModel], texts: Sequence[str], asked: Reference
 ) -> dict[str, dict[str, float]]:
     """Return median and 99th percentile, in ms, of encoding one text at a time, everybody in turns."""
-    taken: dict[str, list[float]] = {name: [] for name in (REFERENCE_NAME, *models)}
+    times: dict[str, list[float]] = {name: [] for name in (REFERENCE_NAME, *models)}
     for number in range(SINGLE):
         place = number % len(texts)
-        taken[REFERENCE_NAME].append(asked.seconds(str(place)))
+        times[REFERENCE_NAME].append(asked.seconds(str(place)).clock)
         for name, model in models.items():
-            start = perf_counter()
-            encode(model, [texts[place]])
-            taken[name].append(perf_counter() - start)
+            times[name].append(taken(model, [texts[place]])[1].clock)
     return {
-        name: {f"p{part}_ms": round(1000 * float(np.percentile(times, part)), 2) for part in (50, 99)}
-        for name, times in taken.items()
+        name: {f"p{part}_ms": round(1000 * float(np.percentile(own, part)), 2) for part in (50, 99)}
+        for name, own in times.items()
     }
 
 
@@ -324,6 +339,7 @@ def shown(found: Mapping[str, Any]) -> str:
             name,
             f"{line['texts_per_second']:,.0f}",
             f"{line['ratio']:.2f}",
+            f"{line['ratio_of_work']:.2f}",
             f"{line['cosine']:.5f}",
             f"{line['worst_cosine']:.5f}",
             f"{line['top10']:.4f}",
@@ -332,7 +348,7 @@ def shown(found: Mapping[str, Any]) -> str:
         ]
         for name, line in found["models"].items()
     ]
-    head = ["model", "texts/s", "ratio", "cosine", "worst", "top-10", "one p50 ms", "one p99 ms"]
+    head = ["model", "texts/s", "ratio", "by work", "cosine", "worst", "top-10", "one p50 ms", "one p99 ms"]
     bf16 = "multiplies bf16" if found["fast_bfloat16"] else "does not multiply bf16: float32 throughout"
     together = found["side_by_side"]
     return "\n".join(

@@ -8,8 +8,8 @@
 FOLDER may be any folder of tables (see evaluate.py). `quality` trains the same project with `tuning = "none"`
 and as it is configured, with the same seed, and judges both on the same choices, which neither has learned
 from. `new_items` does so with every event of a tenth of the items kept from training, and judges choices of
-new items alone. `methods` learns from the past and judges on the choices held out from it; each method runs in
-a process of its own. `speed` takes the same batches through the tuned layers alone and through a plain loop
+new items alone. `methods` learns from the past and judges on the choices held out from it, each method
+in a process of its own. `speed` takes the same batches through the tuned layers alone and a plain loop
 over all weights in float32.
 """
 

@@ -78,3 +78,5 @@ def test_what_cannot_be_attacked_ends_in_a_clear_error(
     assert "no table looks like events" in capsys.readouterr().err
     assert attack.main(["--items", "0", "--work", str(tmp_path)]) == 1
     assert "at least 1" in capsys.readouterr().err
+    assert attack.main(["--reach", "-1", "--work", str(tmp_path)]) == 1
+    assert "0 to 180" in capsys.readouterr().err

@@ -137,3 +137,11 @@ def test_numbers_that_are_not_finite_are_refused(bert: LanguageModel) -> None:
 def test_tokenizer_of_another_model_is_refused(bert: LanguageModel, minilm: LanguageModel) -> None:
     with pytest.raises(ModelError, match="do not belong together"):
         encode(replace(bert, tokenizer=minilm.tokenizer), ["running"])
+
+
+def test_control_tokens_in_a_text_are_words(minilm: LanguageModel) -> None:
+    for written in ("red shoe [SEP] blue dress", "[PAD] [PAD] red shoe", "[CLS] red [MASK] shoe"):
+        ids = tokenised(minilm, [written])[0].tolist()
+        assert not set(ids[1:-1]) & set(minilm.tokenizer.all_special_ids)
+    plain, padded_out = encode(minilm, ["red shoe", "[PAD] [PAD] [PAD] [PAD] red shoe"])
+    assert float(plain @ padded_out) < 0.999  # it is read, as words, and hides nothing

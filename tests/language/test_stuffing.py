@@ -77,10 +77,10 @@ def test_opposite_directions_leave_the_beginning() -> None:
 
 def test_angles_have_their_closed_forms() -> None:
     turn = np.array([0.0, 1e-4, 0.5, math.pi / 2, math.pi])
-    one = np.tile([1.0, 0.0], (5, 1))
-    other = np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    np.testing.assert_allclose(angles(one, other), turn, atol=1e-7)
-    np.testing.assert_array_equal(angles(one, np.zeros((5, 2))), 0.0)
+    one = np.tile(np.array([1.0, 0.0], np.float32), (5, 1))
+    other = np.stack([np.cos(turn), np.sin(turn)], axis=1).astype(np.float32)
+    np.testing.assert_allclose(angles(one, other), turn, atol=1e-6)
+    np.testing.assert_array_equal(angles(one, np.zeros((5, 2), np.float32)), 0.0)
 
 
 def test_a_beginning_is_cut_between_words() -> None:

@@ -69,7 +69,8 @@ def objectives_of(
         for objective in scenario.objectives:
             cases, labels = _labelled(lesson, objective.action, objective.loss, details.history)
             learner = Feedback(reader, lesson, details, cases, labels, objective.loss)
-            yield from _with_cases(objective.action, shares.feedback * objective.weight, learner)
+            name = f"{objective.action} by {objective.loss}"
+            yield from _with_cases(name, shares.feedback * objective.weight, learner)
     if shares.order:
         slates = _slates(lesson, details.history)
         yield from _with_cases("order", shares.order, Order(reader, lesson, details, slates))

@@ -73,14 +73,18 @@ class TextLearner(ABC):
         return math.nan if self.lesson.judge is None else -self.lesson.judge(self.reader.all())
 
     def weights(self) -> Mapping[str, Tensor]:
-        """Return copies of what learns."""
-        return {name: parameter.detach().clone() for name, parameter in self.named_parameters()}
+        """Return copies of what learns, and of what its training remembers."""
+        return {name: tensor.detach().clone() for name, tensor in self._kept()}
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Put weights back."""
         with torch.no_grad():
-            for name, parameter in self.named_parameters():
-                parameter.copy_(weights[name])
+            for name, tensor in self._kept():
+                tensor.copy_(weights[name])
+
+    def _kept(self) -> Iterator[tuple[str, Tensor]]:
+        yield from self.named_parameters()
+        yield from self.reader.memory()
 
     @abstractmethod
     def __len__(self) -> int:
@@ -266,6 +270,10 @@ class Pretraining(TextLearner):
         super().__init__(reader, lesson, settings)
         self.head = WordHead(reader.model)
         self._spoken = np.flatnonzero(reader.lengths > 2)
+
+    def embeddings(self) -> Iterable[nn.Module]:
+        """Return the embedded tokens: words are read anew each time, through every layer."""
+        return [self.reader.model.words]
 
     def __len__(self) -> int:
         return len(self._spoken)

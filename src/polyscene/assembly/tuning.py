@@ -10,7 +10,7 @@ at all.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -24,13 +24,13 @@ from polyscene.assembly.lessons import lesson_of, objectives_of
 from polyscene.assembly.objectives import Lesson, TextLearner
 from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
-from polyscene.core.settings import Settings, TuningDetails
+from polyscene.core.settings import Settings, TuningDetails, TuningMethod
 from polyscene.core.types import FloatArray
 from polyscene.language.cache import EncodingCache, encode_cached
 from polyscene.language.model import LanguageModel
 from polyscene.language.projection import Projection
 from polyscene.language.tuning.files import save_tuned
-from polyscene.language.tuning.methods import dressed, frozen_layers, marked, tuned_weights
+from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words, marked, tuned_weights
 from polyscene.language.tuning.reader import TextReader
 from polyscene.training.averaging import fit_seeds, seeds_of
 from polyscene.training.budget import Budget
@@ -86,7 +86,7 @@ class Tuned:
         """Write every scenario's small file into a run's folder."""
         for number, tuned in enumerate(self._distinct()):
             home = folder / LANGUAGE / str(number)
-            save_tuned(tuned, self.backbone, settings.language.tuning, settings.tuning, home)
+            save_tuned(tuned, self.backbone, effective_method(settings), settings.tuning, home)
 
     def facts(self) -> dict[str, Any]:
         """Return what a run's manifest says of tuning: which file is whose, and what it did."""
@@ -100,8 +100,8 @@ class Tuned:
     def notes(self) -> list[str]:
         """Return what tuning did, a sentence per scenario."""
         return [
-            f"{name}: the language model learned {outcome.weights:,} weights; on held-out choices its content "
-            f"signal went from NDCG@10 {outcome.before:.4f} to {outcome.after:.4f}"
+            f"{name}: the language model learned {outcome.weights:,} weights; on held-out choices its "
+            f"content signal went from NDCG@10 {outcome.before:.4f} to {outcome.after:.4f}"
             for name, outcome in self.outcomes.items()
             if not math.isnan(outcome.before)
         ]
@@ -143,6 +143,11 @@ def tune_language(
     return tuned
 
 
+def effective_method(settings: Settings) -> TuningMethod:
+    """Return the method; "none" where its weights get no step, and the projection learns alone."""
+    return settings.language.tuning if settings.tuning.steps else "none"
+
+
 def try_tuning(
     model: LanguageModel,
     ground: Ground,
@@ -160,6 +165,7 @@ def try_tuning(
     for names in _groups(ground, settings):
         group = _Group(model, ground, settings, names, folder, progress, reading)
         outcomes |= group.learn_early().outcomes
+        group.forget()
     return outcomes
 
 
@@ -197,7 +203,7 @@ class _Group:
         self.folder, self.progress = folder, progress
         self._kept: list[Path] = []
         self.label = names[0] if len(names) == 1 else "all scenarios"
-        method = settings.language.tuning
+        method = effective_method(settings)
         torch.manual_seed(derived(settings.seed, "tuning", self.label) % 2**31)
         self.model = dressed(model, method, self.details, self.details.steps)
         frozen = frozen_layers(self.model, method, self.details)
@@ -214,6 +220,8 @@ class _Group:
         if isinstance(self.model.projection, Projection):
             spoken = [reader.pooled[reader.lengths > 0] for reader in self.readers.values()]
             self.model.projection.measure(torch.from_numpy(np.concatenate(spoken)))
+            if self.details.words:
+                learn_words(self.model, set().union(*(reader.vocabulary for reader in self.readers.values())))
 
     def learn_early(self) -> _Early:
         """Learn from the past, and judge on what came after it."""
@@ -247,11 +255,15 @@ class _Group:
             tuned.vectors[name] = ItemVectors(early.vectors[name], final, common)
             tuned.models[name] = finished
         tuned.outcomes |= early.outcomes
-        for path in self._kept:
-            path.unlink(missing_ok=True)
+        self.forget()
         tuned.curves |= {
             f"language model, {self.label}, {phase}": curve for phase, curve in early.curves.items()
         }
+
+    def forget(self) -> None:
+        """Remove the checkpoints of what is done."""
+        for path in self._kept:
+            path.unlink(missing_ok=True)
 
     def _wanted(self) -> dict[str, int]:
         """Return the most steps of each phase."""
@@ -332,13 +344,14 @@ class _Group:
         if every is None or self.details.seeds > 1:
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
-        name = sha256(label.encode()).hexdigest()[:16]
-        self._kept.append(self.folder / f"{name}.safetensors")
-        return Checkpoints(self._kept[-1], every, self._fingerprint(learners))
+        mark = self._fingerprint(label, learners)  # in the name: what others left does no harm
+        self._kept.append(self.folder / f"{mark[:16]}.safetensors")
+        return Checkpoints(self._kept[-1], every, mark)
 
-    def _fingerprint(self, learners: Mapping[str, TextLearner]) -> str:
-        """Return what must be the same for a checkpoint to fit: model, texts and events."""
-        digest = sha256(self.model.fingerprint.encode())
+    def _fingerprint(self, label: str, learners: Mapping[str, TextLearner]) -> str:
+        """Return what must be the same for a checkpoint to fit: settings, model, texts and events."""
+        said = (self.model.fingerprint, label, self.settings.seed, self.settings.language.tuning)
+        digest = sha256(repr((*said, self.details.model_dump_json())).encode())
         for learner in learners.values():
             digest.update("\0".join(learner.reader.texts).encode())
             log = learner.lesson.log
@@ -352,15 +365,20 @@ class _Group:
 
     def _weights(self) -> dict[str, dict[str, torch.Tensor]]:
         return {
-            name: {key: p.detach().clone() for key, p in reader.every_parameter()}
+            name: {key: tensor.detach().clone() for key, tensor in _kept(reader)}
             for name, reader in self.readers.items()
         }
 
     def _put(self, weights: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
         with torch.no_grad():
             for name, reader in self.readers.items():
-                for key, parameter in reader.every_parameter():
-                    parameter.copy_(weights[name][key])
+                for key, tensor in _kept(reader):
+                    tensor.copy_(weights[name][key])
+
+
+def _kept(reader: TextReader) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from reader.every_parameter()
+    yield from reader.memory()
 
 
 def _best_step(curve: Curve) -> int:

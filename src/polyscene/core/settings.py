@@ -181,11 +181,12 @@ class TuningDetails(Strict):
     scope: Literal["scenario", "shared"] = Field("scenario", description="one model each, or one for all")
     layers: int = Field(1, ge=0, description="top: how many last layers learn; 0: the projection alone")
     projection: bool = Field(True, description="learn the map from the model's layers to item vectors")
+    words: bool = Field(True, description="learn a vector for each word of the catalogue beside it")
     rank: int = Field(8, ge=1, description="lora, adalora")
     bottleneck: int = Field(32, ge=1, description="adapter: width of the detour")
     prefix_tokens: int = Field(8, ge=1, description="prefix")
     dropout: float = Field(0.1, ge=0, lt=1)
-    projection_steps: int = Field(600, ge=0, description="first, with the model frozen")
+    projection_steps: int = Field(400, ge=0, description="first, with the model frozen")
     projection_rate: float = Field(3e-3, gt=0)
     projection_batch: int = Field(1024, ge=2, description="choices per step of the projection")
     steps: int = Field(0, ge=0, description="then, with the method's weights learning too")
@@ -391,6 +392,7 @@ def environment_keys() -> list[str]:
 
 __all__ = [
     "ALL_SIGNALS",
+    "USUAL_SIGNALS",
     "EvaluationSettings",
     "EventsSettings",
     "FusionSettings",
@@ -404,7 +406,6 @@ __all__ = [
     "TableSettings",
     "TuningDetails",
     "TuningMethod",
-    "USUAL_SIGNALS",
     "UsersSettings",
     "environment_keys",
 ]

@@ -102,6 +102,7 @@ def tokenised(model: LanguageModel, texts: Sequence[str]) -> list[IntArray]:
             max_length=model.max_tokens,
             return_attention_mask=False,
             return_token_type_ids=False,
+            split_special_tokens=True,  # "[SEP]" in a text is text
         )["input_ids"]
         tokens += [
             np.asarray(row if text else [], dtype=np.int32) for text, row in zip(chunk, ids, strict=True)

@@ -91,7 +91,11 @@ class LanguageModel:
             return forward(self.module, ids, mask, self.pooling, self.autocast)
         states = hidden_states(self.module, ids, mask, self.autocast)
         pooled = [pool(states[layer].float(), mask, self.pooling) for layer in self.projection.layers]
-        return self.projection(torch.stack(pooled, dim=1))  # type: ignore[no-any-return]
+        lengths = mask.sum(dim=1)  # (n,)
+        found: Tensor = self.projection(
+            torch.stack(pooled, dim=1), ids[mask > 0], lengths.cumsum(0) - lengths
+        )
+        return found
 
 
 def forward(

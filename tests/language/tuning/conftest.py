@@ -45,18 +45,19 @@ def read(
 
 
 def train(reader: TextReader, steps: int = 4, rate: float = 0.02) -> list[float]:
-    """Pull all texts apart for a few steps; return the losses."""
+    """Pull every text towards a direction of its own for a few steps; return the losses."""
     optimiser = torch.optim.Adam([p for _, p in reader.named_parameters()], rate)
     rows, losses = np.flatnonzero(reader.lengths > 0), []
+    names = [sum(reader.texts[row].encode()) for row in rows]
+    wanted = np.stack([np.random.default_rng(name).normal(size=reader.model.width) for name in names])
+    directions = functional.normalize(torch.from_numpy(wanted.astype(np.float32)), dim=-1)  # (n, d)
     for _ in range(steps):
         reader.train(True)
-        vectors = reader.embed(rows)  # (n, d)
-        likeness = vectors @ vectors.T / 0.1  # (n, n)
-        loss = functional.cross_entropy(likeness, torch.arange(len(rows)))
+        loss = (1.0 - (reader.embed(rows) * directions).sum(dim=1)).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         optimiser.zero_grad()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     reader.train(False)
     return losses
 
@@ -118,9 +119,9 @@ def gpt2(
     return load_model(settings_for(save_gpt2(llama_folder, tmp_path_factory.mktemp("gpt2"))))
 
 
-@pytest.fixture(params=["encoder", "decoder", "gpt2"])
+@pytest.fixture(params=["encoder", "decoder"])
 def backbone(request: pytest.FixtureRequest) -> LanguageModel:
-    """Every shape of language model in turn; whoever tunes one must leave it as it was."""
+    """Both kinds of language model in turn; whoever tunes one must leave it as it was."""
     found: LanguageModel = request.getfixturevalue(request.param)
     return found
 

@@ -62,7 +62,8 @@ def test_learning_moves_the_vectors_and_never_the_backbone(
     before, plain = state(backbone), encode(backbone, tuning_texts)
     reader = reading(backbone, method)
     start = reader.all()
-    trained(reader)
+    losses = trained(reader)
+    assert losses[-1] < losses[0]
     assert np.abs(reader.all() - start).max() > 1e-3
     assert all(torch.equal(tensor, before[name]) for name, tensor in backbone.module.state_dict().items())
     np.testing.assert_array_equal(encode(backbone, tuning_texts), plain)
@@ -127,7 +128,9 @@ def test_lora_costs_its_rank_at_both_ends_of_every_linear_part(encoder: Language
 
 
 def test_lora_reaches_the_turned_layers_of_gpt2(gpt2: LanguageModel, sized: Sized) -> None:
-    found = learning(dressed(gpt2, "lora", sized(rank=3)))
+    model = dressed(gpt2, "lora", sized(rank=3))
+    np.testing.assert_allclose(encode(model, ["red shoe"]), encode(gpt2, ["red shoe"]), atol=1e-6)
+    found = learning(model)
     ends = (16 + 48) + (16 + 16) + 2 * (16 + 64)  # query, key and value together, output; up, down
     assert sum(p.numel() for p in found.values()) == 3 * 2 * ends
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -19,6 +19,7 @@ from polyscene.language.model import LanguageModel
 from polyscene.language.tuning.methods import dressed, load_weights, marked, tuned_weights
 
 WEIGHTS, FACTS = "tuned.safetensors", "tuned.json"
+METHOD: TypeAdapter[TuningMethod] = TypeAdapter(TuningMethod)
 
 
 def save_tuned(
@@ -39,7 +40,7 @@ def load_tuned(backbone: LanguageModel, folder: Path) -> LanguageModel:
     """
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        method, settings = facts["method"], TuningDetails(**facts["settings"])
+        method, settings = METHOD.validate_python(facts["method"]), TuningDetails(**facts["settings"])
         weights = load_file(folder / WEIGHTS)
     except (OSError, ValueError, KeyError, TypeError, ValidationError, SafetensorError) as error:
         raise ModelError(
@@ -49,6 +50,11 @@ def load_tuned(backbone: LanguageModel, folder: Path) -> LanguageModel:
         raise ModelError(
             f"expected weights tuned over the language model {shown(backbone.name)}, found others in "
             f"{shown(str(folder), 200)}; name the model that they were tuned over, or tune again"
+        )
+    if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
+        raise ModelError(
+            f"expected finite tuned weights in {shown(str(folder), 200)}, found some that are not finite; "
+            "tune again"
         )
     worn = dressed(backbone, method, settings)
     load_weights(worn, weights)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -22,11 +22,12 @@ from polyscene.core.errors import ModelError, shown
 from polyscene.core.settings import TuningDetails, TuningMethod
 from polyscene.language.compression.anatomy import stack
 from polyscene.language.model import LanguageModel
-from polyscene.language.projection import Projection, spread_layers
+from polyscene.language.projection import Projection, Words, spread_layers
 from polyscene.language.tuning import ranks
 from polyscene.language.tuning.adapters import insert_adapters
 
 PROJECTION = "projection."
+WORDS = "projection.words.table.weight"
 NOTHING_FROZEN = -1
 """In the count of frozen layers: not even the embedded tokens stay."""
 
@@ -81,6 +82,9 @@ def shared_copy(module: nn.Module) -> nn.Module:
 
 def tuned_weights(model: LanguageModel) -> dict[str, Tensor]:
     """Return copies of the weights that learn, and of the projection, by name."""
+    budget = getattr(model.module, ranks.NAME, None)
+    if isinstance(budget, ranks.RankBudget):
+        budget.prune()
     found = {name: p.detach().clone() for name, p in _learning(model.module).items()}
     if model.projection is not None:
         found |= {PROJECTION + name: t.detach().clone() for name, t in model.projection.state_dict().items()}
@@ -94,6 +98,8 @@ def load_weights(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
         ModelError: they belong to another method, size or architecture.
     """
     slots: dict[str, Tensor] = dict(_learning(model.module))
+    if isinstance(model.projection, Projection) and WORDS in weights:
+        learn_words(model, len(weights[WORDS]) - 1)
     if model.projection is not None:
         slots |= {PROJECTION + name: tensor for name, tensor in model.projection.state_dict().items()}
     wrong = sorted(slots.keys() ^ weights.keys()) or [
@@ -107,6 +113,15 @@ def load_weights(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         for name, slot in slots.items():
             slot.copy_(weights[name])
+
+
+def learn_words(model: LanguageModel, known: Collection[int] | int) -> None:
+    """Give words a vector of their own beside the projection: the ids `known`, or so many to be loaded."""
+    if isinstance(model.projection, Projection):
+        made = Words(
+            model.words.num_embeddings, known if isinstance(known, int) else list(known), model.width
+        )
+        model.projection.words = made.to(model.device)
 
 
 def marked(model: LanguageModel) -> LanguageModel:

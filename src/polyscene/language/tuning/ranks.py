@@ -71,9 +71,13 @@ class RankBudget(nn.Module):
         return torch.cat(found)
 
     def _begin(self, worn: nn.Module, given: object) -> None:
-        """Prune what the last step moved; see whether another step begins."""
+        """See whether another step begins; prune what the last one moved."""
         if worn.training and self._weights[0].grad is None:
             self._fresh, self._waiting = True, {id(weight) for weight in self._weights}
+        self.prune()
+
+    def prune(self) -> None:
+        """Set the triplets that do not stand to 0; the step after their fall has moved them."""
         stands = self.standing.split([len(values) for values, _, _ in self._triplets])
         with torch.no_grad():
             for (values, _, _), some in zip(self._triplets, stands, strict=True):

@@ -22,6 +22,7 @@ from polyscene.language.encoding import DEFAULT_BATCH_TOKENS, padded, token_batc
 from polyscene.language.hostile import normalise
 from polyscene.language.model import LanguageModel, hidden_states
 from polyscene.language.pooling import pool
+from polyscene.language.tuning import ranks
 from polyscene.language.tuning.upper import answers_in_tuples, upper_states
 
 IN_MEMORY = 2**30
@@ -57,6 +58,7 @@ class TextReader:
         self.entrance = nn.Identity()  # what the first layer that learns reads passes through here
         self._tuples = answers_in_tuples(model)
         self._offsets = np.concatenate([[0], np.cumsum(self.lengths)])
+        self._flat = np.concatenate([*self.tokens, np.zeros(0, np.int32)]).astype(np.int64)  # (m,)
         depth = len(stack(model.module))
         self.layers = model.projection.layers if model.projection is not None else (depth,)
         self._kept = [place for place, layer in enumerate(self.layers) if layer <= frozen]
@@ -85,6 +87,13 @@ class TextReader:
         self.resting = resting
         yield from found
 
+    def memory(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield what a training remembers of the weights beside them: AdaLoRA's budget, elsewhere nothing."""
+        budget = getattr(self.model.module, ranks.NAME, None)
+        if isinstance(budget, ranks.RankBudget):
+            for name, buffer in budget.named_buffers():
+                yield f"{ranks.NAME}.{name}", buffer
+
     def embeddings(self) -> Iterable[nn.Module]:
         """Return where an adversary may push: before the first layer that learns, or the embedded tokens."""
         if self.frozen > 0:
@@ -100,13 +109,14 @@ class TextReader:
     def embed(self, rows: LongArray) -> Tensor:
         """Return (b, d) unit vectors of the named texts, with gradients; 0 where a text has no token."""
         rows = np.asarray(rows, dtype=np.int64)
-        if self.resting:
-            return self._projected(torch.from_numpy(self._pooled[rows]).to(self.model.device))
-        order = np.argsort(self.lengths[rows], kind="stable")[::-1]  # longest first
-        parts = [self._upper(rows[places]) for places in self._portions(rows, order)]
-        pooled = torch.cat(parts)[torch.from_numpy(np.argsort(order))]  # (b, L, width)
+        if self.resting or not self._live:
+            pooled = torch.from_numpy(self._pooled[rows]).to(self.model.device)  # (b, L, width)
+        else:
+            order = np.argsort(self.lengths[rows], kind="stable")[::-1]  # longest first
+            parts = [self._upper(rows[places]) for places in self._portions(rows, order)]
+            pooled = torch.cat(parts)[torch.from_numpy(np.argsort(order))]
         spoken = torch.from_numpy(self.lengths[rows] > 0).to(pooled.device)  # (b,)
-        return self._projected(pooled) * spoken[:, None]
+        return self._projected(pooled, rows) * spoken[:, None]
 
     def all(self) -> FloatArray:
         """Return (n, d) vectors of all texts as the model reads them now, without dropout or gradients."""
@@ -122,6 +132,11 @@ class TextReader:
         return vectors
 
     @property
+    def vocabulary(self) -> set[int]:
+        """Return the token ids that stand for words in these texts."""
+        return {int(token) for token in np.unique(self._flat)} - set(self.model.tokenizer.all_special_ids)
+
+    @property
     def pooled(self) -> FloatArray:
         """Return (n, L, width) pooled layers as the first reading found them."""
         return self._pooled
@@ -130,10 +145,14 @@ class TextReader:
     def _dimension(self) -> int:
         return self.model.dimension if self.model.projection is None else self.model.projection.dimension
 
-    def _projected(self, pooled: Tensor) -> Tensor:
+    def _projected(self, pooled: Tensor, rows: LongArray) -> Tensor:
         if self.model.projection is None:
             return functional.normalize(pooled[:, 0], dim=-1)
-        projected: Tensor = self.model.projection(pooled)
+        lengths = self.lengths[rows]
+        starts = np.cumsum(lengths) - lengths
+        at = np.arange(lengths.sum()) + np.repeat(self._offsets[rows] - starts, lengths)
+        given = (torch.from_numpy(part).to(pooled.device) for part in (self._flat[at], starts))
+        projected: Tensor = self.model.projection(pooled, *given)
         return projected
 
     def _portions(self, rows: LongArray, order: LongArray) -> Iterator[LongArray]:
@@ -180,7 +199,8 @@ class TextReader:
         shape = (max(int(self._offsets[-1]), 1), self.model.width)
         if 2 * shape[0] * shape[1] <= IN_MEMORY:
             return np.zeros(shape, np.float16)
-        return np.memmap(tempfile.TemporaryFile(), np.float16, "w+", shape=shape)
+        with tempfile.TemporaryFile() as file:  # the map keeps what it needs of it
+            return np.memmap(file, np.float16, "w+", shape=shape)
 
     def _read(self, progress: Progress) -> None:
         """Read every text once as the model is now; keep what cannot change."""
