@@ -6,6 +6,7 @@ Beside it two language models that are small enough to be tuned in a moment.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -69,7 +70,7 @@ def _save_model(folder: Path, decoder: bool) -> Path:
     )
     fast.save_pretrained(folder)
     torch.manual_seed(0)
-    sizes = {
+    sizes: dict[str, Any] = {
         "vocab_size": len(fast),
         "hidden_size": 16,
         "num_hidden_layers": 2,

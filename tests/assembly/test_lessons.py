@@ -58,8 +58,9 @@ def assert_same_log(one: EventLog, other: EventLog) -> None:
 
 def vectors_of(ground: Ground, name: str, seed: int = 0) -> FloatArray:
     n = len(ground.dataset.scenarios[name].catalogue)
-    found = np.random.default_rng(seed).normal(size=(n, 8)).astype(np.float32)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+    found: FloatArray = np.random.default_rng(seed).normal(size=(n, 8)).astype(np.float32)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    return found
 
 
 @pytest.mark.parametrize("name", NAMES)

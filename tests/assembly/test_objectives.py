@@ -111,7 +111,8 @@ def reader(model: LanguageModel) -> TextReader:
 
 
 def unit(rows: FloatArray) -> FloatArray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
+    found: FloatArray = rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
+    return found
 
 
 def profile(past: list[int], vectors: FloatArray) -> FloatArray:
@@ -134,7 +135,7 @@ def test_co_engagement_is_the_corrected_contrast_of_the_batch(reader: TextReader
     learner = CoEngagement(reader, lesson_of(log), details(temperature=0.2))
     batch = one_batch(learner)
     assert isinstance(batch, Choices)
-    vectors = reader.all().astype(np.float64)
+    vectors = reader.all()
     counts = np.bincount(log.item, minlength=len(TEXTS)) + 1.0
     log_q = np.log(counts / counts.sum())
     chosen = {user: set(log.item[log.user == user].tolist()) for user in range(4)}

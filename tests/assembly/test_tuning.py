@@ -27,7 +27,7 @@ from polyscene.assembly.run import Run
 from polyscene.assembly.storage import MANIFEST
 from polyscene.assembly.tuning import LANGUAGE, PROJECTION, Tuned, try_tuning, tune_language
 from polyscene.core.progress import Silent
-from polyscene.core.settings import Settings, TuningMethod
+from polyscene.core.settings import Settings, TuningDetails, TuningMethod
 from polyscene.core.types import FloatArray
 from polyscene.data.schema import Dataset, Part
 from polyscene.data.splits import mask_of
@@ -35,9 +35,13 @@ from polyscene.language.cache import EncodingCache
 from polyscene.language.encoding import encode
 from polyscene.language.model import LanguageModel, load_model
 from polyscene.language.tuning.files import FACTS, WEIGHTS, load_tuned
+from polyscene.language.tuning.methods import PLACES
+from polyscene.recommenders.content import Content
+from polyscene.training import loop
 
 METHODS: tuple[TuningMethod, ...] = get_args(TuningMethod)
 NAMES = ("shop", "news", "video")
+MEAN = "projection.mean"
 BRIEF = {"projection_steps": 8, "projection_batch": 64, "steps": 6, "batch": 32, "validations": 2}
 SMALL = {"rank": 2, "bottleneck": 4, "prefix_tokens": 2}
 
@@ -127,7 +131,7 @@ def test_the_manifest_says_what_tuning_did(finished: tuple[Project, Run]) -> Non
         file = run.folder / LANGUAGE / str(number) / WEIGHTS
         assert told[name]["size"] <= file.stat().st_size < 2 * told[name]["size"] + 4000
         tensors = load_file(file)
-        learned = sum(t.numel() for key, t in tensors.items() if key != "projection.mean")
+        learned = sum(t.numel() for key, t in tensors.items() if key not in (MEAN, PLACES))
         assert told[name]["weights"] == learned
 
 
@@ -146,7 +150,7 @@ def test_the_small_files_make_the_vectors_of_the_run(finished: tuple[Project, Ru
     for number, name in enumerate(NAMES):
         model = load_tuned(backbone, run.folder / LANGUAGE / str(number))
         place = run.system.places[name]
-        content = next(signal for signal in place.fusion.signals if signal and signal.name == "content")
+        content = next(signal for signal in place.fusion.signals if type(signal) is Content)
         vectors = encode(model, project.dataset.scenarios[name].catalogue.text)
         shifted = vectors - vectors.mean(axis=0)
         shifted /= np.linalg.norm(shifted, axis=1, keepdims=True)
@@ -200,6 +204,20 @@ def test_every_method_learns_with_an_adversary(village: Village, method: TuningM
     assert found.weights > 0
     assert found.after >= found.before
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.module.state_dict().items())
+
+
+@pytest.mark.parametrize("method", ["top", "lora"])
+@pytest.mark.parametrize(
+    "optimiser",
+    [{"precision": "bfloat16"}, {"optimiser": "adafactor", "accumulation": 2}, {"optimiser": "sgd"}],
+)
+def test_every_way_of_moving_weights_can_be_chosen(
+    village: Village, method: TuningMethod, optimiser: dict[str, Any]
+) -> None:
+    project = village(method, optimiser=optimiser, projection_steps=2, steps=3)
+    model, ground, settings = alone(project)
+    found = try_tuning(model, ground, settings, project.base, Silent())["shop"]
+    assert found.after >= found.before > 0
 
 
 @pytest.mark.parametrize(
@@ -276,11 +294,11 @@ def test_what_helps_nobody_is_not_kept(village: Village, monkeypatch: pytest.Mon
     model, ground, settings = alone(project)
     frozen = encode(model, ground.dataset.scenarios["shop"].catalogue.text)
 
-    def stubborn(*given: Any, early: bool) -> Lesson:
+    def stubborn(ground: Ground, name: str, details: TuningDetails, early: bool) -> Lesson:
         def judge(vectors: FloatArray) -> float:
             return 1.0 - float(np.abs(vectors - frozen).max())
 
-        return replace(lesson_of(*given, early=early), judge=judge if early else None)
+        return replace(lesson_of(ground, name, details, early), judge=judge if early else None)
 
     monkeypatch.setattr(tuning, "lesson_of", stubborn)
     found = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())
@@ -345,8 +363,8 @@ def test_without_anything_held_out_the_last_weights_are_kept(
     project = village()
     model, ground, settings = alone(project)
 
-    def unjudged(*given: Any, early: bool) -> Lesson:
-        return replace(lesson_of(*given, early=early), judge=None)
+    def unjudged(ground: Ground, name: str, details: TuningDetails, early: bool) -> Lesson:
+        return replace(lesson_of(ground, name, details, early), judge=None)
 
     monkeypatch.setattr(tuning, "lesson_of", unjudged)
     found = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())
@@ -374,10 +392,50 @@ def test_records_are_kept_beside_the_runs(village: Village) -> None:
     assert {"loss", "validation"} <= {line["name"] for line in lines}
 
 
+def shop_of(project: Project) -> Project:
+    """Return the project with its shop and one signal alone."""
+    scenarios = {"shop": project.settings.scenarios["shop"].model_copy(update={"signals": ["content"]})}
+    project.settings = project.settings.model_copy(update={"scenarios": scenarios})
+    return project
+
+
+def trained_shop(project: Project) -> dict[str, torch.Tensor]:
+    """Train the shop and return its tuned weights."""
+    return load_file(shop_of(project).train().folder / LANGUAGE / "0" / WEIGHTS)
+
+
+def left_over(project: Project) -> list[Path]:
+    return list((project.runs_folder / UNFINISHED).glob("*.safetensors"))
+
+
+def interrupted(project: Project, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train the shop until so many steps of the language model were taken."""
+    step, taken = loop._Training._step, 0
+
+    def counted(self: Any, advance: Any) -> None:
+        nonlocal taken
+        step(self, advance)
+        taken += 1
+        if taken == steps:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop._Training, "_step", counted)
+        with pytest.raises(KeyboardInterrupt):
+            shop_of(project).train()
+    assert left_over(project)
+
+
+def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
+
+
 KILL = """
 import os, signal, sys
-from pathlib import Path
 from polyscene.assembly.project import Project
+from polyscene.recommenders.content import Content
 from polyscene.training import loop
 
 left = int(sys.argv[2])
@@ -396,40 +454,36 @@ scenarios = {"shop": project.settings.scenarios["shop"].model_copy(update={"sign
 project.settings = project.settings.model_copy(update={"scenarios": scenarios})
 project.train()
 """
-"""Trains one scenario and kills itself after so many steps of the language model."""
+"""Trains the shop and kills itself after so many steps of the language model."""
 
 
-def trained_shop(project: Project) -> dict[str, torch.Tensor]:
-    """Train one scenario as the child does and return its tuned weights."""
-    scenarios = {"shop": project.settings.scenarios["shop"].model_copy(update={"signals": ["content"]})}
-    project.settings = project.settings.model_copy(update={"scenarios": scenarios})
-    return load_file(project.train().folder / LANGUAGE / "0" / WEIGHTS)
+def test_a_killed_training_goes_on_to_the_same_weights(village: Village) -> None:
+    whole = trained_shop(village(home="whole", checkpoint_steps=3))
+    project = village(home="killed", checkpoint_steps=3)
+    command = [sys.executable, "-c", KILL, str(project.base / project.config), "13"]
+    assert subprocess.run(command, check=False, timeout=120).returncode == -signal.SIGKILL
+    assert left_over(project)
+    assert not project.runs()
+    assert_same(trained_shop(project), whole)
+    assert not left_over(project)
 
 
-@pytest.mark.parametrize(
-    ("method", "dies_after"), [("top", 5), ("top", 12), ("adalora", 13)], ids=["early", "late", "ranks"]
-)
-def test_a_killed_training_goes_on_to_the_same_weights(
-    village: Village, method: TuningMethod, dies_after: int
+@pytest.mark.parametrize("method", ["lora", "adalora"])
+def test_an_interrupted_training_goes_on_to_the_same_weights(
+    village: Village, method: TuningMethod, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = trained_shop(village(method, home="whole", checkpoint_steps=3))
-    project = village(method, home="killed", checkpoint_steps=3)
-    command = [sys.executable, "-c", KILL, str(project.base / project.config), str(dies_after)]
-    assert subprocess.run(command, check=False, timeout=120).returncode == -signal.SIGKILL
-    left = list((project.runs_folder / UNFINISHED).glob("*.safetensors"))
-    assert left
-    assert not project.runs()
-    resumed = trained_shop(project)
-    assert resumed.keys() == whole.keys()
-    assert all(torch.equal(tensor, whole[name]) for name, tensor in resumed.items())
-    assert not list((project.runs_folder / UNFINISHED).glob("*.safetensors"))
+    for steps in (5, 13):
+        project = village(method, home=f"interrupted {steps}", checkpoint_steps=3)
+        interrupted(project, steps, monkeypatch)
+        assert_same(trained_shop(project), whole)
 
 
-def test_other_settings_start_anew(village: Village) -> None:
+def test_other_settings_start_anew(village: Village, monkeypatch: pytest.MonkeyPatch) -> None:
     project = village(checkpoint_steps=3)
-    command = [sys.executable, "-c", KILL, str(project.base / project.config), "5"]
-    assert subprocess.run(command, check=False, timeout=120).returncode == -signal.SIGKILL
-    configured(project.base / project.config, {"tuning": {"temperature": 0.5}})
-    resumed = trained_shop(Project.open(project.base / project.config))
+    interrupted(project, 5, monkeypatch)
+    project.settings = project.settings.model_copy(
+        update={"tuning": project.settings.tuning.model_copy(update={"temperature": 0.5})}
+    )
     fresh = trained_shop(village(home="fresh", checkpoint_steps=3, temperature=0.5))
-    assert all(torch.equal(tensor, fresh[name]) for name, tensor in resumed.items())
+    assert_same(trained_shop(project), fresh)

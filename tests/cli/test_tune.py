@@ -72,7 +72,7 @@ def test_an_interruption_shows_the_best_so_far(
 def test_what_cannot_be_searched_is_an_error(typed: Typed, config: Path, learning: Path) -> None:
     assert 'tuning = "none"' in typed("tune", "--config", config, code=2).stderr
     assert "--minutes" in typed("tune", "--config", learning, "--minutes", 0, code=2).output
-    short = typed("tune", "--config", learning, "--minutes", 0.01, "--seed", 6, code=2)
+    short = typed("tune", "--config", learning, "--minutes", 1e-6, "--seed", 6, code=2)
     assert "the time is too short" in short.stderr
 
 

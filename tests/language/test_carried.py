@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,8 +19,11 @@ def test_carried_model_is_the_published_one() -> None:
 
 
 def test_finding_it_does_not_import_sentence_transformers() -> None:
-    carried_folder()
-    assert "sentence_transformers" not in sys.modules
+    code = (
+        "import sys; from polyscene.language.carried import carried_folder; carried_folder(); "
+        "sys.exit('sentence_transformers' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_other_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

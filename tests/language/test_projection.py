@@ -88,7 +88,7 @@ def test_the_mean_itself_has_no_direction_and_no_slope() -> None:
     rows, projection = pooled(4, 2, 6)[:1].repeat(3, 1, 1).requires_grad_(), Projection((1, 0), 6)
     projection.measure(rows.detach())
     found = read(projection, rows)
-    found.sum().backward()
+    found.sum().backward()  # type: ignore[no-untyped-call]
     assert not found.any()
     assert rows.grad is not None
     assert torch.isfinite(rows.grad).all()

@@ -278,7 +278,7 @@ class _Group:
             for reader in self.readers.values():
                 reader.resting = phase == PROJECTION
             learners, shares = self._learners(lessons)
-            if learners:
+            if learners and any(True for reader in self.readers.values() for _ in reader.named_parameters()):
                 per_epoch = sum(max(len(learner) // learner.batch_size, 1) for learner in learners.values())
                 budget = Budget(min(most, self.details.epochs * per_epoch), minutes=self.details.minutes)
                 curves[phase] = self._phase(learners, shares, phase, budget, what)

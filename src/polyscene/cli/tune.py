@@ -19,7 +19,7 @@ TUNED = "tuned.toml"
 """Beside the runs: the best settings, fit to be copied into the configuration."""
 OBJECTIVE = "mean over the scenarios of the content signal's NDCG@10 on held-out choices"
 
-Minutes = Annotated[float, typer.Option("--minutes", min=0.01, help="How long to search.")]
+Minutes = Annotated[float, typer.Option("--minutes", min=1e-6, help="How long to search.")]
 Trials = Annotated[int | None, typer.Option("--trials", min=1, help="Make at most so many trials.")]
 Weights = Annotated[
     bool,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from transformers import AutoTokenizer, BertConfig, BertModel, GPT2Config, GPT2M
 from polyscene.core.settings import LanguageSettings, TuningDetails, TuningMethod
 from polyscene.language.model import LanguageModel, load_model
 from polyscene.language.quiet import quiet
-from polyscene.language.tuning.methods import dressed, frozen_layers
+from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words
 from polyscene.language.tuning.reader import TextReader
 
-SIZES = {"rank": 4, "bottleneck": 3, "prefix_tokens": 2, "dropout": 0.0}
+SIZES = {"rank": 4, "bottleneck": 3, "prefix_tokens": 2, "dropout": 0.0, "words": False}
 TEXTS = (
     "red shoe",
     "the blue dress for women",
@@ -41,7 +42,10 @@ def read(
     torch.manual_seed(3)
     settings = details(**changes)
     model = dressed(backbone, method, settings, 8)
-    return TextReader(model, list(texts), frozen_layers(model, method, settings), 48)  # type: ignore[call-overload]
+    reader = TextReader(model, list(texts), frozen_layers(model, method, settings), 48)  # type: ignore[call-overload]
+    if settings.words:
+        learn_words(model, reader.vocabulary)
+    return reader
 
 
 def train(reader: TextReader, steps: int = 4, rate: float = 0.02) -> list[float]:
@@ -88,8 +92,8 @@ def save_gpt2(source: Path, folder: Path) -> Path:
     tokenizer = AutoTokenizer.from_pretrained(source)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(2)
-    ends = {"bos_token_id": 0, "eos_token_id": 1}
-    config = GPT2Config(vocab_size=len(tokenizer), n_embd=16, n_layer=2, n_head=2, n_positions=64, **ends)
+    sizes: dict[str, Any] = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 64}
+    config = GPT2Config(vocab_size=len(tokenizer), bos_token_id=0, eos_token_id=1, **sizes)
     with quiet():
         GPT2Model(config).save_pretrained(folder)
     return folder

@@ -46,13 +46,15 @@ def test_a_model_comes_back_over_a_backbone_that_was_loaded_anew(
     tuning_texts: list[str],
     tmp_path: Path,
 ) -> None:
-    reader = reading(backbone, method)
+    reader = reading(backbone, method, dropout=0.5, words=True)
     trained(reader)
     tuned = marked(reader.model)
-    save_tuned(tuned, backbone, method, sized(), tmp_path / "shop")
+    save_tuned(tuned, backbone, method, sized(dropout=0.5), tmp_path / "shop")
     again = load_tuned(load_model(settings_for(backbone.name)), tmp_path / "shop")
     assert again.fingerprint == tuned.fingerprint
-    np.testing.assert_array_equal(encode(again, tuning_texts), encode(tuned, tuning_texts))
+    found = encode(again, tuning_texts)
+    np.testing.assert_array_equal(found, encode(tuned, tuning_texts))
+    np.testing.assert_array_equal(found, encode(again, tuning_texts))  # nothing is left out at random
 
 
 def test_the_file_is_smaller_than_the_backbone(saved: Path, encoder: LanguageModel) -> None:
@@ -128,6 +130,38 @@ def test_weights_of_other_sizes_are_refused(
     damage(saved)
     with pytest.raises(ModelError, match="expected the tuned weights of a model of this method and size"):
         load_tuned(encoder, saved)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("table.weight", torch.zeros(())),
+        ("table.weight", torch.zeros(0, 16)),
+        ("table.weight", torch.zeros(3, 5)),
+        ("places", torch.full((49,), 99, dtype=torch.int32)),
+        ("places", torch.full((49,), -1, dtype=torch.int32)),
+        ("places", torch.zeros(49)),
+        ("places", None),
+    ],
+)
+def test_words_that_do_not_fit_are_refused(
+    encoder: LanguageModel,
+    reading: Reading,
+    sized: Sized,
+    tmp_path: Path,
+    key: str,
+    value: torch.Tensor | None,
+) -> None:
+    reader = reading(encoder, "none", words=True)
+    save_tuned(reader.model, encoder, "none", sized(), tmp_path)
+    load_tuned(encoder, tmp_path)
+    weights = load_file(tmp_path / WEIGHTS)
+    name = f"projection.words.{key}"
+    assert len(encoder.tokenizer) == len(weights["projection.words.places"]) == 49
+    others = {other: tensor for other, tensor in weights.items() if other != name}
+    save_file(others if value is None else others | {name: value}, tmp_path / WEIGHTS)
+    with pytest.raises(ModelError, match="expected the tuned weights of a model of this method and size"):
+        load_tuned(encoder, tmp_path)
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])

@@ -34,7 +34,7 @@ def test_reader_says_what_the_whole_model_says(
     trained: Trained,
     tuning_texts: list[str],
 ) -> None:
-    reader = reading(backbone, "top", layers=layers, projection=projection)
+    reader = reading(backbone, "top", layers=layers, projection=projection, words=projection)
     if layers or projection:
         trained(reader)
     found = reader.all()
@@ -51,7 +51,7 @@ def test_reader_of_a_model_that_keeps_nothing_is_exact(
     trained: Trained,
     tuning_texts: list[str],
 ) -> None:
-    reader = reading(backbone, method)
+    reader = reading(backbone, method, words=True)
     trained(reader, steps=1)
     np.testing.assert_allclose(reader.all(), encode(marked(reader.model), tuning_texts), atol=1e-5)
 
@@ -75,7 +75,7 @@ def test_rows_come_back_as_they_were_asked_for(
 def test_gradients_are_those_of_the_whole_model(
     backbone: LanguageModel, layers: int, reading: Reading, tuning_texts: list[str]
 ) -> None:
-    reader = reading(backbone, "top", layers=layers)
+    reader = reading(backbone, "top", layers=layers, words=True)
     rows = np.flatnonzero(reader.lengths > 0)
     wanted = torch.from_numpy(np.random.default_rng(0).normal(size=(len(rows), 16)).astype(np.float32))
     (reader.embed(rows) * wanted).sum().backward()  # type: ignore[no-untyped-call]
@@ -85,7 +85,7 @@ def test_gradients_are_those_of_the_whole_model(
     (reader.model.embed(ids, there) * wanted).sum().backward()  # type: ignore[no-untyped-call]
     plain = _gradients(reader)
     assert found.keys() == plain.keys()
-    assert any(name.startswith("projection.") for name in found)
+    assert {"projection.linear.weight", "projection.words.table.weight"} < found.keys()
     for name, gradient in plain.items():
         scale = float(gradient.abs().max())
         torch.testing.assert_close(found[name], gradient, atol=0.01 * scale + 1e-6, rtol=0.0)
@@ -148,6 +148,13 @@ def test_first_reading_keeps_the_pooled_layers(encoder: LanguageModel, reading: 
         wanted = [pool(states[layer], torch.ones_like(ids), encoder.pooling)[0] for layer in reader.layers]
     np.testing.assert_allclose(reader.pooled[row], torch.stack(wanted).numpy(), atol=1e-5)
     assert not reader.pooled[2].any()
+
+
+def test_the_vocabulary_is_what_the_texts_are_made_of(backbone: LanguageModel, reading: Reading) -> None:
+    reader = reading(backbone, "none", ["red shoe", "", "shoe"])
+    special = set(backbone.tokenizer.all_special_ids)
+    assert reader.vocabulary == {int(token) for row in reader.tokens for token in row} - special
+    assert reader.vocabulary
 
 
 def test_activations_may_lie_in_a_file(

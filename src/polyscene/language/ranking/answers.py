@@ -80,9 +80,9 @@ class AnswerModel:
         return np.asarray(np.logaddexp.reduce(one, axis=1) - np.logaddexp.reduce(other, axis=1))
 
     def _tokens(self, text: str, special: bool = False) -> IntArray:
-        ids = self.tokenizer(
-            text, add_special_tokens=special, split_special_tokens=True, verbose=False
-        )["input_ids"]
+        ids = self.tokenizer(text, add_special_tokens=special, split_special_tokens=True, verbose=False)[
+            "input_ids"
+        ]
         begin = self.tokenizer.bos_token_id
         if special and begin is not None and ids[:1] != [begin]:
             ids = [begin, *ids]  # the first word is foretold from something

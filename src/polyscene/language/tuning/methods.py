@@ -27,7 +27,7 @@ from polyscene.language.tuning import ranks
 from polyscene.language.tuning.adapters import insert_adapters
 
 PROJECTION = "projection."
-WORDS = "projection.words.table.weight"
+WORDS, PLACES = "projection.words.table.weight", "projection.words.places"
 NOTHING_FROZEN = -1
 """In the count of frozen layers: not even the embedded tokens stay."""
 
@@ -58,9 +58,9 @@ def dressed(
     projection = None
     if settings.projection:
         projection = Projection(spread_layers(len(stack(module))), model.width, settings.dropout)
-        projection.to(model.device)
+        projection.to(model.device).eval()
     longest = _shorter(model, settings.prefix_tokens) if method == "prefix" else model.max_tokens
-    return replace(model, module=module, projection=projection, max_tokens=longest)
+    return replace(model, module=module.eval(), projection=projection, max_tokens=longest)
 
 
 def frozen_layers(model: LanguageModel, method: TuningMethod, settings: TuningDetails) -> int:
@@ -98,13 +98,18 @@ def load_weights(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
         ModelError: they belong to another method, size or architecture.
     """
     slots: dict[str, Tensor] = dict(_learning(model.module))
-    if isinstance(model.projection, Projection) and WORDS in weights:
-        learn_words(model, len(weights[WORDS]) - 1)
+    table = weights.get(WORDS)
+    if isinstance(model.projection, Projection) and table is not None and table.ndim == 2 and len(table):
+        learn_words(model, len(table) - 1)
     if model.projection is not None:
         slots |= {PROJECTION + name: tensor for name, tensor in model.projection.state_dict().items()}
     wrong = sorted(slots.keys() ^ weights.keys()) or [
-        name for name, slot in slots.items() if slot.shape != weights[name].shape
+        name
+        for name, slot in slots.items()
+        if slot.shape != weights[name].shape or slot.is_floating_point() != weights[name].is_floating_point()
     ]
+    if not wrong and table is not None and not _within(weights[PLACES], len(table)):
+        wrong = [PLACES]
     if wrong:
         raise ModelError(
             f"expected the tuned weights of a model of this method and size, found that {len(wrong)} differ, "
@@ -115,13 +120,17 @@ def load_weights(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
             slot.copy_(weights[name])
 
 
+def _within(places: Tensor, rows: int) -> bool:
+    return bool(((places >= 0) & (places < rows)).all())
+
+
 def learn_words(model: LanguageModel, known: Collection[int] | int) -> None:
     """Give words a vector of their own beside the projection: the ids `known`, or so many to be loaded."""
     if isinstance(model.projection, Projection):
         made = Words(
             model.words.num_embeddings, known if isinstance(known, int) else list(known), model.width
         )
-        model.projection.words = made.to(model.device)
+        model.projection.words = made.to(model.device).eval()
 
 
 def marked(model: LanguageModel) -> LanguageModel:

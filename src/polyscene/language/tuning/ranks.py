@@ -53,7 +53,7 @@ class RankBudget(nn.Module):
         self._waiting: set[int] = set()
         worn.register_forward_pre_hook(self._begin)
         for weight in self._weights:
-            weight.register_post_accumulate_grad_hook(self._arrived)
+            weight.register_post_accumulate_grad_hook(self._arrived)  # type: ignore[no-untyped-call]
 
     def budget(self, step: int) -> int:
         """Return how many triplets stand after a step."""
@@ -63,7 +63,7 @@ class RankBudget(nn.Module):
 
     def importance(self) -> Tensor:
         """Return (T,) of every triplet."""
-        parts = iter((self.mean * self.spread).split(self._sizes))
+        parts = iter(torch.split(self.mean * self.spread, self._sizes))
         found = []
         for values, right, left in self._triplets:
             said = [next(parts).view_as(weight) for weight in (values, right, left)]
@@ -78,7 +78,7 @@ class RankBudget(nn.Module):
 
     def prune(self) -> None:
         """Set the triplets that do not stand to 0; the step after their fall has moved them."""
-        stands = self.standing.split([len(values) for values, _, _ in self._triplets])
+        stands = torch.split(self.standing, [len(values) for values, _, _ in self._triplets])
         with torch.no_grad():
             for (values, _, _), some in zip(self._triplets, stands, strict=True):
                 fallen = some[:, None] <= 0  # (r, 1)
@@ -95,7 +95,7 @@ class RankBudget(nn.Module):
             said = torch.cat([(w * w.grad).abs().flatten() for w in self._weights if w.grad is not None])
             self.mean.lerp_(said, 1 - SMOOTHING)
             self.spread.lerp_((said - self.mean).abs(), 1 - SMOOTHING)
-            self.steps += 1
+            self.steps.add_(1)
             many = self.budget(int(self.steps))
             self.standing.zero_()
             self.standing[self.importance().topk(many).indices] = 1.0
