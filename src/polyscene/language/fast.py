@@ -28,7 +28,7 @@ from polyscene.language.model import LanguageModel
 KIN = frozenset({"bert", "roberta", "xlm-roberta", "camembert"})
 """Architectures, as transformers call them, whose layers are BERT's."""
 
-PIECE_TOKENS = 1024
+PIECE_TOKENS = 512
 
 
 def quickened(model: LanguageModel) -> LanguageModel:
