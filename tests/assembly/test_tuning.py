@@ -206,29 +206,29 @@ def test_every_method_learns_with_an_adversary(village: Village, method: TuningM
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.module.state_dict().items())
 
 
-@pytest.mark.parametrize("method", ["top", "lora"])
 @pytest.mark.parametrize(
     "optimiser",
     [{"precision": "bfloat16"}, {"optimiser": "adafactor", "accumulation": 2}, {"optimiser": "sgd"}],
 )
-def test_every_way_of_moving_weights_can_be_chosen(
-    village: Village, method: TuningMethod, optimiser: dict[str, Any]
-) -> None:
-    project = village(method, optimiser=optimiser, projection_steps=2, steps=3)
+def test_every_way_of_moving_weights_can_be_chosen(village: Village, optimiser: dict[str, Any]) -> None:
+    project = village(optimiser=optimiser, projection_steps=2, steps=3)
     model, ground, settings = alone(project)
     found = try_tuning(model, ground, settings, project.base, Silent())["shop"]
     assert found.after >= found.before > 0
 
 
+SUM = {"co_engagement": 1.0, "feedback": 0.5, "order": 0.5, "pretraining": 0.1}
+
+
 @pytest.mark.parametrize(
-    "objectives",
+    ("kind", "objectives"),
     [
-        {"co_engagement": 0.0, "feedback": 1.0},
-        {"co_engagement": 0.0, "pretraining": 1.0},
-        {"co_engagement": 1.0, "feedback": 0.5, "order": 0.5, "pretraining": 0.1},
+        ("encoder", {"co_engagement": 0.0, "feedback": 1.0}),
+        ("encoder", {"co_engagement": 0.0, "pretraining": 1.0}),
+        ("encoder", SUM),
+        ("decoder", SUM),
     ],
 )
-@pytest.mark.parametrize("kind", ["encoder", "decoder"])
 def test_every_objective_teaches_every_kind(
     village: Village, request: pytest.FixtureRequest, kind: str, objectives: dict[str, float]
 ) -> None:
@@ -468,13 +468,13 @@ def test_a_killed_training_goes_on_to_the_same_weights(village: Village) -> None
     assert not left_over(project)
 
 
-@pytest.mark.parametrize("method", ["lora", "adalora"])
-def test_an_interrupted_training_goes_on_to_the_same_weights(
-    village: Village, method: TuningMethod, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_pruning_goes_on_to_the_same_weights(
+    village: Village, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = trained_shop(village(method, home="whole", checkpoint_steps=3))
+    """AdaLoRA remembers more than weights."""
+    whole = trained_shop(village("adalora", home="whole", checkpoint_steps=3))
     for steps in (5, 13):
-        project = village(method, home=f"interrupted {steps}", checkpoint_steps=3)
+        project = village("adalora", home=f"interrupted {steps}", checkpoint_steps=3)
         interrupted(project, steps, monkeypatch)
         assert_same(trained_shop(project), whole)
 
