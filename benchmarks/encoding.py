@@ -7,7 +7,8 @@ FOLDER holds Parquet tables or text files, a text per line; of a table the colum
 (`items.parquet` alone where there is one). Without a folder the texts are those of the sample world.
 The reference runs in an environment of its own, made below the work folder with the versions of
 constraints.txt (the first time needs a package index), or in the one that --python names. It gets the same
-weights, the same number of threads and the same waiting policy. Vectors are compared with its own.
+weights, the same number of threads, the same waiting policy and the same texts, after Polyscene's clean-up of
+them (look-alike letters, invisible characters), so that what is compared is encoding alone.
 "By work" is the ratio of processor seconds, which a busy machine disturbs less than the clock's.
 """
 
@@ -18,23 +19,20 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import Any, NamedTuple
+from typing import Any
 
 import prepared  # noqa: F401 - numpy and torch read it when they load
 
 # isort: split
 import numpy as np
-import polars as pl
 
-from polyscene.core.errors import DataError, PolysceneError, Problem
+from polyscene.core.errors import PolysceneError
 from polyscene.core.settings import LanguageSettings
 from polyscene.core.threads import has_fast_bfloat16, set_threads
 from polyscene.core.types import FloatArray
-from polyscene.data.sample.world import SampleWorld
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.language.compression.exporting import export
 from polyscene.language.compression.int8 import to_int8
@@ -46,100 +44,11 @@ from polyscene.language.model import LanguageModel, load_model
 from polyscene.language.sources import locate
 from projects import WORK
 from showing import Telling, table, write_json
+from texts import texts_of
+from usual_encoder import REFERENCE_NAME, Reference, Taken, environment, reference
 
-ROOT = Path(__file__).resolve().parents[1]
 TEXTS, ROUNDS, SINGLE = 12_000, 3, 200
-REFERENCE_NAME = "sentence-transformers"
-REFERENCE = """
-import json, sys, time
-import numpy, torch
-from sentence_transformers import SentenceTransformer
-
-folder, texts, out, threads = sys.argv[1:]
-torch.set_num_threads(int(threads))
-texts = json.load(open(texts, encoding="utf-8"))
-model = SentenceTransformer(folder, device="cpu")
-numpy.save(out, model.encode(texts[:64]))
-print("ready", flush=True)
-for line in sys.stdin:
-    part = texts if line.strip() == "all" else texts[int(line)]
-    start, work = time.perf_counter(), time.process_time()
-    found = model.encode(part)
-    print(time.perf_counter() - start, time.process_time() - work, flush=True)
-    if part is texts:
-        numpy.save(out, found)
-"""
-"""What anybody writes; it encodes all texts, or one, when it is told to, and says how long it took."""
-
 Encode = Callable[[Sequence[str]], FloatArray]
-
-
-def texts_of(folder: Path | None, count: int, seed: int) -> list[str]:
-    """Return at most `count` texts of a folder, or of the sample world, drawn without order.
-
-    Raises:
-        DataError: the folder holds no texts.
-    """
-    found = _sample_texts(seed) if folder is None else _folder_texts(folder)
-    if not found:
-        raise DataError(
-            Problem(
-                "there are no texts",
-                "Parquet tables with a column of words, or .txt files with a text per line",
-                "none of them",
-                "name another folder with --data, or leave it out for the texts of the sample world",
-                file=str(folder),
-            )
-        )
-    chosen = np.random.default_rng(seed).permutation(len(found))[:count]
-    return [found[place] for place in chosen]
-
-
-def _sample_texts(seed: int) -> list[str]:
-    world = SampleWorld.generate(seed=seed, users=20, items_per_scenario=1000, days=20)
-    return [text for items in world.items.values() for text in _wordiest(items)]
-
-
-def _folder_texts(folder: Path) -> list[str]:
-    tables = sorted(folder.glob("**/items.parquet")) or sorted(folder.glob("**/*.parquet"))
-    found = [text for path in tables for text in _wordiest(pl.read_parquet(path))]
-    for path in sorted(folder.glob("**/*.txt")):
-        found += [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line]
-    return found
-
-
-def _wordiest(frame: pl.DataFrame) -> list[str]:
-    """Return the column with most words per row; nothing where no column has more than one."""
-    words = {
-        name: frame[name].drop_nulls().str.count_matches(r"\s").mean()
-        for name, kind in frame.schema.items()
-        if kind == pl.String
-    }
-    known = {name: mean for name, mean in words.items() if isinstance(mean, float) and mean >= 1}
-    return frame[max(known, key=lambda name: known[name])].drop_nulls().to_list() if known else []
-
-
-def environment(work: Path, base: str) -> Path:
-    """Return the Python of the reference's environment, made where it is not there yet.
-
-    Raises:
-        CalledProcessError: it could not be made; pip's own words say why.
-    """
-    folder = work / "environments" / REFERENCE_NAME
-    python, ready = folder / "bin" / "python", folder / "ready"
-    if not ready.is_file():
-        subprocess.run([base, "-m", "venv", "--clear", folder], check=True)
-        wanted: list[str | Path] = ["-c", ROOT / "constraints.txt", "sentence-transformers", "torch"]
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
-        ready.touch()
-    return python
-
-
-class Taken(NamedTuple):
-    """What encoding took: seconds by the clock, and seconds of all processors together."""
-
-    clock: float
-    work: float
 
 
 def taken(model: LanguageModel, texts: Sequence[str]) -> tuple[FloatArray, Taken]:
@@ -147,61 +56,6 @@ def taken(model: LanguageModel, texts: Sequence[str]) -> tuple[FloatArray, Taken
     start, work = perf_counter(), process_time()
     vectors = encode(model, texts)
     return vectors, Taken(perf_counter() - start, process_time() - work)
-
-
-class Reference:
-    """sentence-transformers in its own process, waiting to be told what to encode.
-
-    Args:
-        python: of an environment that has it.
-        model: the folder of the weights.
-        texts: what it will be asked for.
-        scratch: where texts and vectors are handed over.
-        threads: how many it may use.
-    """
-
-    def __init__(self, python: Path, model: Path, texts: Sequence[str], scratch: Path, threads: int) -> None:
-        handed, self._out = scratch / "texts.json", scratch / "reference.npy"
-        handed.write_text(json.dumps(list(texts)), encoding="utf-8")
-        command: list[str | Path] = [python, "-W", "ignore", "-c", REFERENCE]
-        command += [model, handed, self._out, str(threads)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._answer()
-
-    def seconds(self, what: str) -> Taken:
-        """Return what it takes to encode "all" texts, or the one of that number."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{what}\n")
-        self._process.stdin.flush()
-        clock, work = self._answer().split()
-        return Taken(float(clock), float(work))
-
-    def vectors(self) -> FloatArray:
-        """Return what it made of all texts the last time."""
-        found: FloatArray = np.load(self._out, allow_pickle=False)
-        return found
-
-    def stop(self) -> None:
-        """End it."""
-        self._process.communicate()
-
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        line: str = self._process.stdout.readline()
-        if not line:
-            self._process.communicate()
-            raise subprocess.CalledProcessError(self._process.returncode, self._process.args)
-        return line
-
-
-@contextmanager
-def reference(*given: Any) -> Iterator[Reference]:  # noqa: ANN401 - what `Reference` takes
-    """Run the reference while the caller asks it."""
-    running = Reference(*given)
-    try:
-        yield running
-    finally:
-        running.stop()
 
 
 def plain(model: LanguageModel, texts: Sequence[str], scratch: Path) -> LanguageModel:
@@ -250,7 +104,7 @@ def compare(
             vectors[name], needed = taken(model, texts)
             times[name].append(needed)
     singles = single_texts(models, texts, asked)
-    rows = np.unique(distinct_texts([normalise(text) for text in texts])[1], return_index=True)[1]
+    rows = np.unique(distinct_texts(texts)[1], return_index=True)[1]
     vectors[REFERENCE_NAME] = asked.vectors()
     least = {name: Taken(*map(min, zip(*rounds_, strict=True))) for name, rounds_ in times.items()}
     usual = least[REFERENCE_NAME]
@@ -388,11 +242,8 @@ def shown_command(error: subprocess.CalledProcessError) -> str:
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Return everything for the table and the JSON file."""
-    texts, threads, settings = (
-        texts_of(given.data, given.texts, given.seed),
-        set_threads(),
-        LanguageSettings(),
-    )
+    texts = [normalise(text) for text in texts_of(given.data, given.texts, given.seed)]
+    threads, settings = set_threads(), LanguageSettings()
     model = load_model(settings, progress=Telling())
     python = given.python or environment(given.work.resolve(), sys.executable)
     with tempfile.TemporaryDirectory() as folder:

@@ -55,18 +55,18 @@ def test_everybody_encodes_the_same_texts(
 
 
 def test_texts_come_from_tables_and_text_files(script: Script, tmp_path: Path) -> None:
-    encoding = script("encoding")
+    texts = script("texts")
     frame = {"id": ["a", "b"], "title": ["red shoe", "a blue dress"], "brand": ["x y", None], "price": [1, 2]}
     pl.DataFrame(frame).write_parquet(tmp_path / "goods.parquet")
     (tmp_path / "more.txt").write_text("one more text\n\nand another\n", encoding="utf-8")
-    assert sorted(encoding.texts_of(tmp_path, 9, 1)) == [
+    assert sorted(texts.texts_of(tmp_path, 9, 1)) == [
         "a blue dress",
         "and another",
         "one more text",
         "red shoe",
     ]
-    assert encoding.texts_of(tmp_path, 2, 1) == encoding.texts_of(tmp_path, 2, 1)
-    assert len(encoding.texts_of(None, 50, 1)) == 50
+    assert texts.texts_of(tmp_path, 2, 1) == texts.texts_of(tmp_path, 2, 1)
+    assert len(texts.texts_of(None, 50, 1)) == 50
 
 
 def test_a_folder_without_texts_is_a_message(

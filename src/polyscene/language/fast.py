@@ -24,11 +24,14 @@ from torch.nn import functional
 from transformers.modeling_outputs import BaseModelOutput
 
 from polyscene.language.model import LanguageModel
+from polyscene.language.products import linear_for_reading
 
 KIN = frozenset({"bert", "roberta", "xlm-roberta", "camembert"})
 """Architectures, as transformers call them, whose layers are BERT's."""
 
 PIECE_TOKENS = 512
+SHORT = 128
+"""Tokens up to which a text's attention is computed in plain products."""
 
 
 def quickened(model: LanguageModel) -> LanguageModel:
@@ -157,14 +160,13 @@ class PackedLayer(nn.Module):
         layer: Any = published
         attention = layer.attention
         self.head_size = int(attention.self.attention_head_size)
-        self.mixed = _cast(
-            _stacked([attention.self.query, attention.self.key, attention.self.value]), precision
-        )
-        self.out = _cast(attention.output.dense, precision)
+        mixed = _stacked([attention.self.query, attention.self.key, attention.self.value])
+        self.mixed = linear_for_reading(mixed, precision)
+        self.out = linear_for_reading(attention.output.dense, precision)
         self.out_norm = attention.output.LayerNorm
-        self.up = _cast(layer.intermediate.dense, precision)
-        self.activation = layer.intermediate.intermediate_act_fn
-        self.down = _cast(layer.output.dense, precision)
+        inner = layer.intermediate
+        self.up = linear_for_reading(inner.dense, precision, inner.intermediate_act_fn)
+        self.down = linear_for_reading(layer.output.dense, precision)
         self.down_norm = layer.output.LayerNorm
         self.precision = precision or torch.float32
 
@@ -178,12 +180,25 @@ class PackedLayer(nn.Module):
             query, key, value = (
                 each.reshape(shape).transpose(1, 2) for each in mixed[part].chunk(3, dim=-1)
             )  # (texts, heads, length, head_size)
-            seen = functional.scaled_dot_product_attention(query, key, value)
-            context[part].view(shape).copy_(seen.transpose(1, 2))
+            context[part].view(shape).copy_(_attended(query, key, value).transpose(1, 2))
         hidden = self.out_norm(self.out(context).float().add_(hidden))  # (T, d)
-        inner = self.activation(self.up(hidden.to(self.precision)))  # (T, neurons)
+        inner = self.up(hidden.to(self.precision))  # (T, neurons)
         normed: Tensor = self.down_norm(self.down(inner).float().add_(hidden))  # (T, d)
         return normed
+
+
+def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Return softmax(query keyᵀ / √d) value, all (texts, heads, length, d).
+
+    Torch's own way is made for long texts; in bfloat16 three plain products take half its time on short ones.
+    """
+    if query.dtype != torch.bfloat16 or query.shape[2] > SHORT:
+        return functional.scaled_dot_product_attention(query, key, value)
+    asked, keys, values = (each.flatten(0, 1) for each in (query, key, value))  # (texts * heads, length, d)
+    nothing = asked.new_empty(()).expand(len(asked), *2 * asked.shape[1:2])
+    scale = asked.shape[2] ** -0.5
+    scores = torch.baddbmm(nothing, asked, keys.transpose(1, 2), beta=0, alpha=scale)
+    return torch.bmm(torch.softmax(scores, -1), values).view(query.shape)
 
 
 def _stacked(linears: list[nn.Linear]) -> nn.Linear:
@@ -194,16 +209,6 @@ def _stacked(linears: list[nn.Linear]) -> nn.Linear:
     biases = [linear.bias.detach() for linear in linears]
     stacked.bias = nn.Parameter(torch.cat(biases), requires_grad=False)
     return stacked
-
-
-def _cast(linear: nn.Linear, precision: torch.dtype | None) -> nn.Linear:
-    """Return the layer in another precision; the same one where nothing changes."""
-    if precision is None:
-        return linear
-    cast = nn.Linear(linear.in_features, linear.out_features, device="meta")
-    cast.weight = nn.Parameter(linear.weight.detach().to(precision), requires_grad=False)
-    cast.bias = nn.Parameter(linear.bias.detach().to(precision), requires_grad=False)
-    return cast
 
 
 def _pieces(ids: Tensor, mask: Tensor) -> Iterator[Piece]:
