@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def _reloaded(candidate: Candidate, folder: Path, settings_for: SettingsFor) -> LanguageModel:
     candidate.save(folder)
-    return open_compressed(folder) if is_compressed(folder) else load_model(settings_for(folder))
+    return open_compressed(folder, "float32") if is_compressed(folder) else load_model(settings_for(folder))
 
 
 def _same(a: LanguageModel, b: LanguageModel, texts: list[str]) -> None:
