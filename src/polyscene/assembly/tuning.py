@@ -27,6 +27,7 @@ from polyscene.core.seeds import derived, generator
 from polyscene.core.settings import Settings, TuningDetails, TuningMethod
 from polyscene.core.types import FloatArray
 from polyscene.language.cache import EncodingCache, encode_cached
+from polyscene.language.fast import quickened
 from polyscene.language.model import LanguageModel
 from polyscene.language.projection import Projection
 from polyscene.language.tuning.files import save_tuned
@@ -129,10 +130,9 @@ def tune_language(
     method = settings.language.tuning
     plain: dict[str, FloatArray] = {}
     if method == "none" or len(scenarios) > 1:
+        quick, batch_tokens = quickened(model), settings.language.batch_tokens
         plain = {
-            name: encode_cached(
-                model, s.catalogue.text, cache, batch_tokens=settings.language.batch_tokens, progress=progress
-            )
+            name: encode_cached(quick, s.catalogue.text, cache, batch_tokens=batch_tokens, progress=progress)
             for name, s in scenarios.items()
         }
     if method == "none":

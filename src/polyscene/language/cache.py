@@ -27,7 +27,7 @@ from polyscene.language.encoding import DEFAULT_BATCH_TOKENS, distinct_texts, en
 from polyscene.language.hostile import normalise
 from polyscene.language.model import LanguageModel
 
-_LAYOUT = 2  # part of every key: raise it when normalising, encoding or the layout changes
+_LAYOUT = 3  # part of every key: raise it when normalising, encoding or the layout changes
 _KEYS_PER_SELECT = 500  # the least that any SQLite build allows is 999
 _STORED_AT_ONCE = 1024
 _BUSY_SECONDS = 60.0

@@ -19,6 +19,7 @@ from polyscene.core.progress import Progress, Silent
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.language.compression.anatomy import stack
 from polyscene.language.encoding import DEFAULT_BATCH_TOKENS, padded, token_batches, tokenised
+from polyscene.language.fast import quickened
 from polyscene.language.hostile import normalise
 from polyscene.language.model import LanguageModel, hidden_states
 from polyscene.language.pooling import pool
@@ -205,13 +206,14 @@ class TextReader:
     def _read(self, progress: Progress) -> None:
         """Read every text once as the model is now; keep what cannot change."""
         self.train(False)
+        module = quickened(self.model).module
         with (
             progress.track(f"{self.model.name} reads", len(self), "texts") as advance,
             torch.inference_mode(),
         ):
             for places in token_batches(self.texts, self.tokens, self.batch_tokens):
                 ids, mask = self._padded([self.tokens[place] for place in places])
-                states = hidden_states(self.model.module, ids, mask, self.model.autocast)
+                states = hidden_states(module, ids, mask, self.model.autocast)
                 for number, layer in enumerate(self.layers):
                     found = pool(states[layer].float(), mask, self.model.pooling)  # (b, width)
                     self._pooled[places, number] = found.cpu().numpy()
