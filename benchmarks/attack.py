@@ -6,10 +6,11 @@
 
 Without a set or a folder, the sample world is taken. Items that few have found are attacked one by one, and
 ranked by the content signal among all others for users who have something in their history and do not have
-the item. The audience of an attack are those of them who have an item whose words it takes. Nothing is
-trained; the defence is that of `polyscene.language.stuffing`. Its price is the content signal's NDCG@10 over
-all choices of the test part, without any attack. "in front" writes the foreign words before the item's own:
-that text is another item's from its first word on, which no bound on the rest of the text can hold.
+the item. The audience of an attack are those of them who have an item whose words it takes. The language
+model is taken as it came, or, with --tuned, as the project tunes it on what may be learned from; the defence
+is that of `polyscene.language.stuffing`, which `[language] reach` turns on. Its price is the content signal's
+NDCG@10 over all choices of the test part, without any attack. "in front" writes the foreign words before the
+item's own: that text is another item's from its first word on, which no bound on the rest of it can hold.
 """
 
 from __future__ import annotations
@@ -29,17 +30,20 @@ import prepared  # noqa: F401 - numpy reads it when it loads
 from lies import Attack, Scene, attacks_on
 from measuring import measured
 from polyscene.assembly.project import Project
+from polyscene.assembly.tuning import tune_language
 from polyscene.core.errors import ConfigError, DataError, PolysceneError, Problem
 from polyscene.core.seeds import generator
 from polyscene.core.threads import set_threads
 from polyscene.core.types import BoolArray, FloatArray, LongArray
 from polyscene.data.queries import Choices, Histories, Queries
 from polyscene.data.sample.world import SampleWorld
-from polyscene.data.splits import Folds, available, repeated, split
+from polyscene.data.splits import available, repeated
 from polyscene.evaluation.metrics.ranking import mid_ranks, ndcg
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.significance import paired_bootstrap
 from polyscene.language.cache import EncodingCache, encode_cached
+from polyscene.language.encoding import encode
+from polyscene.language.fast import quickened
 from polyscene.language.model import load_model
 from polyscene.language.stuffing import Encode, bounded_vectors
 from polyscene.recommenders.content import Content
@@ -65,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--reach", type=float, metavar="DEGREES", help="of the defence, 0 to 180 (the usual one)"
     )
+    made.add_argument("--tuned", action="store_true", help="tune the language model first, as configured")
     made.add_argument("--cache", type=Path, metavar="FOLDER", help="where encoded texts are kept")
     return made
 
@@ -77,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with measured() as cost:
             scenarios = {
                 scene.name: attacked(scene, encode, given.items, given.users, opened.settings.seed)
-                for scene, encode in scenes(opened, given.reach)
+                for scene, encode in scenes(opened, given.reach, given.tuned, given.work)
             }
     except PolysceneError as error:
         print(error, file=sys.stderr)
@@ -107,7 +112,7 @@ def _project(given: argparse.Namespace) -> Project:
     return chosen_project(given, Telling(), given.cache)
 
 
-def scenes(opened: Project, degrees: float | None = None) -> Iterator[tuple[Scene, Encode]]:
+def scenes(opened: Project, degrees: float | None, tuned: bool, work: Path) -> Iterator[tuple[Scene, Encode]]:
     """Read every scenario's texts, with the defence and without."""
     settings, data, progress = opened.settings, opened.dataset, opened.progress
     reach = None if degrees is None else math.radians(degrees)
@@ -115,22 +120,27 @@ def scenes(opened: Project, degrees: float | None = None) -> Iterator[tuple[Scen
     model = load_model(settings.language, opened.base, progress)
     cache = settings.runtime.cache
     store = EncodingCache(None if cache is None else opened.base / cache, progress)
-    encode = partial(encode_cached, model, cache=store, batch_tokens=settings.language.batch_tokens)
-    folds = Folds(data, split(data, settings.evaluation), settings.evaluation, list(data.scenarios))
+    ground, models = opened.ground(), dict.fromkeys(data.scenarios, model)
+    if tuned:
+        models |= tune_language(model, ground, settings, work / "tuning", store, progress).models
     for name, scenario in data.scenarios.items():
-        items, learned = scenario.catalogue, folds.learned(name, tuning=False)
+        quick, batch_tokens = quickened(models[name]), settings.language.batch_tokens
+        read: Encode = partial(encode_cached, quick, cache=store, batch_tokens=batch_tokens)
+        if tuned:  # this model will not be met again
+            read = partial(encode, quick, batch_tokens=batch_tokens)
+        items, learned = scenario.catalogue, ground.folds.learned(name, tuning=False)
         said = settings.scenarios[name].repeats
         scene = Scene(
             name,
             items,
-            encode(items.text),
-            bounded_vectors(items.text, encode, reach=reach),
-            folds.test(name, settings.seed).choices,
+            read(items.text),
+            bounded_vectors(items.text, read, reach=reach),
+            ground.folds.test(name, settings.seed).choices,
             np.bincount(learned.item, minlength=len(items)),
             available(items.since, learned),
             not (repeated(learned) if said is None else said),
         )
-        yield scene, encode
+        yield scene, read
 
 
 def attacked(scene: Scene, encode: Encode, items: int, users: int, seed: int) -> dict[str, Any]:

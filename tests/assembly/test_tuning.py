@@ -18,14 +18,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from polyscene.assembly import tuning
+from polyscene.assembly import group
 from polyscene.assembly.evidence import Ground, lay_ground
+from polyscene.assembly.group import PROJECTION
 from polyscene.assembly.lessons import lesson_of
 from polyscene.assembly.objectives import Lesson
 from polyscene.assembly.project import UNFINISHED, Project
 from polyscene.assembly.run import Run
 from polyscene.assembly.storage import MANIFEST
-from polyscene.assembly.tuning import LANGUAGE, PROJECTION, Tuned, try_tuning, tune_language
+from polyscene.assembly.tuning import LANGUAGE, Tuned, try_tuning, tune_language
 from polyscene.core.progress import Silent
 from polyscene.core.settings import Settings, TuningDetails, TuningMethod
 from polyscene.core.types import FloatArray
@@ -300,7 +301,7 @@ def test_what_helps_nobody_is_not_kept(village: Village, monkeypatch: pytest.Mon
 
         return replace(lesson_of(ground, name, details, early), judge=judge if early else None)
 
-    monkeypatch.setattr(tuning, "lesson_of", stubborn)
+    monkeypatch.setattr(group, "lesson_of", stubborn)
     found = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())
     assert set(found.outcomes["shop"].steps.values()) == {0}
     np.testing.assert_allclose(found.vectors["shop"].early, frozen, atol=5e-3)
@@ -366,7 +367,7 @@ def test_without_anything_held_out_the_last_weights_are_kept(
     def unjudged(ground: Ground, name: str, details: TuningDetails, early: bool) -> Lesson:
         return replace(lesson_of(ground, name, details, early), judge=None)
 
-    monkeypatch.setattr(tuning, "lesson_of", unjudged)
+    monkeypatch.setattr(group, "lesson_of", unjudged)
     found = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())
     outcome = found.outcomes["shop"]
     assert math.isnan(outcome.before)
@@ -487,3 +488,38 @@ def test_other_settings_start_anew(village: Village, monkeypatch: pytest.MonkeyP
     )
     fresh = trained_shop(village(home="fresh", checkpoint_steps=3, temperature=0.5))
     assert_same(trained_shop(project), fresh)
+
+
+def titled(project: Project, reach: float | str) -> Project:
+    """Let the project read its titles alone, which fit into the tiny model, and turn items so far."""
+    language = project.settings.language.model_copy(update={"max_tokens": 64, "reach": reach})
+    scenarios = {
+        name: scenario.model_copy(update={"template": "{title}"})
+        for name, scenario in project.settings.scenarios.items()
+    }
+    settings = project.settings.model_copy(update={"language": language, "scenarios": scenarios})
+    return Project(settings, project.base, project.config)
+
+
+@pytest.mark.parametrize("method", ["none", "top"])
+def test_a_text_turns_its_item_no_further_than_the_reach(village: Village, method: TuningMethod) -> None:
+    project = village(method)
+    free = tuned(titled(project, "unbounded")).vectors["shop"]
+    found = tuned(titled(project, 0.5))
+    kept, bound = found.vectors["shop"], found.bounds["shop"]
+    assert not np.array_equal(kept.final, free.final)
+    assert not np.array_equal(kept.early, free.early)
+    turned = np.einsum("nd,nd->n", kept.final, bound.leads)
+    assert turned.min() >= np.cos(np.radians(0.5)) - 1e-6
+    facts = found.bound_facts()["shop"]
+    assert facts["reach_degrees"] == pytest.approx(0.5)
+    assert facts["held_back"] > 0
+    near = bound.angles <= bound.reach
+    np.testing.assert_allclose(kept.final[near], free.final[near], atol=1e-6)
+
+
+def test_the_usual_reach_is_in_the_manifest(village: Village) -> None:
+    project = titled(village("top"), "usual")
+    manifest = json.loads((project.train().folder / MANIFEST).read_text(encoding="utf-8"))
+    assert set(manifest["reach"]) == set(project.settings.scenarios)
+    assert all(0 < one["reach_degrees"] <= 45 for one in manifest["reach"].values())

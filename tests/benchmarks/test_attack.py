@@ -69,6 +69,22 @@ def plainly(
     return ranks
 
 
+def test_a_tuned_model_is_attacked_too(script: Script, never_seen: Path, tmp_path: Path) -> None:
+    config = tmp_path / "songs.toml"
+    projects = script("projects")
+    text = Path(projects.project_of_folder(never_seen, tmp_path)).read_text(encoding="utf-8")
+    config.write_text(f"{text}\n[tuning]\nprojection_steps = 5\n", encoding="utf-8")
+    out = tmp_path / "attack.json"
+    where = ["--config", str(config), "--work", str(tmp_path), "--cache", str(tmp_path / "cache")]
+    words = ["--items", "4", "--users", "20", "--json", str(out)]
+    assert script("attack").main([*where, *words]) == 0
+    plain = json.loads(out.read_text(encoding="utf-8"))["scenarios"]
+    assert script("attack").main([*where, *words, "--tuned"]) == 0
+    tuned = json.loads(out.read_text(encoding="utf-8"))["scenarios"]
+    (name,) = plain
+    assert plain[name]["defence"]["reach_degrees"] != tuned[name]["defence"]["reach_degrees"]
+
+
 def test_what_cannot_be_attacked_ends_in_a_clear_error(
     script: Script, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -112,7 +112,10 @@ class Project:
             facts = system.save(folder)
             tuned.save(folder, self.settings)
             fitted.notes += tuned.notes()
-            manifest = self._manifest(fitted, facts, everything_counts) | {"tuning": tuned.facts()}
+            manifest = self._manifest(fitted, facts, everything_counts) | {
+                "tuning": tuned.facts(),
+                "reach": tuned.bound_facts(),
+            }
             (folder / MANIFEST).write_text(
                 json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
             )

@@ -10,7 +10,7 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
@@ -146,6 +146,9 @@ class LanguageSettings(Strict):
     model: str = Field("minilm", description="'minilm' (carried), a Hugging Face id, or a folder")
     tuning: TuningMethod = Field("top", description="which weights learn the company's language")
     max_tokens: int = Field(128, ge=8, le=8192, description="longer texts are cut")
+    reach: Literal["unbounded", "usual"] | Annotated[float, Field(ge=0, le=180)] = Field(
+        "unbounded", description="how far a text may turn its item from what it begins with, in degrees"
+    )
     batch_tokens: int = Field(4096, ge=64, description="padded tokens per batch")
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     device: str = "auto"

@@ -88,12 +88,22 @@ def bounded_vectors(
     """
     _check(reach, lead_chars)
     lines = [normalise(text) for text in texts]
-    chars = usual_length(lines) if lead_chars is None else lead_chars
+    leads, chars = beginnings(lines, lead_chars)
     whole = encode(lines)  # (n, d)
-    leads = encode([beginning(line, chars) for line in lines])  # (n, d)
+    return bounded_by(encode(leads), whole, chars, reach)
+
+
+def bounded_by(leads: FloatArray, whole: FloatArray, lead_chars: int, reach: float | None = None) -> Bounded:
+    """Bound vectors that are read already.
+
+    Args:
+        leads: (n, d) unit or zero rows, of beginnings of at most `lead_chars` characters.
+        whole: (n, d) unit or zero rows, of the whole texts.
+        reach: radians, 0 to pi; default: the usual one of these items.
+    """
     between = angles(leads, whole)  # (n,)
     allowed = _usual_reach(between, whole) if reach is None else reach
-    return Bounded(within_reach(leads, whole, allowed), leads, between, allowed, chars)
+    return Bounded(within_reach(leads, whole, allowed), leads, between, allowed, lead_chars)
 
 
 def within_reach(leads: FloatArray, whole: FloatArray, reach: float) -> FloatArray:
@@ -128,6 +138,17 @@ def angles(one: FloatArray, other: FloatArray) -> FloatArray:
     along = np.linalg.norm(one.astype(np.float64) + other, axis=1)
     spoken = np.any(one != 0, axis=1) & np.any(other != 0, axis=1)
     return np.where(spoken, 2.0 * np.arctan2(apart, along), 0.0).astype(np.float32)
+
+
+def beginnings(texts: Sequence[str], chars: int | None = None) -> tuple[list[str], int]:
+    """Return what n normalised texts begin with, and of how many characters that is at most.
+
+    Args:
+        texts: of a catalogue.
+        chars: default: `usual_length`.
+    """
+    most = usual_length(texts) if chars is None else chars
+    return [beginning(text, most) for text in texts], most
 
 
 def usual_length(texts: Sequence[str]) -> int:
