@@ -10,9 +10,10 @@ import pytest
 
 from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import LATEST, Histories, Queries
+from polyscene.recommenders.rereading import TOP, Rereading
 from polyscene.recommenders.signal import Evidence
 from polyscene.recommenders.storage import load_arrays, save_arrays
-from polyscene.recommenders.text_ranker import LIKENESS, TOP, TextRanker
+from polyscene.recommenders.text_ranker import LIKENESS, TextRanker
 from polyscene.representation.items import unit
 
 KINDS, EACH = 3, 20
@@ -101,23 +102,31 @@ def test_what_is_restored_scores_the_same(fitted: TextRanker, asked: Asked, tmp_
     np.testing.assert_array_equal(again.score(asked([[0, 25]])), fitted.score(asked([[0, 25]])))
 
 
-def test_a_reader_orders_the_best_and_moves_nothing_else(fitted: TextRanker, asked: Asked) -> None:
+def test_a_second_look_orders_the_best_and_moves_nothing_else(fitted: TextRanker, asked: Asked) -> None:
     heard: list[list[int]] = []
 
-    def contrary(history: IntArray, candidates: IntArray) -> FloatArray:
-        heard.append(history.tolist())
-        return np.arange(len(candidates), dtype=np.float32)  # the student's last becomes the first
+    def contrary(history: Histories, candidates: IntArray) -> FloatArray:
+        heard.append(history.items.tolist())
+        return np.tile(np.arange(candidates.shape[1], dtype=np.float32), (len(candidates), 1))
 
     queries = asked([[0, 1], [EACH]])
     plain = fitted.score(queries)
-    reread = TextRanker(fitted.vectors, fitted.student, contrary).score(queries)
-    assert heard == [[0, 1], [EACH]]
+    reread = TextRanker(fitted.vectors, fitted.student, Rereading(contrary)).score(queries)
+    assert heard == [[0, 1, EACH]], "all requests at once"
     for before, after in zip(plain, reread, strict=True):
         order = np.argsort(-before, kind="stable")
         best, rest = order[:TOP], order[TOP:]
         np.testing.assert_array_equal(np.argsort(-after, kind="stable")[:TOP], best[::-1])
         np.testing.assert_array_equal(after[rest], before[rest])
         np.testing.assert_array_equal(np.sort(after), np.sort(before))
+
+
+def test_what_the_student_says_of_pairs_is_what_it_says_of_the_catalogue(
+    fitted: TextRanker, asked: Asked
+) -> None:
+    queries, candidates = asked([[0, 1], [EACH]]), np.array([[3, 59], [0, 30]])
+    wanted = np.take_along_axis(fitted.score(queries), candidates, axis=1)
+    np.testing.assert_allclose(fitted.log_odds(queries.history, candidates), wanted, atol=1e-5)
 
 
 def test_a_catalogue_of_one_item_teaches_nothing(make_evidence: MakeEvidence) -> None:

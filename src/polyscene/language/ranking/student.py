@@ -84,6 +84,11 @@ class Student:
         bias, base, liked, disliked = (float(weight) for weight in weights[:4])
         return cls(bias, base, liked, disliked, weights[4:])
 
+    @property
+    def weights(self) -> Values:
+        """Return (d + 4,) weights in the order of `features`."""
+        return np.concatenate([[self.bias, self.base, self.liked, self.disliked], self.item])
+
     def score(self, profiles: Profiles, vectors: Values) -> FloatArray:
         """Return (B, m) log-odds for every person and each of (m, d) vectors."""
         taste = self.item + self.liked * profiles.liked + self.disliked * profiles.disliked  # (B, d)
@@ -92,7 +97,7 @@ class Student:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what `restore` needs."""
-        return {"weights": np.r_[self.bias, self.base, self.liked, self.disliked, self.item]}
+        return {"weights": self.weights}
 
     @classmethod
     def restore(cls, state: Mapping[str, NDArray[Any]]) -> Self:
