@@ -20,6 +20,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, get_args
 
@@ -213,7 +214,7 @@ def speed(given: argparse.Namespace) -> dict[str, Any]:
     for label, method, changes, steps in WAYS:
         project = with_tuning(opened, method, batch=given.batch, projection_batch=given.batch, **changes)
         details = project.settings.tuning
-        worn = dressed(model, method, details)
+        worn = dressed(replace(model, autocast=None) if method == "full" else model, method, details)
         texts = opened.dataset.scenarios[name].catalogue.text
         reader = TextReader(worn, texts, frozen_layers(worn, method, details))
         if method == "full":

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyscene.language.projection import WORD_SPEED, Layers, Projection, Words, spread_layers
+from polyscene.language.projection import WORD_SPEED, Layers, Projection, Words
 
 
 def pooled(n: int, layers: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -28,25 +27,6 @@ def read(projection: Layers, rows: torch.Tensor, texts: list[list[int]] | None =
 def unit(rows: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     return np.where(lengths > 1e-6, rows / np.maximum(lengths, 1e-6), 0.0)
-
-
-@given(st.integers(1, 200), st.integers(1, 12))
-def test_layers_are_spread_from_the_last_to_the_words(depth: int, many: int) -> None:
-    found = spread_layers(depth, many)
-    assert found[0] == depth
-    assert found[-1] == 0
-    assert list(found) == sorted(set(found), reverse=True)
-    assert len(found) == max(min(many, depth + 1), 2)
-    gaps = -np.diff(found)
-    assert gaps.max() - gaps.min() <= 1
-
-
-@pytest.mark.parametrize(
-    ("depth", "wanted"),
-    [(1, (1, 0)), (2, (2, 1, 0)), (3, (3, 2, 1, 0)), (6, (6, 4, 2, 0)), (12, (12, 8, 4, 0))],
-)
-def test_four_layers_by_default(depth: int, wanted: tuple[int, ...]) -> None:
-    assert spread_layers(depth) == wanted
 
 
 def test_an_untrained_projection_is_the_last_layer() -> None:

@@ -189,7 +189,7 @@ class TuningDetails(Strict):
     bottleneck: int = Field(32, ge=1, description="adapter: width of the detour")
     prefix_tokens: int = Field(8, ge=1, description="prefix")
     dropout: float = Field(0.1, ge=0, lt=1)
-    projection_steps: int = Field(400, ge=0, description="first, with the model frozen")
+    projection_steps: int = Field(500, ge=0, description="first, with the model frozen")
     projection_rate: float = Field(3e-3, gt=0)
     projection_batch: int = Field(1024, ge=2, description="choices per step of the projection")
     steps: int = Field(0, ge=0, description="then, with the method's weights learning too")
@@ -234,6 +234,26 @@ class FusionSettings(Strict):
     )
 
 
+class TextRankerSettings(Strict):
+    """The language model as a slow reader behind the signal `text_ranker`."""
+
+    reader: Literal["none", "pair", "answers"] = Field(
+        "none", description="pair: an encoder and a head; answers: a decoder and its answer words"
+    )
+    top: int = Field(20, ge=2, le=1000, description="the signal's best of each request that are read")
+    history: int = Field(10, ge=1, le=50, description="latest past items that a prompt tells")
+    chars: int = Field(120, ge=10, le=300, description="characters that a prompt tells of each text")
+    examples: int = Field(2000, ge=0, description="labelled prompts that it learns from")
+    steps: int = Field(0, ge=0, description="pair: steps in which the encoder itself learns")
+    template: str | None = Field(None, description="of a prompt: {title} and, as you like, {liked}")
+
+    @model_validator(mode="after")
+    def _steps_of_encoders(self) -> Self:
+        if self.steps and self.reader == "answers":
+            raise ValueError("a reader of answers does not learn: leave 'steps' out, or say reader = 'pair'")
+        return self
+
+
 class RuntimeSettings(Strict):
     """Where and how to compute; never changes what is learned."""
 
@@ -257,6 +277,7 @@ class Settings(BaseSettings):
     scenarios: dict[str, ScenarioSettings] = Field(min_length=1)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     tuning: TuningDetails = Field(default_factory=TuningDetails)
+    text_ranker: TextRankerSettings = Field(default_factory=TextRankerSettings)
     fusion: FusionSettings = Field(default_factory=FusionSettings)
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
 
@@ -407,6 +428,7 @@ __all__ = [
     "Settings",
     "SignalName",
     "TableSettings",
+    "TextRankerSettings",
     "TuningDetails",
     "TuningMethod",
     "UsersSettings",

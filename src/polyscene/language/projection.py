@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WORD_SPEED = 3.0
+WORD_SPEED = 10.0
 _LEAST = 1e-6
 
 
@@ -48,7 +48,7 @@ class Layers(nn.Module):
 class Words(nn.Module):
     """A vector for each known token, averaged over a text's tokens; unknown ones say nothing.
 
-    `u = s · mean_t e_t`, with e zero at the start and s = 3, by which words learn faster than the map does.
+    `u = s · mean_t e_t`, with e zero at the start and s = 10, by which words learn faster than the map does.
 
     Args:
         vocabulary: how many token ids there are.
@@ -114,9 +114,3 @@ class Projection(Layers):
         """Take the mean of (n, L, width) pooled layers as what all texts share."""
         if len(pooled):
             self.mean.copy_(pooled.double().mean(dim=0))
-
-
-def spread_layers(depth: int, many: int = 4) -> tuple[int, ...]:
-    """Return `many` numbers of hidden states from the last one down to the embedded tokens, evenly spread."""
-    steps = max(min(many, depth + 1) - 1, 1)
-    return tuple(sorted({round(depth * step / steps) for step in range(steps + 1)}, reverse=True))

@@ -22,7 +22,7 @@ from polyscene.core.errors import ModelError, shown
 from polyscene.core.settings import TuningDetails, TuningMethod
 from polyscene.language.compression.anatomy import stack
 from polyscene.language.model import LanguageModel
-from polyscene.language.projection import Projection, Words, spread_layers
+from polyscene.language.projection import Projection, Words
 from polyscene.language.tuning import ranks
 from polyscene.language.tuning.adapters import insert_adapters
 
@@ -57,7 +57,8 @@ def dressed(
         module = _through_peft(module, method, settings, steps, model.name)
     projection = None
     if settings.projection:
-        projection = Projection(spread_layers(len(stack(module))), model.width, settings.dropout)
+        layers = (len(stack(module)), 0)  # what a text means, and its words themselves
+        projection = Projection(layers, model.width, settings.dropout)
         projection.to(model.device).eval()
     longest = _shorter(model, settings.prefix_tokens) if method == "prefix" else model.max_tokens
     return replace(model, module=module.eval(), projection=projection, max_tokens=longest)
