@@ -32,12 +32,15 @@ class PairReader:
     Args:
         model: any language model that gives one vector per text.
         template: how a prompt is written.
+        head: of `dimension + 1` weights, the bias first; default: its prior.
     """
 
-    def __init__(self, model: LanguageModel, template: PromptTemplate | None = None) -> None:
+    def __init__(
+        self, model: LanguageModel, template: PromptTemplate | None = None, head: Weights | None = None
+    ) -> None:
         self.model = model
         self.template = template or PromptTemplate.parse(PAIR)
-        self.head = Weights.prior(
+        self.head = head or Weights.prior(
             np.zeros(model.dimension + 1), np.r_[LEVEL, np.full(model.dimension, REACH)]
         )
 

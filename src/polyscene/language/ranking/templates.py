@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Self
 
 from polyscene.core.errors import DataError, Problem, shown
@@ -24,6 +25,8 @@ TALLREC = (
 
 MOST_ENTRIES = 50
 TITLE_CHARS = 300
+REMEMBERED = 2**14
+"""Texts whose quoted form is kept: candidates of one request share a history."""
 
 _LISTED = re.compile(r'"(.+?)"([^"]*?)(?=,\s*"|\s*[?？.]?\s*$)')
 _NEGATIVE = re.compile(r"\b(un|dis|not\b|non)", re.IGNORECASE)
@@ -125,9 +128,10 @@ def _titles(text: str) -> list[str]:
 
 
 def _listed(texts: tuple[str, ...]) -> str:
-    return ", ".join(_quoted(text) for text in texts[-MOST_ENTRIES:] if normalise(text, TITLE_CHARS))
+    return ", ".join(quoted for quoted in map(_quoted, texts[-MOST_ENTRIES:]) if quoted)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _quoted(text: str) -> str:
     words = normalise(text, TITLE_CHARS).replace('"', "'")
     return f'"{words}"' if words else ""
