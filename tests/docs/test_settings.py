@@ -27,10 +27,11 @@ BLOCKS: dict[str, tuple[type[BaseModel], ...]] = {
     "`[tuning]`": (settings.TuningDetails,),
     "`[tuning.objectives]`": (settings.ObjectiveShares,),
     "`[tuning.optimiser]`": (settings.OptimiserSettings,),
+    "`[text_ranker]`": (settings.TextRankerSettings,),
     "`[fusion]`": (settings.FusionSettings,),
     "`[runtime]`": (settings.RuntimeSettings,),
 }
-NESTED = {"language", "scenarios", "evaluation", "tuning", "fusion", "runtime"}
+NESTED = {"language", "scenarios", "evaluation", "tuning", "text_ranker", "fusion", "runtime"}
 WITHIN = {"`[tuning]`": {"objectives", "optimiser"}}
 TABLES = {"`items`", "`users`", "`events`"}
 

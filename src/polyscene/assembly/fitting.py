@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from polyscene.assembly.evidence import Ground
+from polyscene.assembly.readers import Readers
 from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
 from polyscene.core.settings import ALL_SIGNALS, Settings
@@ -60,8 +61,14 @@ class _Lesson:
     judged: Choices
 
 
-def fit_system(ground: Ground, settings: Settings, progress: Progress) -> Fitted:
-    """Fit every signal and the fusion of every scenario."""
+def fit_system(
+    ground: Ground, settings: Settings, progress: Progress, readers: Readers | None = None
+) -> Fitted:
+    """Fit every signal and the fusion of every scenario.
+
+    Args:
+        readers: teach a reader for each text ranker, on what that has learned from.
+    """
     evidence = {name: ground.evidence(name, tuning=True) for name in ground.dataset.scenarios}
     usable = {name: _usable(settings.scenarios[name].signals, facts) for name, facts in evidence.items()}
     names = [name for name in ALL_SIGNALS if any(name in wanted for wanted in usable.values())]
@@ -69,7 +76,9 @@ def fit_system(ground: Ground, settings: Settings, progress: Progress) -> Fitted
     lessons = {}
     for name in places:
         label = f"{name}: past events"
-        signals = _signals(names, usable[name], evidence.pop(name), progress, label)
+        past = evidence.pop(name)
+        signals = _signals(names, usable[name], past, progress, label)
+        _teach_reader(readers, ground, name, signals, past, progress)
         lessons[name] = _lesson(ground, name, signals, settings, progress)
     networks, curves = _learn(lessons, places, names, settings, ground.seed, progress)
     fitted = Fitted({}, curves)
@@ -80,6 +89,7 @@ def fit_system(ground: Ground, settings: Settings, progress: Progress) -> Fitted
         tuned.fallback = _fallback(tuned, lesson, fitted, name, settings.runtime.blocks_mb)
         everything = ground.evidence(name, tuning=False)
         signals = _signals(names, usable[name], everything, progress, f"{name}: all events")
+        fitted.notes += _teach_reader(readers, ground, name, signals, everything, progress)
         features = Features.of(everything)
         features.scales = lesson.features.scales
         fitted.fusions[name] = Fusion(
@@ -103,6 +113,22 @@ def _signals(
             fitted[name] = SIGNALS[name]().fit(evidence)
             advance(1)
     return [fitted.get(name) for name in names]
+
+
+def _teach_reader(
+    readers: Readers | None,
+    ground: Ground,
+    name: str,
+    signals: Signals,
+    evidence: Evidence,
+    progress: Progress,
+) -> list[str]:
+    """Let a text ranker among the fitted signals be read by the language model; return what to tell of it."""
+    if readers is None:
+        return []
+    texts, unseen = ground.dataset.scenarios[name].catalogue.text, ground.hide_seen[name]
+    note = readers.attach(name, signals, evidence, texts, unseen, progress)
+    return [] if note is None else [note]
 
 
 def _fed(name: str, evidence: Evidence) -> bool:

@@ -9,9 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from polyscene.assembly.backbone import Backbone
 from polyscene.assembly.evidence import Ground, lay_ground
 from polyscene.assembly.fitting import Fitted, fit_system
 from polyscene.assembly.judging import evaluate, save_exposure
+from polyscene.assembly.reader_files import save_readers
+from polyscene.assembly.readers import Readers
 from polyscene.assembly.reporting import report_of
 from polyscene.assembly.run import FORMAT, METRICS, REPORT, Run
 from polyscene.assembly.storage import MANIFEST, find_run, new_run, run_ids
@@ -28,7 +31,7 @@ from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.report.page import write_report
 from polyscene.evaluation.results import Results
 from polyscene.language.cache import EncodingCache
-from polyscene.language.model import load_model
+from polyscene.language.model import LanguageModel, load_model
 
 UNFINISHED = ".tuning"
 """Beside the runs: checkpoints and records of the language model's training."""
@@ -99,13 +102,15 @@ class Project:
 
         Raises:
             DataError: the tables cannot be used.
-            ConfigError: the protocol does not fit the tables.
+            ConfigError: the protocol does not fit the tables, or a reader not the language model.
             ModelError: the language model cannot be used.
         """
         set_threads(self.settings.runtime.threads)
         ground = self.ground(everything_counts)
-        tuned = self._tuned(ground)
-        fitted = fit_system(replace(ground, vectors=tuned.vectors), self.settings, self.progress)
+        model = load_model(self.settings.language, self.base, self.progress)
+        readers = self._readers(model)
+        tuned = self._tuned(ground, model)
+        fitted = fit_system(replace(ground, vectors=tuned.vectors), self.settings, self.progress, readers)
         fitted.curves = tuned.curves | fitted.curves
         system = System.of(self.dataset, fitted.fusions)
         with new_run(self.runs_folder) as (run_id, folder):
@@ -115,6 +120,7 @@ class Project:
             manifest = self._manifest(fitted, facts, everything_counts) | {
                 "tuning": tuned.facts(),
                 "reach": tuned.bound_facts(),
+                "readers": {} if readers is None else save_readers(system, readers.backbone, folder),
             }
             (folder / MANIFEST).write_text(
                 json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
@@ -150,10 +156,23 @@ class Project:
         parts = (everything if everything_counts else split)(dataset, settings.evaluation)
         return lay_ground(dataset, parts, settings.evaluation, settings.scenarios, settings.seed)
 
-    def _tuned(self, ground: Ground) -> Tuned:
+    def _readers(self, model: LanguageModel) -> Readers | None:
+        """Return who teaches the text rankers' readers; None where no reader is wanted."""
+        settings = self.settings.text_ranker
+        wanted = any("text_ranker" in scenario.signals for scenario in self.settings.scenarios.values())
+        if settings.reader == "none":
+            return None
+        if not wanted:
+            self.progress.say(
+                "[text_ranker] reader is not used: no scenario has 'text_ranker' in its signals"
+            )
+            return None
+        backbone = Backbone(self.settings.language, self.base, model)
+        return Readers(backbone, settings, self.settings.seed)
+
+    def _tuned(self, ground: Ground, model: LanguageModel) -> Tuned:
         """Let the language model learn, and read every scenario's items."""
-        language, runtime = self.settings.language, self.settings.runtime
-        model = load_model(language, self.base, self.progress)
+        runtime = self.settings.runtime
         cache = EncodingCache(None if runtime.cache is None else self.base / runtime.cache, self.progress)
         folder = self.runs_folder / UNFINISHED
         return tune_language(model, ground, self.settings, folder, cache, self.progress)

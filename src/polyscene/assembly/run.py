@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from polyscene.assembly import recommending
+from polyscene.assembly.reader_files import restore_readers
 from polyscene.assembly.recommending import Explanation
 from polyscene.assembly.storage import MANIFEST
 from polyscene.assembly.system import System
@@ -44,7 +45,9 @@ class Run:
     @cached_property
     def system(self) -> System:
         """The fitted system, read from the folder when it is first needed."""
-        return System.load(self.folder, self.manifest["system"])
+        system = System.load(self.folder, self.manifest["system"])
+        restore_readers(system, self.folder, self.manifest)
+        return system
 
     @property
     def scenarios(self) -> tuple[str, ...]:
@@ -78,6 +81,7 @@ class Run:
 
         Raises:
             UnknownIdError: no such scenario or excluded item.
+            ModelError: a reader of texts needs the language model, which is not there.
             ValueError: k is below 1.
         """
         return recommending.recommend(self.system, self.id, str(user), scenario, _size(k), exclude)

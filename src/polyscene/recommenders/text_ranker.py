@@ -122,7 +122,7 @@ def latest_choices(evidence: Evidence, most: int) -> tuple[IntArray, Histories]:
 
 
 def beside(chosen: IntArray, n_items: int, draws: np.random.Generator) -> LongArray:
-    """Return (n, 1 + NEGATIVES) each choice and others drawn from the catalogue, which holds more than one."""
+    """Return (n, 1 + NEGATIVES) each choice, and others drawn from a catalogue of more than one item."""
     steps = draws.integers(1, n_items, (len(chosen), NEGATIVES))  # never 0: never the choice
     return np.column_stack([chosen, (chosen[:, None] + steps) % n_items]).astype(np.int64)
 
