@@ -9,8 +9,8 @@ FOLDER may be any folder of tables (see evaluate.py). `quality` trains the same 
 and as it is configured, with the same seed, and judges both on the same choices, which neither has learned
 from. `new_items` does so with every event of a tenth of the items kept from training, and judges choices of
 new items alone. `methods` learns from the past and judges on the choices held out from it, each method
-in a process of its own. `speed` takes the same batches through the tuned layers alone and a plain loop
-over all weights in float32.
+in a process of its own, the projection first. `speed` takes the same batches through the tuned layers alone
+and a plain loop over all weights in float32.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ from polyscene.evaluation.significance import Interval, paired_bootstrap
 from projects import add_project_arguments, chosen_project
 from showing import Telling, lead_text, table, write_json
 
-METHODS = get_args(TuningMethod)
+PROJECTION = "projection"
+ROWS = ("none", PROJECTION, *(method for method in get_args(TuningMethod) if method != "none"))
+"""What is compared: nothing tuned, the projection alone, and every method after the projection."""
 HIDDEN = 0.1
 CONTENT = "content"
 SPEED_STEPS = 5
@@ -57,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--part", choices=PARTS, default="quality", help="default: quality")
     made.add_argument("--steps", type=int, default=60, help="methods: steps of the language model's weights")
     made.add_argument("--batch", type=int, default=128, help="methods, speed: choices per step")
-    made.add_argument("--method", choices=METHODS, help=argparse.SUPPRESS)
+    made.add_argument("--method", choices=ROWS, help=argparse.SUPPRESS)
     return made
 
 
@@ -147,7 +149,7 @@ def _quality_table(scenario: str, method: str, row: Mapping[str, Any]) -> str:
 def methods(given: argparse.Namespace) -> dict[str, Any]:
     """Run every method in a process of its own."""
     found = {}
-    for method in METHODS:
+    for method in ROWS:
         command = [sys.executable, __file__, *_passed_on(given), "--part", "methods", "--method", method]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         found[method] = json.loads(done.stdout.splitlines()[-1])
@@ -176,8 +178,10 @@ def one_method(given: argparse.Namespace) -> dict[str, Any]:
     from polyscene.language.model import load_model
 
     opened = chosen_project(given, Telling())
-    wanted = {"steps": 0 if given.method == "none" else given.steps, "batch": given.batch}
-    project = with_tuning(opened, given.method, **wanted, projection=given.method != "none")
+    idle = given.method in ("none", PROJECTION)
+    method: TuningMethod = "top" if idle else given.method
+    wanted = {"steps": 0 if idle else given.steps, "batch": given.batch}
+    project = with_tuning(opened, method, **wanted, projection=given.method != "none")
     set_threads(project.settings.runtime.threads)
     ground = project.ground()
     model = load_model(project.settings.language, project.base)
@@ -266,6 +270,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = PARTS[given.part](given)
     except PolysceneError as error:
         print(error, file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:
+        print(f"{error.cmd[-1]} ended with status {error.returncode}; why stands above", file=sys.stderr)
         return 1
     if given.json is not None:
         write_json(given.json, found | {"machine": machine(), "versions": versions()})
