@@ -51,6 +51,11 @@ class Backbone:
         self.settings, self.base, self.expected = settings, base, expected
         self._loaded = loaded
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 in hex over the model's files."""
+        return fingerprint(locate(self.settings, self.base))
+
     @cached_property
     def plain(self) -> LanguageModel:
         """The model as published."""
@@ -93,7 +98,7 @@ class Backbone:
             return load(self.settings, self.base)
         name = shown(self.settings.model, 200)
         try:
-            found = fingerprint(locate(self.settings, self.base))
+            found = self.fingerprint
             model = load(self.settings, self.base)
         except ModelError as error:
             raise ModelError(

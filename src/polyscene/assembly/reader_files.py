@@ -48,7 +48,7 @@ def save_readers(system: System, backbone: Backbone, folder: Path) -> dict[str, 
         if second is not None and isinstance(second.reader, TaughtReader):
             places[name] = f"{READERS}/{number}"
             _save(second, second.reader.learnt, folder / places[name])
-    return {"fingerprint": backbone.plain.fingerprint, "base": _way(folder, backbone.base), "places": places}
+    return {"fingerprint": backbone.fingerprint, "base": _way(folder, backbone.base), "places": places}
 
 
 def restore_readers(system: System, folder: Path, manifest: Mapping[str, Any]) -> None:

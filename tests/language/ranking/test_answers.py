@@ -73,6 +73,33 @@ def test_log_odds_are_those_of_a_plain_loop(decoder: AnswerModel) -> None:
         assert odds == pytest.approx(yes - _plain(decoder, text, " No"), abs=1e-4)
 
 
+def test_words_of_one_token_are_read_together(decoder: AnswerModel) -> None:
+    read: list[int] = []
+    decoder.module.register_forward_hook(
+        lambda module, args, kwargs, output: read.append(output.logits.shape[1]), with_kwargs=True
+    )
+    texts = ["red shoe", "the blue dress for women", "phone"]
+    found = decoder.log_odds(texts, yes=("Y", "y"), no=("N",))
+    assert read == [3], "one batch, and of its logits the last of each text"
+    for text, odds in zip(texts, found, strict=True):
+        yes = np.logaddexp(_plain(decoder, text, "Y"), _plain(decoder, text, "y"))
+        assert odds == pytest.approx(yes - _plain(decoder, text, "N"), abs=1e-4)
+
+
+def test_nothing_is_foretold_from_nothing(decoder: AnswerModel) -> None:
+    decoder.tokenizer.bos_token = None
+    assert np.isfinite(decoder.log_odds([""])).all()
+
+
+def test_models_that_tell_all_their_logits_are_read_too(
+    decoder: AnswerModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["red shoe", "the blue dress for women", "phone"]
+    wanted = decoder.log_odds(texts)
+    monkeypatch.setattr(AnswerModel, "_keeps", False)
+    np.testing.assert_allclose(decoder.log_odds(texts), wanted, atol=1e-5)
+
+
 def test_the_order_of_the_texts_does_not_matter(decoder: AnswerModel) -> None:
     texts = ["red shoe", "the blue dress for women and kids", "phone", ""]
     np.testing.assert_allclose(decoder.log_odds(texts[::-1])[::-1], decoder.log_odds(texts), atol=1e-5)

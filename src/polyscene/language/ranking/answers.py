@@ -5,6 +5,7 @@ Only reads: nothing is generated and nothing is tuned. Weights are safetensors, 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,13 +65,15 @@ class AnswerModel:
         Raises:
             ModelError: an answer word has no token, or a probability is not finite.
         """
-        words = [self._tokens(word) for word in (*yes, *no)]
-        if not all(len(word) for word in words):
+        words = [tuple(self._tokens(word).tolist()) for word in (*yes, *no)]
+        if not all(words):
             raise ModelError(f"expected answer words, found one without any token in {shown((*yes, *no))}")
         room = self.max_tokens - max(len(word) for word in words)
         heads = [self._tokens(text, special=True)[-room:] for text in texts]
-        rows = [(np.concatenate([head, word]), len(word)) for head in heads for word in words]
-        found = self._word_logs(rows).reshape(len(texts), len(words))  # (n, words)
+        found = np.zeros((len(texts), len(words)))
+        for stem in dict.fromkeys(word[:-1] for word in words):  # words of one token are read together
+            same = [place for place, word in enumerate(words) if word[:-1] == stem]
+            found[:, same] = self._word_logs(heads, stem, [words[place][-1] for place in same])
         if not np.isfinite(found).all():
             raise ModelError(
                 f"the language model {shown(self.name)} yields probabilities that are not finite; set "
@@ -86,28 +89,39 @@ class AnswerModel:
         begin = self.tokenizer.bos_token_id
         if special and begin is not None and ids[:1] != [begin]:
             ids = [begin, *ids]  # the first word is foretold from something
+        if special and not ids:
+            ids = [self.tokenizer.eos_token_id or 0]
         return np.asarray(ids, np.int32)
 
-    def _word_logs(self, rows: Sequence[tuple[IntArray, int]]) -> Values:
-        """Return (rows,) log-probabilities of the last tokens of each row, given those before."""
-        found = np.zeros(len(rows))
-        for places in _batches([len(ids) for ids, _ in rows]):
-            ids, mask = padded([rows[place][0] for place in places], 0)
-            words = torch.tensor([rows[place][1] for place in places])  # (b,)
-            found[places] = self._logs(torch.from_numpy(ids), torch.from_numpy(mask), words)
+    def _word_logs(self, heads: Sequence[IntArray], stem: Sequence[int], ends: Sequence[int]) -> Values:
+        """Return (n, words) log-probabilities behind each head of `stem` with each of the `ends`."""
+        rows = [np.concatenate([head, np.asarray(stem, np.int32)]) for head in heads]
+        found = np.zeros((len(rows), len(ends)))
+        for places in _batches([len(row) for row in rows]):
+            ids, mask = padded([rows[place] for place in places], 0)
+            found[places] = self._logs(torch.from_numpy(ids), torch.from_numpy(mask), stem, ends)
         return found
 
     @torch.inference_mode()
-    def _logs(self, ids: Tensor, mask: Tensor, words: Tensor) -> Values:
-        ids, mask, words = (part.to(self.device) for part in (ids, mask, words))
+    def _logs(self, ids: Tensor, mask: Tensor, stem: Sequence[int], ends: Sequence[int]) -> Values:
+        ids, mask = ids.to(self.device), mask.to(self.device)
+        first = mask.sum(dim=1, keepdim=True) - 1 - len(stem)  # (b, 1) from here the word is foretold
+        asked = first + torch.arange(len(stem) + 1, device=ids.device)  # (b, tokens of a word)
+        kept, places = torch.unique(asked, return_inverse=True)  # rows of a batch are about as long: few
+        wanted = {"logits_to_keep": kept} if self._keeps else {}
         with torch.autocast(ids.device.type, dtype=self.autocast, enabled=self.autocast is not None):
-            logits = self.module(input_ids=ids, attention_mask=mask, use_cache=False).logits  # (b, length, V)
-        logs = torch.log_softmax(logits[:, :-1].float(), dim=-1)  # (b, length - 1, V)
-        told = logs.gather(2, ids[:, 1:, None]).squeeze(2).double()  # (b, length - 1)
-        place = torch.arange(1, ids.shape[1], device=ids.device)  # of the token foretold
-        length = mask.sum(dim=1, keepdim=True)  # (b, 1)
-        asked = (place >= length - words[:, None]) & (place < length)  # (b, length - 1)
-        return np.asarray((told * asked).sum(dim=1).cpu().numpy(), np.float64)
+            logits = self.module(input_ids=ids, attention_mask=mask, use_cache=False, **wanted).logits
+        told = logits if self._keeps else logits[:, kept]  # (b, kept, V)
+        rows = torch.arange(len(ids), device=ids.device)[:, None]
+        logs = torch.log_softmax(told[rows, places].float(), dim=-1)  # (b, tokens of a word, V)
+        begun = logs[:, range(len(stem)), list(stem)].double().sum(dim=1, keepdim=True)  # (b, 1)
+        whole = begun + logs[:, -1, list(ends)].double()  # (b, words)
+        return np.asarray(whole.cpu().numpy())
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether the module can be asked for the logits of some places only; all of them fill the memory."""
+        return "logits_to_keep" in inspect.signature(self.module.forward).parameters
 
 
 @dataclass(frozen=True, eq=False)
