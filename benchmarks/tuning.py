@@ -21,7 +21,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, get_args
 
 import prepared  # noqa: F401 - numpy reads it when it loads
@@ -161,12 +161,13 @@ def methods(given: argparse.Namespace) -> dict[str, Any]:
             f"{row['after']:.4f}",
             f"{row['weights']:,}",
             f"{row['seconds']:,.0f}",
+            f"{row['processor_seconds']:,.0f}",
             f"{row['peak_mb']:,.0f}",
             f"{row['file_mb']:.1f}",
         ]
         for method, row in found.items()
     ]
-    head = ["method", "before", "after", "weights", "seconds", "peak MiB", "file MB"]
+    head = ["method", "before", "after", "weights", "seconds", "of processors", "peak MiB", "file MB"]
     print(table(head, rows))
     return {"methods": found, "steps": given.steps, "batch": given.batch}
 
@@ -185,6 +186,7 @@ def one_method(given: argparse.Namespace) -> dict[str, Any]:
     set_threads(project.settings.runtime.threads)
     ground = project.ground()
     model = load_model(project.settings.language, project.base)
+    start = process_time()
     with measured() as cost:
         outcomes = try_tuning(model, ground, project.settings, given.work / "tuning", project.progress)
     tuned = next(iter(outcomes.values()))
@@ -193,6 +195,7 @@ def one_method(given: argparse.Namespace) -> dict[str, Any]:
         "after": tuned.after,
         "weights": tuned.weights,
         "file_mb": tuned.size / 1e6,
+        "processor_seconds": round(process_time() - start, 1),
         **cost.to_json(),
     }
 
