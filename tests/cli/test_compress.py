@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,6 @@ from polyscene.cli.compress import Way, calibration, compress, content_judge
 from polyscene.cli.failures import guarded
 from polyscene.core.settings import LanguageSettings
 from polyscene.language.compression.layers import drop_layers
-from polyscene.language.compression.opening import is_compressed, open_compressed
 from polyscene.language.encoding import encode
 from polyscene.language.model import load_model
 
@@ -77,7 +77,7 @@ def test_what_loses_much_is_refused_unless_accepted(verb: typer.Typer, small: Pa
 def test_every_way_is_reached(verb: typer.Typer, small: Path, tmp_path: Path, way: Way) -> None:
     out = tmp_path / way
     _typed(verb, "--way", way, "--out", out, "--config", small, "--keep", 0.9, "--accept-loss")
-    model = open_compressed(out) if is_compressed(out) else load_model(LanguageSettings(model=str(out)))
+    model = load_model(LanguageSettings(model=str(out)))
     assert np.isfinite(encode(model, ["red shoe"])).all()
 
 
@@ -102,3 +102,31 @@ def test_the_content_signal_is_judged_by_what_people_chose(small: Path) -> None:
     assert len(calibration(project)) == sum(
         map(len, (s.catalogue for s in project.dataset.scenarios.values()))
     )
+
+
+@pytest.mark.parametrize("way", [Way.int8, Way.heads])
+def test_a_project_trains_with_what_was_written(
+    verb: typer.Typer, typed: Callable[..., Result], small: Path, way: Way, tmp_path: Path
+) -> None:
+    home = tmp_path / "village"
+    shutil.copytree(small.parent, home, ignore=shutil.ignore_patterns("runs"))
+    config = home / "polyscene.toml"
+    keep = () if way is Way.int8 else ("--keep", 0.9)
+    _typed(verb, "--way", way, *keep, "--out", home / "small", "--config", config, "--accept-loss")
+    named = config.read_text(encoding="utf-8").replace('model = "model"', 'model = "small"\ntuning = "none"')
+    if way is Way.int8:
+        config.write_text(named.replace('"none"', '"top"'), encoding="utf-8")
+        refused = typed("train", "--config", config, code=2)
+        assert "eight bits" in refused.stderr
+        assert "set [language] tuning = 'none'" in refused.stderr
+        assert "reads" not in refused.output
+        checked = typed("check", "--config", config, code=1)
+        assert "eight bits" in " ".join(checked.output.split())
+        facts = json.loads(typed("doctor", "--config", config, "--json", code=1).stdout)["facts"]
+        assert any("set [language] tuning = 'none'" in str(fact["found"]) for fact in facts)
+        again = typed("compress", "--way", "bf16", "--out", home / "more", "--config", config, code=2)
+        assert "compressed before" in again.stderr
+    config.write_text(named, encoding="utf-8")
+    typed("train", "--config", config)
+    slate = typed("recommend", "anybody", "--config", config, "--scenario", "shop", "--json")
+    assert len(json.loads(slate.stdout)["items"]) == 10

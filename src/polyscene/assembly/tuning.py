@@ -25,7 +25,7 @@ from polyscene.language.cache import EncodingCache
 from polyscene.language.model import LanguageModel
 from polyscene.language.stuffing import Bounded
 from polyscene.language.tuning.files import save_tuned
-from polyscene.language.tuning.methods import marked
+from polyscene.language.tuning.methods import marked, must_be_tunable
 from polyscene.language.tuning.reader import TextReader
 from polyscene.training.loop import Curve
 
@@ -100,6 +100,8 @@ def tune_language(
         cache: of what the untuned model reads.
     """
     scenarios, language = ground.dataset.scenarios, settings.language
+    if language.tuning != "none":
+        must_be_tunable(model, effective_method(settings))
     plain: dict[str, FloatArray] = {}
     tuned = Tuned(model, {})
     if language.tuning == "none" or len(scenarios) > 1:

@@ -25,7 +25,7 @@ def check(config: Config = CONFIG, json: JsonFile = None) -> None:
     """
     from polyscene.cli.console import show
     from polyscene.cli.tables import problems_table
-    from polyscene.core.errors import ModelError
+    from polyscene.core.errors import MissingExtraError, ModelError
     from polyscene.evaluation.writing import write_text
 
     project = opened(config)
@@ -34,7 +34,7 @@ def check(config: Config = CONFIG, json: JsonFile = None) -> None:
     problems = list(report.problems)
     try:
         covered = _coverage(project)
-    except ModelError as error:
+    except (MissingExtraError, ModelError) as error:
         problems.append(_model_problem(error))
     problems += _unreadable(covered)
     ok = all(problem.severity != "error" for problem in problems)
@@ -54,8 +54,11 @@ def _coverage(project: Project) -> dict[str, Coverage]:
     from polyscene.data.items import read_items
     from polyscene.language.coverage import measure_coverage
     from polyscene.language.model import load_model
+    from polyscene.language.tuning.methods import must_be_tunable
 
     model = load_model(project.settings.language, project.base, project.progress)
+    if project.settings.language.tuning != "none":
+        must_be_tunable(model, project.settings.language.tuning)
     found = {}
     for name, scenario in project.settings.scenarios.items():
         try:

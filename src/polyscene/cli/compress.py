@@ -86,15 +86,15 @@ def compressed_into(
     """Compress, judge, and put the folder in place: whole, or not at all.
 
     Raises:
-        ModelError: more is lost than the bounds allow, and the loss was not accepted.
+        ModelError: more is lost than the bounds allow, and the loss was not accepted; or the project's
+            language model was compressed before, by a way that leaves nothing to work on.
     """
     from polyscene.core.threads import set_threads
     from polyscene.language.compression.compressing import compressed
-    from polyscene.language.model import load_model
 
     set_threads(project.settings.runtime.threads)
     language = project.settings.language
-    model = load_model(language, project.base, project.progress)
+    model = original(project)
     name = min(project.dataset.scenarios, key=lambda each: len(project.dataset.scenarios[each].catalogue))
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".compress.") as scratch:
@@ -113,6 +113,25 @@ def compressed_into(
         made.save(folder)
         folder.rename(out)
     return made
+
+
+def original(project: Project) -> LanguageModel:
+    """Return the project's language model.
+
+    Raises:
+        ModelError: it cannot be used, or is one that transformers has no words for any more.
+    """
+    from polyscene.core.errors import ModelError, shown
+    from polyscene.language.model import load_model
+    from polyscene.language.sources import NOTE, is_compressed, locate
+
+    language = project.settings.language
+    if is_compressed(locate(language, project.base, project.progress)):
+        raise ModelError(
+            f"expected a language model as it was published, found {shown(language.model, 200)}, which was "
+            f"compressed before ({NOTE} is there); name the model that it was made from in [language] model"
+        )
+    return load_model(language, project.base, project.progress)
 
 
 def candidate_of(

@@ -138,10 +138,13 @@ def _model(config: Path, settings: Settings | None) -> Fact:
     from polyscene.language.carried import WEIGHTS_SHA256
     from polyscene.language.model import load_model
     from polyscene.language.sources import CARRIED
+    from polyscene.language.tuning.methods import must_be_tunable
 
     language = settings.language if settings else _default_language()
     try:
         model = load_model(language, config.resolve().parent)
+        if language.tuning != "none":
+            must_be_tunable(model, language.tuning)
     except PolysceneError as error:
         return Fact("language model", str(error), False, "see [language] in the configuration")
     checked = f", weights verified (sha256 {WEIGHTS_SHA256[:12]}…)" if language.model == CARRIED else ""

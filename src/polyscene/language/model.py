@@ -6,7 +6,7 @@ their last token.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,7 @@ from polyscene.core.threads import has_fast_bfloat16
 from polyscene.language.pooling import Pooling, pool, published_pooling, unusual_steps
 from polyscene.language.projection import Layers
 from polyscene.language.quiet import quiet
-from polyscene.language.sources import fingerprint, locate
+from polyscene.language.sources import fingerprint, is_compressed, locate
 
 Kind = Literal["encoder", "decoder"]
 
@@ -119,7 +119,7 @@ def hidden_states(
 def load_model(
     settings: LanguageSettings, base: Path | None = None, progress: Progress | None = None
 ) -> LanguageModel:
-    """Load the language model that the settings name.
+    """Load the language model that the settings name, also one that `polyscene compress` wrote.
 
     Args:
         settings: which model, how long its texts, where and in what precision to compute.
@@ -129,9 +129,15 @@ def load_model(
     Raises:
         ModelError: there is no such model, it may not be fetched, its weights are not the published ones
             or not complete, it is neither encoder nor decoder, or the device is not there.
+        MissingExtraError: it is an exported graph, and what runs it is not installed.
     """
     listener = progress or Silent()
     folder = locate(settings, base, listener)
+    if is_compressed(folder):
+        from polyscene.language.compression.opening import open_compressed  # late: it knows this file
+
+        opened = open_compressed(folder, settings.precision, settings.max_tokens, settings.device)
+        return replace(opened, name=settings.model)
     device = chosen_device(settings.device)
     name = shown(settings.model, 200)
     kind, tokenizer, module = _read(folder, name)

@@ -32,6 +32,12 @@ FILES = (
 )
 """What makes a model: fetched from the hub, and part of the fingerprint."""
 
+NOTE = "compressed.json"
+"""What tells a folder that `polyscene compress` wrote, where transformers has no words for what was done."""
+
+COMPRESSED = (NOTE, "compressed.safetensors", "model.onnx*", "model.xml", "model.bin")
+"""What makes such a model beside `FILES`."""
+
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
@@ -44,13 +50,16 @@ def locate(settings: LanguageSettings, base: Path | None = None, progress: Progr
         progress: told before anything is fetched.
 
     Raises:
-        ModelError: there is no such model, it may not be fetched, or it has no safetensors weights.
+        ModelError: there is no such model, it may not be fetched, or it has no safetensors weights. What a
+            compressed model needs is looked at when it is opened.
     """
     if settings.model == CARRIED:
         return carried_folder()
     folder = (base or Path()) / os.path.expanduser(settings.model)  # Path's own raises for unknown users
     if not os.path.isdir(folder):  # Path's own raises for names that are too long
         folder = _hub_folder(settings, progress or Silent())
+    if is_compressed(folder):
+        return folder
     for what, names in (("weights", "model*.safetensors"), ("configuration", "config.json")):
         if not any(folder.glob(names)):
             raise ModelError(
@@ -61,13 +70,19 @@ def locate(settings: LanguageSettings, base: Path | None = None, progress: Progr
     return folder
 
 
+def is_compressed(folder: Path) -> bool:
+    """Return whether the folder holds a model for `polyscene.language.compression.opening`."""
+    return (folder / NOTE).is_file()
+
+
 def fingerprint(folder: Path) -> str:
     """Return a SHA-256 in hex over the names and contents of the files that make the model in `folder`.
 
     Contents are read once per process and file.
     """
     digest = hashlib.sha256()
-    for path in sorted({path for names in FILES for path in folder.glob(names) if path.is_file()}):
+    parts = (*FILES, *COMPRESSED) if is_compressed(folder) else FILES
+    for path in sorted({path for names in parts for path in folder.glob(names) if path.is_file()}):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
     return digest.hexdigest()
 

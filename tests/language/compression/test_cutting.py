@@ -19,7 +19,6 @@ from polyscene.language.compression.exporting import export
 from polyscene.language.compression.heads import dearest, drop_heads
 from polyscene.language.compression.layers import drop_layers, every_other, spread
 from polyscene.language.compression.neurons import drop_neurons, rounded
-from polyscene.language.compression.opening import is_compressed, open_compressed
 from polyscene.language.compression.precision import halve
 from polyscene.language.encoding import encode
 from polyscene.language.fast import quickened
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 def _reloaded(candidate: Candidate, folder: Path, settings_for: SettingsFor) -> LanguageModel:
     candidate.save(folder)
-    return open_compressed(folder, "float32") if is_compressed(folder) else load_model(settings_for(folder))
+    return load_model(settings_for(folder))
 
 
 def _same(a: LanguageModel, b: LanguageModel, texts: list[str]) -> None:

@@ -16,12 +16,13 @@ from torch import nn
 from polyscene.core.errors import ModelError
 from polyscene.language.compression import int8
 from polyscene.language.compression.anatomy import linears
-from polyscene.language.compression.folders import NOTE, WEIGHTS
+from polyscene.language.compression.folders import WEIGHTS
 from polyscene.language.compression.int8 import Int8Embedding, Int8Linear, per_channel, to_int8
 from polyscene.language.compression.opening import open_compressed
 from polyscene.language.compression.sparsity import packed, sparsify, unpacked, zero_least
 from polyscene.language.encoding import encode
 from polyscene.language.model import LanguageModel
+from polyscene.language.sources import NOTE
 
 
 def test_the_smallest_weights_of_each_row_go() -> None:
@@ -40,7 +41,7 @@ def test_zeros_are_stored_as_bits(
     for share in (0.0, 0.5):
         found = sparsify(model, share, texts)
         found.save(tmp_path)
-        again = open_compressed(tmp_path)
+        again = open_compressed(tmp_path, "float32")
         assert np.array_equal(encode(again, texts), encode(found.model, texts))
         zeros = [float((part.weight == 0).float().mean()) for part in linears(again.module).values()]
         np.testing.assert_allclose(zeros, share, atol=1e-6)

@@ -99,15 +99,20 @@ def attention(layer: nn.Module) -> Attention:
     Raises:
         ModelError: its heads cannot be taken out.
     """
-    within, out = _at(layer, "attention.self"), _at(layer, "attention.output.dense")
-    sources = tuple(_at(within, name) for name in ("query", "key", "value")) if within is not None else ()
-    size = getattr(within, "attention_head_size", None)
-    if not all(isinstance(each, nn.Linear) for each in (*sources, out)) or not isinstance(size, int):
+    found = _attention(layer)
+    if found is None:
         raise ModelError(
             f"expected attention as in BERT, found {shown(type(layer).__name__)}: its heads cannot be taken "
             "out, and heads that are only set to zero save nothing; drop layers or neurons instead"
         )
-    return Attention(sources, out, size)
+    return found
+
+
+def lacks_heads(module: nn.Module) -> bool:
+    """Return whether a layer has fewer heads than the configuration says."""
+    config: Any = module.config
+    found = (_attention(layer) for layer in stack(module))
+    return any(part is not None and part.heads != config.num_attention_heads for part in found)
 
 
 def feed_forward(layer: nn.Module) -> FeedForward:
@@ -154,6 +159,14 @@ def linears(module: nn.Module) -> dict[str, nn.Linear]:
         for path, part in module.named_modules()
         if isinstance(part, nn.Linear) and id(part) in within
     }
+
+
+def _attention(layer: nn.Module) -> Attention | None:
+    within, out = _at(layer, "attention.self"), _at(layer, "attention.output.dense")
+    sources = tuple(_at(within, name) for name in ("query", "key", "value")) if within is not None else ()
+    size = getattr(within, "attention_head_size", None)
+    whole = len(sources) == 3 and all(isinstance(each, nn.Linear) for each in (*sources, out))
+    return Attention(sources, out, size) if whole and isinstance(size, int) else None
 
 
 def _at(module: Any, path: str) -> Any:  # noqa: ANN401 - whatever lies there

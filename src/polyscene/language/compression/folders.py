@@ -19,8 +19,8 @@ from polyscene.core.errors import ModelError, shown
 from polyscene.language.model import LanguageModel
 from polyscene.language.pooling import Pooling
 from polyscene.language.quiet import quiet
+from polyscene.language.sources import NOTE
 
-NOTE = "compressed.json"
 WEIGHTS = "compressed.safetensors"
 FORMAT = 1
 _PUBLISHED: dict[Pooling, str] = {"mean": "mean", "cls": "cls", "last": "lasttoken"}

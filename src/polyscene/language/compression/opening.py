@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +13,29 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from polyscene.core.errors import ModelError, shown
-from polyscene.language.carried import file_sha256
 from polyscene.language.compression import heads, int8, runtimes, sparsity
-from polyscene.language.compression.folders import NOTE, WEIGHTS, read_note
+from polyscene.language.compression.folders import WEIGHTS, read_note
 from polyscene.language.fast import quickened
-from polyscene.language.model import LanguageModel, chosen_autocast
+from polyscene.language.model import LanguageModel, chosen_autocast, chosen_device
 from polyscene.language.quiet import quiet
+from polyscene.language.sources import NOTE, fingerprint
 
 Note = dict[str, Any]
 
 
-def is_compressed(folder: Path) -> bool:
-    """Return whether the folder holds a model that `open_compressed` reads."""
-    return (folder / NOTE).is_file()
-
-
-def open_compressed(folder: Path, precision: str = "auto", max_tokens: int | None = None) -> LanguageModel:
+def open_compressed(
+    folder: Path, precision: str = "auto", max_tokens: int | None = None, device: str = "cpu"
+) -> LanguageModel:
     """Return the model that a way of compression has written into a folder.
 
     Args:
         folder: with `compressed.json`.
         precision: of products where the way leaves a choice: "auto", "float32" or "bfloat16".
         max_tokens: longer texts are cut; never more than the model allows, which is the default.
+        device: as in `[language] device`. Eight bits and graphs run on the processor alone.
 
     Raises:
-        ModelError: the folder is damaged or of another version.
+        ModelError: the folder is damaged or of another version, or the device is not there or cannot run it.
         MissingExtraError: what runs it is not installed.
     """
     note = read_note(folder)
@@ -47,7 +44,7 @@ def open_compressed(folder: Path, precision: str = "auto", max_tokens: int | Non
             f"expected one of {', '.join(_WAYS)} as the way in {shown(str(folder / NOTE), 200)}, found "
             f"{shown(note.get('way'))}; compress the model again with this version"
         )
-    device = torch.device("cpu")
+    place = _device(note["way"], device, folder)
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -57,9 +54,9 @@ def open_compressed(folder: Path, precision: str = "auto", max_tokens: int | Non
             pooling=note["pooling"],
             dimension=note["dimension"],
             max_tokens=min(note["max_tokens"], max_tokens or note["max_tokens"]),
-            fingerprint=_fingerprint(folder),
-            device=device,
-            autocast=chosen_autocast(precision, device),
+            fingerprint=fingerprint(folder),
+            device=place,
+            autocast=chosen_autocast(precision, place),
             tokenizer=tokenizer,
             module=nn.Identity(),
         )
@@ -73,11 +70,17 @@ def open_compressed(folder: Path, precision: str = "auto", max_tokens: int | Non
         ) from error
 
 
-def _fingerprint(folder: Path) -> str:
-    digest = sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
-    return digest.hexdigest()
+def _device(way: str, wanted: str, folder: Path) -> torch.device:
+    """Return where a model of the way runs."""
+    device = chosen_device(wanted)
+    if device.type == "cpu" or way not in _ON_PROCESSORS:
+        return device
+    if wanted != "auto":
+        raise ModelError(
+            f"expected a processor for the language model in {shown(str(folder), 200)}, made by the way "
+            f"{shown(way)}, found {shown(wanted)}; set [language] device = 'cpu'"
+        )
+    return torch.device("cpu")
 
 
 def _skeleton(folder: Path, kind: str) -> nn.Module:
@@ -100,14 +103,14 @@ def _heads(folder: Path, note: Note, model: LanguageModel) -> LanguageModel:
     module = _skeleton(folder, model.kind)
     heads.cut_to(module, note["heads"])
     module.load_state_dict(_tensors(folder))
-    return replace(model, module=module)
+    return replace(model, module=module.to(model.device))
 
 
 def _sparse(folder: Path, note: Note, model: LanguageModel) -> LanguageModel:
     module = _skeleton(folder, model.kind)
     shapes = {name: part.shape for name, part in module.state_dict().items()}
     module.load_state_dict(sparsity.unpacked(_tensors(folder), shapes))
-    return replace(model, module=module)
+    return replace(model, module=module.to(model.device))
 
 
 def _int8(folder: Path, note: Note, model: LanguageModel) -> LanguageModel:
@@ -134,3 +137,4 @@ _WAYS: dict[str, Callable[[Path, Note, LanguageModel], LanguageModel]] = {
     runtimes.ONNX: _onnx,
     runtimes.OPENVINO: _openvino,
 }
+_ON_PROCESSORS = frozenset({int8.WAY, runtimes.ONNX, runtimes.OPENVINO})

@@ -20,6 +20,7 @@ from polyscene.core.seeds import derived, generator
 from polyscene.core.types import IntArray
 from polyscene.language.encoding import padded, tokenised
 from polyscene.language.model import LanguageModel
+from polyscene.language.tuning.methods import must_be_tunable
 
 LONGEST = 1.0  # of a step's gradient
 
@@ -51,8 +52,9 @@ def tuned(
     """Return a copy of the model after `tuning.steps` steps on (n,) labels of n texts, n at least 1.
 
     Raises:
-        ModelError: no text has a word in it, or the loss is not finite any more.
+        ModelError: the model cannot learn, no text has a word in it, or the loss is not finite any more.
     """
+    must_be_tunable(model, "full", "set [text_ranker] steps = 0")
     learner = replace(model, module=copy.deepcopy(model.module).train())
     draws, tokens = generator(tuning.seed, "pairs"), tokenised(model, texts)
     spoken = np.flatnonzero([len(row) for row in tokens])

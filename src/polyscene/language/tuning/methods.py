@@ -20,7 +20,9 @@ from transformers.pytorch_utils import Conv1D
 
 from polyscene.core.errors import ModelError, shown
 from polyscene.core.settings import TuningDetails, TuningMethod
-from polyscene.language.compression.anatomy import stack
+from polyscene.language.compression.anatomy import lacks_heads, stack
+from polyscene.language.compression.int8 import Int8Linear
+from polyscene.language.compression.runtimes import GraphModule
 from polyscene.language.model import LanguageModel
 from polyscene.language.projection import Projection, Words
 from polyscene.language.tuning import ranks
@@ -30,6 +32,37 @@ PROJECTION = "projection."
 WORDS, PLACES = "projection.words.table.weight", "projection.words.places"
 NOTHING_FROZEN = -1
 """In the count of frozen layers: not even the embedded tokens stay."""
+
+
+def must_be_tunable(
+    model: LanguageModel, method: TuningMethod, remedy: str = "set [language] tuning = 'none'"
+) -> None:
+    """Refuse a model that cannot learn by a method.
+
+    An exported graph does not show its layers, weights in eight bits do not move, and a prefix is made for as
+    many heads as the configuration says.
+
+    Args:
+        model: as it was loaded.
+        method: of tuning; "none" where a projection learns alone.
+        remedy: what to do instead, in the words of whoever asks.
+
+    Raises:
+        ModelError: it is one of these.
+    """
+    parts = list(model.module.modules())
+    if any(isinstance(part, GraphModule) for part in parts):
+        reason = "an exported graph, which does not show its layers"
+    elif any(isinstance(part, Int8Linear) for part in parts):
+        reason = "whose weights are in eight bits, which do not move in small steps"
+    elif method == "prefix" and lacks_heads(model.module):
+        reason = "some of whose heads were taken out, so that a prefix does not fit"
+    else:
+        return
+    raise ModelError(
+        f"expected a language model that can be tuned, found {shown(model.name, 200)}, {reason}; {remedy}, "
+        "or name the model that it was made from"
+    )
 
 
 def dressed(
@@ -46,6 +79,7 @@ def dressed(
     Raises:
         ModelError: the method cannot be used with this architecture.
     """
+    must_be_tunable(model, method)
     module = shared_copy(model.module)
     if method == "top":
         _free_top(module, min(settings.layers, len(stack(module))))
