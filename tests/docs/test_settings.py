@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from polyscene.core import settings
+from polyscene.core import blocks, settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 
@@ -78,10 +78,12 @@ def test_every_block_of_a_project_has_a_section() -> None:
     models = {model for group in BLOCKS.values() for model in group} | {settings.Objective}
     known = {
         value
-        for value in vars(settings).values()
-        if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == settings.__name__
+        for value in (*vars(settings).values(), *vars(blocks).values())
+        if isinstance(value, type)
+        and issubclass(value, BaseModel)
+        and value.__module__ in (settings.__name__, blocks.__name__)
     }
-    assert known - {settings.Strict} == models
+    assert known - {blocks.Strict} == models
 
 
 def test_objectives_and_signals_are_named() -> None:
