@@ -17,6 +17,7 @@ from polyscene.assembly.project import Project
 from polyscene.cli.compress import Way, calibration, compress, content_judge
 from polyscene.cli.failures import guarded
 from polyscene.core.settings import LanguageSettings
+from polyscene.language.compression.anatomy import stack
 from polyscene.language.compression.layers import drop_layers
 from polyscene.language.encoding import encode
 from polyscene.language.model import load_model
@@ -81,6 +82,41 @@ def test_every_way_is_reached(verb: typer.Typer, small: Path, tmp_path: Path, wa
     assert np.isfinite(encode(model, ["red shoe"])).all()
 
 
+def test_a_student_is_judged_like_all_others(verb: typer.Typer, small: Path, tmp_path: Path) -> None:
+    asked = (
+        "--way",
+        "distil",
+        "--steps",
+        3,
+        "--neurons",
+        0.5,
+        "--config",
+        small,
+        "--out",
+        tmp_path / "small",
+    )
+    refused = _typed(verb, *asked, code=2)
+    assert "student of 1 of 2 layers, 768 of 1536 neurons a layer loses more than" in " ".join(
+        refused.stderr.split()
+    )
+    for word in ("neighbours kept", "content signal NDCG@10", "texts/s", "0.99"):
+        assert word in refused.stdout
+    assert not list(tmp_path.iterdir())
+    found = tmp_path / "loss.json"
+    _typed(verb, *asked, "--accept-loss", "--json", found)
+    loss = json.loads(found.read_text(encoding="utf-8"))
+    assert loss["smaller"] > 1
+    assert loss["cosine"] < 0.99
+    model = load_model(LanguageSettings(model=str(tmp_path / "small")))
+    assert len(stack(model.module)) == 1
+
+
+@pytest.mark.parametrize("option", ["--neurons", "--steps", "--minutes"])
+def test_only_a_student_learns(verb: typer.Typer, small: Path, tmp_path: Path, option: str) -> None:
+    asked = ("--way", "layers", "--out", tmp_path / "new", "--config", small)
+    assert f"{option} is for distil" in _typed(verb, *asked, option, 1, code=2).stderr
+
+
 def test_options_that_do_not_fit_are_refused(verb: typer.Typer, small: Path, tmp_path: Path) -> None:
     result = _typed(verb, "--way", "bf16", "--out", tmp_path, "--config", small, code=2)
     assert "not there yet" in result.stderr
@@ -120,8 +156,8 @@ def test_a_project_trains_with_what_was_written(
         assert "eight bits" in refused.stderr
         assert "set [language] tuning = 'none'" in refused.stderr
         assert "reads" not in refused.output
-        checked = typed("check", "--config", config, code=1)
-        assert "eight bits" in " ".join(checked.output.split())
+        typed("check", "--config", config, "--json", tmp_path / "problems.json", code=1)
+        assert "eight bits" in (tmp_path / "problems.json").read_text(encoding="utf-8")
         facts = json.loads(typed("doctor", "--config", config, "--json", code=1).stdout)["facts"]
         assert any("set [language] tuning = 'none'" in str(fact["found"]) for fact in facts)
         again = typed("compress", "--way", "bf16", "--out", home / "more", "--config", config, code=2)

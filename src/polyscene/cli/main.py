@@ -34,7 +34,10 @@ VERBS: dict[Callable[..., None], tuple[str, str]] = {
     similar: ("Return the items most like one item.", "polyscene similar sku-7 --scenario shop"),
     explain: ("Say why an item stands where it stands.", "polyscene explain u42 sku-7 --scenario shop"),
     report: ("Write the HTML report of an evaluated run.", "polyscene report"),
-    compress: ("Make the language model smaller or faster.", "polyscene compress --way int8 --out small/"),
+    compress: (
+        "Make the language model smaller or faster.",
+        "polyscene compress --way distil --keep 0.5 --out student/",
+    ),
     doctor: ("Look at the machine, the parts and the model.", "polyscene doctor --json"),
 }
 """Every verb in a few words and with an example, in the order a newcomer meets them."""

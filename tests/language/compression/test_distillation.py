@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,15 @@ def test_the_teacher_and_the_start_are_left_alone(bert: LanguageModel) -> None:
     vectors = encode(start, CATALOGUE)
     _learn(Student(bert, start, CATALOGUE), 1)
     assert np.array_equal(encode(start, CATALOGUE), vectors)
+
+
+def test_words_stay_in_place_and_products_are_computed_as_before(bert: LanguageModel) -> None:
+    half = replace(bert, autocast=torch.bfloat16)
+    student = Student(half, drop_layers(half, [0]).model, CATALOGUE)
+    _learn(student, 1)
+    assert all(part.grad is None for part in student.model.words.parameters())
+    assert student.model.autocast is None
+    assert student.candidate().model.autocast is torch.bfloat16
 
 
 def test_the_loss_is_its_formula() -> None:

@@ -16,6 +16,7 @@ from polyscene.core.errors import ModelError
 from polyscene.core.types import FloatArray
 from polyscene.language.compression.compressing import Candidate, compressed
 from polyscene.language.compression.judging import Bounds, dense_mb, judge, nearest, neighbours_kept
+from polyscene.language.encoding import encode
 from polyscene.language.model import LanguageModel
 
 LOOSE = Bounds(cosine=-1, neighbours=0, content=0)
@@ -85,6 +86,30 @@ def test_a_worse_content_signal_is_refused(bert: LanguageModel, texts: list[str]
 def test_one_text_cannot_judge(bert: LanguageModel, few: list[str]) -> None:
     with pytest.raises(ModelError, match="at least 2 different texts"):
         judge(bert, bert, few, stored_mb=1.0)
+
+
+def test_cosine_and_neighbours_may_be_those_of_unread_texts(bert: LanguageModel, texts: list[str]) -> None:
+    other = replace(bert, module=_shuffled(bert.module))
+    before, after = encode(bert, texts), encode(other, texts)
+    unread = np.arange(len(texts)) % 3 == 1
+    doubled = [*texts, *texts]
+    loss = judge(bert, other, doubled, stored_mb=1.0, unread=np.tile(unread, 2))
+    cosines = (before * after).sum(1)[unread]
+    assert loss.cosine == pytest.approx(cosines.mean(), abs=1e-6)
+    assert loss.worst_cosine == pytest.approx(cosines.min(), abs=1e-6)
+    assert loss.neighbours == 1.0  # all five others are among the ten nearest
+    with pytest.raises(ModelError, match="that it never learned from, found none"):
+        judge(bert, other, texts, stored_mb=1.0, unread=np.zeros(len(texts), np.bool_))
+
+
+def test_neighbours_of_some_rows_are_looked_for_among_all() -> None:
+    line = np.linspace(0.0, 1.5, 9)
+    before = np.stack([np.cos(line), np.sin(line)], axis=1).astype(np.float32)
+    after = before.copy()
+    after[[0, 8]] = before[[8, 0]]
+    assert neighbours_kept(before, after, 2, np.array([4])) == 1.0
+    assert neighbours_kept(before, after, 2, np.array([0])) == 0.0
+    assert neighbours_kept(before, after, 2, np.array([0, 4])) == 0.5
 
 
 def _shuffled(module: torch.nn.Module) -> torch.nn.Module:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyscene.core.errors import ModelError
+from polyscene.core.types import BoolArray
 from polyscene.language.compression.judging import Bounds, Judge, Loss, judge
 from polyscene.language.encoding import DEFAULT_BATCH_TOKENS
 from polyscene.language.model import LanguageModel
@@ -63,6 +64,7 @@ def compressed(
     accept_loss: bool = False,
     content: Judge | None = None,
     batch_tokens: int = DEFAULT_BATCH_TOKENS,
+    unread: BoolArray | None = None,
 ) -> Compressed:
     """Judge a candidate and let it pass, or refuse it.
 
@@ -74,6 +76,7 @@ def compressed(
         accept_loss: whether it may pass whatever it loses.
         content: worth of vectors in use, see `polyscene.language.compression.judging.Judge`.
         batch_tokens: as for `encode`.
+        unread: (n,) which texts the candidate never learned from, see `judge`; default: all.
 
     Raises:
         ModelError: it loses more than the bounds allow, and the loss was not accepted.
@@ -85,6 +88,7 @@ def compressed(
         stored_mb=candidate.stored_mb,
         content=content,
         batch_tokens=batch_tokens,
+        unread=unread,
     )
     refuse(candidate.way, loss, bounds or Bounds(), accept_loss)
     return Compressed(candidate, loss)

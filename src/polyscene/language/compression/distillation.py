@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import Parameter, functional
 
 from polyscene.core.errors import ModelError
+from polyscene.core.progress import Progress
 from polyscene.core.types import LongArray
 from polyscene.language.compression.anatomy import copied
 from polyscene.language.compression.compressing import Candidate
@@ -59,6 +60,7 @@ class Student:
         texts: what it learns from; equal ones count once, a tenth of them is held out to validate on.
         distillation: how it learns.
         seed: of what is held out.
+        progress: told while the teacher reads.
 
     Raises:
         ModelError: fewer than four different texts say anything, or the sizes differ.
@@ -71,6 +73,7 @@ class Student:
         texts: Sequence[str],
         distillation: Distillation | None = None,
         seed: int = 0,
+        progress: Progress | None = None,
     ) -> None:
         if teacher.dimension != start.dimension:
             raise ModelError(
@@ -83,10 +86,14 @@ class Student:
                 f"expected at least 4 different texts to learn from, found {len(known)}; give it texts of "
                 "the catalogue"
             )
-        self.model = replace(copied(start, "student"), autocast=None)
+        self.model, self._autocast = replace(copied(start, "student"), autocast=None), start.autocast
         self.settings = distillation or Distillation()
         self._rows = tokenised(self.model, known)
-        self._wanted = torch.from_numpy(encode(teacher, known)).to(start.device)  # (n, d)
+        wanted = encode(teacher, known, progress=progress)  # (n, d)
+        self._wanted = torch.from_numpy(wanted).to(start.device)
+        learned = {name for name, _ in self.named_parameters()}
+        for name, part in self.model.module.named_parameters():
+            part.requires_grad_(name in learned)
         order = np.random.default_rng(seed).permutation(len(known))
         held = max(2, min(MOST_HELD_OUT, round(HELD_OUT * len(known))))
         self._held, self._learned = order[:held], order[held:]
@@ -132,12 +139,15 @@ class Student:
                 part.copy_(weights[name])
 
     def candidate(self) -> Candidate:
-        """Return the student as it stands, to be judged and saved as an ordinary folder."""
+        """Return the student as it stands, to be judged and saved as an ordinary folder.
+
+        Products are computed in what its start was to compute them in; it learns in float32.
+        """
         self.model.module.eval()
         digest = sha256()
         for _, part in self.named_parameters():
             digest.update(part.detach().cpu().numpy().tobytes())
-        model = copied(self.model, f"taught {digest.hexdigest()}")
+        model = replace(copied(self.model, f"taught {digest.hexdigest()}"), autocast=self._autocast)
         return Candidate(
             model=model,
             way="distilled student",

@@ -15,7 +15,7 @@ import numpy as np
 from torch import nn
 
 from polyscene.core.errors import ModelError
-from polyscene.core.types import FloatArray, IntArray
+from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.language.encoding import DEFAULT_BATCH_TOKENS, distinct_texts, encode
 from polyscene.language.hostile import normalise
 from polyscene.language.model import LanguageModel
@@ -105,6 +105,7 @@ def judge(
     stored_mb: float,
     content: Judge | None = None,
     batch_tokens: int = DEFAULT_BATCH_TOKENS,
+    unread: BoolArray | None = None,
 ) -> Loss:
     """Encode the texts with both models and compare.
 
@@ -114,9 +115,11 @@ def judge(
         stored_mb: size of the smaller one's weights on disk, in 10^6 bytes.
         content: tells the worth of vectors in use, e.g. the NDCG of a signal made of them.
         batch_tokens: as for `encode`.
+        unread: (n,) which texts the smaller one never learned from: cosines and neighbours are told of these,
+            their neighbours being looked for among all; default: all texts.
 
     Raises:
-        ModelError: there are fewer than two different texts that say something.
+        ModelError: there are fewer than two different texts that say something, or none that is unread.
     """
     before, after = (encode(model, texts, batch_tokens=batch_tokens) for model in (original, smaller))
     distinct, rows = distinct_texts([normalise(text) for text in texts])
@@ -127,12 +130,19 @@ def judge(
             f"expected at least 2 different texts to judge a smaller model on, found {len(spoken)}; give it "
             "texts of the catalogue"
         )
-    cosines = np.sum(before[spoken] * after[spoken], axis=1, dtype=np.float64)  # (m,)
+    asked = np.arange(len(spoken)) if unread is None else np.flatnonzero(unread[spoken])
+    if not len(asked):
+        raise ModelError(
+            "expected texts to judge a smaller model on that it never learned from, found none; keep some "
+            "back"
+        )
+    old, new = before[spoken], after[spoken]  # (m, d)
+    cosines = np.sum(old[asked] * new[asked], axis=1, dtype=np.float64)
     speed_before, speed_after = _speeds(original, smaller, [texts[row] for row in spoken[:256]], batch_tokens)
     return Loss(
         cosine=float(cosines.mean()),
         worst_cosine=float(cosines.min()),
-        neighbours=neighbours_kept(before[spoken], after[spoken]),
+        neighbours=neighbours_kept(old, new, rows=asked),
         content_before=None if content is None else content(before),
         content_after=None if content is None else content(after),
         mb_before=dense_mb(original.module),
@@ -142,15 +152,18 @@ def judge(
     )
 
 
-def neighbours_kept(before: FloatArray, after: FloatArray, count: int = NEIGHBOURS) -> float:
+def neighbours_kept(
+    before: FloatArray, after: FloatArray, count: int = NEIGHBOURS, rows: LongArray | None = None
+) -> float:
     """Return the mean share of each row's nearest rows by cosine that are its nearest after as well.
 
     Args:
         before, after: (n, d) unit vectors of the same n texts, n at least 2.
         count: how many neighbours; at most n - 1 are looked at.
+        rows: whose neighbours, among all; default: every row's.
     """
-    most = min(count, len(before) - 1)
-    old, new = nearest(before, most), nearest(after, most)
+    most, asked = min(count, len(before) - 1), slice(None) if rows is None else rows
+    old, new = nearest(before, most)[asked], nearest(after, most)[asked]
     kept = [len(np.intersect1d(a, b, assume_unique=True)) for a, b in zip(old, new, strict=True)]
     return float(np.mean(kept)) / most
 
