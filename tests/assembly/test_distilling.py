@@ -15,7 +15,7 @@ from polyscene.assembly.distilling import Teaching, distilled, student_of, withh
 from polyscene.core.errors import ModelError
 from polyscene.core.progress import Advance, Silent
 from polyscene.core.settings import LanguageSettings
-from polyscene.language.compression.anatomy import feed_forward, stack
+from polyscene.language.anatomy import feed_forward, stack
 from polyscene.language.encoding import encode
 from polyscene.language.model import LanguageModel, load_model
 

@@ -17,7 +17,7 @@ from polyscene.assembly.project import Project
 from polyscene.cli.compress import Way, calibration, compress, content_judge
 from polyscene.cli.failures import guarded
 from polyscene.core.settings import LanguageSettings
-from polyscene.language.compression.anatomy import stack
+from polyscene.language.anatomy import stack
 from polyscene.language.compression.layers import drop_layers
 from polyscene.language.encoding import encode
 from polyscene.language.model import load_model

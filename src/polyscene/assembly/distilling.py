@@ -11,7 +11,7 @@ from polyscene.core.errors import ModelError
 from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
 from polyscene.core.types import BoolArray
-from polyscene.language.compression.anatomy import stack
+from polyscene.language.anatomy import stack
 from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.distillation import Student
 from polyscene.language.compression.layers import drop_layers, spread

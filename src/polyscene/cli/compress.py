@@ -238,7 +238,7 @@ def original(project: Project) -> LanguageModel:
 
 def candidate_of(model: LanguageModel, asked: Asked, texts: list[str], folder: Path) -> Candidate:
     """Return what the way makes of the model; graphs are written into the folder at once."""
-    from polyscene.language.compression.anatomy import stack
+    from polyscene.language.anatomy import stack
     from polyscene.language.compression.exporting import export
     from polyscene.language.compression.heads import drop_heads
     from polyscene.language.compression.int8 import to_int8

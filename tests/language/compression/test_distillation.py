@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from polyscene.core.errors import ModelError
-from polyscene.language.compression.anatomy import stack
+from polyscene.language.anatomy import stack
 from polyscene.language.compression.distillation import Distillation, Student, distillation_loss
 from polyscene.language.compression.judging import neighbours_kept
 from polyscene.language.compression.layers import drop_layers

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from polyscene.core.errors import ModelError
+from polyscene.language.anatomy import linears
 from polyscene.language.compression import int8
-from polyscene.language.compression.anatomy import linears
 from polyscene.language.compression.folders import WEIGHTS
 from polyscene.language.compression.int8 import Int8Embedding, Int8Linear, per_channel, to_int8
 from polyscene.language.compression.opening import open_compressed

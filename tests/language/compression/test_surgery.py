@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from polyscene.language.anatomy import feed_forward, stack
 from polyscene.language.compression import surgery
-from polyscene.language.compression.anatomy import feed_forward, stack
 from polyscene.language.compression.surgery import Moments, costs, gathered, keep_outputs, take_over
 from polyscene.language.encoding import tokenised
 from polyscene.language.model import LanguageModel

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from polyscene.language.compression.anatomy import stack
+from polyscene.language.anatomy import stack
 from polyscene.language.model import LanguageModel, hidden_states
 from polyscene.language.tuning.methods import shared_copy
 from polyscene.language.tuning.upper import answers_in_tuples, upper_states

@@ -26,8 +26,8 @@ from torch.nn import Parameter, functional
 from polyscene.core.errors import ModelError
 from polyscene.core.progress import Progress
 from polyscene.core.types import LongArray
-from polyscene.language.compression.anatomy import copied
 from polyscene.language.compression.compressing import Candidate
+from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_ordinary
 from polyscene.language.compression.judging import dense_mb
 from polyscene.language.encoding import distinct_texts, encode, padded, tokenised

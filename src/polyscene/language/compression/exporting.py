@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from polyscene.core.errors import ModelError, shown
-from polyscene.language.compression.anatomy import refuse_projection
 from polyscene.language.compression.compressing import Candidate
+from polyscene.language.compression.copying import refuse_projection
 from polyscene.language.compression.folders import save_reading, write_note
 from polyscene.language.compression.judging import MEGA, dense_mb
 from polyscene.language.compression.opening import open_compressed

@@ -24,8 +24,9 @@ from torch import Tensor, nn
 
 from polyscene.core.errors import ModelError
 from polyscene.core.threads import cpu_flags
-from polyscene.language.compression.anatomy import copied, linears
+from polyscene.language.anatomy import linears
 from polyscene.language.compression.compressing import Candidate
+from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_noted, state
 from polyscene.language.compression.judging import MEGA
 from polyscene.language.compression.surgery import watched

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from polyscene.core.errors import ModelError
-from polyscene.language.compression.anatomy import copied, feed_forward, stack, width_key
+from polyscene.language.anatomy import feed_forward, stack, width_key
 from polyscene.language.compression.compressing import Candidate
+from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_ordinary
 from polyscene.language.compression.judging import dense_mb
 from polyscene.language.compression.surgery import costs, gathered, keep_outputs, take_over

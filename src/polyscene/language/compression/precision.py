@@ -6,8 +6,8 @@ from typing import Literal
 
 import torch
 
-from polyscene.language.compression.anatomy import copied
 from polyscene.language.compression.compressing import Candidate
+from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_ordinary
 from polyscene.language.compression.judging import dense_mb
 from polyscene.language.model import LanguageModel

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from polyscene.core.errors import ModelError
-from polyscene.language.compression.anatomy import copied, linears
+from polyscene.language.anatomy import linears
 from polyscene.language.compression.compressing import Candidate
+from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_noted, state
 from polyscene.language.compression.judging import MEGA
 from polyscene.language.compression.surgery import gathered

@@ -20,7 +20,7 @@ from transformers.pytorch_utils import Conv1D
 
 from polyscene.core.errors import ModelError, shown
 from polyscene.core.settings import TuningDetails, TuningMethod
-from polyscene.language.compression.anatomy import lacks_heads, stack
+from polyscene.language.anatomy import lacks_heads, stack
 from polyscene.language.compression.int8 import Int8Linear
 from polyscene.language.compression.runtimes import GraphModule
 from polyscene.language.model import LanguageModel

@@ -17,7 +17,7 @@ from torch.nn import Parameter, functional
 
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.types import FloatArray, IntArray, LongArray
-from polyscene.language.compression.anatomy import stack
+from polyscene.language.anatomy import stack
 from polyscene.language.encoding import DEFAULT_BATCH_TOKENS, padded, token_batches, tokenised
 from polyscene.language.fast import quickened
 from polyscene.language.hostile import normalise

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from polyscene.language.compression.anatomy import stack
+from polyscene.language.anatomy import stack
 from polyscene.language.model import LanguageModel, hidden_states
 
 

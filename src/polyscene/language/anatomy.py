@@ -1,4 +1,4 @@
-"""Where a transformer keeps its layers, its heads and its neurons, for the architectures we can cut.
+"""Where a transformer keeps its layers, its heads and its neurons, for those who cut it or tune it.
 
 Layers are found in any stack. Heads are cut from BERT and its kin alone: elsewhere they are tied to rotary
 positions or shared between queries. Neurons are cut from plain and gated feed-forward parts.
@@ -6,15 +6,12 @@ positions or shared between queries. Neurons are cut from plain and gated feed-f
 
 from __future__ import annotations
 
-from copy import deepcopy
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
 from polyscene.core.errors import ModelError, shown
-from polyscene.language.model import LanguageModel
 
 _STACKS = ("encoder.layer", "layers", "transformer.layer", "h", "encoder.layers", "decoder.layers")
 _WIDTHS = ("intermediate_size", "hidden_dim", "n_inner")
@@ -51,30 +48,6 @@ class FeedForward:
 
     sources: tuple[nn.Linear, ...]
     out: nn.Linear
-
-
-def refuse_projection(model: LanguageModel) -> None:
-    """Raise where a projection would be left behind.
-
-    Raises:
-        ModelError: the model has one.
-    """
-    if model.projection is not None:
-        raise ModelError(
-            f"expected a language model without a projection, found {shown(model.name)} tuned with one; "
-            "compress the model first and tune the smaller one"
-        )
-
-
-def copied(model: LanguageModel, way: str) -> LanguageModel:
-    """Return a deep copy, free to be changed, with a fingerprint of its own that follows from `way`.
-
-    Raises:
-        ModelError: the model has a projection, which would not fit what is changed.
-    """
-    refuse_projection(model)
-    mark = sha256(f"{model.fingerprint}\0{way}".encode()).hexdigest()
-    return replace(model, module=deepcopy(model.module).eval(), fingerprint=mark)
 
 
 def stack(module: nn.Module) -> nn.ModuleList:
