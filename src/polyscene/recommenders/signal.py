@@ -110,13 +110,18 @@ def interactions(events: EventLog, n_users: int, n_items: int) -> sparse.csr_arr
 
 
 def top_per_row(matrix: sparse.csr_array, most: int) -> sparse.csr_array:
-    """Keep the `most` largest entries of each row."""
+    """Keep the `most` largest entries of each row; of equal ones the first."""
     lengths = np.diff(matrix.indptr)
     if not len(lengths) or lengths.max() <= most:
         return matrix
-    rows = np.repeat(np.arange(matrix.shape[0]), lengths)
-    order = np.lexsort((-matrix.data, rows))
-    place = np.arange(len(order)) - np.repeat(matrix.indptr[:-1], lengths)
-    kept = np.sort(order[place < most])
+    kept = np.ones(matrix.nnz, np.bool_)
+    for row in np.flatnonzero(lengths > most):
+        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        values = matrix.data[part]
+        least = np.partition(values, -most)[-most]
+        chosen = values > least
+        level = np.flatnonzero(values == least)
+        chosen[level[: most - np.count_nonzero(chosen)]] = True
+        kept[part] = chosen
     indptr = np.concatenate([[0], np.cumsum(np.minimum(lengths, most))])
     return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
