@@ -49,3 +49,8 @@ def test_events_that_weigh_nothing_do_not_count(
 ) -> None:
     log = make_log([(0, 0, 0), (0, 1, 1), (0, 2, 2)], weight=[1, 0, 0.5])
     assert make_evidence(log, 3).positive.item.tolist() == [0, 2]
+
+
+def test_of_equal_entries_the_first_are_kept() -> None:
+    found = top_per_row(sparse.csr_array(np.array([[2.0, 1.0, 3.0, 1.0, 1.0], [5.0, 0.0, 0.0, 0.0, 0.0]])), 3)
+    np.testing.assert_array_equal(found.todense(), [[2.0, 1.0, 3.0, 0.0, 0.0], [5.0, 0.0, 0.0, 0.0, 0.0]])
