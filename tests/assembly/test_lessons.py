@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from polyscene.assembly.content_judge import JUDGED
 from polyscene.assembly.evidence import Ground, lay_ground
-from polyscene.assembly.lessons import JUDGED, SLATE, lesson_of, objectives_of
+from polyscene.assembly.lessons import SLATE, lesson_of, objectives_of
 from polyscene.assembly.objectives import Order
 from polyscene.assembly.project import Project
 from polyscene.core.settings import TuningDetails

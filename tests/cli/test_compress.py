@@ -13,8 +13,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from polyscene.assembly.content_judge import content_judge
 from polyscene.assembly.project import Project
-from polyscene.cli.compress import Way, calibration, compress, content_judge
+from polyscene.cli.compress import Way, calibration, compress
 from polyscene.cli.failures import guarded
 from polyscene.core.settings import LanguageSettings
 from polyscene.language.anatomy import stack
@@ -128,7 +129,7 @@ def test_options_that_do_not_fit_are_refused(verb: typer.Typer, small: Path, tmp
 
 def test_the_content_signal_is_judged_by_what_people_chose(small: Path) -> None:
     project = Project.open(small)
-    judge = content_judge(project, "shop")
+    judge = content_judge(project.ground(), "shop")
     assert judge is not None
     texts = project.dataset.scenarios["shop"].catalogue.text
     draws = np.random.default_rng(0)

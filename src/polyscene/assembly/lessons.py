@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 
+from polyscene.assembly.content_judge import content_judge
 from polyscene.assembly.evidence import Ground
 from polyscene.assembly.objectives import CoEngagement, Feedback, Lesson, Order, Pretraining, TextLearner
-from polyscene.core.seeds import derived
 from polyscene.core.settings import ScenarioSettings, TuningDetails
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import Choices, Histories, Queries, Timeline
 from polyscene.data.schema import EventLog
-from polyscene.evaluation.metrics.ranking import mid_ranks, ndcg
 from polyscene.language.tuning.reader import TextReader
-from polyscene.recommenders.content import Content
-from polyscene.recommenders.features import Features
-from polyscene.recommenders.fusion_learning import open_candidates
-from polyscene.representation.items import centred
 
-JUDGED = 2000
-CUTOFF = 10
-BLOCK = 256
 SLATE = 20
 """At most so many items of one request are ordered."""
 
@@ -38,24 +29,7 @@ def lesson_of(ground: Ground, name: str, details: TuningDetails, early: bool) ->
     n_users = len(ground.dataset.users)
     chosen = log.take(log.choice & (log.weight > 0))
     choices = _choices(chosen, log, n_users, details.history)
-    if not early:
-        return Lesson(choices, log, n_users, None)
-    held = ground.folds.tune(name, JUDGED, derived(ground.seed, "tuning", name)).choices
-    if not len(held):
-        return Lesson(choices, log, n_users, None)
-    features = Features.of(replace(ground.evidence(name, tuning=True), elsewhere={}))
-    hide_seen = ground.hide_seen[name]
-
-    def judge(vectors: FloatArray) -> float:
-        signal, gains = Content(centred(vectors)), []
-        for rows, queries in held.queries.blocks(BLOCK):
-            open_ = open_candidates(features, queries, hide_seen)
-            target = held.target[rows].astype(np.int64)
-            open_[np.arange(len(target)), target] = True
-            gains.append(ndcg(mid_ranks(signal.score(queries), target, open_), CUTOFF))
-        return float(np.concatenate(gains).mean())
-
-    return Lesson(choices, log, n_users, judge)
+    return Lesson(choices, log, n_users, content_judge(ground, name) if early else None)
 
 
 def objectives_of(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import Parameter, functional
 
+from polyscene.core.contracts import VectorJudge
 from polyscene.core.settings import TuningDetails
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Choices, Histories
@@ -29,9 +30,6 @@ from polyscene.training.losses import binary_loss, contrast_loss, slate_loss, sq
 
 LEAST_BATCH, BATCHES = 32, 20
 """Small batches where there is little, so that an epoch still has this many steps."""
-
-Judge = Callable[[FloatArray], float]
-"""What (n_items, d) vectors are worth on held-out choices, larger is better."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Lesson:
     choices: Choices
     log: EventLog
     n_users: int
-    judge: Judge | None
+    judge: VectorJudge | None
 
 
 class TextLearner(ABC):

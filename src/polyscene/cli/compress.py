@@ -16,12 +16,12 @@ from polyscene.cli.options import CONFIG, Config, JsonFile, Seed, opened
 if TYPE_CHECKING:
     from polyscene.assembly.distilling import Teaching
     from polyscene.assembly.project import Project
-    from polyscene.core.types import BoolArray, FloatArray
+    from polyscene.core.types import BoolArray
     from polyscene.language.compression.compressing import Candidate, Compressed
-    from polyscene.language.compression.judging import Bounds, Judge
+    from polyscene.language.compression.judging import Bounds
     from polyscene.language.model import LanguageModel
 
-CALIBRATED_ON, CHOICES, CUTOFF, BLOCK = 400, 2000, 10, 256
+CALIBRATED_ON = 400
 
 
 class Way(StrEnum):
@@ -174,6 +174,7 @@ def compressed_into(
         ModelError: more is lost than the bounds allow, and the loss was not accepted; or the project's
             language model was compressed before, by a way that leaves nothing to work on.
     """
+    from polyscene.assembly.content_judge import content_judge
     from polyscene.core.threads import set_threads
     from polyscene.language.compression.compressing import compressed, refuse
 
@@ -194,7 +195,7 @@ def compressed_into(
             candidate,
             judged,
             accept_loss=True,  # refused below, when the numbers have been told
-            content=content_judge(project, name),
+            content=content_judge(project.ground(), name),
             batch_tokens=project.settings.language.batch_tokens,
             unread=unread,
         )
@@ -276,46 +277,10 @@ def calibration(project: Project) -> list[str]:
     return drawn(project)[:CALIBRATED_ON]
 
 
-def content_judge(project: Project, name: str) -> Judge | None:
-    """Return what tells the content signal's NDCG@10 on a scenario's validation choices.
-
-    None where there are no such choices. Items a user already has are left out where nobody takes any twice.
-    """
-    import numpy as np
-
-    from polyscene.data.schema import Part
-    from polyscene.data.splits import Folds, mask_of, repeated, split
-    from polyscene.evaluation.metrics.ranking import mid_ranks, ndcg
-    from polyscene.recommenders.content import Content
-    from polyscene.representation.items import centred
-
-    dataset, settings = project.dataset, project.settings
-    parts = split(dataset, settings.evaluation)
-    learned = dataset.scenarios[name].events.take(mask_of(parts[name], Part.TRAIN))
-    said = settings.scenarios[name].repeats
-    hide = not (repeated(learned) if said is None else said)
-    folds = Folds(dataset, parts, settings.evaluation, [name] if hide else [])
-    choices = folds.tune(name, CHOICES, settings.seed).choices
-    if not len(choices):
-        return None
-
-    def worth(vectors: FloatArray) -> float:
-        signal, gains = Content(centred(vectors)), []
-        for rows, queries in choices.queries.blocks(BLOCK):
-            target = choices.target[rows].astype(np.int64)
-            scores = signal.score(queries)  # (B, n)
-            allowed = np.ones(scores.shape, np.bool_)
-            if hide:
-                allowed[queries.history.rows, queries.history.items] = False
-            allowed[np.arange(len(target)), target] = True
-            gains.append(ndcg(mid_ranks(scores, target, allowed), CUTOFF))
-        return float(np.concatenate(gains).mean())
-
-    return worth
-
-
 def rows(made: Compressed, bounds: Bounds) -> list[tuple[str, str, str, str]]:
     """Return what is shown: each measure before and after, and the least that is let pass."""
+    from polyscene.assembly.content_judge import CUTOFF
+
     loss = made.loss
     found = [
         ("mean cosine", "1", f"{loss.cosine:.5f}", f"{bounds.cosine:g}"),

@@ -6,7 +6,7 @@ feeds events to an `Updatable` and lets a `Policy` choose. Torch is named for th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Query = TypeVar("Query", contravariant=True)
 Batch = TypeVar("Batch")
+
+VectorJudge = Callable[[FloatArray], float]
+"""From (n, d) vectors of the n items or texts, in their order, to how well they serve; larger is better."""
 
 
 class Ranker(Protocol[Query]):

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from polyscene.core.contracts import VectorJudge
 from polyscene.core.errors import ModelError
 from polyscene.core.types import BoolArray
-from polyscene.language.compression.judging import Bounds, Judge, Loss, judge
+from polyscene.language.compression.judging import Bounds, Loss, judge
 from polyscene.language.encoding import DEFAULT_BATCH_TOKENS
 from polyscene.language.model import LanguageModel
 
@@ -62,7 +63,7 @@ def compressed(
     *,
     bounds: Bounds | None = None,
     accept_loss: bool = False,
-    content: Judge | None = None,
+    content: VectorJudge | None = None,
     batch_tokens: int = DEFAULT_BATCH_TOKENS,
     unread: BoolArray | None = None,
 ) -> Compressed:
@@ -74,7 +75,7 @@ def compressed(
         texts: what it is judged on; where most of them were calibrated on, the loss is flattered.
         bounds: the most that may be lost; default: `Bounds()`.
         accept_loss: whether it may pass whatever it loses.
-        content: worth of vectors in use, see `polyscene.language.compression.judging.Judge`.
+        content: worth of vectors in use, e.g. the NDCG of a signal made of them.
         batch_tokens: as for `encode`.
         unread: (n,) which texts the candidate never learned from, see `judge`; default: all.
 

@@ -7,13 +7,14 @@ knows how vectors are judged in use: the caller hands in a function.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from time import perf_counter
 
 import numpy as np
 from torch import nn
 
+from polyscene.core.contracts import VectorJudge
 from polyscene.core.errors import ModelError
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.language.encoding import DEFAULT_BATCH_TOKENS, distinct_texts, encode
@@ -22,9 +23,6 @@ from polyscene.language.model import LanguageModel
 
 NEIGHBOURS = 10
 MEGA = 1e6
-Judge = Callable[[FloatArray], float]
-"""From (n, d) vectors of the texts, in their order, to how well they serve; larger is better."""
-
 _BLOCK = 1024
 _ROUNDS = 3
 
@@ -103,7 +101,7 @@ def judge(
     texts: Sequence[str],
     *,
     stored_mb: float,
-    content: Judge | None = None,
+    content: VectorJudge | None = None,
     batch_tokens: int = DEFAULT_BATCH_TOKENS,
     unread: BoolArray | None = None,
 ) -> Loss:
