@@ -72,7 +72,12 @@ def test_seed_and_seen_items_can_be_told(script: Script, never_seen: Path, tmp_p
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in sorted(HERE.rglob("*.py")) if "__main__" in path.read_text(encoding="utf-8")]
+    "path",
+    [
+        path
+        for path in sorted((*HERE.glob("*.py"), *HERE.glob("peers/*.py")))
+        if "__main__" in path.read_text(encoding="utf-8")
+    ],
 )
 def test_the_help_of_every_command_has_an_example(path: Path) -> None:
     name = path.relative_to(HERE.parent).as_posix()
