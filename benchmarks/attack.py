@@ -44,7 +44,7 @@ from polyscene.evaluation.significance import paired_bootstrap
 from polyscene.language.cache import EncodingCache, encode_cached
 from polyscene.language.encoding import encode
 from polyscene.language.fast import quickened
-from polyscene.language.model import load_model
+from polyscene.language.loading import load_model
 from polyscene.language.stuffing import Encode, bounded_vectors
 from polyscene.recommenders.content import Content
 from polyscene.representation.items import centred, unit

@@ -40,7 +40,8 @@ from polyscene.language.compression.judging import neighbours_kept
 from polyscene.language.encoding import distinct_texts, encode, tokenised
 from polyscene.language.fast import quickened
 from polyscene.language.hostile import normalise
-from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel
 from polyscene.language.sources import locate
 from projects import WORK
 from showing import Telling, table, write_json

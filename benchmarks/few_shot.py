@@ -29,7 +29,7 @@ from polyscene.core.seeds import generator
 from polyscene.core.settings import LanguageSettings
 from polyscene.evaluation.metrics.probability import auc, log_loss
 from polyscene.evaluation.provenance import machine, versions
-from polyscene.language.model import load_model
+from polyscene.language.loading import load_model
 from polyscene.language.ranking.examples import Prompt, base_logits, people
 from polyscene.language.ranking.prior import Prior
 from polyscene.language.ranking.ranker import Judgement, TextRanker

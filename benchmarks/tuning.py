@@ -176,7 +176,7 @@ def one_method(given: argparse.Namespace) -> dict[str, Any]:
     """Tune once on the past; return what it did and cost."""
     from polyscene.assembly.tuning import try_tuning
     from polyscene.core.threads import set_threads
-    from polyscene.language.model import load_model
+    from polyscene.language.loading import load_model
 
     opened = chosen_project(given, Telling())
     idle = given.method in ("none", PROJECTION)
@@ -208,7 +208,7 @@ def speed(given: argparse.Namespace) -> dict[str, Any]:
     from polyscene.assembly.lessons import lesson_of
     from polyscene.assembly.objectives import CoEngagement
     from polyscene.core.threads import set_threads
-    from polyscene.language.model import load_model
+    from polyscene.language.loading import load_model
     from polyscene.language.tuning.methods import dressed, frozen_layers
     from polyscene.language.tuning.reader import TextReader
 

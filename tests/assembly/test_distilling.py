@@ -17,7 +17,8 @@ from polyscene.core.progress import Advance, Silent
 from polyscene.core.settings import LanguageSettings
 from polyscene.language.anatomy import feed_forward, stack
 from polyscene.language.encoding import encode
-from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel
 
 TEXTS = [f"{a} {b} {c}" for a in ("red", "blue", "old") for b in ("soft", "wide") for c in "abcdefgh"]
 BRIEF = Teaching(steps=30, learning_rate=3e-3)

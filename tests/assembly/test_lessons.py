@@ -17,7 +17,7 @@ from polyscene.core.settings import TuningDetails
 from polyscene.core.types import FloatArray
 from polyscene.data.schema import Dataset, EventLog, Part
 from polyscene.data.splits import mask_of
-from polyscene.language.model import load_model
+from polyscene.language.loading import load_model
 from polyscene.language.tuning.methods import dressed
 from polyscene.language.tuning.reader import TextReader
 

@@ -26,7 +26,8 @@ from polyscene.core.settings import LanguageSettings, ScenarioSettings, TuningDe
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import Choices, Histories, Queries, Timeline
 from polyscene.data.schema import EventLog
-from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel
 from polyscene.language.tuning.methods import dressed, frozen_layers
 from polyscene.language.tuning.reader import TextReader
 from polyscene.training.optimisation import OptimisationSettings

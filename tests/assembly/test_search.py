@@ -22,7 +22,8 @@ from polyscene.core.progress import Advance, Silent
 from polyscene.core.settings import LanguageSettings, TuningDetails, TuningMethod
 from polyscene.data.schema import Part
 from polyscene.language.compression.layers import drop_layers
-from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel
 from polyscene.language.tuning.methods import dressed, frozen_layers
 from polyscene.language.tuning.reader import TextReader
 

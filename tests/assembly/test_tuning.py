@@ -34,7 +34,8 @@ from polyscene.data.schema import Dataset, Part
 from polyscene.data.splits import mask_of
 from polyscene.language.cache import EncodingCache
 from polyscene.language.encoding import encode
-from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel
 from polyscene.language.tuning.files import FACTS, WEIGHTS, load_tuned
 from polyscene.language.tuning.methods import PLACES
 from polyscene.recommenders.content import Content

@@ -21,7 +21,7 @@ from polyscene.core.settings import LanguageSettings
 from polyscene.language.anatomy import stack
 from polyscene.language.compression.layers import drop_layers
 from polyscene.language.encoding import encode
-from polyscene.language.model import load_model
+from polyscene.language.loading import load_model
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from polyscene.cli.progress import TerminalProgress
 from polyscene.cli.tune import TUNED, toml
 from polyscene.core.settings import LanguageSettings, TuningDetails
 from polyscene.language.compression.layers import drop_layers
-from polyscene.language.model import load_model
+from polyscene.language.loading import load_model
 
 pytest.importorskip("optuna")
 

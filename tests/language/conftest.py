@@ -22,7 +22,8 @@ from transformers import (
 
 from polyscene.core.progress import Advance
 from polyscene.core.settings import LanguageSettings
-from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel
 from polyscene.language.quiet import quiet
 
 WORDS = ["a", "an", "the", "red", "blue", "green", "shoe", "shoes", "boot", "dress", "phone", "case", "for"]

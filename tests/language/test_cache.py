@@ -197,7 +197,7 @@ from pathlib import Path
 import numpy as np
 from polyscene.core.settings import LanguageSettings
 from polyscene.language.cache import EncodingCache, encode_cached
-from polyscene.language.model import load_model
+from polyscene.language.loading import load_model
 
 model, cache, out = sys.argv[1:]
 texts = [f"{a} {b} {n}" for a in ("red", "blue", "green") for b in ("shoe", "dress") for n in range(40)]

@@ -14,7 +14,8 @@ from transformers.utils import logging
 
 from polyscene.core.errors import ModelError
 from polyscene.language import model as model_module
-from polyscene.language.model import LanguageModel, chosen_autocast, chosen_device, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel, chosen_autocast, chosen_device
 
 if TYPE_CHECKING:
     from tests.language.conftest import Listener, SettingsFor

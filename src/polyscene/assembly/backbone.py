@@ -14,7 +14,8 @@ from typing import TypeVar
 from polyscene.core.errors import ConfigError, DataError, ModelError, Problem, shown
 from polyscene.core.settings import LanguageSettings, TextRankerSettings
 from polyscene.language.fast import quickened
-from polyscene.language.model import Kind, LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import Kind, LanguageModel
 from polyscene.language.ranking.answers import AnswerModel, load_answer_model
 from polyscene.language.ranking.pairs import PAIR
 from polyscene.language.ranking.templates import TALLREC, PromptTemplate

@@ -31,7 +31,8 @@ from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.report.page import write_report
 from polyscene.evaluation.results import Results
 from polyscene.language.cache import EncodingCache
-from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel
 
 UNFINISHED = ".tuning"
 """Beside the runs: checkpoints and records of the language model's training."""

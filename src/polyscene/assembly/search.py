@@ -31,7 +31,8 @@ from polyscene.core.progress import Advance, Progress
 from polyscene.core.settings import Settings
 from polyscene.core.threads import set_threads
 from polyscene.evaluation.writing import write_text
-from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel
 from polyscene.language.tuning.reader import TextReader
 
 Clock = Callable[[], float]

@@ -53,7 +53,7 @@ def _coverage(project: Project) -> dict[str, Coverage]:
     from polyscene.core.errors import DataError
     from polyscene.data.items import read_items
     from polyscene.language.coverage import measure_coverage
-    from polyscene.language.model import load_model
+    from polyscene.language.loading import load_model
     from polyscene.language.tuning.methods import must_be_tunable
 
     model = load_model(project.settings.language, project.base, project.progress)

@@ -225,7 +225,7 @@ def original(project: Project) -> LanguageModel:
         ModelError: it cannot be used, or is one that transformers has no words for any more.
     """
     from polyscene.core.errors import ModelError, shown
-    from polyscene.language.model import load_model
+    from polyscene.language.loading import load_model
     from polyscene.language.sources import NOTE, is_compressed, locate
 
     language = project.settings.language

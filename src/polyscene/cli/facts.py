@@ -136,7 +136,7 @@ def _installed(name: str) -> bool:
 
 def _model(config: Path, settings: Settings | None) -> Fact:
     from polyscene.language.carried import WEIGHTS_SHA256
-    from polyscene.language.model import load_model
+    from polyscene.language.loading import load_model
     from polyscene.language.sources import CARRIED
     from polyscene.language.tuning.methods import must_be_tunable
 

@@ -22,7 +22,8 @@ from polyscene.language.compression.neurons import drop_neurons, rounded
 from polyscene.language.compression.precision import halve
 from polyscene.language.encoding import encode
 from polyscene.language.fast import quickened
-from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel
 from polyscene.language.projection import Projection
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from polyscene.language.compression.distillation import Distillation, Student, d
 from polyscene.language.compression.judging import neighbours_kept
 from polyscene.language.compression.layers import drop_layers
 from polyscene.language.encoding import encode
-from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel
 
 if TYPE_CHECKING:
     from tests.language.conftest import SettingsFor

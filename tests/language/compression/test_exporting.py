@@ -15,7 +15,8 @@ from polyscene.language.compression.compressing import Candidate, compressed
 from polyscene.language.compression.exporting import export
 from polyscene.language.compression.opening import open_compressed
 from polyscene.language.encoding import encode
-from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel
 
 if TYPE_CHECKING:
     from tests.language.conftest import SettingsFor

@@ -20,7 +20,8 @@ from polyscene.language.compression.heads import drop_heads
 from polyscene.language.compression.int8 import to_int8
 from polyscene.language.compression.sparsity import sparsify
 from polyscene.language.encoding import encode
-from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel
 from polyscene.language.ranking.pair_tuning import PairTuning, tuned
 from polyscene.language.sources import fingerprint, is_compressed, locate
 from polyscene.language.tuning.methods import dressed, must_be_tunable

@@ -13,7 +13,8 @@ from torch.nn import functional
 from transformers import AutoTokenizer, BertConfig, BertModel, GPT2Config, GPT2Model
 
 from polyscene.core.settings import LanguageSettings, TuningDetails, TuningMethod
-from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel
 from polyscene.language.quiet import quiet
 from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words
 from polyscene.language.tuning.reader import TextReader

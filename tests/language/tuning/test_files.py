@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from polyscene.core.errors import ModelError
 from polyscene.core.settings import LanguageSettings, TuningDetails, TuningMethod
 from polyscene.language.encoding import encode
-from polyscene.language.model import LanguageModel, load_model
+from polyscene.language.loading import load_model
+from polyscene.language.model import LanguageModel
 from polyscene.language.tuning.files import FACTS, WEIGHTS, load_tuned, save_tuned
 from polyscene.language.tuning.methods import marked
 from polyscene.language.tuning.reader import TextReader

@@ -6,6 +6,7 @@ Both libraries are extras and are imported when a graph is opened.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -39,7 +40,7 @@ def extra(module: str, name: str) -> ModuleType:
         ) from error
 
 
-class GraphModule(nn.Module):
+class GraphModule(nn.Module, ABC):
     """An exported graph in the place of a module of transformers.
 
     Args:
@@ -58,9 +59,9 @@ class GraphModule(nn.Module):
         """Return `last_hidden_state` (n, length, d) of (n, length) ids and their mask; no gradients."""
         return BaseModelOutput(last_hidden_state=self.run(input_ids.long(), attention_mask.long()))
 
+    @abstractmethod
     def run(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return (n, length, d) token vectors."""
-        raise NotImplementedError
 
 
 class OnnxModule(GraphModule):

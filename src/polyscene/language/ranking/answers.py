@@ -148,7 +148,7 @@ class AnswerReader:
 def load_answer_model(
     settings: LanguageSettings, base: Path | None = None, progress: Progress | None = None
 ) -> AnswerModel:
-    """Load a causal language model with the safety rules of `polyscene.language.model.load_model`.
+    """Load a causal language model with the safety rules of `polyscene.language.loading.load_model`.
 
     Raises:
         ModelError: there is no such model, its weights are incomplete, or it foretells no words.
