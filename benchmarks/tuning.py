@@ -136,7 +136,7 @@ def _quality_table(scenario: str, method: str, row: Mapping[str, Any]) -> str:
                 for name in ("ndcg@10", "hr@10")
                 for when in ("before", "after")
             ),
-            f"{row[model]['after']['ndcg@10'] / max(row[model]['before']['ndcg@10'], 1e-9):.2f}",
+            _ratio(row[model]["before"]["ndcg@10"], row[model]["after"]["ndcg@10"]),
             lead_text(row[model]["difference"]),
         ]
         for model in (CONTENT, SYSTEM)
@@ -144,6 +144,10 @@ def _quality_table(scenario: str, method: str, row: Mapping[str, Any]) -> str:
     ]
     head = ["model", "ndcg@10 none", method, "hr@10 none", method, "ratio", "difference of ndcg@10"]
     return f"{scenario}: {row['choices']:,} choices\n" + table(head, lines)
+
+
+def _ratio(before: float, after: float) -> str:
+    return f"{after / before:.2f}" if before else "–"
 
 
 def methods(given: argparse.Namespace) -> dict[str, Any]:

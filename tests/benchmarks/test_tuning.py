@@ -66,3 +66,9 @@ def test_one_method_says_what_it_did(
     assert found["weights"] > 0
     assert found["file_mb"] < 91
     assert found["seconds"] > 0
+
+
+def test_nothing_before_has_no_ratio(script: Callable[[str], ModuleType]) -> None:
+    tuning = script("tuning")
+    assert tuning._ratio(0.02, 0.05) == "2.50"
+    assert tuning._ratio(0.0, 0.05) == "–"

@@ -92,8 +92,8 @@ class CatalogueReader:
             fresh = {key: row for key, row in zip(keys, candidates, strict=True) if key not in found}
             found |= self._read(fresh)
             self._known |= found
-            for key in list(self._known)[: max(len(self._known) - REMEMBERED, 0)]:
-                del self._known[key]
+            while len(self._known) > REMEMBERED:
+                del self._known[next(iter(self._known))]
         return np.stack([found[key] for key in keys]) if keys else np.zeros(candidates.shape, np.float32)
 
     def _read(self, asked: dict[tuple[Past, bytes], IntArray]) -> dict[tuple[Past, bytes], FloatArray]:
