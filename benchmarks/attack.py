@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 import prepared  # noqa: F401 - numpy reads it when it loads
 from lies import Attack, Scene, attacks_on
 from measuring import measured
+from polyscene.assembly.language.tuning import tune_language
 from polyscene.assembly.project import Project
-from polyscene.assembly.tuning import tune_language
 from polyscene.core.errors import ConfigError, DataError, PolysceneError, Problem
 from polyscene.core.seeds import generator
 from polyscene.core.threads import set_threads

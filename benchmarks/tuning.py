@@ -178,7 +178,7 @@ def methods(given: argparse.Namespace) -> dict[str, Any]:
 
 def one_method(given: argparse.Namespace) -> dict[str, Any]:
     """Tune once on the past; return what it did and cost."""
-    from polyscene.assembly.tuning import try_tuning
+    from polyscene.assembly.language.tuning import try_tuning
     from polyscene.core.threads import set_threads
     from polyscene.language.loading import load_model
 
@@ -209,18 +209,19 @@ def speed(given: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
     import torch
 
-    from polyscene.assembly.lessons import lesson_of
-    from polyscene.assembly.objectives import CoEngagement
+    from polyscene.assembly.language.lessons import lesson_of
+    from polyscene.assembly.language.objectives import CoEngagement
     from polyscene.core.threads import set_threads
     from polyscene.language.loading import load_model
     from polyscene.language.tuning.methods import dressed, frozen_layers
     from polyscene.language.tuning.reader import TextReader
+    from polyscene.recommenders.fading import USUAL
 
     opened = chosen_project(given, Telling())
     set_threads(opened.settings.runtime.threads)
     name = next(iter(opened.dataset.scenarios))
     model, ground = load_model(opened.settings.language, opened.base), opened.ground()
-    lesson = lesson_of(ground, name, opened.settings.tuning, early=True)
+    lesson = lesson_of(ground, name, opened.settings.tuning, USUAL, early=True)
     found: dict[str, dict[str, float]] = {}
     for label, method, changes, steps in WAYS:
         project = with_tuning(opened, method, batch=given.batch, projection_batch=given.batch, **changes)

@@ -41,7 +41,7 @@ def export(opened: Project, folder: Path) -> dict[str, Any]:
     """
     settings, dataset = opened.settings, opened.dataset
     parts = split(dataset, settings.evaluation)
-    ground = lay_ground(dataset, parts, settings.evaluation, settings.scenarios, settings.seed)
+    ground = lay_ground(dataset, parts, settings)
     folds = ground.folds
     learned = [folds.learned(name, tuning=False).user for name in dataset.scenarios]
     user_events = np.bincount(np.concatenate(learned), minlength=len(dataset.users))

@@ -13,7 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from polyscene.assembly.content_judge import content_judge
+from polyscene.assembly.language.content_judge import content_judge
 from polyscene.assembly.project import Project
 from polyscene.cli.compress import Way, calibration, compress
 from polyscene.cli.failures import guarded

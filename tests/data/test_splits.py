@@ -13,7 +13,7 @@ from polyscene.core.errors import ConfigError
 from polyscene.core.settings import EvaluationSettings
 from polyscene.data.queries import HISTORY_LENGTH, LATEST, Histories
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Clock, Dataset, EventLog, Ids, Part, Scenario
-from polyscene.data.splits import DAY, Folds, available, everything, mask_of, repeated, split
+from polyscene.data.splits import DAY, Folds, available, everything, mask_of, newcomers, repeated, split
 
 TRAIN, VALID, TEST, CONTEXT = Part
 USERS, ITEMS = 4, 5
@@ -281,6 +281,43 @@ def test_the_fusion_learns_on_any_choices_where_numbers_only_order_a_user(make_l
     drawn = [folds.tune("a", most=9, seed=seed).choices.queries.time.tolist() for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
     assert all(len(set(times)) == 9 and times == sorted(times) for times in drawn)
+
+
+def test_newcomers_are_chosen_and_remembered_and_not_learned_until_the_fusion_is_taught(
+    make_log: MakeLog,
+) -> None:
+    how = settings("temporal", valid_share=0.5, test_share=0.2)
+    tables = dataset(scenario("a", stream(make_log)))
+    new = np.array([1, 3], np.int32)
+    folds = Folds(tables, split(tables, how), how, newcomers={"a": new})
+    early, choices = folds.tune("a").learn, folds.tune("a").choices
+    assert set(early.item.tolist()) == {0, 2, 4}
+    assert set(choices.target.tolist()) == set(range(ITEMS))
+    assert set(choices.queries.history.items.tolist()) == set(range(ITEMS))
+    assert set(folds.learned("a", tuning=False).item.tolist()) == set(range(ITEMS))
+    assert set(folds.test("a").learn.item.tolist()) == set(range(ITEMS))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "clock", "share", "many"),
+    [
+        ("temporal", "time", None, 0),
+        ("given", "time", None, 0),
+        ("leave_last_out", "time", None, 10),
+        ("temporal", "sequence", None, 10),
+        ("temporal", "time", 0.3, 30),
+        ("leave_last_out", "sequence", 0.0, 0),
+    ],
+)
+def test_new_items_are_made_up_where_the_split_brings_none(
+    make_log: MakeLog, protocol: str, clock: Clock, share: float | None, many: int
+) -> None:
+    ids = Ids(pl.Series([str(i) for i in range(100)]))
+    catalogue = Catalogue(ids, tuple(ids.values), tuple(ids.values), pl.DataFrame(), np.zeros(100, np.int64))
+    place = Scenario("a", catalogue, stream(make_log), clock, has_split=False)
+    found = newcomers(place, settings(protocol), share)
+    assert len(set(found.tolist())) == len(found) == many
+    np.testing.assert_array_equal(found, newcomers(place, settings(protocol), share))
 
 
 def test_where_nothing_is_chosen_twice_everything_ever_done_is_told(make_log: MakeLog) -> None:

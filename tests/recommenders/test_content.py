@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import EventLog
-from polyscene.recommenders.content import HISTORY_DECAY, Content, ContentElsewhere
+from polyscene.recommenders.content import Content, ContentElsewhere, ContentPrior
 from polyscene.recommenders.content_transitions import ContentTransitions
+from polyscene.recommenders.fading import DECAYS, USUAL
 from polyscene.recommenders.signal import Elsewhere, Evidence
 from polyscene.recommenders.transitions import Transitions
 from polyscene.representation.items import centred, neighbourhood, unit
@@ -58,10 +60,32 @@ def test_the_score_is_the_cosine_of_the_decayed_mean(
 ) -> None:
     spoken = vectors[:10] - vectors[:10].mean(axis=0)
     spoken /= np.linalg.norm(spoken, axis=1, keepdims=True)
-    profile = spoken[7] + HISTORY_DECAY * spoken[2] + HISTORY_DECAY**2 * spoken[7]
+    profile = spoken[7] + USUAL * spoken[2] + USUAL**2 * spoken[7]
     expected = spoken @ profile / np.linalg.norm(profile)
     found = Content().fit(make_evidence([], 11, vectors=vectors)).score(asked([[7, 2, 7]]))
     np.testing.assert_allclose(found[0, :10], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_what_the_model_knew_before_is_a_voice_of_its_own(
+    vectors: FloatArray, make_evidence: MakeEvidence, asked: Asked
+) -> None:
+    turned = np.ascontiguousarray(vectors[::-1])
+    evidence = replace(make_evidence([], 11, vectors=vectors), prior=turned)
+    queries = asked([[0, 1], [6]])
+    plain = Content().fit(replace(evidence, vectors=turned, prior=None))
+    np.testing.assert_array_equal(ContentPrior().fit(evidence).score(queries), plain.score(queries))
+    assert not np.allclose(Content().fit(evidence).score(queries), plain.score(queries))
+
+
+def test_taste_fades_as_it_does_by_the_model_that_has_learned_nothing_by_heart(
+    vectors: FloatArray, make_evidence: MakeEvidence
+) -> None:
+    rows = [(user, item, time) for user in range(60) for time, item in enumerate([6, 0, 1, 2])]
+    evidence = make_evidence(rows, 11, vectors=vectors)
+    mute = np.zeros_like(vectors)
+    assert Content().fit(evidence).decay == min(DECAYS), "the last topic alone foretells the next"
+    assert Content().fit(replace(evidence, prior=mute)).decay == USUAL
+    assert Content().fit(replace(evidence, vectors=mute, prior=vectors)).decay == min(DECAYS)
 
 
 def test_support_is_largest_for_what_reads_alike(vectors: FloatArray, make_evidence: MakeEvidence) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polyscene.core.settings import EvaluationSettings, ScenarioSettings
+from polyscene.core.settings import Settings
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.schema import Dataset, Part
-from polyscene.data.splits import Folds, Parts, available, mask_of, repeated
+from polyscene.data.splits import Folds, Parts, available, mask_of, newcomers, repeated
 from polyscene.recommenders.signal import Elsewhere, Evidence
 
 
@@ -22,11 +22,13 @@ class ItemVectors:
         early: tuned on the past alone, so that what came after it can be foretold honestly.
         final: tuned on everything that may be learned from.
         common: in the space that all scenarios share.
+        prior: by the model as it came; None where it is used so.
     """
 
     early: FloatArray
     final: FloatArray
     common: FloatArray
+    prior: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Ground:
             others,
             self.seed,
             vectors.common,
+            vectors.prior,
         )
 
     def _vectors(self, name: str) -> ItemVectors:
@@ -76,16 +79,17 @@ class Ground:
 def lay_ground(
     dataset: Dataset,
     parts: Mapping[str, Parts],
-    evaluation: EvaluationSettings,
-    settings: Mapping[str, ScenarioSettings],
-    seed: int,
+    settings: Settings,
 ) -> Ground:
     """Put together what fitting needs; what the user left open is answered from the training events."""
     since, hide_seen = {}, {}
     for name, scenario in dataset.scenarios.items():
         learned = scenario.events.take(mask_of(parts[name], Part.TRAIN, Part.VALID))
         since[name] = available(scenario.catalogue.since, learned)
-        said = settings[name].repeats
+        said = settings.scenarios[name].repeats
         hide_seen[name] = not (repeated(learned) if said is None else said)
-    folds = Folds(dataset, parts, evaluation, [name for name, hidden in hide_seen.items() if hidden])
-    return Ground(dataset, parts, folds, {}, since, hide_seen, seed)
+    evaluation, share = settings.evaluation, settings.fusion.hidden_items
+    new = {name: newcomers(scenario, evaluation, share) for name, scenario in dataset.scenarios.items()}
+    whole = [name for name, hidden in hide_seen.items() if hidden]
+    folds = Folds(dataset, parts, evaluation, whole, new)
+    return Ground(dataset, parts, folds, {}, since, hide_seen, settings.seed)

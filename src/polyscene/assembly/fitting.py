@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from polyscene.assembly.evidence import Ground
-from polyscene.assembly.readers import Readers
+from polyscene.assembly.reading.readers import Readers
 from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
 from polyscene.core.settings import ALL_SIGNALS, Settings
@@ -135,6 +135,8 @@ def _fed(name: str, evidence: Evidence) -> bool:
     if name == "recency":
         return evidence.clock == "time"
     if name == "elsewhere" and not evidence.elsewhere:
+        return False
+    if name == "content_prior" and evidence.prior is None:
         return False
     return not SIGNALS[name].needs_language or bool(np.any(evidence.vectors))
 

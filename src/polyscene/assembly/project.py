@@ -9,17 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from polyscene.assembly.backbone import Backbone
 from polyscene.assembly.evidence import Ground, lay_ground
 from polyscene.assembly.fitting import Fitted, fit_system
 from polyscene.assembly.judging import evaluate, save_exposure
-from polyscene.assembly.reader_files import save_readers
-from polyscene.assembly.readers import Readers
+from polyscene.assembly.language.tuning import Tuned, tune_language
+from polyscene.assembly.reading.backbone import Backbone
+from polyscene.assembly.reading.files import save_readers
+from polyscene.assembly.reading.readers import Readers
 from polyscene.assembly.reporting import report_of
 from polyscene.assembly.run import FORMAT, METRICS, REPORT, Run
 from polyscene.assembly.storage import MANIFEST, find_run, new_run, run_ids
 from polyscene.assembly.system import System
-from polyscene.assembly.tuning import Tuned, tune_language
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings import Settings
 from polyscene.core.threads import set_threads
@@ -155,7 +155,7 @@ class Project:
         """Return what fitting stands on, before the language model has read anything."""
         dataset, settings = self.dataset, self.settings
         parts = (everything if everything_counts else split)(dataset, settings.evaluation)
-        return lay_ground(dataset, parts, settings.evaluation, settings.scenarios, settings.seed)
+        return lay_ground(dataset, parts, settings)
 
     def _readers(self, model: LanguageModel) -> Readers | None:
         """Return who teaches the text rankers' readers; None where no reader is wanted."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from polyscene.assembly import recommending
-from polyscene.assembly.reader_files import restore_readers
+from polyscene.assembly.reading.files import restore_readers
 from polyscene.assembly.recommending import Explanation
 from polyscene.assembly.storage import MANIFEST
 from polyscene.assembly.system import System

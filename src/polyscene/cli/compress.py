@@ -14,7 +14,7 @@ import typer
 from polyscene.cli.options import CONFIG, Config, JsonFile, Seed, opened
 
 if TYPE_CHECKING:
-    from polyscene.assembly.distilling import Teaching
+    from polyscene.assembly.language.distilling import Teaching
     from polyscene.assembly.project import Project
     from polyscene.core.types import BoolArray
     from polyscene.language.compression.compressing import Candidate, Compressed
@@ -103,7 +103,7 @@ class Asked:
     @property
     def teaching(self) -> Teaching:
         """How a student is made."""
-        from polyscene.assembly.distilling import Teaching
+        from polyscene.assembly.language.distilling import Teaching
 
         usual = Teaching(layers=self.share, minutes=self.minutes)
         return replace(
@@ -174,7 +174,7 @@ def compressed_into(
         ModelError: more is lost than the bounds allow, and the loss was not accepted; or the project's
             language model was compressed before, by a way that leaves nothing to work on.
     """
-    from polyscene.assembly.content_judge import content_judge
+    from polyscene.assembly.language.content_judge import content_judge
     from polyscene.core.threads import set_threads
     from polyscene.language.compression.compressing import compressed, refuse
 
@@ -210,7 +210,7 @@ def student(
     project: Project, model: LanguageModel, judged: Sequence[str], asked: Asked
 ) -> tuple[Candidate, BoolArray]:
     """Return a student of the model, and (n,) which of the n judged texts it never read."""
-    from polyscene.assembly.distilling import distilled, withheld, without
+    from polyscene.assembly.language.distilling import distilled, withheld, without
 
     seed = project.settings.seed
     unread = withheld(judged, seed)
@@ -279,7 +279,7 @@ def calibration(project: Project) -> list[str]:
 
 def rows(made: Compressed, bounds: Bounds) -> list[tuple[str, str, str, str]]:
     """Return what is shown: each measure before and after, and the least that is let pass."""
-    from polyscene.assembly.content_judge import CUTOFF
+    from polyscene.assembly.language.content_judge import CUTOFF
 
     loss = made.loss
     found = [

@@ -10,8 +10,8 @@ from polyscene.cli.failures import INTERRUPTED
 from polyscene.cli.options import CONFIG, Config, JsonFile, Seed, opened
 
 if TYPE_CHECKING:
-    from polyscene.assembly.search import Found
-    from polyscene.assembly.search_space import Chosen, Trial
+    from polyscene.assembly.language.search import Found
+    from polyscene.assembly.language.search_space import Chosen, Trial
 
 SHOWN = 10
 """So many of the best trials are shown."""
@@ -41,7 +41,7 @@ def tune(
     never on the test part. Finished trials are kept beside the runs, and the next search goes on from them.
     The configuration is left as it is: what to copy into it is shown.
     """
-    from polyscene.assembly.search import search
+    from polyscene.assembly.language.search import search
     from polyscene.cli.console import show
     from polyscene.evaluation.writing import write_text
 

@@ -18,6 +18,7 @@ SignalName = Literal[
     "factors",
     "neighbours",
     "content",
+    "content_prior",
     "content_transitions",
     "elsewhere",
     "text_ranker",
@@ -213,6 +214,13 @@ class FusionSettings(Strict):
     hidden: int = Field(32, ge=1)
     epochs: int = Field(12, ge=1)
     max_choices: int = Field(12_000, ge=10, description="choices learned from, the latest")
+    hidden_items: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="share of the items that the signals do not know while the fusion learns; "
+        "default: 0 where the split is a moment of time, else 0.1",
+    )
     max_catalogue: int = Field(
         2_000, ge=10, description="above it, the softmax runs over importance-weighted candidates"
     )

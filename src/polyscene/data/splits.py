@@ -23,6 +23,7 @@ from polyscene.data.schema import UNKNOWN_TIME, Dataset, EventLog, Part, Scenari
 Parts = NDArray[np.int8]
 
 DAY = 86_400_000_000  # microseconds
+NEWCOMERS = 0.1
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,8 @@ class Folds:
 
     Args:
         whole: scenarios in which everything a user ever did is told, since nothing is chosen twice there.
+        newcomers: by scenario, items that nothing is learned of before the fusion is taught: it meets choices
+            of them as it will meet choices of new items.
     """
 
     def __init__(
@@ -157,9 +160,10 @@ class Folds:
         parts: Mapping[str, Parts],
         settings: EvaluationSettings,
         whole: Collection[str] = (),
+        newcomers: Mapping[str, IntArray] | None = None,
     ) -> None:
         self._dataset, self._parts, self._settings = dataset, parts, settings
-        self._whole = frozenset(whole)
+        self._whole, self._newcomers = frozenset(whole), newcomers or {}
         n_users = len(dataset.users)
         self._timelines = {name: Timeline(s.events, n_users) for name, s in dataset.scenarios.items()}
 
@@ -178,8 +182,11 @@ class Folds:
 
     def learned(self, name: str, tuning: bool) -> EventLog:
         """Return what may be learned from in a scenario, while tuning or for the final fit."""
-        kept = (Part.TRAIN,) if tuning else (Part.TRAIN, Part.VALID)
-        return self._dataset.scenarios[name].events.take(mask_of(self._parts[name], *kept))
+        events = self._dataset.scenarios[name].events
+        kept = mask_of(self._parts[name], *((Part.TRAIN,) if tuning else (Part.TRAIN, Part.VALID)))
+        if tuning and name in self._newcomers:
+            kept &= ~np.isin(events.item, self._newcomers[name])
+        return events.take(kept)
 
     def _fold(
         self,
@@ -230,6 +237,20 @@ def available(since: LongArray, learned: EventLog) -> LongArray:
     np.minimum.at(first, learned.item, learned.time)
     from_day = np.minimum(since - since % DAY, first)
     return np.where(since == UNKNOWN_TIME, since, from_day).astype(np.int64)
+
+
+def newcomers(scenario: Scenario, settings: EvaluationSettings, share: float | None) -> IntArray:
+    """Return the items that a fusion is to meet as new ones.
+
+    Args:
+        share: of the catalogue; None: none where the split is a moment of time, since new items then come by
+            themselves, and a tenth where every user's events are split by their order.
+    """
+    if share is None:
+        share = 0.0 if scenario.clock == "time" and settings.protocol != "leave_last_out" else NEWCOMERS
+    many = int(len(scenario.catalogue) * share)
+    draws = generator(0, "newcomers", scenario.name)
+    return draws.choice(len(scenario.catalogue), many, replace=False).astype(np.int32)
 
 
 def repeated(log: EventLog) -> bool:

@@ -9,34 +9,43 @@ import numpy as np
 
 from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import Histories, Queries
+from polyscene.recommenders.fading import USUAL, fading
 from polyscene.recommenders.signal import Arrays, Evidence, Signal
 from polyscene.representation.items import centred, unit
 from polyscene.representation.users import taste
 
-HISTORY_DECAY = 0.8
+ELSEWHERE_DECAY = 0.8
 
 
 class Content(Signal):
     """Cosine between an item's language-model vector and the decayed mean of the user's history.
 
     The catalogue's mean is taken off first: what all texts of a shop share says nothing about taste. Items
-    without text, and users without history, score 0.
+    without text, and users without history, score 0. How fast taste fades is measured with the language
+    model as it came, so that what it learned by heart does not count.
+
+    Args:
+        vectors: (n_items, d) centred unit vectors.
+        decay: what an event still counts after each later one.
     """
 
     name: ClassVar[str] = "content"
     needs_language: ClassVar[bool] = True
 
-    def __init__(self, vectors: FloatArray | None = None) -> None:
+    def __init__(self, vectors: FloatArray | None = None, decay: float = USUAL) -> None:
         self.vectors = np.zeros((0, 0), np.float32) if vectors is None else vectors
+        self.decay = decay
 
     def fit(self, evidence: Evidence) -> Self:
-        """Centre the vectors."""
+        """Centre the vectors, and measure how fast taste fades."""
         self.vectors = centred(evidence.vectors)
+        plain = self.vectors if evidence.prior is None else centred(evidence.prior)
+        self.decay = fading(evidence, plain)
         return self
 
     def users(self, queries: Queries) -> FloatArray:
         """Return (B, d) unit profiles."""
-        return unit(taste(queries.history, self.vectors, HISTORY_DECAY))
+        return unit(taste(queries.history, self.vectors, self.decay))
 
     def score(self, queries: Queries) -> FloatArray:
         """Compare with every item."""
@@ -52,17 +61,33 @@ class Content(Signal):
         """Return each past item's cosine with the item, decayed by age."""
         ages = np.arange(len(history))[::-1]
         cosines = self.vectors[history] @ self.vectors[item]
-        support: FloatArray = (cosines * HISTORY_DECAY**ages).astype(np.float32)
+        support: FloatArray = (cosines * self.decay**ages).astype(np.float32)
         return support
 
     def state(self) -> Arrays:
-        """Return the centred vectors."""
-        return {"vectors": self.vectors}
+        """Return the centred vectors and the decay."""
+        return {"vectors": self.vectors, "decay": np.array(self.decay)}
 
     @classmethod
     def restore(cls, state: Arrays) -> Self:
         """Build from `state`."""
-        return cls(state["vectors"])
+        return cls(state["vectors"], float(state["decay"]))
+
+
+class ContentPrior(Content):
+    """The same cosine, by the language model as it came: what it knew before this company taught it.
+
+    Tuning learns what these people choose together, and forgets a little of what texts mean to anybody; the
+    fusion weighs both. It is absent where the model is not tuned.
+    """
+
+    name: ClassVar[str] = "content_prior"
+
+    def fit(self, evidence: Evidence) -> Self:
+        """Centre the vectors of before, and measure how fast taste fades."""
+        self.vectors = centred(evidence.vectors if evidence.prior is None else evidence.prior)
+        self.decay = fading(evidence, self.vectors)
+        return self
 
 
 class ContentElsewhere(Content):
@@ -87,7 +112,7 @@ class ContentElsewhere(Content):
         total = np.zeros((len(queries), self.vectors.shape[1]), np.float32)
         for name, vectors in self.others.items():
             history = queries.elsewhere.get(name, Histories.of([[]] * len(queries)))
-            total += taste(history, vectors, HISTORY_DECAY)
+            total += taste(history, vectors, ELSEWHERE_DECAY)
         return unit(total)
 
     def support(self, history: IntArray, item: int) -> FloatArray:

@@ -43,6 +43,7 @@ class Evidence:
         elsewhere: the other scenarios by name.
         seed: of the run.
         common: (n_items, d) vectors in the space that all scenarios share; None: `vectors` are.
+        prior: (n_items, d) vectors of the language model as it came; None: it has learned nothing since.
     """
 
     events: EventLog
@@ -54,6 +55,7 @@ class Evidence:
     elsewhere: Mapping[str, Elsewhere] = field(default_factory=dict)
     seed: int = 0
     common: FloatArray | None = None
+    prior: FloatArray | None = None
 
     @property
     def born(self) -> LongArray:

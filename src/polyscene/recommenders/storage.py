@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from polyscene.core.errors import RunError
-from polyscene.recommenders.content import Content, ContentElsewhere
+from polyscene.recommenders.content import Content, ContentElsewhere, ContentPrior
 from polyscene.recommenders.content_transitions import ContentTransitions
 from polyscene.recommenders.factors import Factors
 from polyscene.recommenders.linear import Linear
@@ -31,6 +31,7 @@ SIGNALS: Mapping[str, type[Signal]] = {
         Factors,
         Neighbours,
         Content,
+        ContentPrior,
         ContentTransitions,
         ContentElsewhere,
         TextRanker,

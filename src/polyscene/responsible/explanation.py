@@ -17,6 +17,7 @@ _WITH_PAST: Mapping[str, str] = {
     "factors": "People whose taste is like yours, as in {past}, chose this.",
     "neighbours": "Often chosen by the same people as {past}.",
     "content": "It reads much like {past}, which you chose.",
+    "content_prior": "It means much the same as {past}, which you chose.",
 }
 _ALONE: Mapping[str, str] = {
     "popularity": "Many people chose it lately.",
@@ -28,6 +29,7 @@ _ALONE: Mapping[str, str] = {
     "factors": "People whose taste is like yours chose it.",
     "neighbours": "The people who chose what you chose also chose this.",
     "content": "It reads much like what you chose.",
+    "content_prior": "It means much the same as what you chose.",
     "text_ranker": "Its words speak for it, after what you chose.",
 }
 

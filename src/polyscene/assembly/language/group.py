@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from polyscene.assembly.bounding import wanted_reach
 from polyscene.assembly.evidence import Ground
-from polyscene.assembly.lessons import lesson_of, objectives_of
-from polyscene.assembly.objectives import Lesson, TextLearner
+from polyscene.assembly.language.bounding import wanted_reach
+from polyscene.assembly.language.lessons import lesson_of, objectives_of
+from polyscene.assembly.language.objectives import Lesson, TextLearner
 from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
 from polyscene.core.settings import Settings, TuningDetails, TuningMethod
@@ -24,6 +24,8 @@ from polyscene.language.projection import Projection
 from polyscene.language.stuffing import Bounded, beginnings, bounded_by
 from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words, tuned_weights
 from polyscene.language.tuning.reader import TextReader
+from polyscene.recommenders.fading import fading
+from polyscene.representation.items import centred
 from polyscene.training.averaging import fit_seeds, seeds_of
 from polyscene.training.budget import Budget
 from polyscene.training.checkpoints import Checkpoints
@@ -62,12 +64,17 @@ def effective_method(settings: Settings) -> TuningMethod:
 
 @dataclass(frozen=True)
 class Early:
-    """What learning from the past alone came to."""
+    """What learning from the past alone came to.
+
+    Attributes:
+        decays: by scenario, how fast taste was found to fade.
+    """
 
     vectors: Mapping[str, FloatArray]
     outcomes: Mapping[str, Outcome]
     curves: Mapping[str, Curve]
     steps: Mapping[str, int]
+    decays: Mapping[str, float]
 
 
 class Group:
@@ -122,7 +129,12 @@ class Group:
         """Learn from the past, and judge on what came after it."""
         self._rest(True)
         before = self.vectors()
-        lessons = {name: lesson_of(self.ground, name, self.details, early=True) for name in self.names}
+        past = {name: self.ground.evidence(name, tuning=True) for name in self.names}
+        decays = {name: fading(past[name], centred(before[name])) for name in self.names}
+        lessons = {
+            name: lesson_of(self.ground, name, self.details, decay, early=True)
+            for name, decay in decays.items()
+        }
         curves = self._learn(lessons, self._wanted(), "past events")
         early = self.vectors()
         steps = {phase: _best_step(curve) for phase, curve in curves.items()}
@@ -133,12 +145,15 @@ class Group:
             judge = lesson.judge or (lambda vectors: math.nan)
             size = sum(tensor.nbytes for tensor in kept)
             outcomes[name] = Outcome(judge(before[name]), judge(early[name]), steps, weights, size)
-        return Early(early, outcomes, curves, steps)
+        return Early(early, outcomes, curves, steps, decays)
 
     def learn_all(self, early: Early) -> dict[str, FloatArray]:
         """Start anew, learn from everything as long as was best for the past, and read every catalogue."""
         self._put(self._start)
-        whole = {name: lesson_of(self.ground, name, self.details, early=False) for name in self.names}
+        whole = {
+            name: lesson_of(self.ground, name, self.details, decay, early=False)
+            for name, decay in early.decays.items()
+        }
         self._learn(whole, early.steps, "all events")
         return self.vectors()
 

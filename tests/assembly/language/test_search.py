@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from polyscene.assembly import search as searching
-from polyscene.assembly.group import Outcome
+from polyscene.assembly.language import search as searching
+from polyscene.assembly.language.group import Outcome
+from polyscene.assembly.language.search import Readings, read_trials, search
+from polyscene.assembly.language.search_space import Trial
+from polyscene.assembly.language.tuning import try_tuning
 from polyscene.assembly.project import Project
-from polyscene.assembly.search import Readings, read_trials, search
-from polyscene.assembly.search_space import Trial
-from polyscene.assembly.tuning import try_tuning
 from polyscene.core.errors import ConfigError, ModelError, RunError
 from polyscene.core.progress import Advance, Silent
 from polyscene.core.settings import LanguageSettings, TuningDetails, TuningMethod

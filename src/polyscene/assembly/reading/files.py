@@ -20,9 +20,9 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from polyscene.assembly.backbone import Backbone, usable_template
-from polyscene.assembly.catalogue_reader import CatalogueReader, Prompter
-from polyscene.assembly.readers import Learnt, TaughtReader, pair_reader, text_ranker_in
+from polyscene.assembly.reading.backbone import Backbone, usable_template
+from polyscene.assembly.reading.catalogue_reader import CatalogueReader, Prompter
+from polyscene.assembly.reading.readers import Learnt, TaughtReader, pair_reader, text_ranker_in
 from polyscene.assembly.system import System
 from polyscene.core.errors import RunError, shown
 from polyscene.core.settings import LanguageSettings, TextRankerSettings

@@ -23,9 +23,9 @@ from typing import Literal
 import numpy as np
 
 from polyscene.assembly.evidence import Ground
+from polyscene.assembly.language.search_space import Chosen, Space, Trial, applied, required
+from polyscene.assembly.language.tuning import try_tuning
 from polyscene.assembly.project import UNFINISHED, Project
-from polyscene.assembly.search_space import Chosen, Space, Trial, applied, required
-from polyscene.assembly.tuning import try_tuning
 from polyscene.core.errors import ConfigError, ModelError, Problem, RunError, shown
 from polyscene.core.progress import Advance, Progress
 from polyscene.core.settings import Settings

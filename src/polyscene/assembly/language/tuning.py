@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polyscene.assembly.bounding import facts_of, read_catalogue
 from polyscene.assembly.evidence import Ground, ItemVectors
-from polyscene.assembly.group import Group, Outcome, Reading, effective_method
+from polyscene.assembly.language.bounding import facts_of, read_catalogue
+from polyscene.assembly.language.group import Group, Outcome, Reading, effective_method
 from polyscene.core.progress import Progress
 from polyscene.core.settings import Settings
 from polyscene.core.types import FloatArray
@@ -104,11 +104,10 @@ def tune_language(
         must_be_tunable(model, effective_method(settings))
     plain: dict[str, FloatArray] = {}
     tuned = Tuned(model, {})
-    if language.tuning == "none" or len(scenarios) > 1:
-        for name, scenario in scenarios.items():
-            plain[name], bounded = read_catalogue(model, scenario.catalogue.text, language, cache, progress)
-            if bounded is not None:
-                tuned.bounds[name] = bounded
+    for name, scenario in scenarios.items():
+        plain[name], bounded = read_catalogue(model, scenario.catalogue.text, language, cache, progress)
+        if bounded is not None:
+            tuned.bounds[name] = bounded
     if language.tuning == "none":
         tuned.vectors = {name: ItemVectors(rows, rows, rows) for name, rows in plain.items()}
         return tuned
@@ -123,8 +122,8 @@ def _tune_group(group: Group, tuned: Tuned, plain: Mapping[str, FloatArray]) -> 
     final = group.learn_all(early)
     finished = marked(group.model)
     for name, vectors in final.items():
-        common = plain[name] if group.details.scope == "scenario" and plain else vectors
-        tuned.vectors[name] = ItemVectors(early.vectors[name], vectors, common)
+        common = plain[name] if group.details.scope == "scenario" else vectors
+        tuned.vectors[name] = ItemVectors(early.vectors[name], vectors, common, plain[name])
         tuned.models[name] = finished
     tuned.outcomes |= early.outcomes
     tuned.bounds |= group.bounds

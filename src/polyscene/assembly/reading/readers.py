@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from polyscene.assembly.backbone import Backbone, usable_template
-from polyscene.assembly.catalogue_reader import CatalogueReader, Prompter
+from polyscene.assembly.reading.backbone import Backbone, usable_template
+from polyscene.assembly.reading.catalogue_reader import CatalogueReader, Prompter
 from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
 from polyscene.core.settings import TextRankerSettings
@@ -26,10 +26,11 @@ from polyscene.language.ranking.examples import Prompt
 from polyscene.language.ranking.pair_tuning import PairTuning
 from polyscene.language.ranking.pairs import PairReader
 from polyscene.language.ranking.weights import Weights
+from polyscene.recommenders.fading import latest_choices
 from polyscene.recommenders.features import Signals
 from polyscene.recommenders.rereading import Rereading
 from polyscene.recommenders.signal import Evidence
-from polyscene.recommenders.text_ranker import NEGATIVES, TextRanker, beside, labels_of, latest_choices
+from polyscene.recommenders.text_ranker import NEGATIVES, TextRanker, beside, labels_of
 
 HELD_OUT = 0.2
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyscene.assembly.content_judge import JUDGED
 from polyscene.assembly.evidence import Ground, lay_ground
-from polyscene.assembly.lessons import SLATE, lesson_of, objectives_of
-from polyscene.assembly.objectives import Order
+from polyscene.assembly.language.content_judge import JUDGED
+from polyscene.assembly.language.lessons import SLATE, lesson_of, objectives_of
+from polyscene.assembly.language.objectives import Order
 from polyscene.assembly.project import Project
 from polyscene.core.settings import TuningDetails
 from polyscene.core.types import FloatArray
@@ -49,7 +49,7 @@ def poisoned(village: Project, ground: Ground, *parts: Part) -> Ground:
         scenarios[name] = replace(scenario, events=replace(events, item=item, user=user, weight=weight))
     dataset: Dataset = replace(village.dataset, scenarios=scenarios)
     settings = village.settings
-    return lay_ground(dataset, ground.parts, settings.evaluation, settings.scenarios, settings.seed)
+    return lay_ground(dataset, ground.parts, settings)
 
 
 def assert_same_log(one: EventLog, other: EventLog) -> None:
@@ -71,8 +71,8 @@ def test_what_comes_later_changes_nothing_that_is_learned(
 ) -> None:
     later = (Part.VALID, Part.TEST) if early else (Part.TEST,)
     details = TuningDetails()
-    honest = lesson_of(ground, name, details, early)
-    other = lesson_of(poisoned(village, ground, *later), name, details, early)
+    honest = lesson_of(ground, name, details, 0.8, early)
+    other = lesson_of(poisoned(village, ground, *later), name, details, 0.8, early)
     assert_same_log(honest.log, other.log)
     np.testing.assert_array_equal(honest.choices.target, other.choices.target)
     mine, theirs = honest.choices.queries, other.choices.queries
@@ -85,7 +85,7 @@ def test_what_comes_later_changes_nothing_that_is_learned(
 def test_the_test_part_changes_no_judgement(village: Project, ground: Ground, name: str) -> None:
     vectors, details = vectors_of(ground, name), TuningDetails()
     honest, other, valid = (
-        lesson_of(each, name, details, early=True).judge
+        lesson_of(each, name, details, 0.8, early=True).judge
         for each in (
             ground,
             poisoned(village, ground, Part.TEST),
@@ -100,12 +100,12 @@ def test_the_test_part_changes_no_judgement(village: Project, ground: Ground, na
 
 
 def test_only_learning_from_the_past_is_judged(ground: Ground) -> None:
-    assert lesson_of(ground, "shop", TuningDetails(), early=True).judge is not None
-    assert lesson_of(ground, "shop", TuningDetails(), early=False).judge is None
+    assert lesson_of(ground, "shop", TuningDetails(), 0.8, early=True).judge is not None
+    assert lesson_of(ground, "shop", TuningDetails(), 0.8, early=False).judge is None
 
 
 def test_for_good_it_learns_from_more(ground: Ground) -> None:
-    early, whole = (lesson_of(ground, "shop", TuningDetails(), early) for early in (True, False))
+    early, whole = (lesson_of(ground, "shop", TuningDetails(), 0.8, early) for early in (True, False))
     n_valid = int((ground.parts["shop"] == Part.VALID).sum())
     assert len(whole.log) == len(early.log) + n_valid > len(early.log)
     assert len(whole.choices) > len(early.choices)
@@ -113,7 +113,7 @@ def test_for_good_it_learns_from_more(ground: Ground) -> None:
 
 @pytest.mark.parametrize("length", [1, 3])
 def test_profiles_are_the_latest_events_strictly_before(ground: Ground, length: int) -> None:
-    lesson = lesson_of(ground, "shop", TuningDetails(history=length), early=True)
+    lesson = lesson_of(ground, "shop", TuningDetails(history=length), 0.8, early=True)
     queries, log = lesson.choices.queries, lesson.log
     assert queries.history.lengths.max() == length
     ends = queries.history.offsets
@@ -125,7 +125,7 @@ def test_profiles_are_the_latest_events_strictly_before(ground: Ground, length: 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_judge_is_the_plain_ndcg_of_content(ground: Ground, name: str) -> None:
-    judge = lesson_of(ground, name, TuningDetails(), early=True).judge
+    judge = lesson_of(ground, name, TuningDetails(), 0.8, early=True).judge
     assert judge is not None
     vectors = vectors_of(ground, name)
     centred = vectors - vectors.mean(axis=0)
@@ -152,7 +152,7 @@ def test_the_judge_is_the_plain_ndcg_of_content(ground: Ground, name: str) -> No
 
 def test_better_vectors_are_judged_better(ground: Ground) -> None:
     """Items in the order of their popularity among the held-out: those who like one like its neighbours."""
-    judge = lesson_of(ground, "shop", TuningDetails(), early=True).judge
+    judge = lesson_of(ground, "shop", TuningDetails(), 0.8, early=True).judge
     assert judge is not None
     held = ground.folds.tune("shop", JUDGED, 0).choices
     best = vectors_of(ground, "shop")
@@ -163,7 +163,7 @@ def test_better_vectors_are_judged_better(ground: Ground) -> None:
 
 
 def test_slates_are_bounded(ground: Ground, small_encoder: Path, village: Project) -> None:
-    log = lesson_of(ground, "shop", TuningDetails(), early=False).log
+    log = lesson_of(ground, "shop", TuningDetails(), 0.8, early=False).log
     n = 3 * SLATE
     crowd = log.take(np.zeros(n, np.int64))
     crowd = replace(
@@ -180,7 +180,7 @@ def test_slates_are_bounded(ground: Ground, small_encoder: Path, village: Projec
         },
         actions=log.actions,
     )
-    base = lesson_of(ground, "shop", TuningDetails(), early=False)
+    base = lesson_of(ground, "shop", TuningDetails(), 0.8, early=False)
     lesson = replace(base, log=joined)
     settings = TuningDetails.model_validate({"objectives": {"co_engagement": 0.0, "order": 1.0}})
     language = village.settings.language.model_copy(update={"model": str(small_encoder)})

@@ -6,9 +6,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from polyscene.assembly.content_judge import content_judge
 from polyscene.assembly.evidence import Ground
-from polyscene.assembly.objectives import CoEngagement, Feedback, Lesson, Order, Pretraining, TextLearner
+from polyscene.assembly.language.content_judge import content_judge
+from polyscene.assembly.language.objectives import (
+    CoEngagement,
+    Feedback,
+    Lesson,
+    Order,
+    Pretraining,
+    TextLearner,
+)
 from polyscene.core.settings import ScenarioSettings, TuningDetails
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import Choices, Histories, Queries, Timeline
@@ -19,17 +26,18 @@ SLATE = 20
 """At most so many items of one request are ordered."""
 
 
-def lesson_of(ground: Ground, name: str, details: TuningDetails, early: bool) -> Lesson:
+def lesson_of(ground: Ground, name: str, details: TuningDetails, decay: float, early: bool) -> Lesson:
     """Return what a scenario's texts learn from.
 
     Args:
+        decay: what an event still counts in a person's profile after each later one.
         early: from the past alone, judged on what came after it; else from everything, and not judged.
     """
     log = ground.folds.learned(name, tuning=early)
     n_users = len(ground.dataset.users)
     chosen = log.take(log.choice & (log.weight > 0))
     choices = _choices(chosen, log, n_users, details.history)
-    return Lesson(choices, log, n_users, content_judge(ground, name) if early else None)
+    return Lesson(choices, log, n_users, decay, content_judge(ground, name, decay) if early else None)
 
 
 def objectives_of(

@@ -15,10 +15,10 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from polyscene.assembly import recommending
-from polyscene.assembly.backbone import Backbone
 from polyscene.assembly.project import Project
-from polyscene.assembly.reader_files import ENCODER, READER, READERS
-from polyscene.assembly.readers import Readers, TaughtReader, text_ranker_in
+from polyscene.assembly.reading.backbone import Backbone
+from polyscene.assembly.reading.files import ENCODER, READER, READERS
+from polyscene.assembly.reading.readers import Readers, TaughtReader, text_ranker_in
 from polyscene.assembly.run import Run
 from polyscene.assembly.storage import MANIFEST
 from polyscene.assembly.system import System

@@ -18,15 +18,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from polyscene.assembly import group
 from polyscene.assembly.evidence import Ground, lay_ground
-from polyscene.assembly.group import PROJECTION
-from polyscene.assembly.lessons import lesson_of
-from polyscene.assembly.objectives import Lesson
+from polyscene.assembly.language import group
+from polyscene.assembly.language.group import PROJECTION
+from polyscene.assembly.language.lessons import lesson_of
+from polyscene.assembly.language.objectives import Lesson
+from polyscene.assembly.language.tuning import LANGUAGE, Tuned, try_tuning, tune_language
 from polyscene.assembly.project import UNFINISHED, Project
 from polyscene.assembly.run import Run
 from polyscene.assembly.storage import MANIFEST
-from polyscene.assembly.tuning import LANGUAGE, Tuned, try_tuning, tune_language
 from polyscene.core.progress import Silent
 from polyscene.core.settings import Settings, TuningDetails, TuningMethod
 from polyscene.core.types import FloatArray
@@ -287,7 +287,7 @@ def test_the_test_part_changes_no_vector(village: Village) -> None:
 
 
 def tuning_ground(dataset: Dataset, ground: Ground, settings: Settings) -> Ground:
-    return lay_ground(dataset, ground.parts, settings.evaluation, settings.scenarios, settings.seed)
+    return lay_ground(dataset, ground.parts, settings)
 
 
 def test_what_helps_nobody_is_not_kept(village: Village, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,11 +296,11 @@ def test_what_helps_nobody_is_not_kept(village: Village, monkeypatch: pytest.Mon
     model, ground, settings = alone(project)
     frozen = encode(model, ground.dataset.scenarios["shop"].catalogue.text)
 
-    def stubborn(ground: Ground, name: str, details: TuningDetails, early: bool) -> Lesson:
+    def stubborn(ground: Ground, name: str, details: TuningDetails, decay: float, early: bool) -> Lesson:
         def judge(vectors: FloatArray) -> float:
             return 1.0 - float(np.abs(vectors - frozen).max())
 
-        return replace(lesson_of(ground, name, details, early), judge=judge if early else None)
+        return replace(lesson_of(ground, name, details, decay, early), judge=judge if early else None)
 
     monkeypatch.setattr(group, "lesson_of", stubborn)
     found = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())
@@ -365,8 +365,8 @@ def test_without_anything_held_out_the_last_weights_are_kept(
     project = village()
     model, ground, settings = alone(project)
 
-    def unjudged(ground: Ground, name: str, details: TuningDetails, early: bool) -> Lesson:
-        return replace(lesson_of(ground, name, details, early), judge=None)
+    def unjudged(ground: Ground, name: str, details: TuningDetails, decay: float, early: bool) -> Lesson:
+        return replace(lesson_of(ground, name, details, decay, early), judge=None)
 
     monkeypatch.setattr(group, "lesson_of", unjudged)
     found = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())

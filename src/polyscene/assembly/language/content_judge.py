@@ -12,6 +12,7 @@ from polyscene.core.seeds import derived
 from polyscene.core.types import FloatArray
 from polyscene.evaluation.metrics.ranking import mid_ranks, ndcg
 from polyscene.recommenders.content import Content
+from polyscene.recommenders.fading import fading
 from polyscene.recommenders.features import Features
 from polyscene.recommenders.fusion_learning import open_candidates
 from polyscene.representation.items import centred
@@ -22,7 +23,7 @@ CUTOFF = 10
 BLOCK = 256
 
 
-def content_judge(ground: Ground, name: str) -> VectorJudge | None:
+def content_judge(ground: Ground, name: str, decay: float | None = None) -> VectorJudge | None:
     """Return what tells the content signal's mean NDCG@10 on a scenario's validation choices.
 
     All items of the catalogue are ranked that can be chosen: those that are there by then, and without what
@@ -31,6 +32,8 @@ def content_judge(ground: Ground, name: str) -> VectorJudge | None:
     Args:
         ground: its vectors are not looked at.
         name: of the scenario.
+        decay: what an event still counts after each later one; None: as the vectors themselves say, which is
+            honest for vectors that have not learned what people chose.
 
     Returns:
         A function of (n_items, d) vectors; None where there are no validation choices.
@@ -38,11 +41,13 @@ def content_judge(ground: Ground, name: str) -> VectorJudge | None:
     held = ground.folds.tune(name, JUDGED, derived(ground.seed, "tuning", name)).choices
     if not len(held):
         return None
-    features = Features.of(replace(ground.evidence(name, tuning=True), elsewhere={}))
+    evidence = replace(ground.evidence(name, tuning=True), elsewhere={})
+    features = Features.of(evidence)
     hide_seen = ground.hide_seen[name]
 
     def judge(vectors: FloatArray) -> float:
-        signal, gains = Content(centred(vectors)), []
+        spoken = centred(vectors)
+        signal, gains = Content(spoken, fading(evidence, spoken) if decay is None else decay), []
         for rows, queries in held.queries.blocks(BLOCK):
             open_ = open_candidates(features, queries, hide_seen)  # (B, n)
             target = held.target[rows].astype(np.int64)

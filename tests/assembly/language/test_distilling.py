@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from polyscene.assembly.distilling import Teaching, distilled, student_of, withheld, without
+from polyscene.assembly.language.distilling import Teaching, distilled, student_of, withheld, without
 from polyscene.core.errors import ModelError
 from polyscene.core.progress import Advance, Silent
 from polyscene.core.settings import LanguageSettings

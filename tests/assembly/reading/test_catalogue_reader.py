@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from polyscene.assembly import catalogue_reader
-from polyscene.assembly.catalogue_reader import CatalogueReader, Prompter
+from polyscene.assembly.reading import catalogue_reader
+from polyscene.assembly.reading.catalogue_reader import CatalogueReader, Prompter
 from polyscene.core.settings import TextRankerSettings
 from polyscene.data.queries import Histories
 from polyscene.language.ranking.examples import Prompt

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from polyscene.assembly.search_space import RANDOM_FIRST, STEPS, Space, Trial, applied
+from polyscene.assembly.language.search_space import RANDOM_FIRST, STEPS, Space, Trial, applied
 from polyscene.core.errors import ConfigError, MissingExtraError
 from polyscene.core.settings import Settings, TuningDetails
 

@@ -25,7 +25,6 @@ from polyscene.data.queries import Choices, Histories
 from polyscene.data.schema import EventLog
 from polyscene.language.tuning.pretraining import WordHead, hidden_words
 from polyscene.language.tuning.reader import TextReader
-from polyscene.recommenders.content import HISTORY_DECAY
 from polyscene.training.losses import binary_loss, contrast_loss, slate_loss, squared_loss, token_loss
 
 LEAST_BATCH, BATCHES = 32, 20
@@ -40,12 +39,14 @@ class Lesson:
         choices: what people chose, with what they had done by then.
         log: the events that may be learned from.
         n_users: of the project.
+        decay: what an event still counts in a person's profile after each later one.
         judge: of vectors, on choices held out from all this; None where nothing is held out.
     """
 
     choices: Choices
     log: EventLog
     n_users: int
+    decay: float
     judge: VectorJudge | None
 
 
@@ -123,7 +124,7 @@ class TextLearner(ABC):
     def _profiles(self, histories: Histories, vectors: Tensor, columns: LongArray) -> Tensor:
         """Return (B, d) decayed sums of the (C, d) vectors of what people did; `columns` (m,) says which."""
         decay = torch.from_numpy(
-            (histories.weights * HISTORY_DECAY**histories.ages).astype(np.float32)
+            (histories.weights * self.lesson.decay**histories.ages).astype(np.float32)
         )  # (m,)
         heard = vectors[torch.from_numpy(columns)] * decay.to(vectors.device)[:, None]  # (m, d)
         rows = torch.from_numpy(histories.rows).to(vectors.device)

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from polyscene.assembly.lessons import objectives_of
-from polyscene.assembly.objectives import (
+from polyscene.assembly.language.lessons import objectives_of
+from polyscene.assembly.language.objectives import (
     CoEngagement,
     Feedback,
     Lesson,
@@ -74,7 +74,7 @@ def log_of(weight: dict[int, float] | None = None) -> EventLog:
 
 def lesson_of(log: EventLog, length: int = 3) -> Lesson:
     history = Timeline(log, 4).before(log.user, log.time, length)
-    return Lesson(Choices(Queries(log.user, log.time, history), log.item), log, 4, None)
+    return Lesson(Choices(Queries(log.user, log.time, history), log.item), log, 4, 0.8, None)
 
 
 def details(**changes: object) -> TuningDetails:
