@@ -47,6 +47,7 @@ from polyscene.language.fast import quickened
 from polyscene.language.loading import load_model
 from polyscene.language.stuffing import Encode, bounded_vectors
 from polyscene.recommenders.content import Content
+from polyscene.recommenders.fading import fading
 from polyscene.representation.items import centred, unit
 from projects import add_project_arguments, chosen_project
 from showing import Telling, table, write_json
@@ -121,14 +122,16 @@ def scenes(opened: Project, degrees: float | None, tuned: bool, work: Path) -> I
     cache = settings.runtime.cache
     store = EncodingCache(None if cache is None else opened.base / cache, progress)
     ground, models = opened.ground(), dict.fromkeys(data.scenarios, model)
+    batch_tokens = settings.language.batch_tokens
+    untaught: Encode = partial(encode_cached, quickened(model), cache=store, batch_tokens=batch_tokens)
     if tuned:
         models |= tune_language(model, ground, settings, work / "tuning", store, progress).models
     for name, scenario in data.scenarios.items():
-        quick, batch_tokens = quickened(models[name]), settings.language.batch_tokens
-        read: Encode = partial(encode_cached, quick, cache=store, batch_tokens=batch_tokens)
+        read = untaught
         if tuned:  # this model will not be met again
-            read = partial(encode, quick, batch_tokens=batch_tokens)
+            read = partial(encode, quickened(models[name]), batch_tokens=batch_tokens)
         items, learned = scenario.catalogue, ground.folds.learned(name, tuning=False)
+        decay = fading(ground.evidence(name, tuning=False), centred(untaught(items.text)))
         said = settings.scenarios[name].repeats
         scene = Scene(
             name,
@@ -139,6 +142,7 @@ def scenes(opened: Project, degrees: float | None, tuned: bool, work: Path) -> I
             np.bincount(learned.item, minlength=len(items)),
             available(items.since, learned),
             not (repeated(learned) if said is None else said),
+            decay,
         )
         yield scene, read
 
@@ -212,7 +216,7 @@ def _ranks(
 
     Each victim is ranked as if it alone had changed: all other items, and the mean, are the honest ones.
     """
-    signal = Content(centred(vectors))
+    signal = Content(centred(vectors), scene.decay)
     mean = vectors[np.any(vectors != 0, axis=1)].mean(axis=0, dtype=np.float64)
     changed = unit((np.concatenate(hostile) - mean).astype(np.float32))  # (k * m, d)
     own = np.tile(victims, len(hostile))  # (k * m,)
@@ -296,7 +300,7 @@ def _price(scene: Scene, seed: int) -> dict[str, Any]:
 
 def _ndcg(scene: Scene, vectors: FloatArray, choices: Choices) -> Ranks:
     """Return (B,) NDCG@10 of the content signal over all items that were there at the time."""
-    signal, gains = Content(centred(vectors)), []
+    signal, gains = Content(centred(vectors), scene.decay), []
     for rows, queries in choices.queries.blocks(BLOCK):
         target = choices.target[rows].astype(np.int64)
         open_ = scene.since[None, :] <= queries.time[:, None]

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from polyscene.core.seeds import generator
 from polyscene.core.types import FloatArray, IntArray, LongArray
-from polyscene.data.queries import Histories, Queries
+from polyscene.data.queries import Histories, Queries, Timeline
 from polyscene.language.ranking.student import Profiles, Student, features
 from polyscene.language.ranking.weights import Weights
-from polyscene.recommenders.fading import latest_choices
 from polyscene.recommenders.rereading import Rereading
 from polyscene.recommenders.signal import Arrays, Evidence, Signal
 from polyscene.representation.items import centred, unit
@@ -109,6 +108,17 @@ def _prior(dimension: int) -> Weights:
     mean = np.r_[0.0, 0.0, LIKENESS, 0.0, np.zeros(dimension)]
     deviation = np.r_[2.0, 1e-3, LIKENESS_DEVIATION, 1e-3, np.full(dimension, ITEM_DEVIATION)]
     return Weights.prior(mean, deviation)
+
+
+def latest_choices(evidence: Evidence, most: int) -> tuple[IntArray, Histories]:
+    """Return what users chose last, and after what; the latest `most` of those who had a past by then."""
+    log = evidence.positive
+    last = {user: row for row, user in enumerate(log.user.tolist())}
+    rows: LongArray = np.array(sorted(last.values()), np.int64)
+    history = Timeline(log, evidence.n_users).before(log.user[rows], log.time[rows])
+    kept = np.flatnonzero(history.lengths > 0)
+    kept = kept[max(len(kept) - most, 0) :]
+    return log.item[rows[kept]], history.pick(kept)
 
 
 def beside(chosen: IntArray, n_items: int, draws: np.random.Generator) -> LongArray:

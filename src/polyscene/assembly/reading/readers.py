@@ -26,11 +26,10 @@ from polyscene.language.ranking.examples import Prompt
 from polyscene.language.ranking.pair_tuning import PairTuning
 from polyscene.language.ranking.pairs import PairReader
 from polyscene.language.ranking.weights import Weights
-from polyscene.recommenders.fading import latest_choices
 from polyscene.recommenders.features import Signals
 from polyscene.recommenders.rereading import Rereading
 from polyscene.recommenders.signal import Evidence
-from polyscene.recommenders.text_ranker import NEGATIVES, TextRanker, beside, labels_of
+from polyscene.recommenders.text_ranker import NEGATIVES, TextRanker, beside, labels_of, latest_choices
 
 HELD_OUT = 0.2
 
