@@ -52,6 +52,7 @@ class Scene:
         popularity: (n,) events that may be learned from.
         since: (n,) when each item may first be shown.
         removed: whether lists leave out what a user already has.
+        decay: how fast taste fades here.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Scene:
     popularity: LongArray
     since: LongArray
     removed: bool
+    decay: float
 
 
 def attacks_on(scene: Scene, victims: LongArray) -> dict[str, Attack]:

@@ -44,7 +44,7 @@ def test_the_rank_under_attack_is_that_of_a_catalogue_in_which_one_text_has_chan
     history = Histories.of([[0, 1], [2], [3, 4]])
     asked = Queries(np.arange(3, dtype=np.int32), np.zeros(3, np.int64), history)
     victims = np.array([4, 6])
-    scene = attack.Scene("s", None, vectors, None, None, np.ones(7), np.zeros(7), True)
+    scene = attack.Scene("s", None, vectors, None, None, np.ones(7), np.zeros(7), True, 0.8)
     ranks = attack._ranks(scene, vectors, [vectors[victims], hostile], victims, asked)
     for places, changed in zip(ranks, (vectors[victims], hostile), strict=True):
         for column, victim in enumerate(victims):

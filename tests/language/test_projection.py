@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyscene.language.projection import WORD_SPEED, Layers, Projection, Words
+from polyscene.language.projection import Layers, Projection
+from polyscene.language.words import WORD_SPEED, Words
 
 
 def pooled(n: int, layers: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -89,12 +90,6 @@ def test_dropout_is_for_learning_only() -> None:
     assert torch.equal(read(projection, rows), read(projection, rows))
 
 
-def test_words_say_nothing_before_they_learn() -> None:
-    words = Words(20, [3, 5], 4)
-    assert not words(torch.tensor([3, 5, 7]), torch.tensor([0, 1])).any()
-    assert words.table.weight.shape == (3, 4)
-
-
 @given(st.lists(st.lists(st.integers(0, 9), max_size=6), min_size=1, max_size=5), st.integers(0, 2**16))
 def test_words_are_averaged_over_the_known_ones(texts: list[list[int]], seed: int) -> None:
     known, words = [1, 4, 7], Words(10, [7, 1, 4], 3)
@@ -110,14 +105,6 @@ def test_words_are_averaged_over_the_known_ones(texts: list[list[int]], seed: in
         added = WORD_SPEED * np.mean(said, axis=0) if said else np.zeros(3)
         wanted = unit(np.ones(3)) + added
         np.testing.assert_allclose(found[row], wanted / np.linalg.norm(wanted), atol=1e-4)
-
-
-def test_unknown_words_never_learn() -> None:
-    words = Words(10, [2], 3)
-    words(torch.tensor([2, 5, 5]), torch.tensor([0, 1])).sum().backward()
-    assert words.table.weight.grad is not None
-    assert not words.table.weight.grad[0].any()
-    assert words.table.weight.grad[1].tolist() == [WORD_SPEED] * 3
 
 
 def test_layers_side_by_side() -> None:

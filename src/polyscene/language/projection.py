@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WORD_SPEED = 10.0
+from polyscene.language.words import Phrases, Words
+
 _LEAST = 1e-6
 
 
@@ -45,40 +46,12 @@ class Layers(nn.Module):
         return pooled.flatten(1)
 
 
-class Words(nn.Module):
-    """A vector for each known token, averaged over a text's tokens; unknown ones say nothing.
-
-    `u = s · mean_t e_t`, with e zero at the start and s = 10, by which words learn faster than the map does.
-
-    Args:
-        vocabulary: how many token ids there are.
-        known: the ids that have a vector, each once; or how many there will be, before weights are loaded.
-        width: of a vector.
-    """
-
-    def __init__(self, vocabulary: int, known: Sequence[int] | int, width: int) -> None:
-        super().__init__()
-        ids = [] if isinstance(known, int) else sorted(known)
-        many = known if isinstance(known, int) else len(ids)
-        self.places = nn.Buffer(torch.zeros(vocabulary, dtype=torch.int32))
-        self.places[ids] = torch.arange(1, len(ids) + 1, dtype=torch.int32)
-        self.table = nn.Embedding(many + 1, width, padding_idx=0)
-        with torch.no_grad():
-            self.table.weight.zero_()
-
-    def forward(self, tokens: Tensor, starts: Tensor) -> Tensor:
-        """Return (n, width) of (m,) token ids and (n,) where each text begins; 0 without a known token."""
-        rows = self.places[tokens].long()  # (m,)
-        mean = functional.embedding_bag(rows, self.table.weight, starts, mode="mean", padding_idx=0)
-        return WORD_SPEED * mean
-
-
 class Projection(Layers):
-    """A linear map over centred, normalised layers, and what the words add.
+    """A linear map over centred, normalised layers, and what words and phrases add.
 
     `v = unit( Σ_l P_l · unit(h_l − m_l) + u )`, with h_l the pooled hidden state l, m_l its mean over the
-    texts it was measured on, and u of `Words`. `P` of the first layer named starts as the identity, the
-    others as zero.
+    texts it was measured on, and u of `Words` and `Phrases`. `P` of the first layer named starts as the
+    identity, the others as zero.
 
     Args:
         layers: numbers of hidden states, the one to start from first.
@@ -91,6 +64,7 @@ class Projection(Layers):
         self.dimension = width
         self.dropout = nn.Dropout(dropout)
         self.words: Words | None = None
+        self.phrases: Phrases | None = None
         self.mean = nn.Buffer(torch.zeros(len(self.layers), width))
         self.linear = nn.Linear(len(self.layers) * width, width, bias=False)
         with torch.no_grad():
@@ -108,6 +82,8 @@ class Projection(Layers):
         mapped = self.linear(self.dropout(features.flatten(1)))  # (n, width)
         if self.words is not None:
             mapped = mapped + self.words(tokens, starts)
+        if self.phrases is not None:
+            mapped = mapped + self.phrases(tokens, starts)
         return functional.normalize(mapped, dim=-1)
 
     def measure(self, pooled: Tensor) -> None:

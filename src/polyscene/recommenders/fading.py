@@ -20,7 +20,9 @@ DECAYS = (0.3, 0.5, 0.65, 0.8, 0.9, 0.97)
 USUAL = 0.8
 """Where too little was chosen to tell."""
 ENOUGH = 50
-MEASURED = 3000
+MOST, LEAST = 6000, 500
+SCORES = 75_000_000
+"""Between `LEAST` and `MOST` choices are asked, so many that about these scores are compared."""
 LATE = 0.1
 CUTOFF = 20
 BLOCK = 256
@@ -50,11 +52,12 @@ def fading(evidence: Evidence, vectors: FloatArray) -> float:
 def _choices(evidence: Evidence) -> tuple[IntArray, Histories]:
     """Draw choices, and what their users had done strictly before."""
     log = evidence.positive
+    most = max(LEAST, min(MOST, SCORES // evidence.n_items))
     rows: LongArray = np.arange(len(log))
     if evidence.clock == "time":
-        rows = rows[-max(int(len(log) * LATE), MEASURED) :]
+        rows = rows[-max(int(len(log) * LATE), most) :]
     draws = generator(evidence.seed, "fading")
-    rows = np.sort(draws.choice(rows, min(MEASURED, len(rows)), replace=False))
+    rows = np.sort(draws.choice(rows, min(most, len(rows)), replace=False))
     return log.item[rows], Timeline(log, evidence.n_users).before(log.user[rows], log.time[rows])
 
 

@@ -37,7 +37,7 @@ from polyscene.language.encoding import encode
 from polyscene.language.loading import load_model
 from polyscene.language.model import LanguageModel
 from polyscene.language.tuning.files import FACTS, WEIGHTS, load_tuned
-from polyscene.language.tuning.methods import PLACES
+from polyscene.language.tuning.methods import KEYS, PLACES
 from polyscene.recommenders.content import Content
 from polyscene.training import loop
 
@@ -133,7 +133,7 @@ def test_the_manifest_says_what_tuning_did(finished: tuple[Project, Run]) -> Non
         file = run.folder / LANGUAGE / str(number) / WEIGHTS
         assert told[name]["size"] <= file.stat().st_size < 2 * told[name]["size"] + 4000
         tensors = load_file(file)
-        learned = sum(t.numel() for key, t in tensors.items() if key not in (MEAN, PLACES))
+        learned = sum(t.numel() for key, t in tensors.items() if key not in (KEYS, MEAN, PLACES))
         assert told[name]["weights"] == learned
 
 
@@ -296,18 +296,21 @@ def test_what_helps_nobody_is_not_kept(village: Village, monkeypatch: pytest.Mon
     model, ground, settings = alone(project)
     frozen = encode(model, ground.dataset.scenarios["shop"].catalogue.text)
 
-    def stubborn(ground: Ground, name: str, details: TuningDetails, decay: float, early: bool) -> Lesson:
+    def judged_by(taste: float) -> Callable[..., Lesson]:
         def judge(vectors: FloatArray) -> float:
-            return 1.0 - float(np.abs(vectors - frozen).max())
+            return 1.0 + taste * float(np.abs(vectors - frozen).max())
 
-        return replace(lesson_of(ground, name, details, decay, early), judge=judge if early else None)
+        def lesson(ground: Ground, name: str, details: TuningDetails, decay: float, early: bool) -> Lesson:
+            return replace(lesson_of(ground, name, details, decay, early), judge=judge if early else None)
 
-    monkeypatch.setattr(group, "lesson_of", stubborn)
+        return lesson
+
+    monkeypatch.setattr(group, "lesson_of", judged_by(-1.0))
     found = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())
     assert set(found.outcomes["shop"].steps.values()) == {0}
     np.testing.assert_allclose(found.vectors["shop"].early, frozen, atol=5e-3)
     np.testing.assert_allclose(found.vectors["shop"].final, frozen, atol=5e-3)
-    monkeypatch.undo()
+    monkeypatch.setattr(group, "lesson_of", judged_by(1.0))
     other = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())
     assert found.models["shop"].fingerprint != other.models["shop"].fingerprint
 

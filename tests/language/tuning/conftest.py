@@ -18,6 +18,7 @@ from polyscene.language.model import LanguageModel
 from polyscene.language.quiet import quiet
 from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words
 from polyscene.language.tuning.reader import TextReader
+from polyscene.language.words import commonest
 
 SIZES = {"rank": 4, "bottleneck": 3, "prefix_tokens": 2, "dropout": 0.0, "words": False}
 TEXTS = (
@@ -45,7 +46,7 @@ def read(
     model = dressed(backbone, method, settings, 8)
     reader = TextReader(model, list(texts), frozen_layers(model, method, settings), 48)  # type: ignore[call-overload]
     if settings.words:
-        learn_words(model, reader.vocabulary)
+        learn_words(model, reader.vocabulary, commonest([reader.phrases], settings.phrases))
     return reader
 
 

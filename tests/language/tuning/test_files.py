@@ -137,12 +137,16 @@ def test_weights_of_other_sizes_are_refused(
     ("key", "value"),
     [
         ("table.weight", torch.zeros(())),
-        ("table.weight", torch.zeros(0, 16)),
-        ("table.weight", torch.zeros(3, 5)),
-        ("places", torch.full((49,), 99, dtype=torch.int32)),
-        ("places", torch.full((49,), -1, dtype=torch.int32)),
-        ("places", torch.zeros(49)),
-        ("places", None),
+        ("words.table.weight", torch.zeros(0, 16)),
+        ("words.table.weight", torch.zeros(3, 5)),
+        ("words.places", torch.full((49,), 99, dtype=torch.int32)),
+        ("words.places", torch.full((49,), -1, dtype=torch.int32)),
+        ("words.places", torch.zeros(49)),
+        ("words.places", None),
+        ("phrases.table.weight", torch.zeros(2, 16)),
+        ("phrases.table.weight", None),
+        ("phrases.keys", torch.tensor([7, 7])),
+        ("phrases.keys", None),
     ],
 )
 def test_words_that_do_not_fit_are_refused(
@@ -157,7 +161,7 @@ def test_words_that_do_not_fit_are_refused(
     save_tuned(reader.model, encoder, "none", sized(), tmp_path)
     load_tuned(encoder, tmp_path)
     weights = load_file(tmp_path / WEIGHTS)
-    name = f"projection.words.{key}"
+    name = f"projection.{key}"
     assert len(encoder.tokenizer) == len(weights["projection.words.places"]) == 49
     others = {other: tensor for other, tensor in weights.items() if other != name}
     save_file(others if value is None else others | {name: value}, tmp_path / WEIGHTS)

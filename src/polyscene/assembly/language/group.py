@@ -24,6 +24,7 @@ from polyscene.language.projection import Projection
 from polyscene.language.stuffing import Bounded, beginnings, bounded_by
 from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words, tuned_weights
 from polyscene.language.tuning.reader import TextReader
+from polyscene.language.words import commonest
 from polyscene.recommenders.fading import fading
 from polyscene.representation.items import centred
 from polyscene.training.averaging import fit_seeds, seeds_of
@@ -122,8 +123,14 @@ class Group:
             spoken = [reader.pooled[reader.lengths > 0] for reader in self.readers.values()]
             self.model.projection.measure(torch.from_numpy(np.concatenate(spoken)))
             if self.details.words:
-                learn_words(self.model, set().union(*(reader.vocabulary for reader in self.readers.values())))
+                self._learn_words()
         self._start = self._weights()
+
+    def _learn_words(self) -> None:
+        readers, most = self.readers.values(), self.details.phrases
+        known: set[int] = set().union(*(reader.vocabulary for reader in readers))
+        phrases = commonest([reader.phrases for reader in readers], most) if most else None
+        learn_words(self.model, known, phrases)
 
     def learn_early(self) -> Early:
         """Learn from the past, and judge on what came after it."""

@@ -24,12 +24,14 @@ from polyscene.language.anatomy import lacks_heads, stack
 from polyscene.language.compression.int8 import Int8Linear
 from polyscene.language.compression.runtimes import GraphModule
 from polyscene.language.model import LanguageModel
-from polyscene.language.projection import Projection, Words
+from polyscene.language.projection import Projection
 from polyscene.language.tuning import ranks
 from polyscene.language.tuning.adapters import insert_adapters
+from polyscene.language.words import Phrases, Words
 
 PROJECTION = "projection."
 WORDS, PLACES = "projection.words.table.weight", "projection.words.places"
+PHRASES, KEYS = "projection.phrases.table.weight", "projection.phrases.keys"
 NOTHING_FROZEN = -1
 """In the count of frozen layers: not even the embedded tokens stay."""
 
@@ -133,9 +135,9 @@ def load_weights(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
         ModelError: they belong to another method, size or architecture.
     """
     slots: dict[str, Tensor] = dict(_learning(model.module))
-    table = weights.get(WORDS)
-    if isinstance(model.projection, Projection) and table is not None and table.ndim == 2 and len(table):
-        learn_words(model, len(table) - 1)
+    table, phrases = (_of_rows(weights.get(name)) for name in (WORDS, PHRASES))
+    if table is not None:
+        learn_words(model, len(table) - 1, None if phrases is None else len(phrases) - 1)
     if model.projection is not None:
         slots |= {PROJECTION + name: tensor for name, tensor in model.projection.state_dict().items()}
     wrong = sorted(slots.keys() ^ weights.keys()) or [
@@ -145,6 +147,8 @@ def load_weights(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
     ]
     if not wrong and table is not None and not _within(weights[PLACES], len(table)):
         wrong = [PLACES]
+    if not wrong and phrases is not None and bool((weights[KEYS].diff() <= 0).any()):
+        wrong = [KEYS]
     if wrong:
         raise ModelError(
             f"expected the tuned weights of a model of this method and size, found that {len(wrong)} differ, "
@@ -159,13 +163,23 @@ def _within(places: Tensor, rows: int) -> bool:
     return bool(((places >= 0) & (places < rows)).all())
 
 
-def learn_words(model: LanguageModel, known: Collection[int] | int) -> None:
-    """Give words a vector of their own beside the projection: the ids `known`, or so many to be loaded."""
+def _of_rows(table: Tensor | None) -> Tensor | None:
+    return table if table is not None and table.ndim == 2 and len(table) else None
+
+
+def learn_words(
+    model: LanguageModel, known: Collection[int] | int, phrases: Collection[int] | int | None = None
+) -> None:
+    """Give words a vector of their own beside the projection: the ids `known`, or so many to be loaded.
+
+    Args:
+        phrases: of `polyscene.language.words.phrases_of`, or so many to be loaded; None: they have no vector.
+    """
     if isinstance(model.projection, Projection):
-        made = Words(
-            model.words.num_embeddings, known if isinstance(known, int) else list(known), model.width
-        )
-        model.projection.words = made.to(model.device).eval()
+        vocabulary = model.words.num_embeddings
+        model.projection.words = Words(vocabulary, known, model.width).to(model.device).eval()
+        if phrases is not None:
+            model.projection.phrases = Phrases(vocabulary, phrases, model.width).to(model.device).eval()
 
 
 def marked(model: LanguageModel) -> LanguageModel:

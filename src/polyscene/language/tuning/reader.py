@@ -25,6 +25,7 @@ from polyscene.language.model import LanguageModel, hidden_states
 from polyscene.language.pooling import pool
 from polyscene.language.tuning import ranks
 from polyscene.language.tuning.upper import answers_in_tuples, upper_states
+from polyscene.language.words import phrases_of
 
 IN_MEMORY = 2**30
 """Activations above so many bytes lie in a temporary file."""
@@ -136,6 +137,12 @@ class TextReader:
     def vocabulary(self) -> set[int]:
         """Return the token ids that stand for words in these texts."""
         return {int(token) for token in np.unique(self._flat)} - set(self.model.tokenizer.all_special_ids)
+
+    @property
+    def phrases(self) -> LongArray:
+        """Return the keys of every text's phrases, see `polyscene.language.words.phrases_of`."""
+        mute = self.model.tokenizer.all_special_ids
+        return phrases_of(self._flat, self._offsets, self.model.words.num_embeddings, mute)
 
     @property
     def pooled(self) -> FloatArray:
