@@ -14,6 +14,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from polyscene.assembly import project as projects
 from polyscene.assembly import recommending
 from polyscene.assembly.project import Project
 from polyscene.assembly.reading.backbone import Backbone
@@ -26,6 +27,8 @@ from polyscene.core.errors import ConfigError, ModelError, RunError
 from polyscene.core.progress import Silent
 from polyscene.core.settings import LanguageSettings, Settings, TextRankerSettings
 from polyscene.data.queries import Histories, Queries
+from polyscene.language.compression.int8 import to_int8
+from polyscene.language.loading import load_model
 from polyscene.language.quiet import quiet
 from polyscene.recommenders.rereading import Rereading
 from polyscene.recommenders.signal import Evidence
@@ -195,6 +198,16 @@ def test_a_reader_that_does_not_suit_the_model_is_refused(
 def test_a_decoder_without_an_output_layer_is_refused(village: Village, small_decoder: Path) -> None:
     with pytest.raises(ModelError, match="foretells no words"):
         village(small_decoder, reader="answers").train()
+
+
+def test_an_encoder_that_cannot_learn_is_refused_before_anything_is_trained(
+    village: Village, small_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = load_model(LanguageSettings(model=str(small_encoder), max_tokens=24, precision="float32"))
+    to_int8(plain, ["red shoe"]).save(tmp_path / "small")
+    monkeypatch.setattr(projects, "tune_language", lambda *_: pytest.fail("it was trained"))
+    with pytest.raises(ModelError, match=r"eight bits.*set \[text_ranker\] steps = 0"):
+        village(tmp_path / "small", reader="pair", steps=2).train()
 
 
 def test_a_template_without_a_candidate_is_refused(village: Village) -> None:

@@ -20,6 +20,7 @@ from polyscene.language.ranking.answers import AnswerModel, load_answer_model
 from polyscene.language.ranking.pairs import PAIR
 from polyscene.language.ranking.templates import TALLREC, PromptTemplate
 from polyscene.language.sources import fingerprint, locate
+from polyscene.language.tuning.methods import must_be_tunable
 
 Loaded = TypeVar("Loaded")
 
@@ -77,7 +78,7 @@ class Backbone:
 
         Raises:
             ConfigError: an encoder shall answer, or a decoder read pairs.
-            ModelError: the decoder has no output layer.
+            ModelError: the decoder has no output layer, or the encoder is to learn and cannot.
         """
         wanted: Kind = "encoder" if settings.reader == "pair" else "decoder"
         if self.plain.kind != wanted:
@@ -93,6 +94,8 @@ class Backbone:
             )
         if settings.reader == "answers":
             _ = self.answers  # now, not after hours of training
+        elif settings.steps:
+            must_be_tunable(self.plain, "full", "set [text_ranker] steps = 0")
 
     def _checked(self, load: Callable[[LanguageSettings, Path], Loaded]) -> Loaded:
         if self.expected is None:
