@@ -68,13 +68,14 @@ class Early:
     """What learning from the past alone came to.
 
     Attributes:
+        rounds: of each phase, how many times through the choices were best.
         decays: by scenario, how fast taste was found to fade.
     """
 
     vectors: Mapping[str, FloatArray]
     outcomes: Mapping[str, Outcome]
     curves: Mapping[str, Curve]
-    steps: Mapping[str, int]
+    rounds: Mapping[str, float]
     decays: Mapping[str, float]
 
 
@@ -142,9 +143,12 @@ class Group:
             name: lesson_of(self.ground, name, self.details, decay, early=True)
             for name, decay in decays.items()
         }
-        curves = self._learn(lessons, self._wanted(), "past events")
+        most = self._wanted()
+        learned = self._learn(lessons, dict.fromkeys(most, float(self.details.epochs)), most, "past events")
+        curves = {phase: curve for phase, (curve, _) in learned.items()}
         early = self.vectors()
         steps = {phase: _best_step(curve) for phase, curve in curves.items()}
+        rounds = {phase: steps[phase] / per_round for phase, (_, per_round) in learned.items()}
         kept = tuned_weights(self.model).values()
         weights = sum(p.numel() for _, p in next(iter(self.readers.values())).every_parameter())
         outcomes = {}
@@ -152,16 +156,16 @@ class Group:
             judge = lesson.judge or (lambda vectors: math.nan)
             size = sum(tensor.nbytes for tensor in kept)
             outcomes[name] = Outcome(judge(before[name]), judge(early[name]), steps, weights, size)
-        return Early(early, outcomes, curves, steps, decays)
+        return Early(early, outcomes, curves, rounds, decays)
 
     def learn_all(self, early: Early) -> dict[str, FloatArray]:
-        """Start anew, learn from everything as long as was best for the past, and read every catalogue."""
+        """Start anew, learn from everything in as many rounds as were best before; read every catalogue."""
         self._put(self._start)
         whole = {
             name: lesson_of(self.ground, name, self.details, decay, early=False)
             for name, decay in early.decays.items()
         }
-        self._learn(whole, early.steps, "all events")
+        self._learn(whole, early.rounds, {}, "all events")
         return self.vectors()
 
     def vectors(self) -> dict[str, FloatArray]:
@@ -187,18 +191,29 @@ class Group:
         projected = self.model.projection is not None
         return {PROJECTION: self.details.projection_steps if projected else 0, WEIGHTS: self.details.steps}
 
-    def _learn(self, lessons: Mapping[str, Lesson], steps: Mapping[str, int], what: str) -> dict[str, Curve]:
-        curves = {}
-        for phase, most in steps.items():
-            if not most:
-                continue
+    def _learn(
+        self, lessons: Mapping[str, Lesson], rounds: Mapping[str, float], most: Mapping[str, int], what: str
+    ) -> dict[str, tuple[Curve, int]]:
+        """Learn phase by phase.
+
+        Args:
+            rounds: of each phase, times through the choices.
+            most: of each phase, steps, where they are bounded.
+
+        Returns:
+            The curve of each phase that learned, and how many steps a round took.
+        """
+        found = {}
+        for phase, wanted in rounds.items():
             self._rest(phase == PROJECTION)
             learners, shares = self._learners(lessons)
-            if learners and any(True for reader in self.readers.values() for _ in reader.named_parameters()):
-                per_epoch = sum(max(len(learner) // learner.batch_size, 1) for learner in learners.values())
-                budget = Budget(min(most, self.details.epochs * per_epoch), minutes=self.details.minutes)
-                curves[phase] = self._phase(learners, shares, phase, budget, what)
-        return curves
+            per_round = sum(max(len(learner) // learner.batch_size, 1) for learner in learners.values())
+            steps = math.ceil(wanted * per_round)
+            steps = min(steps, most.get(phase, steps))
+            if steps and any(True for reader in self.readers.values() for _ in reader.named_parameters()):
+                budget = Budget(steps, minutes=self.details.minutes)
+                found[phase] = self._phase(learners, shares, phase, budget, what), per_round
+        return found
 
     def _learners(self, lessons: Mapping[str, Lesson]) -> tuple[dict[str, TextLearner], dict[str, float]]:
         """Return every scenario's objectives that have something to learn from, and λ_s μ_t for each."""
