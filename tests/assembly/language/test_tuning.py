@@ -362,6 +362,26 @@ def test_several_seeds_are_averaged(village: Village, method: TuningMethod) -> N
     assert np.isfinite(found.vectors["shop"].final).all()
 
 
+def test_the_whole_is_learned_in_as_many_rounds_as_were_best_for_the_past(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, int, int]] = []
+    learn = group.Group._phase
+
+    def watched(self: group.Group, learners: Any, shares: Any, phase: str, budget: Any, what: str) -> Any:
+        per_round = sum(len(learner) // learner.batch_size for learner in learners.values())
+        told.append((what, budget.steps, per_round))
+        return learn(self, learners, shares, phase, budget, what)
+
+    monkeypatch.setattr(group.Group, "_phase", watched)
+    monkeypatch.setattr(group, "_best_step", lambda curve: 3)
+    tuned(village(steps=0, projection_steps=7, projection_batch=4))
+    (early, most, some), (late, steps, more) = told
+    assert (early, most, late) == ("past events", 7, "all events")
+    assert more > some > 3, "more was chosen by then"
+    assert steps == math.ceil(3 / some * more) > 3
+
+
 def test_without_anything_held_out_the_last_weights_are_kept(
     village: Village, monkeypatch: pytest.MonkeyPatch
 ) -> None:
