@@ -6,11 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
 from polyscene.recommenders.signal import Elsewhere, Evidence
+
+settings.register_profile("unhurried", deadline=None)  # how fast a machine is, is no property of the code
+settings.load_profile("unhurried")
 
 Rows = Sequence[tuple[int, int, int]]
 

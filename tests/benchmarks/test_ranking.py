@@ -12,7 +12,7 @@ from polyscene.evaluation.results import Judgement
 Script = Callable[[str], ModuleType]
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 12), items=st.integers(1, 30))
 def test_the_peers_ranks_and_values_are_ours(script: Script, seed: int, rows: int, items: int) -> None:
     theirs = script("ranking")

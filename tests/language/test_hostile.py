@@ -4,7 +4,7 @@ import unicodedata
 from itertools import groupby
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from polyscene.language.hostile import MAX_CHARS, MOST_REPEATS, normalise, undrummed, unmixed
@@ -44,7 +44,6 @@ def test_stacked_marks_are_cut_before_they_cost_quadratic_time() -> None:
     assert normalise("-" * 1_000 + " red") == "-" * 32 + " red"
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.characters(), max_size=120))
 def test_result_is_stable_printable_and_encodable(raw: str) -> None:
     clean = normalise(raw)
@@ -83,7 +82,6 @@ def test_letters_that_only_look_alike_become_the_words_own(raw: str, clean: str)
     assert normalise(raw) == clean
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=LETTERS, max_size=10))
 def test_look_alikes_never_change_a_word_of_one_script(word: str) -> None:
     scripts = {unicodedata.name(letter).split()[0] for letter in word}
@@ -109,7 +107,6 @@ def test_a_phrase_that_drums_is_kept_a_few_times(raw: str, clean: str) -> None:
     assert normalise(raw) == clean
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.lists(st.sampled_from("abc"), min_size=1, max_size=9), st.integers(1, 7)), max_size=8

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -38,7 +38,6 @@ def counted(texts: Sequence[str]) -> FloatArray:
     return units(np.array([[text.count(letter) for letter in "abcd"] for text in texts], np.float64))
 
 
-@settings(deadline=None)
 @given(ROWS, ROWS, ROWS, REACH)
 def test_nothing_turns_further_than_the_reach(
     one: FloatArray, other: FloatArray, profiles: FloatArray, reach: float
@@ -54,7 +53,6 @@ def test_nothing_turns_further_than_the_reach(
     assert np.all(gained <= 2 * math.sin(reach / 2) + 1e-5)
 
 
-@settings(deadline=None)
 @given(ROWS, ROWS, REACH)
 def test_what_is_within_reach_keeps_its_vector_and_the_rest_turns_fully(
     one: FloatArray, other: FloatArray, reach: float

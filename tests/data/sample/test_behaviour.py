@@ -46,7 +46,7 @@ def test_second_place_is_drawn_as_often_as_its_propensity_says() -> None:
     width=st.integers(1, 12),
     size=st.integers(1, 12),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_propensities_follow_the_definition(seed: int, width: int, size: int) -> None:
     rng = np.random.default_rng(seed)
     scores = rng.normal(0, 3, (4, width))

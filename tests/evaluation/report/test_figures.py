@@ -48,7 +48,7 @@ def results(models: list[str], parts: bool = True) -> ScenarioResults:
 
 
 @given(st.text(st.characters(), max_size=30))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_any_words_come_out_as_they_went_in(text: str) -> None:
     drawing = Drawing("any", text, 60)
     drawing.say(drawing.axes().text(0, 0, ""), text)

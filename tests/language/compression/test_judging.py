@@ -43,7 +43,7 @@ def test_a_model_loses_nothing_against_itself(bert: LanguageModel, texts: list[s
 
 
 @given(st.integers(3, 40), st.integers(1, 12), st.integers(0, 1000))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_neighbours_kept_is_the_overlap_of_sorted_lists(n: int, count: int, seed: int) -> None:
     draws = np.random.default_rng(seed)
     before, after = (draws.standard_normal((n, 5)).astype(np.float32) for _ in range(2))

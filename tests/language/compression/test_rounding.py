@@ -50,7 +50,7 @@ def test_zeros_are_stored_as_bits(
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_packing_loses_nothing(out: int, width: int, seed: int) -> None:
     torch.manual_seed(seed)
     linear = nn.Linear(width, out)
@@ -72,7 +72,7 @@ def test_bits_and_values_must_belong_together(bert: LanguageModel, tmp_path: Pat
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.floats(1e-3, 1e3), st.integers(0, 99))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_weights_are_off_by_half_a_step_at_most(out: int, width: int, size: float, seed: int) -> None:
     torch.manual_seed(seed)
     weight = torch.randn(out, width) * size
