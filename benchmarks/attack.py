@@ -19,6 +19,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,6 @@ from polyscene.language.fast import quickened
 from polyscene.language.loading import load_model
 from polyscene.language.stuffing import Encode, bounded_vectors
 from polyscene.recommenders.content import Content
-from polyscene.recommenders.fading import fading
 from polyscene.representation.items import centred, unit
 from projects import add_project_arguments, chosen_project
 from showing import Telling, table, write_json
@@ -131,7 +131,7 @@ def scenes(opened: Project, degrees: float | None, tuned: bool, work: Path) -> I
         if tuned:  # this model will not be met again
             read = partial(encode, quickened(models[name]), batch_tokens=batch_tokens)
         items, learned = scenario.catalogue, ground.folds.learned(name, tuning=False)
-        decay = fading(ground.evidence(name, tuning=False), centred(untaught(items.text)))
+        decay = replace(ground.evidence(name, tuning=False), vectors=untaught(items.text)).decay
         said = settings.scenarios[name].repeats
         scene = Scene(
             name,

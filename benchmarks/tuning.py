@@ -215,7 +215,7 @@ def speed(given: argparse.Namespace) -> dict[str, Any]:
     from polyscene.language.loading import load_model
     from polyscene.language.tuning.methods import dressed, frozen_layers
     from polyscene.language.tuning.reader import TextReader
-    from polyscene.recommenders.fading import USUAL
+    from polyscene.representation.fading import USUAL
 
     opened = chosen_project(given, Telling())
     set_threads(opened.settings.runtime.threads)

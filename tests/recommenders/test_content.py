@@ -13,9 +13,9 @@ from polyscene.data.queries import Queries
 from polyscene.data.schema import EventLog
 from polyscene.recommenders.content import Content, ContentElsewhere, ContentPrior
 from polyscene.recommenders.content_transitions import ContentTransitions
-from polyscene.recommenders.fading import DECAYS, USUAL
 from polyscene.recommenders.signal import Elsewhere, Evidence
 from polyscene.recommenders.transitions import Transitions
+from polyscene.representation.fading import DECAYS, USUAL
 from polyscene.representation.items import centred, neighbourhood, unit
 
 TOPIC, MUTE = 5, 10

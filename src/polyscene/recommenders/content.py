@@ -9,8 +9,8 @@ import numpy as np
 
 from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import Histories, Queries
-from polyscene.recommenders.fading import USUAL, fading
 from polyscene.recommenders.signal import Arrays, Evidence, Signal
+from polyscene.representation.fading import USUAL
 from polyscene.representation.items import centred, unit
 from polyscene.representation.users import taste
 
@@ -38,9 +38,7 @@ class Content(Signal):
 
     def fit(self, evidence: Evidence) -> Self:
         """Centre the vectors, and measure how fast taste fades."""
-        self.vectors = centred(evidence.vectors)
-        plain = self.vectors if evidence.prior is None else centred(evidence.prior)
-        self.decay = fading(evidence, plain)
+        self.vectors, self.decay = centred(evidence.vectors), evidence.decay
         return self
 
     def users(self, queries: Queries) -> FloatArray:
@@ -86,7 +84,7 @@ class ContentPrior(Content):
     def fit(self, evidence: Evidence) -> Self:
         """Centre the vectors of before, and measure how fast taste fades."""
         self.vectors = centred(evidence.vectors if evidence.prior is None else evidence.prior)
-        self.decay = fading(evidence, self.vectors)
+        self.decay = evidence.decay
         return self
 
 

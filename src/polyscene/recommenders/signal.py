@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,6 +19,8 @@ from scipy import sparse
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import LATEST, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
+from polyscene.representation.fading import fading
+from polyscene.representation.items import centred
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -65,6 +68,15 @@ class Evidence:
         unsaid = np.where(first == LATEST, UNKNOWN_TIME, first)
         appeared: LongArray = np.where(self.since == UNKNOWN_TIME, unsaid, self.since)
         return appeared
+
+    @cached_property
+    def decay(self) -> float:
+        """Return what an event still counts in a person's profile after each later one.
+
+        It is measured with the language model as it came, so that what it learned by heart does not count.
+        """
+        plain = centred(self.vectors if self.prior is None else self.prior)
+        return fading(self.positive, self.n_users, self.clock, plain, self.seed)
 
     @property
     def positive(self) -> EventLog:

@@ -12,7 +12,6 @@ from polyscene.core.seeds import derived
 from polyscene.core.types import FloatArray
 from polyscene.evaluation.metrics.ranking import mid_ranks, ndcg
 from polyscene.recommenders.content import Content
-from polyscene.recommenders.fading import fading
 from polyscene.recommenders.features import Features
 from polyscene.recommenders.fusion_learning import open_candidates
 from polyscene.representation.items import centred
@@ -46,8 +45,8 @@ def content_judge(ground: Ground, name: str, decay: float | None = None) -> Vect
     hide_seen = ground.hide_seen[name]
 
     def judge(vectors: FloatArray) -> float:
-        spoken = centred(vectors)
-        signal, gains = Content(spoken, fading(evidence, spoken) if decay is None else decay), []
+        found = replace(evidence, vectors=vectors, prior=None).decay if decay is None else decay
+        signal, gains = Content(centred(vectors), found), []
         for rows, queries in held.queries.blocks(BLOCK):
             open_ = open_candidates(features, queries, hide_seen)  # (B, n)
             target = held.target[rows].astype(np.int64)

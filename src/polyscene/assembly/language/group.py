@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,8 +25,6 @@ from polyscene.language.stuffing import Bounded, beginnings, bounded_by
 from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words, tuned_weights
 from polyscene.language.tuning.reader import TextReader
 from polyscene.language.words import commonest
-from polyscene.recommenders.fading import fading
-from polyscene.representation.items import centred
 from polyscene.training.averaging import fit_seeds, seeds_of
 from polyscene.training.budget import Budget
 from polyscene.training.checkpoints import Checkpoints
@@ -138,7 +136,7 @@ class Group:
         self._rest(True)
         before = self.vectors()
         past = {name: self.ground.evidence(name, tuning=True) for name in self.names}
-        decays = {name: fading(past[name], centred(before[name])) for name in self.names}
+        decays = {name: replace(past[name], vectors=before[name]).decay for name in self.names}
         lessons = {
             name: lesson_of(self.ground, name, self.details, decay, early=True)
             for name, decay in decays.items()

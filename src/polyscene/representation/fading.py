@@ -11,8 +11,8 @@ import numpy as np
 from polyscene.core.seeds import generator
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Histories, Timeline
+from polyscene.data.schema import Clock, EventLog
 from polyscene.data.splits import repeated
-from polyscene.recommenders.signal import Evidence
 from polyscene.representation.items import unit
 from polyscene.representation.users import taste
 
@@ -28,37 +28,41 @@ CUTOFF = 20
 BLOCK = 256
 
 
-def fading(evidence: Evidence, vectors: FloatArray) -> float:
+def fading(log: EventLog, n_users: int, clock: Clock, vectors: FloatArray, seed: int) -> float:
     """Return the decay per event under which choices stand highest, out of `DECAYS`.
 
     Highest by NDCG@20 over the whole catalogue, without what the person had where nobody chooses anything
     twice. The choices are drawn from the latest tenth, or from all where times only order one user's events.
 
     Args:
-        evidence: its vectors are not looked at.
+        log: the events that count, ordered by time.
+        n_users: of the numbering.
+        clock: whether times are moments or positions.
         vectors: (n_items, d) unit vectors; a zero row tells nothing. Vectors that have learned these very
             choices would tell of what they know by heart.
+        seed: of the draw.
     """
-    chosen, history = _choices(evidence)
+    chosen, history = _choices(log, n_users, clock, len(vectors), seed)
     spoken = np.any(vectors != 0, axis=1)
     heard = np.bincount(history.rows, spoken[history.items], minlength=len(history)) > 0
     told = np.flatnonzero(spoken[chosen] & heard)
     if len(told) < ENOUGH:
         return USUAL
-    once = not repeated(evidence.positive)
+    once = not repeated(log)
     return max(DECAYS, key=lambda decay: _worth(chosen[told], history.pick(told), vectors, decay, once))
 
 
-def _choices(evidence: Evidence) -> tuple[IntArray, Histories]:
+def _choices(
+    log: EventLog, n_users: int, clock: Clock, n_items: int, seed: int
+) -> tuple[IntArray, Histories]:
     """Draw choices, and what their users had done strictly before."""
-    log = evidence.positive
-    most = max(LEAST, min(MOST, SCORES // evidence.n_items))
+    most = max(LEAST, min(MOST, SCORES // max(n_items, 1)))
     rows: LongArray = np.arange(len(log))
-    if evidence.clock == "time":
+    if clock == "time":
         rows = rows[-max(int(len(log) * LATE), most) :]
-    draws = generator(evidence.seed, "fading")
+    draws = generator(seed, "fading")
     rows = np.sort(draws.choice(rows, min(most, len(rows)), replace=False))
-    return log.item[rows], Timeline(log, evidence.n_users).before(log.user[rows], log.time[rows])
+    return log.item[rows], Timeline(log, n_users).before(log.user[rows], log.time[rows])
 
 
 def _worth(chosen: IntArray, history: Histories, vectors: FloatArray, decay: float, once: bool) -> float:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from polyscene.core.types import FloatArray
-from polyscene.recommenders.fading import DECAYS, ENOUGH, USUAL, fading
 from polyscene.recommenders.signal import Evidence
+from polyscene.representation.fading import DECAYS, ENOUGH, USUAL
 from polyscene.representation.items import unit
 
 TOPICS, EACH = 4, 6
@@ -51,20 +51,22 @@ def habit_counts(draws: np.random.Generator) -> list[int]:
 def test_where_the_last_event_foretells_the_next_taste_fades_fast(
     vectors: FloatArray, make_evidence: MakeEvidence
 ) -> None:
-    assert fading(make_evidence(told(last_counts), len(vectors)), vectors) == min(DECAYS)
+    assert replace(make_evidence(told(last_counts), len(vectors)), vectors=vectors).decay == min(DECAYS)
 
 
 def test_where_habits_return_taste_fades_slowly(vectors: FloatArray, make_evidence: MakeEvidence) -> None:
-    assert fading(make_evidence(told(habit_counts), len(vectors)), vectors) >= USUAL
+    assert replace(make_evidence(told(habit_counts), len(vectors)), vectors=vectors).decay >= USUAL
 
 
 @pytest.mark.parametrize("many", [0, (ENOUGH - 1) // 4])  # four of the five have a past
 def test_few_people_tell_nothing(vectors: FloatArray, make_evidence: MakeEvidence, many: int) -> None:
-    assert fading(make_evidence(told(last_counts, many), len(vectors)), vectors) == USUAL
+    assert replace(make_evidence(told(last_counts, many), len(vectors)), vectors=vectors).decay == USUAL
 
 
 def test_items_without_text_tell_nothing(vectors: FloatArray, make_evidence: MakeEvidence) -> None:
-    assert fading(make_evidence(told(last_counts), len(vectors)), np.zeros_like(vectors)) == USUAL
+    assert (
+        replace(make_evidence(told(last_counts), len(vectors)), vectors=np.zeros_like(vectors)).decay == USUAL
+    )
 
 
 def test_the_latest_choices_tell_where_there_is_a_clock(
@@ -73,8 +75,8 @@ def test_the_latest_choices_tell_where_there_is_a_clock(
     old = told(habit_counts, 3000)
     new = [(user + 3000, item, time + 10**9) for user, item, time in told(last_counts, 900)]
     evidence = make_evidence(old + new, len(vectors))
-    assert fading(evidence, vectors) == min(DECAYS)
-    assert fading(replace(evidence, clock="sequence"), vectors) > min(DECAYS), "all of it tells"
+    assert replace(evidence, vectors=vectors).decay == min(DECAYS)
+    assert replace(evidence, vectors=vectors, clock="sequence").decay > min(DECAYS), "all of it tells"
 
 
 def test_what_was_had_stands_in_the_way_where_people_come_back(
@@ -87,4 +89,4 @@ def test_what_was_had_stands_in_the_way_where_people_come_back(
         kept = one * EACH
         for time, item in enumerate([kept, kept, kept, other * EACH + 1 + user % 5, kept]):
             rows.append((user, item, 1000 * user + time))
-    assert fading(make_evidence(rows, len(vectors)), vectors) >= USUAL
+    assert replace(make_evidence(rows, len(vectors)), vectors=vectors).decay >= USUAL
