@@ -8,8 +8,8 @@ Without a set or a folder, the sample world is taken. Items that few have found 
 ranked by the content signal among all others for users who have something in their history and do not have
 the item. The audience of an attack are those of them who have an item whose words it takes. The language
 model is taken as it came, or, with --tuned, as the project tunes it on what may be learned from; the defence
-is that of `polyscene.language.stuffing`, which `[language] reach` turns on. Its price is the content signal's
-NDCG@10 over all choices of the test part, without any attack. "in front" writes the foreign words before the
+is that of `polyscene.language.text.keyword_stuffing`, which `[language] reach` turns on. Its price is the
+content signal's NDCG@10 over all choices of the test part, without any attack. "in front" writes the foreign words before the
 item's own: that text is another item's from its first word on, which no bound on the rest of it can hold.
 """
 
@@ -28,29 +28,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 import prepared  # noqa: F401 - numpy reads it when it loads
-from lies import Attack, Scene, attacks_on
 from measuring import measured
-from polyscene.assembly.language.tuning import tune_language
-from polyscene.assembly.project import Project
 from polyscene.core.errors import ConfigError, DataError, PolysceneError, Problem
 from polyscene.core.seeds import generator
 from polyscene.core.threads import set_threads
 from polyscene.core.types import BoolArray, FloatArray, LongArray
 from polyscene.data.queries import Choices, Histories, Queries
-from polyscene.data.sample.world import SampleWorld
-from polyscene.data.splits import available, repeated
-from polyscene.evaluation.metrics.ranking import mid_ranks, ndcg
+from polyscene.data.splits.folds import available, repeated
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.significance import paired_bootstrap
-from polyscene.language.cache import EncodingCache, encode_cached
-from polyscene.language.encoding import encode
-from polyscene.language.fast import quickened
-from polyscene.language.loading import load_model
-from polyscene.language.stuffing import Encode, bounded_vectors
+from polyscene.language.model.loading import load_model
+from polyscene.language.model.packed_bert import packed
+from polyscene.language.text.cache import EncodingCache, encode_cached
+from polyscene.language.text.encoding import encode
+from polyscene.language.text.keyword_stuffing import Encode, bounded_vectors
+from polyscene.learning.language import tune_language
+from polyscene.metrics.ranking import mid_ranks, ndcg
+from polyscene.project import Project
 from polyscene.recommenders.content import Content
 from polyscene.representation.items import centred, unit
+from polyscene.sample.world import SampleWorld
 from projects import add_project_arguments, chosen_project
 from showing import Telling, table, write_json
+from text_attacks import Attack, Scene, attacks_on
 
 Ranks = NDArray[np.float64]
 
@@ -123,13 +123,13 @@ def scenes(opened: Project, degrees: float | None, tuned: bool, work: Path) -> I
     store = EncodingCache(None if cache is None else opened.base / cache, progress)
     ground, models = opened.ground(), dict.fromkeys(data.scenarios, model)
     batch_tokens = settings.language.batch_tokens
-    untaught: Encode = partial(encode_cached, quickened(model), cache=store, batch_tokens=batch_tokens)
+    untaught: Encode = partial(encode_cached, packed(model), cache=store, batch_tokens=batch_tokens)
     if tuned:
         models |= tune_language(model, ground, settings, work / "tuning", store, progress).models
     for name, scenario in data.scenarios.items():
         read = untaught
         if tuned:  # this model will not be met again
-            read = partial(encode, quickened(models[name]), batch_tokens=batch_tokens)
+            read = partial(encode, packed(models[name]), batch_tokens=batch_tokens)
         items, learned = scenario.catalogue, ground.folds.learned(name, tuning=False)
         decay = replace(ground.evidence(name, tuning=False), vectors=untaught(items.text)).decay
         said = settings.scenarios[name].repeats

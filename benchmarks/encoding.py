@@ -30,19 +30,19 @@ import prepared  # noqa: F401 - numpy and torch read it when they load
 import numpy as np
 
 from polyscene.core.errors import PolysceneError
-from polyscene.core.settings import LanguageSettings
+from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.threads import has_fast_bfloat16, set_threads
 from polyscene.core.types import FloatArray
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.language.compression.exporting import export
 from polyscene.language.compression.int8 import to_int8
 from polyscene.language.compression.judging import neighbours_kept
-from polyscene.language.encoding import distinct_texts, encode, tokenised
-from polyscene.language.fast import quickened
-from polyscene.language.hostile import normalise
-from polyscene.language.loading import load_model
-from polyscene.language.model import LanguageModel
-from polyscene.language.sources import locate
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.loading import load_model
+from polyscene.language.model.packed_bert import packed
+from polyscene.language.model.sources import locate
+from polyscene.language.text.encoding import distinct_texts, encode, tokenised
+from polyscene.language.text.normalisation import normalise
 from projects import WORK
 from showing import Telling, table, write_json
 from texts import texts_of
@@ -66,7 +66,7 @@ def plain(model: LanguageModel, texts: Sequence[str], scratch: Path) -> Language
 
 def fast(model: LanguageModel, texts: Sequence[str], scratch: Path) -> LanguageModel:
     """Return the model with a forward pass of our own."""
-    return quickened(model)
+    return packed(model)
 
 
 def int8(model: LanguageModel, texts: Sequence[str], scratch: Path) -> LanguageModel:
@@ -179,7 +179,7 @@ def encode_alone(handed: Path) -> None:
     """Load the model, say so, wait for a line, encode the texts: what `side_by_side` runs."""
     texts = json.loads(handed.read_text(encoding="utf-8"))
     set_threads()
-    model = quickened(load_model(LanguageSettings()))
+    model = packed(load_model(LanguageSettings()))
     encode(model, texts[:64])
     print("ready", flush=True)
     sys.stdin.readline()

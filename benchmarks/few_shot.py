@@ -26,15 +26,15 @@ import prepared  # noqa: F401 - numpy reads it when it loads
 from measuring import measured
 from polyscene.core.errors import DataError, PolysceneError, Problem, shown
 from polyscene.core.seeds import generator
-from polyscene.core.settings import LanguageSettings
-from polyscene.evaluation.metrics.probability import auc, log_loss
+from polyscene.core.settings.language import LanguageSettings
 from polyscene.evaluation.provenance import machine, versions
-from polyscene.language.loading import load_model
+from polyscene.language.model.loading import load_model
 from polyscene.language.ranking.examples import Prompt, base_logits, people
-from polyscene.language.ranking.prior import Prior
+from polyscene.language.ranking.history_encoding import Encoder, MemoisedEncoder, encoder_of
+from polyscene.language.ranking.kernel import Kernel
 from polyscene.language.ranking.ranker import Judgement, TextRanker
-from polyscene.language.ranking.reading import Encoder, Remembering, encoder_of
 from polyscene.language.ranking.templates import read_prompt
+from polyscene.metrics.probability import auc, log_loss
 from projects import data_root
 from showing import Telling, lead_text, table, write_json
 
@@ -122,7 +122,7 @@ def load(folder: Path, part: str) -> Split:
 def judge(encoder: Encoder, examples: Sequence[Prompt], test: Split, found: Found) -> None:
     """Learn from the examples and score the test split, with the language model's vectors and without."""
     asked = [Prompt(p.candidate, p.liked, p.disliked, None, p.user, p.profile) for p in test.prompts]
-    with_words, without = TextRanker(encoder), TextRanker(encoder, Prior().wordless())
+    with_words, without = TextRanker(encoder), TextRanker(encoder, Kernel().wordless())
     for ranker in (with_words, without):
         ranker.fit(examples) if examples else ranker.zero_shot()
     found.add(test.labels, with_words.judge(asked), without.judge(asked))
@@ -243,7 +243,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     folder = data_root() / SET if given.data is None else given.data
     try:
-        encoder = Remembering(encoder_of(load_model(LanguageSettings(model=given.model), progress=Telling())))
+        encoder = MemoisedEncoder(
+            encoder_of(load_model(LanguageSettings(model=given.model), progress=Telling()))
+        )
         with measured() as cost:
             found = run(folder, encoder, given.draws, given.seed)
     except PolysceneError as error:

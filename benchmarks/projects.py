@@ -11,11 +11,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyscene.assembly.project import Project
 from polyscene.core.errors import ConfigError, Problem, shown
 from polyscene.core.progress import Progress
-from polyscene.core.settings import Settings
-from polyscene.data.drafting import guess_project
+from polyscene.core.settings.project import Settings
+from polyscene.data.drafting.project import guess_project
+from polyscene.project import Project
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE / ".work"

@@ -64,7 +64,7 @@ def _power_law(draws: np.random.Generator, n: int, size: int) -> np.ndarray:
 
 def load(folder: Path) -> Cost:
     """Read the tables."""
-    from polyscene.assembly.project import Project
+    from polyscene.project import Project
 
     with measured() as cost:
         len(Project.open(folder / "polyscene.toml").dataset.users)
@@ -73,7 +73,7 @@ def load(folder: Path) -> Cost:
 
 def check(folder: Path) -> Cost:
     """Look for problems in every row."""
-    from polyscene.assembly.project import Project
+    from polyscene.project import Project
 
     with measured() as cost:
         report = Project.open(folder / "polyscene.toml").check()
@@ -84,11 +84,11 @@ def check(folder: Path) -> Cost:
 
 def fit(folder: Path, signal: str) -> Cost:
     """Fit one signal on all events."""
-    from polyscene.assembly.project import Project
     from polyscene.core.types import FloatArray
     from polyscene.data.schema import UNKNOWN_TIME
+    from polyscene.project import Project
+    from polyscene.recommenders.registry import SIGNALS
     from polyscene.recommenders.signal import Evidence
-    from polyscene.recommenders.storage import SIGNALS
 
     dataset = Project.open(folder / "polyscene.toml").dataset
     shop = dataset.scenarios["shop"]
@@ -103,7 +103,7 @@ def fit(folder: Path, signal: str) -> Cost:
 
 def train(folder: Path) -> Cost:
     """Train the whole project: split, both signals twice, the fusion, the run on disk."""
-    from polyscene.assembly.project import Project
+    from polyscene.project import Project
 
     with measured() as cost:
         Project.open(folder / "polyscene.toml").train()

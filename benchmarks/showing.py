@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from polyscene.core.files import write_text
 from polyscene.core.progress import Silent
 from polyscene.evaluation.results import SYSTEM
-from polyscene.evaluation.writing import write_text
 
 COLUMNS = (
     "hr@{k}",

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from polyscene.core.errors import DataError, Problem
-from polyscene.data.sample.world import SampleWorld
+from polyscene.sample.world import SampleWorld
 
 
 def texts_of(folder: Path | None, count: int, seed: int) -> list[str]:

@@ -26,12 +26,12 @@ from typing import Any, get_args
 
 import prepared  # noqa: F401 - numpy reads it when it loads
 from measuring import measured, peak_mb
-from polyscene.assembly.project import Project
 from polyscene.core.errors import PolysceneError
-from polyscene.core.settings import TuningMethod
+from polyscene.core.settings.language import TuningMethod
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.results import SYSTEM, Judgement, Results
 from polyscene.evaluation.significance import Interval, paired_bootstrap
+from polyscene.project import Project
 from projects import add_project_arguments, chosen_project
 from showing import Telling, lead_text, table, write_json
 
@@ -178,9 +178,9 @@ def methods(given: argparse.Namespace) -> dict[str, Any]:
 
 def one_method(given: argparse.Namespace) -> dict[str, Any]:
     """Tune once on the past; return what it did and cost."""
-    from polyscene.assembly.language.tuning import try_tuning
     from polyscene.core.threads import set_threads
-    from polyscene.language.loading import load_model
+    from polyscene.language.model.loading import load_model
+    from polyscene.learning.language import try_tuning
 
     opened = chosen_project(given, Telling())
     idle = given.method in ("none", PROJECTION)
@@ -209,26 +209,26 @@ def speed(given: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
     import torch
 
-    from polyscene.assembly.language.lessons import lesson_of
-    from polyscene.assembly.language.objectives import CoEngagement
     from polyscene.core.threads import set_threads
-    from polyscene.language.loading import load_model
+    from polyscene.language.model.loading import load_model
+    from polyscene.language.tuning.cached_encoder import CachedEncoder
     from polyscene.language.tuning.methods import dressed, frozen_layers
-    from polyscene.language.tuning.reader import TextReader
-    from polyscene.representation.fading import USUAL
+    from polyscene.learning.objectives import CoEngagement
+    from polyscene.learning.tuning_data import tuning_data
+    from polyscene.representation.history_decay import USUAL
 
     opened = chosen_project(given, Telling())
     set_threads(opened.settings.runtime.threads)
     name = next(iter(opened.dataset.scenarios))
     model, ground = load_model(opened.settings.language, opened.base), opened.ground()
-    lesson = lesson_of(ground, name, opened.settings.tuning, USUAL, early=True)
+    lesson = tuning_data(ground, name, opened.settings.tuning, USUAL, early=True)
     found: dict[str, dict[str, float]] = {}
     for label, method, changes, steps in WAYS:
         project = with_tuning(opened, method, batch=given.batch, projection_batch=given.batch, **changes)
         details = project.settings.tuning
         worn = dressed(replace(model, autocast=None) if method == "full" else model, method, details)
         texts = opened.dataset.scenarios[name].catalogue.text
-        reader = TextReader(worn, texts, frozen_layers(worn, method, details))
+        reader = CachedEncoder(worn, texts, frozen_layers(worn, method, details))
         if method == "full":
             reader.batch_tokens = WHOLE_BATCH
         reader.resting = changes.get("layers") == 0

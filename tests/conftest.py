@@ -1,8 +1,14 @@
-"""Small logs, evidence and requests, written down as tuples, for the tests of signals, splits and fusions."""
+"""Small logs, evidence and requests, written down as tuples; companies that train in a moment, and their runs.
+
+Beside them two language models that are small enough to be tuned in a moment. What is heavy is loaded when it
+is first asked for.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,7 +17,11 @@ from hypothesis import settings
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
-from polyscene.recommenders.signal import Elsewhere, Evidence
+from polyscene.recommenders.signal import Evidence, OtherScenario
+
+if TYPE_CHECKING:
+    from polyscene.project import Project
+    from polyscene.runs.run import Run
 
 settings.register_profile("unhurried", deadline=None)  # how fast a machine is, is no property of the code
 settings.load_profile("unhurried")
@@ -47,7 +57,7 @@ def _evidence(
     vectors: FloatArray | None = None,
     since: LongArray | None = None,
     clock: Clock = "time",
-    elsewhere: Mapping[str, Elsewhere] | None = None,
+    elsewhere: Mapping[str, OtherScenario] | None = None,
     seed: int = 0,
 ) -> Evidence:
     log = rows if isinstance(rows, EventLog) else _log(rows)
@@ -93,3 +103,92 @@ def make_evidence() -> Callable[..., Evidence]:
 def asked() -> Callable[..., Queries]:
     """Return what makes requests of item lists, oldest first; weight 1."""
     return _asked
+
+
+RUNTIME = '\n[runtime]\nthreads = 1\ncache = "cache"\n'
+
+
+def _write(folder: Path, users: int, items: int, days: int) -> Path:
+    from polyscene.sample.world import SampleWorld
+
+    config = SampleWorld.generate(users=users, items_per_scenario=items, days=days).write(folder)
+    with config.open("a", encoding="utf-8") as file:
+        file.write(RUNTIME)
+    return config
+
+
+@pytest.fixture(scope="session")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the configuration of three scenarios; nobody may change its tables."""
+    return _write(tmp_path_factory.mktemp("company"), users=400, items=50, days=40)
+
+
+@pytest.fixture(scope="session")
+def hamlet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the configuration of a company that trains in a moment; nobody may change its tables."""
+    return _write(tmp_path_factory.mktemp("hamlet"), users=120, items=40, days=20)
+
+
+@pytest.fixture(scope="session")
+def project(company: Path) -> Project:
+    from polyscene.project import Project
+
+    return Project.open(company)
+
+
+@pytest.fixture(scope="session")
+def run(project: Project) -> Run:
+    """Return a run that has been judged."""
+    trained = project.train()
+    project.evaluate(trained)
+    return trained
+
+
+def _save_model(folder: Path, decoder: bool) -> Path:
+    """Write a random language model of two layers over single bytes."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel, PreTrainedModel
+    from transformers import PreTrainedTokenizerFast as Fast
+
+    from polyscene.language.model.quiet import quiet
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<s>", "</s>", "<pad>", "<mask>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(["shop", "news"], trainer)
+    fast = Fast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>", mask_token="<mask>"
+    )
+    fast.save_pretrained(folder)
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {
+        "vocab_size": len(fast),
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 64,
+        "pad_token_id": 2,
+    }
+    made: PreTrainedModel = LlamaModel(LlamaConfig(**sizes)) if decoder else BertModel(BertConfig(**sizes))
+    with quiet():
+        made.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a random encoder that nobody may change."""
+    return _save_model(tmp_path_factory.mktemp("encoder"), decoder=False)
+
+
+@pytest.fixture(scope="session")
+def small_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a random decoder that nobody may change."""
+    return _save_model(tmp_path_factory.mktemp("decoder"), decoder=True)

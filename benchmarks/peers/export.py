@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from polyscene.assembly.evidence import Ground, lay_ground
-from polyscene.assembly.project import Project
 from polyscene.core.errors import PolysceneError
-from polyscene.data.splits import Fold, split
+from polyscene.data.splits.folds import Fold, split
 from polyscene.evaluation.slices import choice_slices
+from polyscene.learning.training_data import TrainingData, training_data
+from polyscene.project import Project
 from projects import add_project_arguments, chosen_project
 from showing import Telling, write_json
 
@@ -41,7 +41,7 @@ def export(opened: Project, folder: Path) -> dict[str, Any]:
     """
     settings, dataset = opened.settings, opened.dataset
     parts = split(dataset, settings.evaluation)
-    ground = lay_ground(dataset, parts, settings)
+    ground = training_data(dataset, parts, settings)
     folds = ground.folds
     learned = [folds.learned(name, tuning=False).user for name in dataset.scenarios]
     user_events = np.bincount(np.concatenate(learned), minlength=len(dataset.users))
@@ -65,7 +65,7 @@ def export(opened: Project, folder: Path) -> dict[str, Any]:
     return facts
 
 
-def _arrays(fold: Fold, ground: Ground, name: str) -> Arrays:
+def _arrays(fold: Fold, ground: TrainingData, name: str) -> Arrays:
     learn, queries = fold.learn.take(fold.learn.weight > 0), fold.choices.queries
     return {
         "learn_user": learn.user.astype(np.int64),
@@ -82,7 +82,7 @@ def _arrays(fold: Fold, ground: Ground, name: str) -> Arrays:
 
 
 def _slices(
-    fold: Fold, ground: Ground, name: str, user_events: NDArray[np.int64]
+    fold: Fold, ground: TrainingData, name: str, user_events: NDArray[np.int64]
 ) -> Mapping[str, NDArray[np.bool_]]:
     n_items = len(ground.dataset.scenarios[name].catalogue)
     item_events = np.bincount(fold.learn.item, minlength=n_items)
@@ -90,7 +90,7 @@ def _slices(
 
 
 def _facts(
-    fold: Fold, ground: Ground, name: str, protocol: str, slices: Mapping[str, NDArray[np.bool_]]
+    fold: Fold, ground: TrainingData, name: str, protocol: str, slices: Mapping[str, NDArray[np.bool_]]
 ) -> dict[str, Any]:
     scenario = ground.dataset.scenarios[name]
     return {

@@ -1,6 +1,6 @@
 """Ranks and what they are worth, for the peers' own environments: numpy and nothing of ours.
 
-The same definitions as in `polyscene.evaluation.metrics.ranking`; a test holds both to the same numbers.
+The same definitions as in `polyscene.metrics.ranking`; a test holds both to the same numbers.
 """
 
 from __future__ import annotations

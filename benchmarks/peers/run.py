@@ -34,9 +34,9 @@ from numpy.typing import NDArray
 
 from measuring import measured
 from polyscene.core.errors import PolysceneError
-from polyscene.evaluation.metrics.ranking import ndcg
 from polyscene.evaluation.results import SYSTEM, Judgement, Results
 from polyscene.evaluation.significance import paired_bootstrap
+from polyscene.metrics.ranking import ndcg
 from projects import add_project_arguments, chosen_project
 from showing import Telling, lead_text, result_tables, write_json
 

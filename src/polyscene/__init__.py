@@ -16,19 +16,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from polyscene.assembly.project import Project
-    from polyscene.assembly.recommending import Explanation
-    from polyscene.assembly.run import Run
     from polyscene.core.errors import PolysceneError
-    from polyscene.core.settings import Settings
+    from polyscene.core.settings.project import Settings
     from polyscene.core.types import Event, Item, Recommendation, Slate
+    from polyscene.engine.recommending import Explanation
+    from polyscene.project import Project
+    from polyscene.runs.run import Run
 
 _HOMES = {
-    "Project": "polyscene.assembly.project",
-    "Run": "polyscene.assembly.run",
-    "Explanation": "polyscene.assembly.recommending",
+    "Project": "polyscene.project",
+    "Run": "polyscene.runs.run",
+    "Explanation": "polyscene.engine.recommending",
     "PolysceneError": "polyscene.core.errors",
-    "Settings": "polyscene.core.settings",
+    "Settings": "polyscene.core.settings.project",
     "Event": "polyscene.core.types",
     "Item": "polyscene.core.types",
     "Recommendation": "polyscene.core.types",

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from polyscene.evaluation.metrics.probability import auc
+from polyscene.metrics.probability import auc
 
 Script = Callable[[str], ModuleType]
 ASKED = 'Liked: {liked}\nDisliked: {disliked}\nWill they like the thing "{title}"?'

@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from polyscene.assembly.project import Project
+from polyscene.project import Project
 
 Script = Callable[[str], ModuleType]
 

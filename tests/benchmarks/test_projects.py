@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from polyscene.core.errors import ConfigError
-from polyscene.core.settings import Settings
+from polyscene.core.settings.project import Settings
 
 Script = Callable[[str], ModuleType]
 HERE = Path(__file__).resolve().parents[2] / "benchmarks"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polyscene.evaluation.metrics import ranking
 from polyscene.evaluation.results import Judgement
+from polyscene.metrics import ranking
 
 Script = Callable[[str], ModuleType]
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from polyscene.cli.main import app
-from polyscene.data.sample.world import SampleWorld
+from polyscene.sample.world import SampleWorld
 
 Typed = Callable[..., Result]
 

@@ -13,15 +13,15 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from polyscene.assembly.language.content_judge import content_judge
-from polyscene.assembly.project import Project
 from polyscene.cli.compress import Way, calibration, compress
 from polyscene.cli.failures import guarded
-from polyscene.core.settings import LanguageSettings
-from polyscene.language.anatomy import stack
+from polyscene.core.settings.language import LanguageSettings
 from polyscene.language.compression.layers import drop_layers
-from polyscene.language.encoding import encode
-from polyscene.language.loading import load_model
+from polyscene.language.model.architecture import stack
+from polyscene.language.model.loading import load_model
+from polyscene.language.text.encoding import encode
+from polyscene.learning.content_judge import content_judge
+from polyscene.project import Project
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from polyscene.data.sample.world import SampleWorld
+from polyscene.sample.world import SampleWorld
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from polyscene.core.settings import Settings
+from polyscene.core.settings.project import Settings
 
 
 def test_drafts_a_configuration_that_can_be_checked(

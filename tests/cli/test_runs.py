@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from typer.testing import Result
 
-from polyscene.assembly.project import Project
+from polyscene.project import Project
 
 
 def _active(judged: Path) -> str:

@@ -14,9 +14,10 @@ from typer.testing import Result
 
 from polyscene.cli.progress import TerminalProgress
 from polyscene.cli.tune import TUNED, toml
-from polyscene.core.settings import LanguageSettings, TuningDetails
+from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.settings.tuning import TuningDetails
 from polyscene.language.compression.layers import drop_layers
-from polyscene.language.loading import load_model
+from polyscene.language.model.loading import load_model
 
 pytest.importorskip("optuna")
 

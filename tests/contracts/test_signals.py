@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
-from polyscene.recommenders.signal import Elsewhere, Evidence, Signal
-from polyscene.recommenders.storage import SIGNALS, load_arrays, save_arrays
+from polyscene.recommenders.registry import SIGNALS, load_arrays, save_arrays
+from polyscene.recommenders.signal import Evidence, OtherScenario, Signal
 
 N_USERS, HOUR = 9, 3_600_000_000
 MakeLog = Callable[..., EventLog]
@@ -47,7 +47,10 @@ def world(
     since = generator.integers(0, 500 * HOUR, n_items)
     since[::3] = UNKNOWN_TIME
     vectors = spoken(n_items, generator) if text else np.zeros((n_items, 6), np.float32)
-    abroad = {"b": Elsewhere(events(), spoken(n_items, generator)), "c/ü": Elsewhere(events(), vectors)}
+    abroad = {
+        "b": OtherScenario(events(), spoken(n_items, generator)),
+        "c/ü": OtherScenario(events(), vectors),
+    }
     return Evidence(events(), N_USERS, n_items, vectors, since, clock, abroad, seed=3)
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from polyscene.core.errors import ConfigError, Problem
-from polyscene.core.settings import USUAL_SIGNALS, Settings, environment_keys
+from polyscene.core.settings.project import Settings, environment_keys
+from polyscene.core.settings.signals import USUAL_SIGNALS
 
 LEAST: dict[str, Any] = {
     "scenarios": {

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from polyscene.core.errors import Problem
-from polyscene.core.settings import Settings
-from polyscene.data.check import CheckReport, check_project
-from polyscene.data.scenarios import read_dataset
+from polyscene.core.settings.project import Settings
+from polyscene.data.reading.check import CheckReport, check_project
+from polyscene.data.reading.dataset import read_dataset
 from polyscene.data.schema import Dataset
 
 ITEMS = "id,title,brand,price\na,Apple,Acme,1.5\nb,Bread,,2\nc,Cake,Baker,\n"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from polyscene.core.settings import Settings
-from polyscene.data.sample.world import SampleWorld
+from polyscene.core.settings.project import Settings
+from polyscene.sample.world import SampleWorld
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]

@@ -11,25 +11,36 @@ import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from polyscene.core import blocks, settings
+from polyscene.core.settings import (
+    evaluation,
+    fusion,
+    language,
+    project,
+    runtime,
+    scenarios,
+    signals,
+    tables,
+    text_ranker,
+    tuning,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 
 BLOCKS: dict[str, tuple[type[BaseModel], ...]] = {
-    "At the top": (settings.Settings,),
-    "`[language]`": (settings.LanguageSettings,),
-    "`[scenarios.NAME]`": (settings.ScenarioSettings,),
-    "Every table": (settings.TableSettings,),
-    "`items`": (settings.ItemsSettings,),
-    "`users`": (settings.UsersSettings,),
-    "`events`": (settings.EventsSettings,),
-    "`[evaluation]`": (settings.EvaluationSettings,),
-    "`[tuning]`": (settings.TuningDetails,),
-    "`[tuning.objectives]`": (settings.ObjectiveShares,),
-    "`[tuning.optimiser]`": (settings.OptimiserSettings,),
-    "`[text_ranker]`": (settings.TextRankerSettings,),
-    "`[fusion]`": (settings.FusionSettings,),
-    "`[runtime]`": (settings.RuntimeSettings,),
+    "At the top": (project.Settings,),
+    "`[language]`": (language.LanguageSettings,),
+    "`[scenarios.NAME]`": (scenarios.ScenarioSettings,),
+    "Every table": (tables.TableSettings,),
+    "`items`": (tables.ItemsSettings,),
+    "`users`": (tables.UsersSettings,),
+    "`events`": (tables.EventsSettings,),
+    "`[evaluation]`": (evaluation.EvaluationSettings,),
+    "`[tuning]`": (tuning.TuningDetails,),
+    "`[tuning.objectives]`": (tuning.ObjectiveShares,),
+    "`[tuning.optimiser]`": (tuning.OptimiserSettings,),
+    "`[text_ranker]`": (text_ranker.TextRankerSettings,),
+    "`[fusion]`": (fusion.FusionSettings,),
+    "`[runtime]`": (runtime.RuntimeSettings,),
 }
 NESTED = {"language", "scenarios", "evaluation", "tuning", "text_ranker", "fusion", "runtime"}
 WITHIN = {"`[tuning]`": {"objectives", "optimiser"}}
@@ -52,7 +63,7 @@ def _rows(block: str) -> Iterator[tuple[list[str], str]]:
 
 def _fields(block: str) -> set[str]:
     names = set().union(*(model.model_fields for model in BLOCKS[block]))
-    names -= set(settings.TableSettings.model_fields) if block in TABLES else set()
+    names -= set(tables.TableSettings.model_fields) if block in TABLES else set()
     return names - (NESTED if block == "At the top" else WITHIN.get(block, set()))
 
 
@@ -75,18 +86,17 @@ def test_defaults_are_those_of_the_settings(block: str) -> None:
 
 
 def test_every_block_of_a_project_has_a_section() -> None:
-    models = {model for group in BLOCKS.values() for model in group} | {settings.Objective}
+    models = {model for group in BLOCKS.values() for model in group} | {scenarios.Objective}
     known = {
         value
-        for value in (*vars(settings).values(), *vars(blocks).values())
-        if isinstance(value, type)
-        and issubclass(value, BaseModel)
-        and value.__module__ in (settings.__name__, blocks.__name__)
+        for module in (evaluation, fusion, language, project, runtime, scenarios, tables, text_ranker, tuning)
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == module.__name__
     }
-    assert known - {blocks.Strict} == models
+    assert known == models
 
 
 def test_objectives_and_signals_are_named() -> None:
     text = _sections()["`[scenarios.NAME]`"]
-    for name in (*settings.ALL_SIGNALS, *settings.Objective.model_fields):
+    for name in (*signals.ALL_SIGNALS, *scenarios.Objective.model_fields):
         assert f"`{name}`" in text

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyscene.evaluation.metrics import lists, ranking
 from polyscene.evaluation.results import Judgement, Results
 from polyscene.evaluation.significance import paired_bootstrap
 from polyscene.evaluation.slices import choice_slices
+from polyscene.metrics import lists, ranking
 
 N_ITEMS = 30
 

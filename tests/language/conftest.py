@@ -21,10 +21,10 @@ from transformers import (
 )
 
 from polyscene.core.progress import Advance
-from polyscene.core.settings import LanguageSettings
-from polyscene.language.loading import load_model
-from polyscene.language.model import LanguageModel
-from polyscene.language.quiet import quiet
+from polyscene.core.settings.language import LanguageSettings
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.loading import load_model
+from polyscene.language.model.quiet import quiet
 
 WORDS = ["a", "an", "the", "red", "blue", "green", "shoe", "shoes", "boot", "dress", "phone", "case", "for"]
 WORDS += ["women", "men", "kids", "soft", "water", "proof"]

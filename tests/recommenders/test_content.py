@@ -11,11 +11,11 @@ import pytest
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import EventLog
-from polyscene.recommenders.content import Content, ContentElsewhere, ContentPrior
+from polyscene.recommenders.content import Content, ContentPrior, CrossScenario
 from polyscene.recommenders.content_transitions import ContentTransitions
-from polyscene.recommenders.signal import Elsewhere, Evidence
+from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.recommenders.transitions import Transitions
-from polyscene.representation.fading import DECAYS, USUAL
+from polyscene.representation.history_decay import DECAYS, USUAL
 from polyscene.representation.items import centred, neighbourhood, unit
 
 TOPIC, MUTE = 5, 10
@@ -98,9 +98,9 @@ def test_support_is_largest_for_what_reads_alike(vectors: FloatArray, make_evide
 def test_taste_is_carried_over_from_another_scenario(
     vectors: FloatArray, make_log: MakeLog, make_evidence: MakeEvidence, asked: Asked
 ) -> None:
-    news = Elsewhere(make_log([]), unit(np.eye(8, dtype=np.float32)[1:3]))  # one text for each topic
+    news = OtherScenario(make_log([]), unit(np.eye(8, dtype=np.float32)[1:3]))  # one text for each topic
     evidence = make_evidence([], 11, vectors=vectors, elsewhere={"news": news})
-    signal = ContentElsewhere().fit(evidence)
+    signal = CrossScenario().fit(evidence)
     scores = signal.score(asked([[5], [5], [0]], {"news": [[0], [1], []]}))
     assert scores[0, :TOPIC].min() > 0 > scores[0, TOPIC:MUTE].max()
     assert scores[1, TOPIC:MUTE].min() > 0 > scores[1, :TOPIC].max()
@@ -111,7 +111,7 @@ def test_taste_is_carried_over_from_another_scenario(
 def test_a_scenario_nobody_knew_when_fitting_is_not_heard(
     vectors: FloatArray, make_evidence: MakeEvidence, asked: Asked
 ) -> None:
-    signal = ContentElsewhere().fit(make_evidence([], 11, vectors=vectors))
+    signal = CrossScenario().fit(make_evidence([], 11, vectors=vectors))
     assert not signal.score(asked([[]], {"new": [[0, 1]]})).any()
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import LATEST, Histories, Queries
-from polyscene.recommenders.rereading import TOP, Rereading
+from polyscene.recommenders.registry import load_arrays, save_arrays
+from polyscene.recommenders.reranker import TOP, Reranker
 from polyscene.recommenders.signal import Evidence
-from polyscene.recommenders.storage import load_arrays, save_arrays
 from polyscene.recommenders.text_ranker import LIKENESS, TextRanker
 from polyscene.representation.items import unit
 
@@ -111,7 +111,7 @@ def test_a_second_look_orders_the_best_and_moves_nothing_else(fitted: TextRanker
 
     queries = asked([[0, 1], [EACH]])
     plain = fitted.score(queries)
-    reread = TextRanker(fitted.vectors, fitted.student, Rereading(contrary)).score(queries)
+    reread = TextRanker(fitted.vectors, fitted.student, Reranker(contrary)).score(queries)
     assert heard == [[0, 1, EACH]], "all requests at once"
     for before, after in zip(plain, reread, strict=True):
         order = np.argsort(-before, kind="stable")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from polyscene.core.settings import ALL_SIGNALS
+from polyscene.core.settings.signals import ALL_SIGNALS
 from polyscene.responsible.explanation import TITLE_LENGTH, reason, shortened
 
 NOTHING_SPECIAL = "It is among the best of what can be shown here."

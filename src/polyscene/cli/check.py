@@ -12,10 +12,10 @@ from polyscene.cli.failures import WRONG
 from polyscene.cli.options import CONFIG, Config, JsonFile, opened
 
 if TYPE_CHECKING:
-    from polyscene.assembly.project import Project
     from polyscene.core.errors import Problem
-    from polyscene.data.check import CheckReport, Counts
-    from polyscene.language.coverage import Coverage
+    from polyscene.data.reading.check import CheckReport, Counts
+    from polyscene.language.text.coverage import Coverage
+    from polyscene.project import Project
 
 
 def check(config: Config = CONFIG, json: JsonFile = None) -> None:
@@ -26,7 +26,7 @@ def check(config: Config = CONFIG, json: JsonFile = None) -> None:
     from polyscene.cli.console import show
     from polyscene.cli.tables import problems_table
     from polyscene.core.errors import MissingExtraError, ModelError
-    from polyscene.evaluation.writing import write_text
+    from polyscene.core.files import write_text
 
     project = opened(config)
     report = project.check()
@@ -51,9 +51,9 @@ def check(config: Config = CONFIG, json: JsonFile = None) -> None:
 def _coverage(project: Project) -> dict[str, Coverage]:
     """Measure how well the language model reads each catalogue; those that cannot be read are left out."""
     from polyscene.core.errors import DataError
-    from polyscene.data.items import read_items
-    from polyscene.language.coverage import measure_coverage
-    from polyscene.language.loading import load_model
+    from polyscene.data.reading.items import read_items
+    from polyscene.language.model.loading import load_model
+    from polyscene.language.text.coverage import measure_coverage
     from polyscene.language.tuning.methods import must_be_tunable
 
     model = load_model(project.settings.language, project.base, project.progress)

@@ -14,12 +14,12 @@ import typer
 from polyscene.cli.options import CONFIG, Config, JsonFile, Seed, opened
 
 if TYPE_CHECKING:
-    from polyscene.assembly.language.distilling import Teaching
-    from polyscene.assembly.project import Project
     from polyscene.core.types import BoolArray
     from polyscene.language.compression.compressing import Candidate, Compressed
     from polyscene.language.compression.judging import Bounds
-    from polyscene.language.model import LanguageModel
+    from polyscene.language.model.language_model import LanguageModel
+    from polyscene.learning.distilling import Teaching
+    from polyscene.project import Project
 
 CALIBRATED_ON = 400
 
@@ -103,7 +103,7 @@ class Asked:
     @property
     def teaching(self) -> Teaching:
         """How a student is made."""
-        from polyscene.assembly.language.distilling import Teaching
+        from polyscene.learning.distilling import Teaching
 
         usual = Teaching(layers=self.share, minutes=self.minutes)
         return replace(
@@ -135,7 +135,7 @@ def compress(
 
     from polyscene.cli.console import show
     from polyscene.cli.tables import plain_table
-    from polyscene.evaluation.writing import write_text
+    from polyscene.core.files import write_text
     from polyscene.language.compression.judging import Bounds
 
     asked, bounds = Asked(way, keep, neurons, steps, minutes), Bounds()
@@ -174,9 +174,9 @@ def compressed_into(
         ModelError: more is lost than the bounds allow, and the loss was not accepted; or the project's
             language model was compressed before, by a way that leaves nothing to work on.
     """
-    from polyscene.assembly.language.content_judge import content_judge
     from polyscene.core.threads import set_threads
     from polyscene.language.compression.compressing import compressed, refuse
+    from polyscene.learning.content_judge import content_judge
 
     set_threads(project.settings.runtime.threads)
     model = original(project)
@@ -210,7 +210,7 @@ def student(
     project: Project, model: LanguageModel, judged: Sequence[str], asked: Asked
 ) -> tuple[Candidate, BoolArray]:
     """Return a student of the model, and (n,) which of the n judged texts it never read."""
-    from polyscene.assembly.language.distilling import distilled, withheld, without
+    from polyscene.learning.distilling import distilled, withheld, without
 
     seed = project.settings.seed
     unread = withheld(judged, seed)
@@ -225,8 +225,8 @@ def original(project: Project) -> LanguageModel:
         ModelError: it cannot be used, or is one that transformers has no words for any more.
     """
     from polyscene.core.errors import ModelError, shown
-    from polyscene.language.loading import load_model
-    from polyscene.language.sources import NOTE, is_compressed, locate
+    from polyscene.language.model.loading import load_model
+    from polyscene.language.model.sources import NOTE, is_compressed, locate
 
     language = project.settings.language
     if is_compressed(locate(language, project.base, project.progress)):
@@ -239,7 +239,6 @@ def original(project: Project) -> LanguageModel:
 
 def candidate_of(model: LanguageModel, asked: Asked, texts: list[str], folder: Path) -> Candidate:
     """Return what the way makes of the model; graphs are written into the folder at once."""
-    from polyscene.language.anatomy import stack
     from polyscene.language.compression.exporting import export
     from polyscene.language.compression.heads import drop_heads
     from polyscene.language.compression.int8 import to_int8
@@ -247,6 +246,7 @@ def candidate_of(model: LanguageModel, asked: Asked, texts: list[str], folder: P
     from polyscene.language.compression.neurons import drop_neurons
     from polyscene.language.compression.precision import halve
     from polyscene.language.compression.sparsity import sparsify
+    from polyscene.language.model.architecture import stack
 
     way, share = asked.way, asked.share
     if way is Way.layers:
@@ -279,7 +279,7 @@ def calibration(project: Project) -> list[str]:
 
 def rows(made: Compressed, bounds: Bounds) -> list[tuple[str, str, str, str]]:
     """Return what is shown: each measure before and after, and the least that is let pass."""
-    from polyscene.assembly.language.content_judge import CUTOFF
+    from polyscene.learning.content_judge import CUTOFF
 
     loss = made.loss
     found = [

@@ -13,8 +13,8 @@ from polyscene.cli.options import opened
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from polyscene.assembly.run import Run
     from polyscene.evaluation.report.content import SampleSlate
+    from polyscene.runs.run import Run
 
 FOLDER = Path("demo")
 SLATES = 3
@@ -31,7 +31,7 @@ Folder = Annotated[
 
 def demo(data: Data = None, folder: Folder = None) -> None:
     """Train on the sample company (or on your tables), evaluate, and show what people would see."""
-    from polyscene.assembly.run import REPORT
+    from polyscene.runs.run import REPORT
 
     config = _sample(folder or FOLDER) if data is None else _own(data, folder)
     project = opened(config)
@@ -46,7 +46,7 @@ def demo(data: Data = None, folder: Folder = None) -> None:
 
 def _sample(folder: Path) -> Path:
     """Return the sample company's configuration, generated where it is not there yet."""
-    from polyscene.data.sample.world import SampleWorld
+    from polyscene.sample.world import SampleWorld
 
     config = folder / "polyscene.toml"
     if config.exists():
@@ -59,8 +59,8 @@ def _sample(folder: Path) -> Path:
 def _own(data: Path, folder: Path | None) -> Path:
     """Return the configuration of the user's tables: theirs, or one drafted outside their folder."""
     from polyscene.cli.init import describe
-    from polyscene.data.drafting import guess_project
-    from polyscene.evaluation.writing import write_text
+    from polyscene.core.files import write_text
+    from polyscene.data.drafting.project import guess_project
 
     given = data / "polyscene.toml"
     if given.exists():
@@ -85,7 +85,7 @@ def _demand_same(config: Path, data: Path) -> None:
         ConfigError: none of its tables lies in `data`.
     """
     from polyscene.core.errors import ConfigError, Problem
-    from polyscene.core.settings import Settings
+    from polyscene.core.settings.project import Settings
 
     home = data.resolve()
     for scenario in Settings.load(config).scenarios.values():
@@ -106,7 +106,7 @@ def _show_results(run: Run, cutoff: int) -> None:
 
 def _slates(run: Run) -> list[tuple[str, SampleSlate]]:
     """Return about three slates, at least one for every scenario where somebody has done something."""
-    from polyscene.assembly.reporting import sample_slates
+    from polyscene.runs.reporting import sample_slates
 
     each = max(1, SLATES // len(run.scenarios))
     return [(name, slate) for name in run.scenarios for slate in sample_slates(run, name, each)]

@@ -10,10 +10,10 @@ def evaluate(config: Config = CONFIG, run: RunId = None, json: JsonFile = None, 
 
     Metrics and the HTML report are written into the run's folder.
     """
-    from polyscene.assembly.run import METRICS, REPORT
     from polyscene.cli.console import show
     from polyscene.cli.tables import scenario_parts
-    from polyscene.evaluation.writing import write_text
+    from polyscene.core.files import write_text
+    from polyscene.runs.run import METRICS, REPORT
 
     project = opened(config, seed)
     judged = project.run(run)

@@ -15,7 +15,8 @@ from polyscene.core import threads
 from polyscene.core.errors import PolysceneError
 
 if TYPE_CHECKING:
-    from polyscene.core.settings import LanguageSettings, Settings
+    from polyscene.core.settings.language import LanguageSettings
+    from polyscene.core.settings.project import Settings
 
 SMALL_GIB = 4.0
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([\w-]+)['"]""")
@@ -61,7 +62,7 @@ def facts(config: Path, wanted: bool) -> Iterator[Fact]:
 
 
 def _configuration(config: Path) -> tuple[Fact, Settings | None]:
-    from polyscene.core.settings import Settings
+    from polyscene.core.settings.project import Settings
 
     try:
         settings = Settings.load(config)
@@ -135,9 +136,9 @@ def _installed(name: str) -> bool:
 
 
 def _model(config: Path, settings: Settings | None) -> Fact:
-    from polyscene.language.carried import WEIGHTS_SHA256
-    from polyscene.language.loading import load_model
-    from polyscene.language.sources import CARRIED
+    from polyscene.language.model.bundled import WEIGHTS_SHA256
+    from polyscene.language.model.loading import load_model
+    from polyscene.language.model.sources import CARRIED
     from polyscene.language.tuning.methods import must_be_tunable
 
     language = settings.language if settings else _default_language()
@@ -153,13 +154,13 @@ def _model(config: Path, settings: Settings | None) -> Fact:
 
 
 def _default_language() -> LanguageSettings:
-    from polyscene.core.settings import LanguageSettings
+    from polyscene.core.settings.language import LanguageSettings
 
     return LanguageSettings()
 
 
 def _cache(config: Path, settings: Settings | None) -> Fact:
-    from polyscene.language.cache import default_folder
+    from polyscene.language.text.cache import default_folder
 
     named = settings.runtime.cache if settings else None
     folder = default_folder() if named is None else config.resolve().parent / named
@@ -172,6 +173,6 @@ def _cache(config: Path, settings: Settings | None) -> Fact:
 
 
 def _environment() -> Fact:
-    from polyscene.core.settings import environment_keys
+    from polyscene.core.settings.project import environment_keys
 
     return Fact("environment", ", ".join(environment_keys()) or "no POLYSCENE_ variable is set")

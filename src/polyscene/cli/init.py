@@ -11,8 +11,8 @@ from polyscene.cli.console import show, tell
 from polyscene.cli.options import CONFIG
 
 if TYPE_CHECKING:
-    from polyscene.data.drafting import ProjectDraft
-    from polyscene.data.inspection.draft import Guess
+    from polyscene.data.drafting.draft import Guess
+    from polyscene.data.drafting.project import ProjectDraft
 
 Paths = Annotated[
     list[Path], typer.Argument(metavar="PATHS...", help="Tables and folders with tables.", show_default=False)
@@ -55,8 +55,8 @@ def init(
 
 
 def _draft(paths: list[Path], out: Path, name: str | None, force: bool) -> None:
-    from polyscene.data.drafting import guess_project
-    from polyscene.evaluation.writing import write_text
+    from polyscene.core.files import write_text
+    from polyscene.data.drafting.project import guess_project
 
     _demand_free(out, force)
     draft = guess_project(paths, name)

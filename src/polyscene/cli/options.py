@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from polyscene.assembly.project import Project
+    from polyscene.project import Project
 
 CONFIG = Path("polyscene.toml")
 
@@ -26,8 +26,8 @@ JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="A
 
 def opened(config: Path, seed: int | None = None) -> Project:
     """Open a project that tells its progress on standard error; a seed given here beats the file's."""
-    from polyscene.assembly.project import Project
     from polyscene.cli.progress import TerminalProgress
+    from polyscene.project import Project
 
     project = Project.open(config, TerminalProgress())
     if seed is not None:

@@ -10,8 +10,8 @@ from polyscene.cli.failures import INTERRUPTED
 from polyscene.cli.options import CONFIG, Config, JsonFile, Seed, opened
 
 if TYPE_CHECKING:
-    from polyscene.assembly.language.search import Found
-    from polyscene.assembly.language.search_space import Chosen, Trial
+    from polyscene.learning.search import SearchResult
+    from polyscene.learning.search_space import Chosen, Trial
 
 SHOWN = 10
 """So many of the best trials are shown."""
@@ -41,12 +41,11 @@ def tune(
     never on the test part. Finished trials are kept beside the runs, and the next search goes on from them.
     The configuration is left as it is: what to copy into it is shown.
     """
-    from polyscene.assembly.language.search import search
     from polyscene.cli.console import show
-    from polyscene.evaluation.writing import write_text
+    from polyscene.core.files import write_text
 
     project = opened(config, seed)
-    found = search(project, minutes, trials, weights)
+    found = project.tune(minutes, trials, weights)
     lines, path = toml(found.best.settings), project.runs_folder / TUNED
     write_text(path, lines)
     if json is not None:
@@ -61,7 +60,7 @@ def toml(chosen: Chosen) -> str:
     return "[tuning]\n" + "".join(f"{name} = {value!r}\n" for name, value in chosen.items())
 
 
-def _table(found: Found) -> Any:  # noqa: ANN401 - rich is loaded late
+def _table(found: SearchResult) -> Any:  # noqa: ANN401 - rich is loaded late
     from polyscene.cli.tables import plain_table
 
     ordered = sorted(found.trials, key=lambda trial: -trial.worth)[:SHOWN]
@@ -72,7 +71,7 @@ def _table(found: Found) -> Any:  # noqa: ANN401 - rich is loaded late
     return plain_table("trials, best first", ("trial", "NDCG@10", "gain", "seconds", "settings"), rows)
 
 
-def _row(found: Found, trial: Trial) -> tuple[str, ...]:
+def _row(found: SearchResult, trial: Trial) -> tuple[str, ...]:
     base, number = found.unchanged, found.trials.index(trial) + 1
     worth = "failed" if trial.failure else f"{trial.worth:.4f}"
     gain = "" if base is None or trial.failure else f"{trial.worth - base.worth:+.4f}"
@@ -80,7 +79,7 @@ def _row(found: Found, trial: Trial) -> tuple[str, ...]:
     return str(number), worth, gain, f"{trial.seconds:.0f}", "as they are" if trial is base else said
 
 
-def _sentences(found: Found) -> list[str]:
+def _sentences(found: SearchResult) -> list[str]:
     """Return what the table leaves to be said."""
     ends = {"time": "the time is up", "trials": "as asked", "interruption": "interrupted"}
     earlier = len(found.trials) - found.fresh
@@ -96,7 +95,7 @@ def _sentences(found: Found) -> list[str]:
     ]
 
 
-def _json(found: Found) -> str:
+def _json(found: SearchResult) -> str:
     from dataclasses import asdict
     from json import dumps
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from polyscene.core.progress import Progress
 from polyscene.core.types import BoolArray, FloatArray, IntArray
 from polyscene.data.queries import Choices, Queries
-from polyscene.evaluation.metrics.ranking import candidate_counts, mid_ranks
 from polyscene.evaluation.results import Judgement
 from polyscene.evaluation.slices import choice_slices
+from polyscene.metrics.ranking import candidate_counts, mid_ranks
 
 
 @dataclass(frozen=True)

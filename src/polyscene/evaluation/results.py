@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from polyscene.core.files import write_text
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
-from polyscene.evaluation.metrics import lists, ranking
 from polyscene.evaluation.significance import Interval, intervals, paired_bootstrap
-from polyscene.evaluation.writing import write_text
+from polyscene.metrics import lists, ranking
 
 SYSTEM = "polyscene"
 """The model name under which the whole system stands beside its signals and baselines."""

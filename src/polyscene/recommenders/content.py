@@ -10,7 +10,7 @@ import numpy as np
 from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import Histories, Queries
 from polyscene.recommenders.signal import Arrays, Evidence, Signal
-from polyscene.representation.fading import USUAL
+from polyscene.representation.history_decay import USUAL
 from polyscene.representation.items import centred, unit
 from polyscene.representation.users import taste
 
@@ -88,7 +88,7 @@ class ContentPrior(Content):
         return self
 
 
-class ContentElsewhere(Content):
+class CrossScenario(Content):
     """The same cosine, with what the user did in the other scenarios: shared users carry their taste over."""
 
     name: ClassVar[str] = "elsewhere"

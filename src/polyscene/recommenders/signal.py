@@ -19,14 +19,14 @@ from scipy import sparse
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import LATEST, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
-from polyscene.representation.fading import fading
+from polyscene.representation.history_decay import history_decay
 from polyscene.representation.items import centred
 
 Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class OtherScenario:
     """What another scenario offers as evidence: its log and its items' language-model vectors."""
 
     events: EventLog
@@ -55,7 +55,7 @@ class Evidence:
     vectors: FloatArray
     since: LongArray
     clock: Clock
-    elsewhere: Mapping[str, Elsewhere] = field(default_factory=dict)
+    elsewhere: Mapping[str, OtherScenario] = field(default_factory=dict)
     seed: int = 0
     common: FloatArray | None = None
     prior: FloatArray | None = None
@@ -76,7 +76,7 @@ class Evidence:
         It is measured with the language model as it came, so that what it learned by heart does not count.
         """
         plain = centred(self.vectors if self.prior is None else self.prior)
-        return fading(self.positive, self.n_users, self.clock, plain, self.seed)
+        return history_decay(self.positive, self.n_users, self.clock, plain, self.seed)
 
     @property
     def positive(self) -> EventLog:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from polyscene.core.seeds import generator
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Histories, Queries, Timeline
+from polyscene.language.ranking.bayesian_logistic import BayesianLogistic
 from polyscene.language.ranking.student import Profiles, Student, features
-from polyscene.language.ranking.weights import Weights
-from polyscene.recommenders.rereading import Rereading
+from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.signal import Arrays, Evidence, Signal
 from polyscene.representation.items import centred, unit
 from polyscene.representation.users import taste
@@ -49,7 +49,7 @@ class TextRanker(Signal):
         self,
         vectors: FloatArray | None = None,
         student: Student | None = None,
-        second: Rereading | None = None,
+        second: Reranker | None = None,
     ) -> None:
         self.vectors = np.zeros((0, 0), np.float32) if vectors is None else vectors
         self.student = student or Student.of(_prior(self.vectors.shape[1]).mean)
@@ -103,11 +103,11 @@ class TextRanker(Signal):
         return features(profiles, self.vectors[candidates.ravel()].astype(np.float64))
 
 
-def _prior(dimension: int) -> Weights:
+def _prior(dimension: int) -> BayesianLogistic:
     """Return weights in the order of `features`; habits and dislikes are not known here."""
     mean = np.r_[0.0, 0.0, LIKENESS, 0.0, np.zeros(dimension)]
     deviation = np.r_[2.0, 1e-3, LIKENESS_DEVIATION, 1e-3, np.full(dimension, ITEM_DEVIATION)]
-    return Weights.prior(mean, deviation)
+    return BayesianLogistic.prior(mean, deviation)
 
 
 def latest_choices(evidence: Evidence, most: int) -> tuple[IntArray, Histories]:

@@ -44,7 +44,7 @@ class Budget:
             return self.steps
         return math.ceil(60 * (self.minutes or 0)) if self.epochs is None else self.epochs
 
-    def spent(self, place: Place, by_epoch: bool) -> float:
+    def spent(self, place: TrainingPosition, by_epoch: bool) -> float:
         """Return the share that is used up, 1 and above when a bound is reached.
 
         Args:
@@ -61,14 +61,14 @@ class Budget:
             shares.append(_share(place.seconds, 60 * self.minutes))
         return max(shares)
 
-    def grain(self, place: Place, by_epoch: bool) -> float:
+    def grain(self, place: TrainingPosition, by_epoch: bool) -> float:
         """Return the share that one step takes (by epoch: one epoch); 0 where only minutes count."""
         parts = [n for n in (self.steps, self.epochs and self.epochs * (by_epoch or place.epoch_steps)) if n]
         return 1 / min(parts) if parts else 0.0
 
 
 @dataclass
-class Place:
+class TrainingPosition:
     """Where a training stands; all of it is JSON.
 
     Attributes:

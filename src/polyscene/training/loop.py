@@ -21,7 +21,7 @@ from polyscene.core.contracts import Learner
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.progress import Advance, Progress, Silent
 from polyscene.core.seeds import derived
-from polyscene.training.budget import Budget, Place
+from polyscene.training.budget import Budget, TrainingPosition
 from polyscene.training.checkpoints import (
     Checkpoints,
     chance_state,
@@ -137,7 +137,7 @@ class _Training:
         self.generator, self.patience, self.validate_every = generator, patience, validate_every
         self.stepper = Stepper(learners, settings)
         self.by_epoch = settings.stepping == "epoch"
-        self.place, self.curve = Place(), Curve()
+        self.place, self.curve = TrainingPosition(), Curve()
         self.best: dict[str, Mapping[str, Tensor]] = {}
         self.began = time.monotonic()
 
@@ -294,7 +294,7 @@ class _Training:
         if found is None:
             return False
         facts, tensors = found
-        self.place, self.curve = Place(**facts["place"]), Curve(**facts["curve"])
+        self.place, self.curve = TrainingPosition(**facts["place"]), Curve(**facts["curve"])
         self.began = time.monotonic() - self.place.seconds
         self.generator.bit_generator.state = facts["generator"]
         restore_optimiser(self.stepper.optimiser, facts["optimiser"], _under("optimiser/", tensors))

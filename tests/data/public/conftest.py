@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from polyscene.core.settings import Settings
+from polyscene.core.settings.project import Settings
 from polyscene.data.public.registry import public_set
-from polyscene.data.scenarios import read_dataset
+from polyscene.data.reading.dataset import read_dataset
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from polyscene.core.errors import DataError
-from polyscene.core.settings import Settings
+from polyscene.core.settings.project import Settings
 from polyscene.data.public.json_lines import number, plain
 from polyscene.data.public.registry import public_set
 

@@ -21,7 +21,7 @@ from polyscene.data.public.fetch import fetch
 PLAIN = {"set/README": b"hello", "set/ratings.dat": b"1::2::5::978300760\n" * 50}
 
 
-class Shelf:
+class TunedModels:
     """Serves bytes by path; a path may also redirect."""
 
     def __init__(self) -> None:
@@ -53,9 +53,9 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
+def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[TunedModels]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    shelf = Shelf()
+    shelf = TunedModels()
     thread = threading.Thread(target=shelf.server.serve_forever, args=(0.01,))
     thread.start()
     yield shelf
@@ -77,21 +77,21 @@ def zipped(files: dict[str, bytes], links: tuple[str, ...] = ()) -> bytes:
 
 
 def offered(
-    shelf: Shelf, content: bytes, digest: str | None = None, most: int = 10**6, unpacked: int = 10**6
+    shelf: TunedModels, content: bytes, digest: str | None = None, most: int = 10**6, unpacked: int = 10**6
 ) -> Archive:
     shelf.files["/set.zip"] = content
     right = hashlib.md5(content, usedforsecurity=False).hexdigest()
     return Archive(shelf.url("/set.zip"), digest or right, most, unpacked, "set")
 
 
-def test_a_right_checksum_unpacks(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_right_checksum_unpacks(shelf: TunedModels, tmp_path: Path) -> None:
     folder = fetch(offered(shelf, zipped(PLAIN)), tmp_path, Silent())
     assert folder == tmp_path / "set"
     assert (folder / "ratings.dat").read_bytes() == PLAIN["set/ratings.dat"]
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
-def test_sha256_is_understood_too(shelf: Shelf, tmp_path: Path) -> None:
+def test_sha256_is_understood_too(shelf: TunedModels, tmp_path: Path) -> None:
     content = zipped(PLAIN)
     offered(shelf, content)
     digest = hashlib.sha256(content).hexdigest().upper()
@@ -99,26 +99,26 @@ def test_sha256_is_understood_too(shelf: Shelf, tmp_path: Path) -> None:
     assert (fetch(archive, tmp_path, Silent()) / "README").read_bytes() == b"hello"
 
 
-def test_a_wrong_checksum_leaves_nothing(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_wrong_checksum_leaves_nothing(shelf: TunedModels, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="md5 0000"):
         fetch(offered(shelf, zipped(PLAIN), digest="0" * 32), tmp_path, Silent())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_there_is_not_fetched_again(shelf: Shelf, tmp_path: Path) -> None:
+def test_what_is_there_is_not_fetched_again(shelf: TunedModels, tmp_path: Path) -> None:
     archive = offered(shelf, zipped(PLAIN))
     fetch(archive, tmp_path, Silent())
     fetch(archive, tmp_path, Silent())
     assert shelf.asked == ["/set.zip"]
 
 
-def test_too_many_bytes_are_refused(shelf: Shelf, tmp_path: Path) -> None:
+def test_too_many_bytes_are_refused(shelf: TunedModels, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="at most 100 bytes"):
         fetch(offered(shelf, zipped(PLAIN), most=100), tmp_path, Silent())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bomb_is_refused_while_it_unpacks(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_bomb_is_refused_while_it_unpacks(shelf: TunedModels, tmp_path: Path) -> None:
     bomb = zipped({"set/zeros": bytes(2_000_000)})
     assert len(bomb) < 10_000
     with pytest.raises(DataError, match="at most 1,000,000 bytes unpacked"):
@@ -129,7 +129,7 @@ def test_a_bomb_is_refused_while_it_unpacks(shelf: Shelf, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "name", ["../out.txt", "/abs.txt", "set/../../out.txt", "set\\..\\out.txt", "c:/out.txt"]
 )
-def test_names_that_leave_the_folder_are_refused(shelf: Shelf, tmp_path: Path, name: str) -> None:
+def test_names_that_leave_the_folder_are_refused(shelf: TunedModels, tmp_path: Path, name: str) -> None:
     inside = tmp_path / "inside"
     with pytest.raises(DataError, match="safe names"):
         fetch(offered(shelf, zipped({**PLAIN, name: b"x"})), inside, Silent())
@@ -137,19 +137,19 @@ def test_names_that_leave_the_folder_are_refused(shelf: Shelf, tmp_path: Path, n
     assert list(inside.iterdir()) == []
 
 
-def test_links_are_refused(shelf: Shelf, tmp_path: Path) -> None:
+def test_links_are_refused(shelf: TunedModels, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="safe names"):
         fetch(offered(shelf, zipped(PLAIN, links=("set/link",))), tmp_path, Silent())
 
 
 @pytest.mark.parametrize("content", [b"no zip at all", zipped({"other/file": b"x"})])
-def test_something_else_under_a_right_checksum(shelf: Shelf, tmp_path: Path, content: bytes) -> None:
+def test_something_else_under_a_right_checksum(shelf: TunedModels, tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DataError, match="refused"):
         fetch(offered(shelf, content), tmp_path, Silent())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_file_says_what_the_server_said(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_missing_file_says_what_the_server_said(shelf: TunedModels, tmp_path: Path) -> None:
     archive = Archive(shelf.url("/gone.zip"), "0" * 32, 10**6, 10**6, "set")
     with pytest.raises(DataError, match="404"):
         fetch(archive, tmp_path, Silent())
@@ -163,7 +163,7 @@ def test_only_https_leaves_this_machine(tmp_path: Path) -> None:
         fetch(Archive("file:///etc/passwd", "0" * 32, 10**6, 10**6, "set"), tmp_path, Silent())
 
 
-def test_a_redirect_away_from_https_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+def test_a_redirect_away_from_https_is_refused(shelf: TunedModels, tmp_path: Path) -> None:
     shelf.redirects["/set.zip"] = "http://example.org/set.zip"
     archive = Archive(shelf.url("/set.zip"), "0" * 32, 10**6, 10**6, "set")
     with pytest.raises(DataError, match="not safe"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from polyscene.core.settings import Settings
+from polyscene.core.settings.project import Settings
 from polyscene.data.public.registry import public_set
 
 Prepare = Callable[[str, Path, Path], Settings]

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from polyscene.core.errors import DataError
-from polyscene.core.settings import Settings
+from polyscene.core.settings.project import Settings
 from polyscene.data.public.movielens import title_and_year
 from polyscene.data.public.registry import public_set
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyscene.evaluation.report import comparisons, landscapes
+from polyscene.evaluation.report import catalogue_figures, model_figures
 from polyscene.evaluation.report.content import (
     CurvePoint,
     Exposure,
@@ -59,7 +59,9 @@ def test_any_words_come_out_as_they_went_in(text: str) -> None:
 
 
 def test_ids_are_the_figures_own_and_references_find_them() -> None:
-    first, second = (comparisons.by_model(name, results(["polyscene", "b"])).svg() for name in ("one", "two"))
+    first, second = (
+        model_figures.by_model(name, results(["polyscene", "b"])).svg() for name in ("one", "two")
+    )
     ids = {
         name: [e.get("id") for e in Xml.fromstring(svg).iter() if e.get("id")]
         for name, svg in (("one", first), ("two", second))
@@ -74,7 +76,7 @@ def test_ids_are_the_figures_own_and_references_find_them() -> None:
 
 
 def test_colours_follow_the_theme_and_nothing_leaks_into_the_page() -> None:
-    svg = comparisons.by_model("one", results(["polyscene", "b"])).svg()
+    svg = model_figures.by_model("one", results(["polyscene", "b"])).svg()
     assert "var(--accent)" in svg
     assert "var(--ink)" in svg
     assert not [colour for colour in LIGHT.values() if colour in svg]
@@ -85,7 +87,7 @@ def test_colours_follow_the_theme_and_nothing_leaks_into_the_page() -> None:
 
 
 def test_bars_show_every_model_its_value_and_the_system_in_bold() -> None:
-    svg = comparisons.by_model("bars", results(["polyscene", *HOSTILE])).svg()
+    svg = model_figures.by_model("bars", results(["polyscene", *HOSTILE])).svg()
     found = words(svg)
     assert {"polyscene", "0.5000", "家居用品", "<script>x</script>", "$\\frac{1", "_hidden"} <= set(found)
     bold = [e.text for e in Xml.fromstring(svg).iter("text") if "font-weight: 700" in (e.get("style") or "")]
@@ -94,14 +96,14 @@ def test_bars_show_every_model_its_value_and_the_system_in_bold() -> None:
 
 def test_of_many_models_the_best_and_the_system_are_shown() -> None:
     many = results([f"m{i}" for i in range(30)] + ["polyscene"])
-    found = words(comparisons.by_model("many", many).svg())
+    found = words(model_figures.by_model("many", many).svg())
     assert "polyscene" in found
     assert "m0" in found
     assert "m29" not in found
 
 
 def test_slices_without_choices_are_not_drawn() -> None:
-    found = words(comparisons.by_slice("slices", results(["polyscene", *HOSTILE])).svg())
+    found = words(model_figures.by_slice("slices", results(["polyscene", *HOSTILE])).svg())
     assert "new items (5)" in found
     assert "all (20)" in found
     assert not [each for each in found if each.startswith("cold")]
@@ -109,21 +111,21 @@ def test_slices_without_choices_are_not_drawn() -> None:
 
 def test_scenarios_are_rows_whatever_they_are_called() -> None:
     scenarios = [results(["polyscene", "b"]), ScenarioResults("新闻", 1, 1, {"polyscene": {"ndcg@10": 0.0}})]
-    found = words(comparisons.by_scenario("all", scenarios).svg())
+    found = words(model_figures.by_scenario("all", scenarios).svg())
     assert {"shop", "新闻", "best other model"} <= set(found)
 
 
 def test_popularity_bins_double() -> None:
     counts = np.array([0, 1, 2, 3, 4, 5, 8, 9, 1024, 1025])
-    assert landscapes.popularity_bins(counts).tolist() == [0, 1, 2, 3, 3, 4, 4, 5, 11, 12]
-    assert landscapes.bin_labels(6) == ["0", "1", "2", "3–4", "5–8", "9–16"]
-    assert landscapes.bin_labels(12)[-1] == "≤1k"
+    assert catalogue_figures.popularity_bins(counts).tolist() == [0, 1, 2, 3, 3, 4, 4, 5, 11, 12]
+    assert catalogue_figures.bin_labels(6) == ["0", "1", "2", "3–4", "5–8", "9–16"]
+    assert catalogue_figures.bin_labels(12)[-1] == "≤1k"
 
 
 @given(st.lists(st.integers(0, 5000), min_size=1, max_size=30))
 def test_every_item_has_a_bin_whose_name_holds_it(counts: list[int]) -> None:
-    bins = landscapes.popularity_bins(np.array(counts))
-    labels = landscapes.bin_labels(int(bins.max()) + 1)
+    bins = catalogue_figures.popularity_bins(np.array(counts))
+    labels = catalogue_figures.bin_labels(int(bins.max()) + 1)
     for count, place in zip(counts, bins, strict=True):
         ends = labels[place].split("–")
         if count < 513:
@@ -133,7 +135,7 @@ def test_every_item_has_a_bin_whose_name_holds_it(counts: list[int]) -> None:
 @pytest.mark.parametrize("popularity", [[0, 0, 0], [5, 100, 100_000]])
 def test_exposure_is_drawn_also_where_nothing_happened(popularity: list[int]) -> None:
     exposure = Exposure(np.array(popularity), {"polyscene": np.array([3, 0, 1]), "b": np.zeros(3, np.int64)})
-    svg = landscapes.by_popularity("pop", exposure, ["polyscene", "absent", "b"]).svg()
+    svg = catalogue_figures.by_popularity("pop", exposure, ["polyscene", "absent", "b"]).svg()
     assert "polyscene" in words(svg)
     assert "absent" not in words(svg)
 
@@ -142,7 +144,7 @@ def test_exposure_is_drawn_also_where_nothing_happened(popularity: list[int]) ->
 def test_maps_stay_small_and_name_their_categories(n: int) -> None:
     dice = np.random.default_rng(0)
     names = tuple((*HOSTILE, "books", "")[i % 11] for i in range(n))
-    svg = landscapes.item_map("map", ItemMap(dice.random((n, 2)).astype(np.float32), names)).svg()
+    svg = catalogue_figures.item_map("map", ItemMap(dice.random((n, 2)).astype(np.float32), names)).svg()
     assert len(svg) < LIMIT
     found = words(svg)
     assert "$\\frac{1" in found
@@ -152,7 +154,7 @@ def test_maps_stay_small_and_name_their_categories(n: int) -> None:
 @pytest.mark.parametrize("n", [0, 1, 20, 50_000])
 def test_learning_curves_stay_small(n: int) -> None:
     points = tuple(CurvePoint(i, 1 / (1 + i), 0.5 if i % 2 else None) for i in range(n))
-    svg = landscapes.learning("curve", LearningCurve("fusion", points, "ndcg <10>")).svg()
+    svg = catalogue_figures.learning("curve", LearningCurve("fusion", points, "ndcg <10>")).svg()
     assert len(svg) < LIMIT
     assert ("training loss" in words(svg)) == (n > 0)
     assert ("ndcg <10>" in words(svg)) == (n > 1)

@@ -15,11 +15,11 @@ from polyscene.evaluation.report.content import (
     Exposure,
     ItemMap,
     LearningCurve,
-    Place,
     ReportData,
     SampleSlate,
     ScenarioReport,
     ScenarioResults,
+    SlateEntry,
 )
 from polyscene.evaluation.report.page import main_table, number, render, signed, slice_table, write_report
 
@@ -76,7 +76,7 @@ def scenario(name: str, model: str = "transitions", words: str = "Blue mug") -> 
         protocol="temporal",
         seen_items="kept",
     )
-    slates = (SampleSlate(words, (words,), (Place(words, words, 0.25),)), SampleSlate("new", (), ()))
+    slates = (SampleSlate(words, (words,), (SlateEntry(words, words, 0.25),)), SampleSlate("new", (), ()))
     points = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
     exposure = Exposure(np.arange(4), {"polyscene": np.ones(4, np.int64)})
     return ScenarioReport(results, exposure, ItemMap(points, (words, "a", "b", ""), words), slates)
@@ -196,7 +196,7 @@ def test_numbers_are_short() -> None:
 
 
 def test_long_words_are_cut_and_slates_bounded() -> None:
-    places = tuple(Place(f"place {i}", "why") for i in range(500))
+    places = tuple(SlateEntry(f"place {i}", "why") for i in range(500))
     data = scenario("shop", words="x" * 100_000)
     slates = (SampleSlate("u", (), places),) * 50
     html = render(

@@ -13,18 +13,18 @@ from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
 from polyscene.core.errors import ModelError
-from polyscene.language.anatomy import attention, feed_forward, stack
 from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.exporting import export
 from polyscene.language.compression.heads import dearest, drop_heads
 from polyscene.language.compression.layers import drop_layers, every_other, spread
 from polyscene.language.compression.neurons import drop_neurons, rounded
 from polyscene.language.compression.precision import halve
-from polyscene.language.encoding import encode
-from polyscene.language.fast import quickened
-from polyscene.language.loading import load_model
-from polyscene.language.model import LanguageModel
-from polyscene.language.projection import Projection
+from polyscene.language.model.architecture import attention, feed_forward, stack
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.loading import load_model
+from polyscene.language.model.packed_bert import packed
+from polyscene.language.model.projection import Projection
+from polyscene.language.text.encoding import encode
 
 if TYPE_CHECKING:
     from tests.language.conftest import SettingsFor
@@ -119,7 +119,7 @@ def test_heads_are_taken_out_rows_and_columns(
     assert found.stored_mb < drop_heads(bert, texts, 1.0).stored_mb
     again = _reloaded(found, tmp_path, settings_for)
     _same(again, found.model, texts)
-    _same(quickened(again), found.model, texts)
+    _same(packed(again), found.model, texts)
     _same(drop_heads(bert, texts, 1.0).model, bert, texts)
 
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from polyscene.core.errors import ModelError
-from polyscene.language.anatomy import stack
 from polyscene.language.compression.distillation import Distillation, Student, distillation_loss
 from polyscene.language.compression.judging import neighbours_kept
 from polyscene.language.compression.layers import drop_layers
-from polyscene.language.encoding import encode
-from polyscene.language.loading import load_model
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.architecture import stack
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.loading import load_model
+from polyscene.language.text.encoding import encode
 
 if TYPE_CHECKING:
     from tests.language.conftest import SettingsFor

@@ -14,9 +14,9 @@ from polyscene.language.compression import runtimes
 from polyscene.language.compression.compressing import Candidate, compressed
 from polyscene.language.compression.exporting import export
 from polyscene.language.compression.opening import open_compressed
-from polyscene.language.encoding import encode
-from polyscene.language.loading import load_model
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.loading import load_model
+from polyscene.language.text.encoding import encode
 
 if TYPE_CHECKING:
     from tests.language.conftest import SettingsFor

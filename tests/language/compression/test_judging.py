@@ -16,8 +16,8 @@ from polyscene.core.errors import ModelError
 from polyscene.core.types import FloatArray
 from polyscene.language.compression.compressing import Candidate, compressed
 from polyscene.language.compression.judging import Bounds, dense_mb, judge, nearest, neighbours_kept
-from polyscene.language.encoding import encode
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.text.encoding import encode
 
 LOOSE = Bounds(cosine=-1, neighbours=0, content=0)
 

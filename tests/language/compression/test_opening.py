@@ -12,18 +12,19 @@ import pytest
 import torch
 
 from polyscene.core.errors import ModelError
-from polyscene.core.settings import TuningDetails, TuningMethod
+from polyscene.core.settings.language import TuningMethod
+from polyscene.core.settings.tuning import TuningDetails
 from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.exporting import export
 from polyscene.language.compression.folders import WEIGHTS
 from polyscene.language.compression.heads import drop_heads
 from polyscene.language.compression.int8 import to_int8
 from polyscene.language.compression.sparsity import sparsify
-from polyscene.language.encoding import encode
-from polyscene.language.loading import load_model
-from polyscene.language.model import LanguageModel
-from polyscene.language.ranking.pair_tuning import PairTuning, tuned
-from polyscene.language.sources import fingerprint, is_compressed, locate
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.loading import load_model
+from polyscene.language.model.sources import fingerprint, is_compressed, locate
+from polyscene.language.ranking.cross_encoder_tuning import CrossEncoderTuning, tuned
+from polyscene.language.text.encoding import encode
 from polyscene.language.tuning.methods import dressed, must_be_tunable
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def test_what_cannot_learn_is_refused(
 def test_pairs_are_not_learnt_in_eight_bits(int8_folder: Path, settings_for: SettingsFor) -> None:
     model = load_model(settings_for(int8_folder))
     with pytest.raises(ModelError, match=r"eight bits.*set \[text_ranker\] steps = 0"):
-        tuned(model, TEXTS, np.ones(len(TEXTS)), PairTuning(steps=1))
+        tuned(model, TEXTS, np.ones(len(TEXTS)), CrossEncoderTuning(steps=1))
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -14,15 +14,15 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from polyscene.core.errors import ModelError
-from polyscene.language.anatomy import linears
 from polyscene.language.compression import int8
 from polyscene.language.compression.folders import WEIGHTS
 from polyscene.language.compression.int8 import Int8Embedding, Int8Linear, per_channel, to_int8
 from polyscene.language.compression.opening import open_compressed
 from polyscene.language.compression.sparsity import packed, sparsify, unpacked, zero_least
-from polyscene.language.encoding import encode
-from polyscene.language.model import LanguageModel
-from polyscene.language.sources import NOTE
+from polyscene.language.model.architecture import linears
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.sources import NOTE
+from polyscene.language.text.encoding import encode
 
 
 def test_the_smallest_weights_of_each_row_go() -> None:

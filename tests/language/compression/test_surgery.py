@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from polyscene.language.anatomy import feed_forward, stack
 from polyscene.language.compression import surgery
 from polyscene.language.compression.surgery import Moments, costs, gathered, keep_outputs, take_over
-from polyscene.language.encoding import tokenised
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.architecture import feed_forward, stack
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.text.encoding import tokenised
 
 
 def _seen(rows: Tensor) -> Moments:

@@ -10,11 +10,11 @@ import pytest
 
 from polyscene.core.errors import ModelError
 from polyscene.core.types import FloatArray
-from polyscene.evaluation.metrics.probability import auc
-from polyscene.language.ranking.belief import Answers, Belief, Questions
 from polyscene.language.ranking.examples import Prompt, base_logits
-from polyscene.language.ranking.prior import Prior, Seen
+from polyscene.language.ranking.gp_posterior import Answers, GpPosterior, Queries
+from polyscene.language.ranking.kernel import Kernel, Seen
 from polyscene.language.ranking.ranker import FILES, TRUST, TextRanker
+from polyscene.metrics.probability import auc
 
 Topics = Callable[[Sequence[str]], FloatArray]
 Drawn = Callable[..., list[Prompt]]
@@ -70,7 +70,7 @@ def test_prompts_do_not_see_each_other(topics: Topics, drawn: Drawn) -> None:
 
 def test_the_two_steps_are_the_joint_posterior_where_all_is_linear(topics: Topics, drawn: Drawn) -> None:
     """With tiny variances Laplace is linear: hearing examples, then a history, is hearing both at once."""
-    prior = Prior(**{name: 1e-4 * value for name, value in Prior(mean=0.0).to_json().items()})
+    prior = Kernel(**{name: 1e-4 * value for name, value in Kernel(mean=0.0).to_json().items()})
     examples, (prompt,) = drawn(10, 7), drawn(1, 8)
     answers = Answers.of(examples)
     texts = list(dict.fromkeys([*answers.text, *(text for text, _ in prompt.history), prompt.candidate]))
@@ -78,11 +78,11 @@ def test_the_two_steps_are_the_joint_posterior_where_all_is_linear(topics: Topic
     seen = Seen(topics(texts).astype(float), zeros, zeros, np.arange(len(texts)))
     place = {text: row for row, text in enumerate(texts)}
     heard = seen.take(np.array([place[text] for text in answers.text]))
-    found = Belief.after(prior, heard, answers).foretell(seen, Questions.of([prompt], place))
+    found = GpPosterior.after(prior, heard, answers).predict(seen, Queries.of([prompt], place))
     own = Answers(np.full(len(prompt.history), 99), tuple(t for t, _ in prompt.history), labels_of(prompt))
     rows = np.array([place[text] for text in (*answers.text, *own.text)])
     person = np.concatenate([answers.person, own.person])
-    joint = Belief.after(
+    joint = GpPosterior.after(
         prior, seen.take(rows), Answers(person, answers.text + own.text, np.r_[answers.label, own.label])
     )
     candidate = seen.take(np.array([place[prompt.candidate]]))
@@ -97,11 +97,11 @@ def labels_of(prompt: Prompt) -> np.ndarray:
 
 def test_text_and_habit_add_up(topics: Topics, drawn: Drawn) -> None:
     """With a prior that knows no habit and no level, all that is foretold comes from the texts."""
-    ranker = TextRanker(topics, Prior(mean=0.0, level=0.0, habit=0.0)).fit(drawn(20, 9))
+    ranker = TextRanker(topics, Kernel(mean=0.0, level=0.0, habit=0.0)).fit(drawn(20, 9))
     prompts = drawn(10, 10)
     belief = ranker.beliefs[TRUST.index(1.0)]
     for _, seen, questions in ranker._blocks(prompts):
-        found = belief.foretell(seen, questions)
+        found = belief.predict(seen, questions)
         np.testing.assert_allclose(found.text, found.mean, atol=1e-9)
 
 
@@ -130,7 +130,7 @@ def test_long_histories_are_cut_to_the_latest(topics: Topics) -> None:
 
 
 def test_what_is_saved_and_loaded_scores_the_same(topics: Topics, drawn: Drawn, tmp_path: Path) -> None:
-    ranker, prompts = TextRanker(topics, Prior(habit=2.0)).fit(drawn(10, 12)), drawn(10, 13)
+    ranker, prompts = TextRanker(topics, Kernel(habit=2.0)).fit(drawn(10, 12)), drawn(10, 13)
     ranker.save(tmp_path / "ranker")
     again = TextRanker.load(tmp_path / "ranker", topics)
     np.testing.assert_array_equal(again.score(prompts), ranker.score(prompts))

@@ -12,13 +12,14 @@ import torch
 from torch.nn import functional
 from transformers import AutoTokenizer, BertConfig, BertModel, GPT2Config, GPT2Model
 
-from polyscene.core.settings import LanguageSettings, TuningDetails, TuningMethod
-from polyscene.language.loading import load_model
-from polyscene.language.model import LanguageModel
-from polyscene.language.quiet import quiet
+from polyscene.core.settings.language import LanguageSettings, TuningMethod
+from polyscene.core.settings.tuning import TuningDetails
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.loading import load_model
+from polyscene.language.model.quiet import quiet
+from polyscene.language.model.token_embeddings import commonest
+from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words
-from polyscene.language.tuning.reader import TextReader
-from polyscene.language.words import commonest
 
 SIZES = {"rank": 4, "bottleneck": 3, "prefix_tokens": 2, "dropout": 0.0, "words": False}
 TEXTS = (
@@ -39,18 +40,18 @@ def details(**changes: object) -> TuningDetails:
 
 def read(
     backbone: LanguageModel, method: TuningMethod, texts: object = TEXTS, **changes: object
-) -> TextReader:
+) -> CachedEncoder:
     """Return a reader of a model that is dressed for a method."""
     torch.manual_seed(3)
     settings = details(**changes)
     model = dressed(backbone, method, settings, 8)
-    reader = TextReader(model, list(texts), frozen_layers(model, method, settings), 48)  # type: ignore[call-overload]
+    reader = CachedEncoder(model, list(texts), frozen_layers(model, method, settings), 48)  # type: ignore[call-overload]
     if settings.words:
         learn_words(model, reader.vocabulary, commonest([reader.phrases], settings.phrases))
     return reader
 
 
-def train(reader: TextReader, steps: int = 4, rate: float = 0.02) -> list[float]:
+def train(reader: CachedEncoder, steps: int = 4, rate: float = 0.02) -> list[float]:
     """Pull every text towards a direction of its own for a few steps; return the losses."""
     optimiser = torch.optim.Adam([p for _, p in reader.named_parameters()], rate)
     rows, losses = np.flatnonzero(reader.lengths > 0), []
@@ -143,7 +144,7 @@ def sized() -> Callable[..., TuningDetails]:
 
 
 @pytest.fixture(scope="session")
-def reading() -> Callable[..., TextReader]:
+def reading() -> Callable[..., CachedEncoder]:
     return read
 
 

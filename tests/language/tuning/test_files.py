@@ -14,15 +14,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from polyscene.core.errors import ModelError
-from polyscene.core.settings import LanguageSettings, TuningDetails, TuningMethod
-from polyscene.language.encoding import encode
-from polyscene.language.loading import load_model
-from polyscene.language.model import LanguageModel
+from polyscene.core.settings.language import LanguageSettings, TuningMethod
+from polyscene.core.settings.tuning import TuningDetails
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.loading import load_model
+from polyscene.language.text.encoding import encode
+from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.files import FACTS, WEIGHTS, load_tuned, save_tuned
 from polyscene.language.tuning.methods import marked
-from polyscene.language.tuning.reader import TextReader
 
-Reading = Callable[..., TextReader]
+Reading = Callable[..., CachedEncoder]
 Trained = Callable[..., list[float]]
 Sized = Callable[..., TuningDetails]
 

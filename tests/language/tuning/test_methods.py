@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from polyscene.core.errors import ModelError
-from polyscene.core.settings import TuningDetails, TuningMethod
-from polyscene.language.anatomy import stack
-from polyscene.language.encoding import encode
-from polyscene.language.model import LanguageModel
+from polyscene.core.settings.language import TuningMethod
+from polyscene.core.settings.tuning import TuningDetails
+from polyscene.language.model.architecture import stack
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.text.encoding import encode
+from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import (
     NOTHING_FROZEN,
     PROJECTION,
@@ -25,11 +27,10 @@ from polyscene.language.tuning.methods import (
     shared_copy,
     tuned_weights,
 )
-from polyscene.language.tuning.reader import TextReader
 
 METHODS: tuple[TuningMethod, ...] = get_args(TuningMethod)
 Sized = Callable[..., TuningDetails]
-Reading = Callable[..., TextReader]
+Reading = Callable[..., CachedEncoder]
 Trained = Callable[..., list[float]]
 
 

@@ -10,13 +10,13 @@ import torch
 from torch.nn import functional
 
 from polyscene.core.errors import ModelError
-from polyscene.core.settings import TuningDetails
+from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.types import IntArray
-from polyscene.language.encoding import tokenised
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.text.encoding import tokenised
+from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed
 from polyscene.language.tuning.pretraining import UNLABELLED, WordHead, hidden_words
-from polyscene.language.tuning.reader import TextReader
 
 SIMPLE = ["red shoe", "blue dress", "green boot", "soft phone"] * 4
 
@@ -113,7 +113,7 @@ def test_the_heads_weights_are_its_own(backbone: LanguageModel) -> None:
     assert names == ["bias", "norm.weight", "norm.bias", "turn.weight", "turn.bias"]
 
 
-def test_words_are_learned(backbone: LanguageModel, reading: Callable[..., TextReader]) -> None:
+def test_words_are_learned(backbone: LanguageModel, reading: Callable[..., CachedEncoder]) -> None:
     reader = reading(backbone, "adapter", SIMPLE, bottleneck=8)
     head = WordHead(reader.model)
     weights = [p for _, p in reader.named_parameters() if p.requires_grad] + list(head.parameters())

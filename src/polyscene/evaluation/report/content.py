@@ -117,7 +117,7 @@ class ItemMap:
 
 
 @dataclass(frozen=True)
-class Place:
+class SlateEntry:
     """One place of a sample slate; propensity in (0, 1], None where it is not known."""
 
     title: str
@@ -131,7 +131,7 @@ class SampleSlate:
 
     user: str
     history: tuple[str, ...]
-    places: tuple[Place, ...]
+    places: tuple[SlateEntry, ...]
 
 
 @dataclass(frozen=True)

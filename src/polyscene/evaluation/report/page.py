@@ -9,14 +9,14 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from polyscene.evaluation.report.comparisons import by_model, by_scenario, by_slice, rivals
+from polyscene.core.files import write_text
+from polyscene.evaluation.report.catalogue_figures import by_popularity, item_map, learning
 from polyscene.evaluation.report.content import LearningCurve, ReportData, ScenarioReport, ScenarioResults
 from polyscene.evaluation.report.drawing import Drawing
-from polyscene.evaluation.report.landscapes import by_popularity, item_map, learning
+from polyscene.evaluation.report.model_figures import by_model, by_scenario, by_slice, rivals
 from polyscene.evaluation.report.palette import DARK, LIGHT, variables
 from polyscene.evaluation.report.text import clean
 from polyscene.evaluation.results import SYSTEM
-from polyscene.evaluation.writing import write_text
 
 TEMPLATE = "report.html.j2"
 BEST_IS_HIGHEST = ("hr@", "ndcg@", "mrr", "auc", "map@", "recall@", "precision@")

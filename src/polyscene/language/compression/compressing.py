@@ -10,8 +10,8 @@ from polyscene.core.contracts import VectorJudge
 from polyscene.core.errors import ModelError
 from polyscene.core.types import BoolArray
 from polyscene.language.compression.judging import Bounds, Loss, judge
-from polyscene.language.encoding import DEFAULT_BATCH_TOKENS
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.text.encoding import DEFAULT_BATCH_TOKENS
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from polyscene.core.errors import ModelError, shown
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.language_model import LanguageModel
 
 
 def refuse_projection(model: LanguageModel) -> None:

@@ -30,9 +30,9 @@ from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_ordinary
 from polyscene.language.compression.judging import dense_mb
-from polyscene.language.encoding import distinct_texts, encode, padded, tokenised
-from polyscene.language.hostile import normalise
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.text.encoding import distinct_texts, encode, padded, tokenised
+from polyscene.language.text.normalisation import normalise
 
 HELD_OUT = 0.1
 MOST_HELD_OUT = 512

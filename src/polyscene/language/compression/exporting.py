@@ -25,7 +25,7 @@ from polyscene.language.compression.folders import save_reading, write_note
 from polyscene.language.compression.judging import MEGA, dense_mb
 from polyscene.language.compression.opening import open_compressed
 from polyscene.language.compression.runtimes import FILES, INPUTS, ONNX, OPENVINO, OUTPUT, Form, extra
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.language_model import LanguageModel
 
 _ONE_FILE_MB = 1500.0
 """Larger weights lie beside the graph: no ONNX file may be larger than 2 GB."""

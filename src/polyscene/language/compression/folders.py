@@ -16,10 +16,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from polyscene.core.errors import ModelError, shown
-from polyscene.language.model import LanguageModel
-from polyscene.language.pooling import Pooling
-from polyscene.language.quiet import quiet
-from polyscene.language.sources import NOTE
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.pooling import Pooling
+from polyscene.language.model.quiet import quiet
+from polyscene.language.model.sources import NOTE
 
 WEIGHTS = "compressed.safetensors"
 FORMAT = 1

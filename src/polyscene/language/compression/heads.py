@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from polyscene.core.errors import ModelError
-from polyscene.language.anatomy import Attention, attention, stack
 from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_noted, state
 from polyscene.language.compression.judging import dense_mb
 from polyscene.language.compression.surgery import costs, gathered, keep_outputs, take_over
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.architecture import Attention, attention, stack
+from polyscene.language.model.language_model import LanguageModel
 
 WAY = "heads"
 

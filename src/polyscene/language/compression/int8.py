@@ -24,16 +24,16 @@ from torch import Tensor, nn
 
 from polyscene.core.errors import ModelError
 from polyscene.core.threads import cpu_flags
-from polyscene.language.anatomy import linears
 from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_noted, state
 from polyscene.language.compression.judging import MEGA
 from polyscene.language.compression.surgery import watched
-from polyscene.language.encoding import encode, tokenised
-from polyscene.language.fast import packable, quickened
-from polyscene.language.hostile import normalise
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.architecture import linears
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.packed_bert import packable, packed
+from polyscene.language.text.encoding import encode, tokenised
+from polyscene.language.text.normalisation import normalise
 
 WAY = "int8"
 MOST_TOKENS = 1536
@@ -215,14 +215,14 @@ def to_int8(model: LanguageModel, texts: Sequence[str]) -> Candidate:
     """Return the model in eight bits, ranges of activations taken from texts.
 
     Args:
-        model: an encoder or a decoder on a processor; BERT and its kin are quickened first.
+        model: an encoder or a decoder on a processor; BERT and its kin are packed first.
         texts: what it is calibrated on; a few hundred texts of the catalogue are enough.
 
     Raises:
         ModelError: the model is not on a processor, or no text says anything.
     """
     _refuse(model, texts)
-    exact = quickened(replace(copied(model, f"int8 {list(texts)}"), autocast=None))
+    exact = packed(replace(copied(model, f"int8 {list(texts)}"), autocast=None))
     parts = linears(exact.module)
     drawn = Drawn(len(parts), sum(map(len, tokenised(model, texts))))
     with watched(exact.module, list(parts.values()), drawn.add), torch.inference_mode():

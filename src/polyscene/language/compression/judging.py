@@ -17,9 +17,9 @@ from torch import nn
 from polyscene.core.contracts import VectorJudge
 from polyscene.core.errors import ModelError
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
-from polyscene.language.encoding import DEFAULT_BATCH_TOKENS, distinct_texts, encode
-from polyscene.language.hostile import normalise
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.text.encoding import DEFAULT_BATCH_TOKENS, distinct_texts, encode
+from polyscene.language.text.normalisation import normalise
 
 NEIGHBOURS = 10
 MEGA = 1e6

@@ -8,12 +8,12 @@ from typing import Any
 from torch import nn
 
 from polyscene.core.errors import ModelError
-from polyscene.language.anatomy import stack
 from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_ordinary
 from polyscene.language.compression.judging import dense_mb
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.architecture import stack
+from polyscene.language.model.language_model import LanguageModel
 
 
 def drop_layers(model: LanguageModel, keep: Sequence[int] | None = None) -> Candidate:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from polyscene.core.errors import ModelError
-from polyscene.language.anatomy import feed_forward, stack, width_key
 from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_ordinary
 from polyscene.language.compression.judging import dense_mb
 from polyscene.language.compression.surgery import costs, gathered, keep_outputs, take_over
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.architecture import feed_forward, stack, width_key
+from polyscene.language.model.language_model import LanguageModel
 
 MULTIPLE = 16
 """Widths are rounded to whole vectors of the processor, where they are wide enough."""

@@ -15,10 +15,10 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from polyscene.core.errors import ModelError, shown
 from polyscene.language.compression import heads, int8, runtimes, sparsity
 from polyscene.language.compression.folders import WEIGHTS, read_note
-from polyscene.language.fast import quickened
-from polyscene.language.model import LanguageModel, chosen_autocast, chosen_device
-from polyscene.language.quiet import quiet
-from polyscene.language.sources import NOTE, fingerprint
+from polyscene.language.model.language_model import LanguageModel, chosen_autocast, chosen_device
+from polyscene.language.model.packed_bert import packed
+from polyscene.language.model.quiet import quiet
+from polyscene.language.model.sources import NOTE, fingerprint
 
 Note = dict[str, Any]
 
@@ -115,7 +115,7 @@ def _sparse(folder: Path, note: Note, model: LanguageModel) -> LanguageModel:
 
 def _int8(folder: Path, note: Note, model: LanguageModel) -> LanguageModel:
     plain = replace(model, module=_skeleton(folder, model.kind), autocast=None)
-    module = quickened(plain).module if note["quick"] else plain.module
+    module = packed(plain).module if note["quick"] else plain.module
     int8.emptied(module)
     module.load_state_dict(_tensors(folder))
     return replace(plain, module=module)

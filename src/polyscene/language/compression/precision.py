@@ -10,7 +10,7 @@ from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_ordinary
 from polyscene.language.compression.judging import dense_mb
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.language_model import LanguageModel
 
 HalfPrecision = Literal["bfloat16", "float16"]
 

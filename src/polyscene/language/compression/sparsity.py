@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from polyscene.core.errors import ModelError
-from polyscene.language.anatomy import linears
 from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_noted, state
 from polyscene.language.compression.judging import MEGA
 from polyscene.language.compression.surgery import gathered
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.architecture import linears
+from polyscene.language.model.language_model import LanguageModel
 
 WAY = "sparse"
 _MASK, _VALUES = ".nonzero", ".values"

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 
 from polyscene.core.errors import ModelError
-from polyscene.language.encoding import encode
-from polyscene.language.model import LanguageModel
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.text.encoding import encode
 
 RIDGE = 1e-3
 """Added to the diagonal of M, in units of its mean: more units than tokens must not divide by zero."""

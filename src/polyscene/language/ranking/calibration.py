@@ -14,9 +14,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from polyscene.language.ranking.bayesian_logistic import BayesianLogistic
 from polyscene.language.ranking.examples import Prompt, base_logits
 from polyscene.language.ranking.ranker import Judgement
-from polyscene.language.ranking.weights import Weights
 
 Values = NDArray[np.float64]
 PromptReader = Callable[[Sequence[Prompt]], Values]
@@ -35,13 +35,13 @@ class CalibratedRanker:
 
     def __init__(self, reader: PromptReader) -> None:
         self.reader = reader
-        self.weights = Weights.prior(MEAN, DEVIATION)
+        self.weights = BayesianLogistic.prior(MEAN, DEVIATION)
 
     def fit(self, examples: Sequence[Prompt]) -> Self:
         """Learn the three weights from labelled prompts, from the prior on."""
         known = [prompt for prompt in examples if prompt.label is not None]
         labels = np.array([prompt.label for prompt in known], np.float64)
-        self.weights = Weights.prior(MEAN, DEVIATION).after(self._features(known), labels)
+        self.weights = BayesianLogistic.prior(MEAN, DEVIATION).after(self._features(known), labels)
         return self
 
     def score(self, prompts: Sequence[Prompt]) -> Values:

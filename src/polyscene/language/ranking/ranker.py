@@ -19,10 +19,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from polyscene.core.errors import ModelError, shown
-from polyscene.language.ranking.belief import Answers, Belief, Questions
 from polyscene.language.ranking.examples import Prompt
-from polyscene.language.ranking.prior import Prior, Seen
-from polyscene.language.ranking.reading import Encoder, Ground, Reading, read
+from polyscene.language.ranking.gp_posterior import Answers, GpPosterior, Queries
+from polyscene.language.ranking.history_encoding import Encoder, FeatureScale, TextFeatures, read
+from polyscene.language.ranking.kernel import Kernel, Seen
 
 Values = NDArray[np.float64]
 
@@ -58,9 +58,9 @@ class TextRanker:
         prior: what is believed before any label.
     """
 
-    def __init__(self, encoder: Encoder, prior: Prior | None = None) -> None:
+    def __init__(self, encoder: Encoder, prior: Kernel | None = None) -> None:
         self.encoder = encoder
-        self.prior = prior or Prior()
+        self.prior = prior or Kernel()
         self.zero_shot()
 
     def zero_shot(self) -> Self:
@@ -88,7 +88,7 @@ class TextRanker:
         chance, base, text = np.zeros((3, len(prompts)))
         shares = self._weights()
         for rows, seen, questions in self._blocks([_bounded(prompt) for prompt in prompts]):
-            told = [belief.foretell(seen, questions) for belief in self.beliefs]
+            told = [belief.predict(seen, questions) for belief in self.beliefs]
             chance[rows] = shares @ np.stack([found.chance for found in told])  # (trusts,) @ (trusts, B)
             text[rows] = shares @ np.stack([found.contribution for found in told])
             base[rows] = told[0].chance
@@ -99,12 +99,12 @@ class TextRanker:
         """How probable each share of trust in texts is, after the examples."""
         return dict(zip(TRUST, self._weights().tolist(), strict=True))
 
-    def _learn(self, answers: Answers, reading: Reading) -> Self:
+    def _learn(self, answers: Answers, reading: TextFeatures) -> Self:
         self.answers, self.reading = answers, reading
-        self.ground = Ground.of(reading)
+        self.ground = FeatureScale.of(reading)
         self.met = answers.met()
         heard = self._seen(reading, own=1).take(reading.rows(answers.text))
-        self.beliefs = [Belief.after(self.prior.trusting(share), heard, answers) for share in TRUST]
+        self.beliefs = [GpPosterior.after(self.prior.trusting(share), heard, answers) for share in TRUST]
         return self
 
     def _weights(self) -> Values:
@@ -112,15 +112,15 @@ class TextRanker:
         likely = np.exp(evidence - evidence.max())
         return np.asarray(likely / likely.sum())
 
-    def _blocks(self, prompts: Sequence[Prompt]) -> Iterator[tuple[slice, Seen, Questions]]:
+    def _blocks(self, prompts: Sequence[Prompt]) -> Iterator[tuple[slice, Seen, Queries]]:
         texts = [[*(text for text, _ in prompt.history), prompt.candidate] for prompt in prompts]
         whole = read((text for row in texts for text in row), self.encoder)
         for start in range(0, len(prompts), BLOCK):
             block = slice(start, start + BLOCK)
             part = whole.part(text for row in texts[block] for text in row)
-            yield block, self._seen(part), Questions.of(prompts[block], part.place)
+            yield block, self._seen(part), Queries.of(prompts[block], part.place)
 
-    def _seen(self, reading: Reading, own: int = 0) -> Seen:
+    def _seen(self, reading: TextFeatures, own: int = 0) -> Seen:
         """Return texts as the prior sees them; `own` is taken off the number of people who met each.
 
         An answer's text was met by the one who answered; of a new person nobody knows that, so it must not
@@ -163,10 +163,10 @@ class TextRanker:
             texts = [str(text) for text in values["texts"]]
             text = tuple(texts[row] for row in arrays["text"].tolist())
             answers = Answers(arrays["person"], text, arrays["label"])
-            reading = Reading(
+            reading = TextFeatures(
                 {text: row for row, text in enumerate(texts)}, arrays["vectors"], arrays["years"]
             )
-            return cls(encoder, Prior(**values["prior"]))._learn(answers, reading)
+            return cls(encoder, Kernel(**values["prior"]))._learn(answers, reading)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ModelError(
                 f"expected the state of a text ranker, found {shown(str(error), 200)}; fit and save it again"

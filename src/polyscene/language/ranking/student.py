@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from polyscene.core.types import FloatArray
 from polyscene.language.ranking.examples import Prompt, base_logits
-from polyscene.language.ranking.reading import Encoder, read
+from polyscene.language.ranking.history_encoding import Encoder, read
 
 Values = NDArray[np.float64]
 

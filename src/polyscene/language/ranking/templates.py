@@ -13,9 +13,9 @@ from functools import lru_cache
 from typing import Self
 
 from polyscene.core.errors import DataError, Problem, shown
-from polyscene.data.templates import Template
-from polyscene.language.hostile import normalise
+from polyscene.data.reading.templates import Template
 from polyscene.language.ranking.examples import Prompt
+from polyscene.language.text.normalisation import normalise
 
 TALLREC = (
     "User Preference: {liked}\nUser Unpreference: {disliked}\n"

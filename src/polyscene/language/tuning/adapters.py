@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from polyscene.language.anatomy import stack
+from polyscene.language.model.architecture import stack
 
 NAME = "bottleneck_adapters"
 """Under which the adapters hang on the model, and what their parameters are called after."""

@@ -14,8 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from polyscene.core.errors import ModelError, shown
-from polyscene.core.settings import TuningDetails, TuningMethod
-from polyscene.language.model import LanguageModel
+from polyscene.core.settings.language import TuningMethod
+from polyscene.core.settings.tuning import TuningDetails
+from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.tuning.methods import dressed, load_weights, marked, tuned_weights
 
 WEIGHTS, FACTS = "tuned.safetensors", "tuned.json"

@@ -19,15 +19,16 @@ from torch.nn import Parameter
 from transformers.pytorch_utils import Conv1D
 
 from polyscene.core.errors import ModelError, shown
-from polyscene.core.settings import TuningDetails, TuningMethod
-from polyscene.language.anatomy import lacks_heads, stack
+from polyscene.core.settings.language import TuningMethod
+from polyscene.core.settings.tuning import TuningDetails
 from polyscene.language.compression.int8 import Int8Linear
 from polyscene.language.compression.runtimes import GraphModule
-from polyscene.language.model import LanguageModel
-from polyscene.language.projection import Projection
-from polyscene.language.tuning import ranks
+from polyscene.language.model.architecture import lacks_heads, stack
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.projection import Projection
+from polyscene.language.model.token_embeddings import PhraseEmbeddings, TokenEmbeddings
+from polyscene.language.tuning import adalora_budget
 from polyscene.language.tuning.adapters import insert_adapters
-from polyscene.language.words import Phrases, Words
 
 PROJECTION = "projection."
 WORDS, PLACES = "projection.words.table.weight", "projection.words.places"
@@ -119,8 +120,8 @@ def shared_copy(module: nn.Module) -> nn.Module:
 
 def tuned_weights(model: LanguageModel) -> dict[str, Tensor]:
     """Return copies of the weights that learn, and of the projection, by name."""
-    budget = getattr(model.module, ranks.NAME, None)
-    if isinstance(budget, ranks.RankBudget):
+    budget = getattr(model.module, adalora_budget.NAME, None)
+    if isinstance(budget, adalora_budget.RankBudget):
         budget.prune()
     found = {name: p.detach().clone() for name, p in _learning(model.module).items()}
     if model.projection is not None:
@@ -173,13 +174,15 @@ def learn_words(
     """Give words a vector of their own beside the projection: the ids `known`, or so many to be loaded.
 
     Args:
-        phrases: of `polyscene.language.words.phrases_of`, or so many to be loaded; None: they have no vector.
+        phrases: of `token_embeddings.phrases_of`, or so many to be loaded; None: they have no vector.
     """
     if isinstance(model.projection, Projection):
         vocabulary = model.words.num_embeddings
-        model.projection.words = Words(vocabulary, known, model.width).to(model.device).eval()
+        model.projection.words = TokenEmbeddings(vocabulary, known, model.width).to(model.device).eval()
         if phrases is not None:
-            model.projection.phrases = Phrases(vocabulary, phrases, model.width).to(model.device).eval()
+            model.projection.phrases = (
+                PhraseEmbeddings(vocabulary, phrases, model.width).to(model.device).eval()
+            )
 
 
 def marked(model: LanguageModel) -> LanguageModel:
@@ -247,7 +250,7 @@ def _through_peft(
             f"{shown(str(error), 200)}; choose another method in [language] tuning"
         ) from error
     if method == "adalora":
-        worn.add_module(ranks.NAME, ranks.RankBudget(worn, settings.rank, steps))
+        worn.add_module(adalora_budget.NAME, adalora_budget.RankBudget(worn, settings.rank, steps))
     return worn.eval()
 
 

@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from polyscene.core.errors import ModelError, shown
 from polyscene.core.types import IntArray
-from polyscene.language.encoding import padded
-from polyscene.language.model import LanguageModel, hidden_states
+from polyscene.language.model.language_model import LanguageModel, hidden_states
+from polyscene.language.text.encoding import padded
 
 HIDDEN, MASKED, RANDOM = 0.15, 0.8, 0.1
 UNLABELLED = -100

@@ -1,0 +1,220 @@
+"""Kill training with SIGKILL at random moments: what was there before must be whole, and answer as before.
+
+    python benchmarks/kill.py --times 50 --json kill.json
+
+One run is trained on a small sample world. Then training is started and killed again and again, half of the
+time at any moment, half of the time while the new run is being written. After each kill the list of runs,
+every run in it and the first run's recommendations are compared with what they were. A last training, not
+killed, must sweep away what the killed ones left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polyscene.core.errors import PolysceneError
+from polyscene.core.threads import prepare_environment
+from polyscene.evaluation.provenance import machine, versions
+from polyscene.project import Project
+from polyscene.sample.world import SampleWorld
+from projects import WORK
+from showing import table, write_json
+
+TRAIN = "import sys, polyscene as ps; ps.Project.open(sys.argv[1]).train()"
+PEOPLE = 3
+POLL = 0.002
+Slates = dict[str, list[tuple[str, float]]]
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One killed training.
+
+    Attributes:
+        aim: "any moment" or "while writing".
+        seconds: after its start.
+        finished: whether the new run was whole before the signal came.
+        left: names of what the dead process left behind.
+        harm: what was not as before; empty is right.
+    """
+
+    aim: str
+    seconds: float
+    finished: bool
+    left: tuple[str, ...]
+    harm: tuple[str, ...]
+
+
+class Victim:
+    """A small project with one finished run, and what that run recommends."""
+
+    def __init__(self, folder: Path, users: int, items: int, seed: int) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        self.config = SampleWorld.generate(seed, users, items, days=15).write(folder)
+        settings = {
+            "POLYSCENE_RUNTIME__CACHE": str(folder.resolve() / "cache"),
+            "POLYSCENE_FUSION__EPOCHS": "2",
+        }
+        self.environment = os.environ | settings
+        self.project = Project.open(self.config)
+        self.people = self.project.dataset.users.values.head(PEOPLE).to_list()
+        self.project.runs_folder.mkdir(parents=True)
+        self.duration, self.writing = self._durations()
+        self.known = self.project.runs()
+        self.slates = self.answers()
+
+    def _complete(self) -> None:
+        with self.start() as training:
+            if training.wait():
+                raise RuntimeError(f"expected a finished training, found exit status {training.returncode}")
+
+    def _durations(self) -> tuple[float, float]:
+        """Return the seconds that a whole training takes, and those in which its run is being written."""
+        start = time.perf_counter()
+        with self.start() as training:
+            self._await_writing(training, set())
+            writing = time.perf_counter()
+            while self.left():
+                time.sleep(POLL)
+            written = time.perf_counter()
+        return time.perf_counter() - start, written - writing
+
+    def _await_writing(self, training: subprocess.Popen[bytes], before: set[str]) -> None:
+        """Wait until the training has begun to write, or has ended."""
+        while training.poll() is None and set(self.left()) <= before:
+            time.sleep(POLL)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start a training in a process of its own."""
+        return subprocess.Popen([sys.executable, "-c", TRAIN, str(self.config)], env=self.environment)
+
+    def answers(self) -> Slates:
+        """Return what the oldest run recommends, read from the disk anew."""
+        run = self.project.run(self.known[0])
+        return {
+            f"{user} in {scenario}": [(it.item.id, it.score) for it in run.recommend(user, scenario, 10)]
+            for user in self.people
+            for scenario in run.scenarios
+        }
+
+    def left(self) -> tuple[str, ...]:
+        """Return what lies among the runs and is none."""
+        names = {entry.name for entry in self.project.runs_folder.iterdir()}
+        return tuple(sorted(names - set(self.project.runs())))
+
+    def kill(self, aim: str, draws: np.random.Generator) -> Kill:
+        """Start a training, kill it and look at what is there."""
+        before = set(self.left())
+        start = time.perf_counter()
+        with self.start() as training:
+            if aim == "while writing":
+                self._await_writing(training, before)
+                time.sleep(draws.uniform(0, self.writing))
+            else:
+                time.sleep(draws.uniform(0, 1.05 * self.duration))
+            training.kill()
+        seconds = time.perf_counter() - start
+        harm, finished = self._harm()
+        return Kill(aim, seconds, finished, tuple(sorted(set(self.left()) - before)), harm)
+
+    def _harm(self) -> tuple[tuple[str, ...], bool]:
+        """Compare with what was known; a run that was finished in time is known from now on."""
+        harm = []
+        listed = self.project.runs()
+        new = [name for name in listed if name not in self.known]
+        if listed[: len(self.known)] != self.known or len(new) > 1:
+            harm.append(f"expected the runs {self.known} and at most one more, found {listed}")
+        closed = set()
+        for name in listed:
+            try:
+                self.project.run(name).system.users.get("")
+            except PolysceneError as error:
+                closed.add(name)
+                harm.append(f"run {name} cannot be opened: {error}")
+        if self.known[0] not in closed and self.answers() != self.slates:
+            harm.append(f"run {self.known[0]} recommends something else")
+        self.known = listed
+        return tuple(harm), bool(new)
+
+    def swept(self) -> tuple[str, ...]:
+        """Train to the end and return what is left behind even then."""
+        self._complete()
+        return self.left()
+
+
+def shown(kills: Sequence[Kill], remaining: Sequence[str]) -> str:
+    """Return the table and what it adds up to."""
+    rows = [
+        [
+            kill.aim,
+            f"{kill.seconds:.2f}",
+            str(kill.finished),
+            ", ".join(kill.left) or "nothing",
+            str(len(kill.harm)),
+        ]
+        for kill in kills
+    ]
+    left = Counter("a partial folder" if kill.left else "nothing" for kill in kills)
+    harms = [harm for kill in kills for harm in kill.harm]
+    lines = [
+        table(["killed", "after s", "run finished", "left", "harm"], rows),
+        f"{len(kills)} kills; left: {dict(left)}; after one whole training: {list(remaining) or 'nothing'}",
+        f"harm: {len(harms)}" if harms else "no run was lost, damaged or changed its mind",
+    ]
+    return "\n".join([*lines, *harms])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Kill, look, print, write; 1 where anything was harmed or left for good."""
+    given = _parser().parse_args(arguments)
+    prepare_environment()
+    draws = np.random.default_rng(given.seed)
+    victim = Victim(given.work / "kill", given.users, given.items, given.seed)
+    aims = ("any moment", "while writing")
+    kills = [victim.kill(aims[number % 2], draws) for number in range(given.times)]
+    remaining = victim.swept()
+    print(shown(kills, remaining))
+    if given.json is not None:
+        write_json(given.json, _found(kills, remaining, given.seed))
+    return 1 if remaining or any(kill.harm for kill in kills) else 0
+
+
+def _found(kills: Sequence[Kill], remaining: Sequence[str], seed: int) -> dict[str, Any]:
+    return {
+        "times": len(kills),
+        "seed": seed,
+        "machine": machine(),
+        "versions": versions(),
+        "harmed": sum(bool(kill.harm) for kill in kills),
+        "finished": sum(kill.finished for kill in kills),
+        "left_partial": sum(bool(kill.left) for kill in kills),
+        "left_after_training": list(remaining),
+        "kills": [vars(kill) for kill in kills],
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--times", type=int, default=50, metavar="N", help="default: 50")
+    made.add_argument("--users", type=int, default=150, metavar="N", help="of the sample world; default: 150")
+    made.add_argument("--items", type=int, default=60, metavar="N", help="per scenario; default: 60")
+    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the world and the moments")
+    made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

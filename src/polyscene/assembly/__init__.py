@@ -1,1 +1,0 @@
-"""Settings into one working system: the only floor where models meet the trainer."""

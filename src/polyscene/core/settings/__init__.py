@@ -1,0 +1,1 @@
+"""What `polyscene.toml` may say: one file per block, and the whole in `project`."""

@@ -1,0 +1,25 @@
+"""`[fusion]`: the learned combination of signals."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from polyscene.core.settings.block import Strict
+
+
+class FusionSettings(Strict):
+    """The learned combination of signals."""
+
+    hidden: int = Field(32, ge=1)
+    epochs: int = Field(12, ge=1)
+    max_choices: int = Field(12_000, ge=10, description="choices learned from, the latest")
+    hidden_items: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="share of the items that the signals do not know while the fusion learns; "
+        "default: 0 where the split is a moment of time, else 0.1",
+    )
+    max_catalogue: int = Field(
+        2_000, ge=10, description="above it, the softmax runs over importance-weighted candidates"
+    )

@@ -1,0 +1,26 @@
+"""`[language]`: the language model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from polyscene.core.settings.block import Strict
+
+TuningMethod = Literal["none", "top", "full", "lora", "adalora", "prefix", "adapter"]
+
+
+class LanguageSettings(Strict):
+    """The language model."""
+
+    model: str = Field("minilm", description="'minilm' (carried), a Hugging Face id, or a folder")
+    tuning: TuningMethod = Field("top", description="which weights learn the company's language")
+    max_tokens: int = Field(128, ge=8, le=8192, description="longer texts are cut")
+    reach: Literal["unbounded", "usual"] | Annotated[float, Field(ge=0, le=180)] = Field(
+        "unbounded", description="how far a text may turn its item from what it begins with, in degrees"
+    )
+    batch_tokens: int = Field(4096, ge=64, description="padded tokens per batch")
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: str = "auto"
+    download: bool = Field(False, description="may the model be fetched from the Hugging Face hub?")

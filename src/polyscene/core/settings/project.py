@@ -1,0 +1,181 @@
+"""Settings: `polyscene.toml`, then the environment. What each block may say is in the files beside this one.
+
+Unknown keys are refused with the nearest right one. `POLYSCENE_LANGUAGE__MODEL=…` overrides
+`[language] model`. Nothing here touches a table; `polyscene.data` reads those.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from polyscene.core.errors import ConfigError, Problem, shown
+from polyscene.core.settings.evaluation import EvaluationSettings
+from polyscene.core.settings.fusion import FusionSettings
+from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.settings.runtime import RuntimeSettings
+from polyscene.core.settings.scenarios import ScenarioSettings
+from polyscene.core.settings.text_ranker import TextRankerSettings
+from polyscene.core.settings.tuning import TuningDetails
+
+
+class Settings(BaseSettings):
+    """A whole project: `polyscene.toml` as it was meant."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="POLYSCENE_", env_nested_delimiter="__"
+    )
+
+    name: str = "polyscene"
+    seed: int = Field(7, ge=0)
+    sequence_clock: Literal["local", "shared"] = "local"
+    language: LanguageSettings = Field(default_factory=LanguageSettings)
+    scenarios: dict[str, ScenarioSettings] = Field(min_length=1)
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+    tuning: TuningDetails = Field(default_factory=TuningDetails)
+    text_ranker: TextRankerSettings = Field(default_factory=TextRankerSettings)
+    fusion: FusionSettings = Field(default_factory=FusionSettings)
+    runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment beats the file; nothing else is looked at."""
+        return env_settings, init_settings
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read `path`, apply the environment and validate.
+
+        Raises:
+            ConfigError: the file is missing, is not TOML, or holds what cannot be used; every problem is
+                listed, unknown keys with the nearest right one.
+        """
+        return cls.parse(_toml(path), file=str(path))
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], file: str = "settings") -> Self:
+        """Validate settings that are already in memory; `file` names them in errors.
+
+        Raises:
+            ConfigError: something cannot be used; every problem is listed.
+        """
+        private = [key for key in values if key.startswith("_")]  # would steer the settings library itself
+        if private:
+            raise ConfigError([_unknown([key], values[key], file) for key in private])
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise ConfigError([_problem(line, file) for line in error.errors()]) from None
+        except SettingsError as error:
+            raise ConfigError(_unreadable(error)) from None
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ConfigError(
+            Problem(
+                "the configuration is not there",
+                "a TOML file that describes the project",
+                "a folder" if path.is_dir() else "nothing at this path",
+                "name it with --config, or let `polyscene init FOLDER` write one from your tables",
+                file=str(path),
+            )
+        )
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        found, remedy = f"byte {error.start} is not UTF-8", "save the file as UTF-8"
+    except tomllib.TOMLDecodeError as error:
+        found, remedy = str(error), "mend the line named above; strings need quotes, tables need [brackets]"
+    except RecursionError:
+        found, remedy = "brackets nested too deeply", "write nested values as [tables]"
+    raise ConfigError(Problem("the configuration is not TOML", "TOML 1.0", found, remedy, file=str(path)))
+
+
+def _problem(line: Any, file: str) -> Problem:  # noqa: ANN401 - pydantic's own loose record
+    where = [str(part) for part in line["loc"]]
+    file = _variable(where) or file
+    if line["type"] == "extra_forbidden":
+        return _unknown(where, line.get("input"), file)
+    remedy = "give the key" if line["type"] == "missing" else "change the value"
+    message = str(line["msg"]).removeprefix("Value error, ")
+    found = shown(line.get("input"))
+    return Problem("this setting cannot be used", message, found, remedy, file=file, column=_key(where))
+
+
+def _unknown(where: list[str], value: object, file: str) -> Problem:
+    allowed = sorted(_keys_at(Settings, where[:-1]))
+    near = difflib.get_close_matches(where[-1], allowed, n=1, cutoff=0.5)
+    return Problem(
+        f"unknown key '{_key(where[-1:])}'",
+        "one of " + ", ".join(allowed),
+        shown(value),
+        f"did you mean '{near[0]}'?" if near else "remove it",
+        file=file,
+        column=_key(where),
+    )
+
+
+def _unreadable(error: SettingsError) -> Problem:
+    return Problem(
+        "an environment variable cannot be read",
+        "JSON where the setting is a list or a table, as [5, 10]",
+        shown(str(error), 120),
+        "mend or unset one of " + ", ".join(environment_keys()),
+        file="the environment",
+    )
+
+
+def _key(where: list[str]) -> str:
+    """Return a dotted key fit to be shown: keys may be quoted in TOML, so they can hold anything."""
+    return ".".join(part if part.isprintable() and 0 < len(part) <= 60 else shown(part) for part in where)
+
+
+def _variable(where: list[str]) -> str | None:
+    """Return the environment variable that gave the setting, or the list it stands in, if one did."""
+    while where and where[-1].isdecimal():
+        where = where[:-1]
+    name = "POLYSCENE_" + "__".join(where).upper()
+    return f"environment variable {name}" if name in os.environ else None
+
+
+def _keys_at(model: type[BaseModel], path: list[str]) -> set[str]:
+    """Return the keys that are known where `path` leads, walking through dicts, lists and options."""
+    current: Any = model
+    for part in path:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(part)
+            current = None if field is None else field.annotation
+        else:
+            current = next(iter(get_args(current)[-1:]), None)
+        models = [
+            a for a in (current, *get_args(current)) if isinstance(a, type) and issubclass(a, BaseModel)
+        ]
+        if models and not str(current).startswith(("dict", "list")):
+            current = models[0]
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return set(current.model_fields)
+    return set()
+
+
+def environment_keys() -> list[str]:
+    """Return the names of the environment variables that are in force, for `doctor`."""
+    return sorted(name for name in os.environ if name.upper().startswith("POLYSCENE_"))

@@ -1,0 +1,65 @@
+"""`[tuning]`: how the language model learns the company's language."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from polyscene.core.settings.block import Strict
+
+
+class OptimiserSettings(Strict):
+    """How weights move while the language model learns."""
+
+    optimiser: Literal["adamw", "sgd", "adafactor"] = "adamw"
+    learning_rate: float = Field(2e-4, gt=0, description="of the language model's own weights")
+    schedule: Literal["linear", "cosine", "constant"] = "cosine"
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps over which the rate rises")
+    weight_decay: float = Field(0.01, ge=0)
+    clip: float = Field(1.0, gt=0, description="the greatest norm of the gradient")
+    accumulation: int = Field(1, ge=1, description="batches per step")
+    precision: Literal["float32", "bfloat16"] = "float32"
+    perturbation: float = Field(0.0, ge=0, description="length of the adversarial push at the embeddings")
+
+
+class ObjectiveShares(Strict):
+    """What the language model is tuned for: the weight of each objective; 0 leaves it out."""
+
+    co_engagement: float = Field(1.0, ge=0, description="what the same people choose belongs together")
+    feedback: float = Field(0.0, ge=0, description="the scenario's objectives, clicks and values, from text")
+    order: float = Field(0.0, ge=0, description="the chosen above what was shown beside it")
+    pretraining: float = Field(0.0, ge=0, description="the words of the catalogue itself")
+
+
+class TuningDetails(Strict):
+    """How the language model learns the company's language, whatever the method."""
+
+    scope: Literal["scenario", "shared"] = Field("scenario", description="one model each, or one for all")
+    layers: int = Field(1, ge=0, description="top: how many last layers learn; 0: the projection alone")
+    projection: bool = Field(True, description="learn the map from the model's layers to item vectors")
+    words: bool = Field(True, description="learn a vector for each word of the catalogue beside it")
+    phrases: int = Field(
+        100_000, ge=0, description="how many pairs of neighbouring words learn one too; 0: none"
+    )
+    rank: int = Field(8, ge=1, description="lora, adalora")
+    bottleneck: int = Field(32, ge=1, description="adapter: width of the detour")
+    prefix_tokens: int = Field(8, ge=1, description="prefix")
+    dropout: float = Field(0.1, ge=0, lt=1)
+    projection_steps: int = Field(800, ge=0, description="first, with the model frozen")
+    projection_rate: float = Field(3e-3, gt=0)
+    projection_batch: int = Field(1024, ge=2, description="choices per step of the projection")
+    steps: int = Field(0, ge=0, description="then, with the method's weights learning too")
+    batch: int = Field(256, ge=2, description="choices per step of the language model")
+    epochs: int = Field(10, ge=1, description="in no phase more rounds through the choices than this")
+    minutes: float | None = Field(None, gt=0, description="at most so long; cannot be repeated exactly")
+    temperature: float = Field(0.07, gt=0)
+    history: int = Field(6, ge=1, description="latest events that make a user's profile")
+    history_dropout: float = Field(0.0, ge=0, lt=1, description="share of past events left out at random")
+    validations: int = Field(8, ge=1, description="how often held-out choices are asked")
+    patience: int | None = Field(None, ge=1, description="validations without gain after which to stop")
+    seeds: int = Field(1, ge=1, description="trainings whose weights are averaged")
+    checkpoint_steps: int | None = Field(None, ge=1, description="steps between checkpoints")
+    recorder: Literal["none", "jsonl", "tensorboard", "mlflow", "wandb"] = "none"
+    objectives: ObjectiveShares = Field(default_factory=ObjectiveShares)
+    optimiser: OptimiserSettings = Field(default_factory=OptimiserSettings)

@@ -1,0 +1,147 @@
+"""How strongly a column or a table speaks for a role: names and values in one score each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable
+
+import polars as pl
+
+from polyscene.data.drafting.columns import Column, share_of
+from polyscene.data.drafting.names import Hint, has_id_word, hint, tokens
+from polyscene.data.drafting.tables import Table
+
+_DERIVED = {"feature", "affinity", "embedding", "vector", "score", "count", "total", "mean", "avg", "num"}
+_CHANCES = {"propensity", "probability", "prob", "pscore"}
+_ROWS = 20_000
+
+
+def is_derived(name: str) -> bool:
+    """Return whether a name speaks of something computed about a user or an item rather than of its id."""
+    return bool(set(tokens(name)) & (_DERIVED | _CHANCES))
+
+
+def is_chance(name: str) -> bool:
+    """Return whether a name speaks of a probability with which something was shown."""
+    return bool(set(tokens(name)) & _CHANCES)
+
+
+def is_key(column: Column) -> bool:
+    """Return whether a column could be the id of its table: filled, code-like, and unique."""
+    return column.is_code and column.filled > 0.99 and column.unique > 0.95 and len(column.distinct) > 1
+
+
+def could_hold_items(column: Column) -> bool:
+    """Return whether a column could name items, one or several per row."""
+    if column.filled < 0.3 or len(column.distinct) < 2:
+        return False
+    if column.kind == "list":
+        return column.words < 1.5
+    return column.is_code or (column.kind == "text" and column.letters < 1.0) or looks_split(column)
+
+
+def looks_split(column: Column) -> bool:
+    """Return whether a text column looks like lists of codes: '12 7 9', 'a1|b7', '[3, 4]'."""
+    if column.kind != "text" or not len(column.distinct):
+        return False
+    parts = column.parts
+    if not len(parts):
+        return False
+    marked = share_of(column.distinct.head(1_000).str.contains(r"^\[.*\]$|\S[\s,]+\S"))
+    coded = share_of(parts.head(1_000).str.contains(r"\d"))
+    return marked > 0.5 and coded > 0.8
+
+
+def user_score(column: Column) -> float:
+    """Return in [0, 1] how much a column looks like the people of an event table."""
+    if not column.is_code or column.filled < 0.2 or len(column.distinct) < 2:
+        return 0.0
+    score = 0.65 * hint(column.name, "user") + 0.3 * hint(column.name, "session") * has_id_word(column.name)
+    score += (
+        0.1 * has_id_word(column.name) + 0.15 * (column.repeat > 1.05) + 0.1 * (len(column.distinct) > 20)
+    )
+    score -= 0.4 * hint(column.name, "item") * (hint(column.name, "user") == 0)
+    score -= 0.5 * is_derived(column.name) + 0.3 * max(
+        hint(column.name, "links"), hint(column.name, "attribute")
+    )
+    score -= 0.3 * hint(column.name, "sequence") * (hint(column.name, "user") == 0)
+    score -= 0.3 * (column.kind == "number" and column.high < 20) + 0.3 * (column.unit is not None)
+    return min(1.0, max(0.0, score))
+
+
+def item_score(column: Column, table: Table) -> float:
+    """Return in [0, 1] how much a column looks like a log's items, by its name and by the words it fixes."""
+    if not column.is_code or column.filled < 0.5 or column.repeat <= 1.02 or len(column.distinct) < 2:
+        return 0.0
+    score = 0.45 * hint(column.name, "item") + 0.1 * has_id_word(column.name)
+    score -= 0.5 * hint(column.name, "user") + 0.3 * hint(column.name, "session") * has_id_word(column.name)
+    score -= 0.3 * is_derived(column.name) + 0.3 * (column.unit is not None)
+    texts = [
+        other
+        for other in table.columns.values()
+        if other is not column and other.kind == "text" and text_score(other) > 0.3
+    ]
+    fixed = max((determines(table.sample, column.name, other.name) for other in texts), default=0.0)
+    return min(1.0, max(0.0, score + 0.45 * fixed))
+
+
+def text_score(column: Column) -> float:
+    """Return in [0, 1] how much a column reads like an item's words."""
+    if column.kind not in ("text", "list") or column.letters < 0.5 or is_address(column):
+        return 0.0
+    named = max(hint(column.name, "title"), hint(column.name, "text"))
+    if column.words < 1.1 and not named:
+        return 0.0
+    wordy = min(1.0, (column.words - 1.0) / 4.0)
+    return min(1.0, 0.5 * named + 0.35 * wordy + 0.2 * (column.unique > 0.5) - 0.3 * many_labels(column))
+
+
+def is_address(column: Column) -> bool:
+    """Return whether a column holds web addresses or file names."""
+    look = column.distinct.head(200)
+    return share_of(look.str.contains(r"^(https?://|www\.|/)|\.(jpg|png|gif)$")) > 0.5
+
+
+def many_labels(column: Column) -> bool:
+    """Return whether a text holds several labels of a small set: 'Drama|War', 'Action; Comedy'."""
+    look = column.distinct.head(2_000)
+    if share_of(look.str.contains(r"\w[|;]\s?\w")) < 0.2:
+        return False
+    return len(look.str.split("|").explode().unique()) < max(5, len(look) // 2)
+
+
+def determines(sample: pl.DataFrame, key: str, column: str) -> float:
+    """Return in [0, 1] how far knowing `key` tells `column`, beyond guessing its most frequent value."""
+    pair = sample.head(_ROWS).select(pl.col(key).alias("key"), pl.col(column).cast(pl.String).alias("value"))
+    counts = pair.drop_nulls().group_by("key", "value").len()
+    if counts.is_empty():
+        return 0.0
+    groups = counts.group_by("key").agg(pl.col("len").sum().alias("rows"), pl.col("len").max().alias("most"))
+    groups = groups.filter(pl.col("rows") > 1)
+    if groups.is_empty():
+        return 0.0
+    told = float(groups.select(pl.col("most").sum() / pl.col("rows").sum()).item())
+    totals = counts.group_by("value").agg(pl.col("len").sum())
+    blind = float(totals.select(pl.col("len").max() / pl.col("len").sum()).item())
+    return max(0.0, (told - blind) / (1.0 - blind)) if blind < 1.0 else 0.0
+
+
+def catalogue_score(table: Table, key: Column) -> float:
+    """Return in [0, 1] how much a table looks like a catalogue with the id `key`."""
+    words = max((text_score(column) for column in table.columns.values() if column is not key), default=0.0)
+    score = 0.5 * words + 0.3 * hint(table.stem, "items_file") + 0.25 * hint(key.name, "item")
+    return max(0.0, score - 0.4 * hint(table.stem, "users_file") - 0.4 * hint(key.name, "user"))
+
+
+def log_score(table: Table, used: Collection[str]) -> float:
+    """Return in [0, 1] how much a table looks like a log, by the columns beyond those `used`."""
+    others = [column for column in table.columns.values() if column.name not in used]
+    timed = any(c.kind == "time" or (c.unit is not None and hint(c.name, "time") > 0) for c in others)
+    valued = _any_hint(others, ("action", "value", "flag", "sequence"))
+    rows = min(1.0, math.log10(max(10, table.sample.height)) / 5)
+    score = 0.3 * timed + 0.2 * valued + 0.25 * hint(table.stem, "events_file") + 0.25 * rows
+    return max(0.0, score - 0.3 * hint(table.stem, "links") - 0.2 * _any_hint(others, ("links",)))
+
+
+def _any_hint(columns: Iterable[Column], kinds: tuple[Hint, ...]) -> bool:
+    return any(hint(column.name, kind) > 0 for column in columns for kind in kinds)

@@ -1,0 +1,160 @@
+"""Guesses about the columns of a catalogue and of a table of users, and the text template that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from polyscene.core.errors import shown
+from polyscene.data.drafting.columns import Column
+from polyscene.data.drafting.draft import Guess
+from polyscene.data.drafting.evidence import determines, is_address, many_labels, text_score
+from polyscene.data.drafting.names import has_id_word, hint, tokens
+from polyscene.data.drafting.tables import Table
+
+_MOST_TEXTS, _MOST_ATTRIBUTES = 4, 12
+_WORDY = 0.35
+"""A text score above which a column is for reading."""
+_FIXED = 0.6
+"""A column whose value is known this well from an id describes what the id names."""
+
+
+def item_columns(table: Table, key: Guess, skip: Collection[str] = ()) -> dict[str, Guess]:
+    """Guess the columns of a catalogue of its own, without the columns in `skip`."""
+    rest = [column for name, column in table.columns.items() if name not in {*skip, key.value}]
+    guesses = {"id": key, **_texts(rest), **_attributes(rest)}
+    _add_time(guesses, rest)
+    among = [str(key.value), *(name for name in skip)]
+    unique = table.sample.select(among).n_unique() / table.sample.height
+    if unique < 1.0:
+        guesses["on_duplicate"] = Guess("first", 0.7, f"{1 - unique:.1%} of the rows repeat an id")
+    return guesses
+
+
+def items_among_events(table: Table, key: Guess, used: Collection[str], user: str) -> dict[str, Guess]:
+    """Guess what a log says of its items: columns that the item's id fixes and the user's does not."""
+    rest = []
+    for name, column in table.columns.items():
+        if name in {*used, key.value} or column.kind in ("list", "other", "empty"):
+            continue
+        by_item, by_user = (
+            determines(table.sample, str(key.value), name),
+            determines(table.sample, user, name),
+        )
+        named = hint(name, "attribute") > 0 or text_score(column) > 0.5
+        if (by_item > _FIXED and by_item > by_user and column.kind != "time") or named:
+            rest.append(column)
+    guesses = {"id": key, **_texts(rest), **_attributes(rest)}
+    guesses["on_duplicate"] = Guess(
+        "first", 0.9, "the catalogue is read from the events: one row per item is kept"
+    )
+    return guesses
+
+
+def users_among_events(table: Table, user: Guess, used: Collection[str]) -> dict[str, Guess] | None:
+    """Guess what an event table says of its users, or None where it says nothing."""
+    rest = []
+    for name, column in table.columns.items():
+        if name in {*used, user.value} or column.kind not in ("text", "number", "flag") or column.words > 4:
+            continue
+        if len(column.distinct) > 1 and determines(table.sample, str(user.value), name) > 0.9:
+            rest.append(column)
+    attributes = _attributes(rest)
+    if not attributes:
+        return None
+    kept = Guess("first", 0.9, "read from the events: one row per user is kept")
+    return {"id": user, **attributes, "on_duplicate": kept}
+
+
+def user_columns(table: Table, key: Guess, skip: Collection[str] = ()) -> dict[str, Guess]:
+    """Guess the columns of a table of users."""
+    rest = [column for name, column in table.columns.items() if name not in {*skip, key.value}]
+    return {"id": key, **_attributes(rest, words=True)}
+
+
+def template_of(guesses: dict[str, Guess], table: Table) -> str | None:
+    """Return a sentence pattern over the text and label columns, or None where a name cannot stand in one."""
+    texts, labels = _names(guesses, "text"), _names(guesses, "categorical")
+    spoken = [name for name in labels if _is_spoken(table.columns[name])][:3]
+    if not texts or not all(name.isidentifier() for name in texts):
+        return None
+    parts = ["{" + texts[0] + "}", *("{" + name + "}" for name in texts[1:])]
+    parts += [f"{' '.join(tokens(name)).capitalize()}: {{{name}}}" for name in spoken if name.isidentifier()]
+    return ". ".join(parts) + ("." if len(parts) > 1 else "")
+
+
+def _is_spoken(column: Column) -> bool:
+    hashes = column.distinct.head(50).str.contains(r"^[0-9a-fA-F-]{12,}$").mean()
+    return column.letters > 0.5 and not hashes
+
+
+def _names(guesses: dict[str, Guess], key: str) -> tuple[str, ...]:
+    guess = guesses.get(key)
+    return guess.value if guess is not None and isinstance(guess.value, tuple) else ()
+
+
+def _texts(columns: Iterable[Column]) -> dict[str, Guess]:
+    scored = [(text_score(column) + 1.0 * hint(column.name, "title"), column) for column in columns]
+    scored = sorted(((s, c) for s, c in scored if s > _WORDY and not _is_label(c)), key=lambda pair: -pair[0])
+    if not scored:
+        why = "no column reads like words; the language model has nothing to read"
+        return {"text": Guess((), 0.2, why)}
+    names = tuple(column.name for _, column in scored[:_MOST_TEXTS])
+    first = scored[0][1]
+    why = f"{first.words:.1f} words per value in {shown(first.name, 40)}"
+    return {"text": Guess(names, min(0.98, 0.35 + scored[0][0]), why)}
+
+
+def _is_label(column: Column) -> bool:
+    """Return whether a text is one of few labels rather than words of the item's own."""
+    if hint(column.name, "title") >= 0.8:
+        return False
+    few = column.unique < 0.2 and column.words < 4 and not hint(column.name, "text")
+    return few or many_labels(column)
+
+
+def _attributes(columns: Sequence[Column], words: bool = False) -> dict[str, Guess]:
+    labels, numbers = [], []
+    for column in columns:
+        if len(column.distinct) < 2 or column.filled < 0.02 or is_address(column):
+            continue
+        if column.kind == "number" and not (has_id_word(column.name) or column.unit):
+            numbers.append(column.name)
+        elif column.kind == "flag" or (_is_category(column) and (words or not _is_words(column))):
+            labels.append(column.name)
+    found: dict[str, Guess] = {}
+    strays = tuple(
+        dict.fromkeys(stray for column in columns if column.name in numbers for stray in column.strays)
+    )
+    if strays:
+        found["null_values"] = Guess(strays, 0.8, "the texts among its numbers")
+    if labels:
+        found["categorical"] = Guess(tuple(labels[:_MOST_ATTRIBUTES]), 0.8, "few different values")
+    if numbers:
+        found["numeric"] = Guess(tuple(numbers[:_MOST_ATTRIBUTES]), 0.85, "numbers")
+    return found
+
+
+def _is_words(column: Column) -> bool:
+    return text_score(column) > _WORDY and not _is_label(column)
+
+
+def _is_category(column: Column) -> bool:
+    if column.kind not in ("text", "list"):
+        return False
+    return many_labels(column) or (column.unique < 0.5 and column.words < 6 and column.chars < 80)
+
+
+def _add_time(guesses: dict[str, Guess], columns: Iterable[Column]) -> None:
+    found = [
+        column
+        for column in columns
+        if column.kind == "time" or (column.unit and hint(column.name, "available"))
+    ]
+    if not found:
+        return
+    best = max(found, key=lambda column: hint(column.name, "available"))
+    others = tuple(column.name for column in found if column is not best)[:3]
+    named = hint(best.name, "available")
+    guesses["time"] = Guess(best.name, 0.6 + 0.35 * named, "when the item became available", others)
+    if best.told_format:
+        guesses["time_format"] = Guess(best.told_format, 0.9, "how it is written")

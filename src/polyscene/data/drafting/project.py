@@ -1,0 +1,240 @@
+"""`polyscene init`: look at unknown tables and draft the `polyscene.toml` that describes them.
+
+Names and values are weighed together; no rule knows a data set. Every guess carries its reason and how sure
+it is, and what a person has to decide is marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from polyscene.core.errors import DataError, Problem, shown
+from polyscene.data.drafting.draft import Guess, ScenarioDraft
+from polyscene.data.drafting.events import quoted
+from polyscene.data.drafting.layout import Match, best_match, draft_scenario
+from polyscene.data.drafting.names import hint, slug, tokens
+from polyscene.data.drafting.tables import Table, read_tables, table_files
+from polyscene.data.drafting.toml import comment, guess_line, scenario_toml, text
+
+_MOST_DEPTH = 3
+_MOST_FOLDERS = 200
+_MOST_PARTS = 20
+_MOST_TABLES = 60
+
+
+@dataclass(frozen=True)
+class ProjectDraft:
+    """A whole `polyscene.toml` in the making.
+
+    Attributes:
+        protocol: how runs are to be judged.
+        notes: tables that were looked at and not used, and what was odd about files.
+    """
+
+    name: str
+    scenarios: tuple[ScenarioDraft, ...]
+    protocol: Guess
+    notes: tuple[str, ...] = ()
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """The settings that a person has to look at, such as `scenarios.shop.events.user`."""
+        return tuple(path for path, guess in self._guesses() if guess.to_decide)
+
+    def to_toml(self, folder: Path | None = None) -> str:
+        """Return the commented configuration.
+
+        Args:
+            folder: where the file will stand; paths are written relative to it. Default: the current one.
+        """
+        base = folder or Path.cwd()
+        lines = [*self._head(), f"name = {text(self.name)}", "seed = 7", ""]
+        lines += ["[language]", 'model = "minilm"  # carried by a package, works offline', ""]
+        alone = len({scenario.events.table.paths for scenario in self.scenarios}) == 1
+        for scenario in self.scenarios:
+            lines += [*scenario_toml(scenario, base, alone), ""]
+        lines += ["[evaluation]", *guess_line("protocol", self.protocol), "cutoffs = [5, 10, 20]"]
+        return "\n".join(lines) + "\n"
+
+    def _head(self) -> list[str]:
+        open_questions = len(self.decisions)
+        lines = [
+            "Drafted by `polyscene init` from names and values: every line below is a guess with its reason."
+        ]
+        if open_questions:
+            lines.append(f"Look first at what says DECIDE: {', '.join(self.decisions)}.")
+        lines.append("Mend what is wrong, then let `polyscene check` read every row.")
+        lines += [f"Note: {note}." for note in self.notes]
+        return [*(comment(line) for line in lines), ""]
+
+    def _guesses(self) -> Iterator[tuple[str, Guess]]:
+        for scenario in self.scenarios:
+            for part, draft in (
+                ("items", scenario.items),
+                ("events", scenario.events),
+                ("users", scenario.users),
+            ):
+                for key, guess in draft.guesses.items() if draft is not None else ():
+                    yield f"scenarios.{scenario.name}.{part}.{key}", guess
+        yield "evaluation.protocol", self.protocol
+
+
+def guess_project(paths: Sequence[Path], name: str | None = None) -> ProjectDraft:
+    """Look at tables and draft a project.
+
+    Args:
+        paths: files and folders with Parquet, CSV, TSV or JSON Lines tables, also gz and zst. A folder in a
+            folder is a scenario of its own where it has events and items.
+        name: the project's name; default: that of the first path.
+
+    Raises:
+        DataError: a path is missing, or no table looks like events.
+    """
+    _check_present(paths)
+    scopes, notes = _scopes(paths)
+    found: list[tuple[str, Match, list[Table]]] = []
+    for title, tables in scopes:
+        for part, members in _by_prefix(title, tables):
+            match = best_match(members)
+            if match is not None:
+                found.append((part, match, members))
+    if not found:
+        raise _nothing_found(paths, [table for _, tables in scopes for table in tables])
+    scenarios = tuple(_unique(_parted(found)))
+    notes += _unused(scopes, scenarios)
+    title = name or (paths[0].resolve().name if paths[0].is_dir() else paths[0].name.split(".")[0])
+    return ProjectDraft(slug(title, "my_project"), scenarios, _protocol(scenarios), tuple(notes))
+
+
+def _check_present(paths: Sequence[Path]) -> None:
+    missing = [path for path in paths if not path.exists()]
+    if missing or not paths:
+        found = ", ".join(shown(str(path)) for path in missing) if missing else "no path at all"
+        remedy = "give the folder or the files with your events and items"
+        raise DataError(Problem("there is nothing to look at", "files or folders that exist", found, remedy))
+
+
+def _scopes(paths: Sequence[Path]) -> tuple[list[tuple[str, list[Table]]], list[str]]:
+    """Return groups of tables that may make one scenario each, and notes on unreadable files."""
+    files = [path for path in paths if path.is_file()]
+    groups: list[tuple[str, list[Path]]] = [(files[0].resolve().parent.name, files)] if files else []
+    for path in paths:
+        if path.is_dir():
+            groups += _folders(path, [], 0)
+    scopes: list[tuple[str, list[Table]]] = []
+    notes: list[str] = []
+    for title, members in groups[:_MOST_FOLDERS]:
+        tables, odd = read_tables(members)
+        notes += [note for note in odd if note not in notes]
+        notes += [note for table in tables for note in table.notes if note not in notes]
+        if len(tables) > _MOST_TABLES:
+            notes.append(f"only the first {_MOST_TABLES} tables of {shown(title)} were looked at")
+        if tables:
+            scopes.append((title, tables[:_MOST_TABLES]))
+    return scopes, notes
+
+
+def _folders(folder: Path, above: list[Path], depth: int) -> list[tuple[str, list[Path]]]:
+    """Return a folder's tables, and those of its folders together with the ones that lie above them."""
+    own = table_files(folder)
+    groups = [(folder.resolve().name, own)] if own else []
+    if depth < _MOST_DEPTH:
+        for child in sorted(folder.iterdir()):
+            if child.is_dir() and not child.name.startswith((".", "_")):
+                below = _folders(child, [*above, *own], depth + 1)
+                groups += [
+                    (title, [*files, *above, *own]) if files else (title, files) for title, files in below
+                ]
+    return groups
+
+
+def _by_prefix(title: str, tables: list[Table]) -> list[tuple[str, list[Table]]]:
+    """Part `shop_items, shop_events, news_items, news_clicks` into two scenarios of two tables."""
+    groups: dict[str, list[Table]] = {}
+    for table in tables:
+        words = tokens(table.stem)
+        role = (
+            any(hint(words[-1], kind) for kind in ("items_file", "events_file", "users_file"))
+            if words
+            else False
+        )
+        groups.setdefault(" ".join(words[:-1]) if role else "", []).append(table)
+    shared = groups.pop("", [])
+    if len(groups) < 2 or any(len(members) < 2 or best_match(members) is None for members in groups.values()):
+        return [(title, tables)]
+    return [(prefix, [*members, *shared]) for prefix, members in groups.items()]
+
+
+def _parted(found: list[tuple[str, Match, list[Table]]]) -> Iterator[ScenarioDraft]:
+    """Yield a scenario per match, or one per value where a column parts it into several."""
+    for title, match, tables in found:
+        scenario = draft_scenario(slug(title), match, tables)
+        if match.scenario is None:
+            yield scenario
+            continue
+        for value in match.events.distinct(match.scenario, _MOST_PARTS):
+            condition = f"{quoted(match.scenario)} = '{value.replace(chr(39), chr(39) * 2)}'"
+            yield scenario.narrowed(slug(value), condition)
+
+
+def _unique(scenarios: Iterator[ScenarioDraft]) -> Iterator[ScenarioDraft]:
+    """Yield scenarios under names of their own, each pair of tables once."""
+    names: set[str] = set()
+    seen: set[tuple[object, ...]] = set()
+    for scenario in scenarios:
+        made_of = (scenario.events.table.paths, scenario.items.table.paths, scenario.events.where)
+        if made_of in seen:
+            continue
+        seen.add(made_of)
+        name, count = scenario.name, 2
+        while name in names:
+            name, count = f"{scenario.name}_{count}", count + 1
+        names.add(name)
+        yield replace(scenario, name=name)
+
+
+def _unused(scopes: list[tuple[str, list[Table]]], scenarios: Sequence[ScenarioDraft]) -> list[str]:
+    used = set()
+    for scenario in scenarios:
+        used |= {scenario.items.table.paths, scenario.events.table.paths}
+        used |= {scenario.users.table.paths} if scenario.users else set()
+    tables = {table.paths: table for _, members in scopes for table in members if table.paths not in used}
+    return [
+        f"{shown(table.name)} is not used; its columns: "
+        + ", ".join(shown(c, 30) for c in list(table.columns)[:6])
+        for table in tables.values()
+    ]
+
+
+def _protocol(scenarios: Sequence[ScenarioDraft]) -> Guess:
+    """Guess how to judge: by the tables' own split, by time, or by each user's last event."""
+    logs = [scenario.events.guesses for scenario in scenarios]
+    if all("split" in log for log in logs):
+        return Guess("given", 0.95, "the events say which rows are for testing", ("temporal",))
+    timed = [
+        log
+        for log in logs
+        if "time" in log and str(getattr(log.get("time_format"), "value", "")) != "sequence"
+    ]
+    if len(timed) == len(logs):
+        return Guess(
+            "temporal", 0.9, "events have times: the latest are judged", ("progressive", "leave_last_out")
+        )
+    if any("time" in log for log in logs):
+        return Guess("leave_last_out", 0.85, "sequence numbers order events but are no times")
+    return Guess("leave_last_out", 0.55, "nothing says when: each user's last row counts as the newest")
+
+
+def _nothing_found(paths: Sequence[Path], tables: Sequence[Table]) -> DataError:
+    seen = "; ".join(f"{table.name} ({', '.join(list(table.columns)[:8])})" for table in tables[:6])
+    return DataError(
+        Problem(
+            "no table looks like events",
+            "a table with a row per event (a user, an item), or a row per choice (a user, a list of items)",
+            shown(seen or "no table that could be read", 400),
+            "name the table of events as well, or write polyscene.toml by hand: see the README",
+            file=str(paths[0]),
+        )
+    )

@@ -1,0 +1,141 @@
+"""A draft as TOML that is pleasant to read: every guess with its reason, what is open marked DECIDE."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from polyscene.core.errors import shown
+from polyscene.data.drafting.draft import Guess, ScenarioDraft, TableDraft, Value
+from polyscene.data.drafting.tables import Table
+
+_WIDTH = 118
+_MOST_PATHS = 8
+
+
+def text(value: str) -> str:
+    """Return a TOML basic string."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def key(name: str) -> str:
+    """Return a TOML key, quoted where it has to be."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else text(name)
+
+
+def comment(words: str) -> str:
+    """Return a comment on one line, whatever hostile text was woven into it."""
+    return "# " + "".join(c if c.isprintable() else "?" for c in words)
+
+
+def value_of(value: Value) -> str:
+    """Return a string or a list of strings as TOML."""
+    return text(value) if isinstance(value, str) else "[" + ", ".join(text(part) for part in value) + "]"
+
+
+def scenario_toml(scenario: ScenarioDraft, folder: Path, alone: bool) -> list[str]:
+    """Return the lines of one scenario; `alone` says that no other has a log of its own."""
+    head = f"scenarios.{key(scenario.name)}"
+    lines = [f"[{head}]"]
+    if scenario.template:
+        lines += setting("template", text(scenario.template), "what the language model reads of an item")
+    if not alone:
+        lines.append(
+            comment("whoever has the same id in another scenario is the same person; where that is wrong:")
+        )
+        lines.append(comment("users_are_local = true"))
+    lines += _objectives(scenario)
+    for part, draft in (("items", scenario.items), ("events", scenario.events), ("users", scenario.users)):
+        if draft is not None:
+            lines += ["", f"[{head}.{part}]", *_table(draft, folder)]
+    return lines
+
+
+def _objectives(scenario: ScenarioDraft) -> list[str]:
+    seen = [shown(action, 30) for action in scenario.actions_seen]
+    if not seen:
+        return []
+    lines = [comment("actions found: " + ", ".join(seen[:12]) + ("" if len(seen) <= 12 else ", …"))]
+    if not scenario.objectives:
+        lines.append(comment("each of them counts as a choice; to want only some, or some more than others:"))
+        lines.append(comment(f"objectives = [{{ action = {text(scenario.actions_seen[0])}, weight = 1.0 }}]"))
+        return lines
+    wanted = ", ".join(f"{{ action = {text(action)} }}" for action in scenario.objectives)
+    lines += setting(
+        "objectives", f"[{wanted}]", "what is recommended for; add weight = 2.0 to want one more"
+    )
+    if scenario.actions:
+        weights = ", ".join(f"{key(action)} = {weight}" for action, weight in scenario.actions.items())
+        lines += setting("actions", f"{{ {weights} }}", "0: read, but nothing to learn a liking from")
+    return lines
+
+
+def _table(draft: TableDraft, folder: Path) -> list[str]:
+    table = draft.table
+    lines = [f"path = {_paths(table.paths, folder)}"]
+    lines += [f"{name} = {value}" for name, value in _reading(table)]
+    if draft.where is not None:
+        lines.append(f"where = {text(draft.where)}")
+    for name, guess in draft.guesses.items():
+        lines += guess_line(name, guess)
+    return _aligned(lines) + [comment(hint) for hint in draft.hints]
+
+
+def _reading(table: Table) -> list[tuple[str, str]]:
+    found = []
+    if not table.format_is_obvious:
+        found.append(("format", text(table.format)))
+    if table.format == "csv" and table.separator not in (None, ","):
+        found.append(("separator", text(str(table.separator))))
+    if table.latin1:
+        found.append(("encoding", text("latin1") + "  " + comment("its bytes are not UTF-8")))
+    return found
+
+
+def guess_line(name: str, guess: Guess) -> list[str]:
+    """Return a setting with its reason, how sure it is and what else it could be."""
+    words = "DECIDE" if guess.to_decide else "sure" if guess.sure >= 0.85 else "likely"
+    why = f"{words} ({guess.sure:.0%}): {guess.why}"
+    if guess.instead:
+        why += "; or " + ", ".join(text(shown(other, 40).strip("'\"")) for other in guess.instead) + "?"
+    return setting(name, value_of(guess.value), why)
+
+
+def setting(name: str, value: str, why: str) -> list[str]:
+    """Return `name = value  # why`, the comment on a line of its own where it would be too long."""
+    line = f"{key(name)} = {value}"
+    if len(line) + len(why) + 8 <= _WIDTH:
+        return [f"{line}  {comment(why)}"]
+    return [comment(why), line]
+
+
+def _aligned(lines: list[str]) -> list[str]:
+    """Align the equal signs of simple settings."""
+    pairs = [re.match(r"([A-Za-z_]+) = ", line) for line in lines]
+    width = max((len(pair.group(1)) for pair in pairs if pair), default=0)
+    return [
+        f"{pair.group(1):<{width}} = {line[pair.end() :]}" if pair else line
+        for pair, line in zip(pairs, lines, strict=True)
+    ]
+
+
+def _paths(paths: Sequence[Path], folder: Path) -> str:
+    names = [_relative(path, folder) for path in paths]
+    if len(names) == 1:
+        return text(names[0])
+    if len(names) <= _MOST_PATHS:
+        return value_of(tuple(names))
+    first, last = min(names), max(names)
+    same = next((place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), 0)
+    return text(first[:same] + "*" + "".join(Path(first).suffixes))
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        relative = Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:  # another drive
+        return path.resolve().as_posix()
+    return path.resolve().as_posix() if relative.startswith("../../..") else relative

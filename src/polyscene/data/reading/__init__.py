@@ -1,0 +1,1 @@
+"""From tables to arrays: items, users, events, and what is wrong with them."""

@@ -1,0 +1,130 @@
+"""What the actions of one scenario weigh, and which of them are choices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from polyscene.core.errors import Problem, shown
+from polyscene.core.settings.scenarios import ScenarioSettings
+from polyscene.core.types import BoolArray, FloatArray
+from polyscene.data.tables.sources import nearest
+
+MOST_ACTIONS = 127
+
+
+@dataclass(frozen=True)
+class Actions:
+    """The actions of a scenario by code.
+
+    Attributes:
+        names: n names.
+        weight: (n,) how much an event with this action counts.
+        choice: (n,) whether such an event is something to be predicted.
+    """
+
+    names: tuple[str, ...]
+    weight: FloatArray
+    choice: BoolArray
+
+
+def actions_of(
+    settings: ScenarioSettings, seen: Sequence[str] | None, file: str, problems: list[Problem]
+) -> Actions:
+    """Weigh the actions that a table holds.
+
+    An action weighs what `actions` says (1 by default), times the weight of the objective that names it.
+    Where there are objectives, their actions are the choices; else every action that weighs anything is.
+
+    Args:
+        settings: the scenario's.
+        seen: the actions of the table, in the order of their codes; None where it has no such column, so
+            that the only objective, or 'event', names all events.
+        file: the table, for messages.
+        problems: takes actions that the table does not hold, and weights that cannot be.
+    """
+    objectives = {objective.action: objective.weight for objective in settings.objectives}
+    if seen is None:
+        names = tuple(objectives)[:1] or ("event",)
+    else:
+        names = tuple(seen)
+        if len(names) > MOST_ACTIONS:
+            problems.append(_too_many_actions(names, file))
+            names = names[:MOST_ACTIONS]
+    _complain_of_weights(settings, problems)
+    if seen is None and len(objectives) > 1:
+        problems.append(_too_many_objectives(objectives, file))
+    else:
+        _complain_of_unseen(settings, objectives, names, file, problems)
+    weight = [settings.actions.get(name, 1.0) * objectives.get(name, 1.0) for name in names]
+    choice = [
+        (name in objectives or not objectives) and value > 0
+        for name, value in zip(names, weight, strict=True)
+    ]
+    return Actions(names, np.array(weight, dtype=np.float32), np.array(choice, dtype=np.bool_))
+
+
+def _complain_of_weights(settings: ScenarioSettings, problems: list[Problem]) -> None:
+    for action, weight in settings.actions.items():
+        if not (math.isfinite(weight) and weight >= 0):
+            problems.append(
+                Problem(
+                    "an action has an impossible weight",
+                    "a number from 0 up",
+                    str(weight),
+                    "use 0 for actions that are to be ignored",
+                    column=f"actions.{action}",
+                )
+            )
+
+
+def _complain_of_unseen(
+    settings: ScenarioSettings,
+    objectives: dict[str, float],
+    names: Sequence[str],
+    file: str,
+    problems: list[Problem],
+) -> None:
+    if not names:
+        return
+    no_choice = bool(objectives) and not set(objectives) & set(names)
+    for key, wanted in (("actions", settings.actions), ("objectives", objectives)):
+        for action in wanted:
+            if action not in names:
+                near = nearest(action, names)
+                problems.append(
+                    Problem(
+                        f"no event has the action {shown(action)}",
+                        "an action of the table",
+                        "actions " + shown(", ".join(names), 120),
+                        f"did you mean '{near}'?" if near else f"take it out of '{key}'",
+                        file=file,
+                        column=key,
+                        severity="error" if no_choice and key == "objectives" else "warning",
+                    )
+                )
+
+
+def _too_many_objectives(objectives: dict[str, float], file: str) -> Problem:
+    return Problem(
+        "several objectives, but nothing tells the events apart",
+        "the column that holds the action, or one objective",
+        "objectives " + shown(", ".join(objectives), 120),
+        "set 'action' in 'events', or keep one objective",
+        file=file,
+        column="objectives",
+    )
+
+
+def _too_many_actions(names: Sequence[str], file: str) -> Problem:
+    return Problem(
+        "too many different actions",
+        f"at most {MOST_ACTIONS}",
+        f"{len(names):,}, such as {shown(', '.join(names[:5]))}",
+        "name the column that holds the kind of event, or leave rare ones out with 'where'",
+        file=file,
+        column="action",
+    )

@@ -1,0 +1,208 @@
+"""All tables of a project, put together: one numbering of people, a catalogue and a log per scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+
+from polyscene.core.errors import DataError, Problem
+from polyscene.core.progress import Advance, Progress, Silent
+from polyscene.core.settings.project import Settings
+from polyscene.core.settings.scenarios import ScenarioSettings
+from polyscene.data.reading.events import OpenEvents, open_events, read_events, unknown_items
+from polyscene.data.reading.items import extended, read_items
+from polyscene.data.reading.sequences import read_sequences
+from polyscene.data.reading.users import ID, profile, read_users
+from polyscene.data.schema import Catalogue, Clock, Dataset, EventLog, Ids, Scenario
+from polyscene.data.tables.keyed import complain_if_empty
+
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True)
+class TablesRead:
+    """What reading a whole project gave, whether or not it can be used.
+
+    Attributes:
+        problems: everything that was met, each with its scenario.
+        users: the numbering of people.
+        catalogues: by scenario, where items could be read.
+        logs: by scenario, where events could be read.
+        clocks: by scenario, where events could be read.
+        profiles: by scenario, where there are users and they could be read.
+    """
+
+    problems: tuple[Problem, ...]
+    users: Ids
+    catalogues: Mapping[str, Catalogue]
+    logs: Mapping[str, EventLog]
+    clocks: Mapping[str, Clock]
+    profiles: Mapping[str, pl.DataFrame]
+
+
+def read_dataset(settings: Settings, base: Path, progress: Progress | None = None) -> Dataset:
+    """Read everything that a project names.
+
+    Args:
+        settings: the project's.
+        base: the folder its paths start from.
+        progress: is told about every table.
+
+    Returns:
+        The data set. People are numbered in the order of their names over the whole project, including
+        those who are described but did nothing; items in the order of their table. Times of different
+        scenarios can be compared where all are times, or where all are sequence numbers of one clock.
+
+    Raises:
+        DataError: anything is wrong that the settings do not ask to repair; all of it is listed.
+    """
+    reading = read_tables(settings, base, progress or Silent())
+    errors = [problem for problem in reading.problems if problem.severity == "error"]
+    if errors:
+        raise DataError(errors)
+    scenarios = {
+        name: Scenario(
+            name=name,
+            catalogue=reading.catalogues[name],
+            events=reading.logs[name],
+            clock=reading.clocks[name],
+            repeats=scenario.repeats,
+            has_split=scenario.events.split is not None,
+        )
+        for name, scenario in settings.scenarios.items()
+    }
+    kinds = set(reading.clocks.values())
+    shared = kinds == {"time"} or (kinds == {"sequence"} and settings.sequence_clock == "shared")
+    notes = tuple(_note(problem) for problem in reading.problems if problem.severity == "repaired")
+    return Dataset(reading.users, scenarios, reading.profiles, shared, notes)
+
+
+def read_tables(settings: Settings, base: Path, progress: Progress) -> TablesRead:
+    """Read every table of every scenario; one that is broken does not hide the others."""
+    problems: list[Problem] = []
+    with progress.track("reading tables", 4 * len(settings.scenarios), "steps") as advance:
+        parts = [
+            _Part(name, scenario, base, problems, advance) for name, scenario in settings.scenarios.items()
+        ]
+        users = _numbered([people for part in parts for people in part.people])
+        logs = {part.name: log for part in parts if (log := part.log(users)) is not None}
+    return TablesRead(
+        problems=tuple(problems),
+        users=users,
+        catalogues={part.name: part.catalogue for part in parts if part.catalogue is not None},
+        logs=logs,
+        clocks={part.name: part.opened.clock for part in parts if part.opened is not None},
+        profiles={part.name: profile(part.known, users) for part in parts if part.known is not None},
+    )
+
+
+class _Part:
+    """The tables of one scenario while they are read."""
+
+    def __init__(
+        self, name: str, settings: ScenarioSettings, base: Path, problems: list[Problem], advance: Advance
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.problems = problems
+        self.advance = advance
+        self.catalogue = self._try(lambda found: read_items(settings, base, found))
+        self.opened = self._try(lambda _: open_events(name, settings, base))
+        self.known = self._try(lambda found: self._users(base, found))
+
+    @property
+    def people(self) -> list[pl.Series]:
+        """The names of everybody in this scenario."""
+        known = [] if self.known is None else [self.known[ID]]
+        return known if self.opened is None else [*known, self.opened.users]
+
+    def log(self, users: Ids) -> EventLog | None:
+        """Read the events, now that everybody has a number."""
+        opened = self.opened
+        return None if opened is None else self._try(lambda found: self._log(opened, users, found))
+
+    def _log(self, opened: OpenEvents, users: Ids, found: list[Problem]) -> EventLog:
+        if self.catalogue is not None and opened.events.on_unknown_item == "add":
+            self.catalogue = _with_unknown(opened, self.catalogue, found)
+        read = read_events if opened.events.items is None else read_sequences
+        before = len(found)
+        log = read(opened, users, self.catalogue, found)
+        if len(log) == 0 and before == len(found) and self.catalogue is not None:
+            _complain_of_nothing(opened, found)
+        elif len(opened.users) == 1:
+            found.append(_one_user(opened))
+        return log
+
+    def _users(self, base: Path, found: list[Problem]) -> pl.DataFrame | None:
+        if self.settings.users is None:
+            return None
+        return read_users(self.settings.users, base, self.name, self.settings.users_are_local, found)
+
+    def _try(self, read: Callable[[list[Problem]], _Read]) -> _Read | None:
+        """Read, keep every problem under the scenario's name, and go on without what cannot be read."""
+        found: list[Problem] = []
+        result = None
+        try:
+            result = read(found)
+        except DataError as error:
+            found.extend(error.problems)
+        self.problems.extend(replace(problem, scenario=self.name) for problem in found)
+        self.advance(1)
+        return result
+
+
+def _numbered(names: list[pl.Series]) -> Ids:
+    together = pl.concat([pl.Series("user", [], dtype=pl.String), *(name.alias("user") for name in names)])
+    return Ids(together.unique().sort())
+
+
+def _with_unknown(opened: OpenEvents, catalogue: Catalogue, problems: list[Problem]) -> Catalogue:
+    new = unknown_items(opened, catalogue)
+    if not len(new):
+        return catalogue
+    problems.append(
+        Problem(
+            "events name items that the catalogue does not have",
+            "every item described",
+            f"{len(new):,} ids, the first {new[0]!r:.60}",
+            "they were added to the catalogue without text",
+            file=opened.table.name,
+            column=opened.events.item or opened.events.items,
+            count=len(new),
+            severity="repaired",
+        )
+    )
+    return extended(catalogue, new)
+
+
+def _complain_of_nothing(opened: OpenEvents, problems: list[Problem]) -> None:
+    """A filter that leaves nothing is an error; a table without rows is a scenario that has yet to begin."""
+    complain_if_empty(opened.table, "events", problems)
+    if problems[-1].column != "where":
+        problems[-1] = replace(
+            problems[-1],
+            remedy="nothing to mend in a new scenario; until there are events, only text can rank its items",
+            severity="warning",
+        )
+
+
+def _one_user(opened: OpenEvents) -> Problem:
+    return Problem(
+        "all events belong to one user",
+        "many users, whose choices can be learned from",
+        f"{opened.users[0]!r:.60}",
+        "check 'user': it must name the column that says who",
+        file=opened.table.name,
+        column=opened.events.user,
+        severity="warning",
+    )
+
+
+def _note(problem: Problem) -> str:
+    place = problem.file if problem.column is None else f"{problem.file}, column {problem.column}"
+    times = "once" if problem.count == 1 else f"{problem.count:,} times"
+    return f"{problem.scenario}: {place}: {problem.what} ({times}); {problem.remedy}."

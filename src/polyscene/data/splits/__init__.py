@@ -1,0 +1,1 @@
+"""Which events may be learned from, and which choices are judged: one file per protocol."""

@@ -1,0 +1,1 @@
+"""Files and databases as tables: formats, opening, columns, filters, times."""

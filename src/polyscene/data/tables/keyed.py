@@ -1,0 +1,124 @@
+"""Tables with one row per id: items and users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from polyscene.core.errors import Problem, shown
+from polyscene.core.settings.tables import OnDuplicate
+from polyscene.data.tables.columns import Need
+from polyscene.data.tables.table import Table, stray_text
+
+_PLACE = "#place"
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """How many rows meet a condition, and the position of the first."""
+
+    count: int
+    first: int
+
+
+def faults(table: Table, needs: Iterable[Need], condition: pl.Expr) -> Faults | None:
+    """Look for rows that meet `condition`; None where there is none."""
+    found = table.collect(
+        table.rows(needs).with_row_index(_PLACE).filter(condition).select(pl.len(), pl.col(_PLACE).first())
+    ).row(0)
+    return Faults(int(found[0]), int(found[1])) if found[0] else None
+
+
+def read_keyed(
+    table: Table, key: Need, needs: Sequence[Need], on_duplicate: OnDuplicate, problems: list[Problem]
+) -> pl.DataFrame:
+    """Return one row per id, in the order of the table, with the converted columns.
+
+    Rows without an id, repeated ids and text among numbers are added to `problems`; what is returned has
+    none of them.
+
+    Raises:
+        DataError: a file is broken.
+    """
+    rows = table.rows([key, *needs])
+    name = pl.col(key.alias)
+    total, distinct = table.collect(rows.select(pl.len(), name.drop_nulls().n_unique())).row(0)
+    nameless = faults(table, [key], name.is_null()) if total > distinct else None
+    if nameless is not None:
+        problems.append(_nameless(table, key, nameless))
+    repeated = total - distinct - (0 if nameless is None else nameless.count)
+    if repeated:
+        problems.append(_repeated(table, key, on_duplicate, repeated))
+        rows = rows.unique(key.alias, keep="last" if on_duplicate == "last" else "first", maintain_order=True)
+    frame = table.collect(rows.filter(name.is_not_null()))
+    return _without_strays(table, frame, needs, problems)
+
+
+def complain_if_empty(table: Table, what: str, problems: list[Problem]) -> None:
+    """Say why a table that must have rows gave none: the filter, or nothing but a header."""
+    unfiltered = Table(table.settings, table.files, None)
+    some = table.where is not None and table.collect(unfiltered.rows(_any_column(table)).head(1)).height
+    problems.append(
+        Problem(
+            f"the filter leaves no {what}" if some else f"there are no {what}",
+            f"at least one row of {what}",
+            shown(table.settings.where, 120) if some else "a table without rows",
+            "loosen 'where'" if some else "write the table again, with rows",
+            file=table.name,
+            column="where" if some else None,
+        )
+    )
+
+
+def _any_column(table: Table) -> list[Need]:
+    return [Need("", next(iter(table.files[0].schema)), "raw")]
+
+
+def _nameless(table: Table, key: Need, found: Faults) -> Problem:
+    place = table.place(found.first, key.column)
+    return Problem(
+        "a row has no id",
+        "an id in every row",
+        place.found,
+        f'fill it in, or leave such rows out: where = "{key.column} is not null"',
+        file=place.file,
+        row=place.row,
+        column=key.column,
+        count=found.count,
+    )
+
+
+def _repeated(table: Table, key: Need, on_duplicate: OnDuplicate, count: int) -> Problem:
+    name = pl.col(key.alias)
+    found = faults(table, [key], ~name.is_first_distinct() & name.is_not_null())
+    place = table.place(0 if found is None else found.first, key.column)
+    refused = on_duplicate == "error"
+    return Problem(
+        "an id occurs again",
+        "every id once",
+        place.found,
+        'remove the repetition, or set on_duplicate = "first" or "last"'
+        if refused
+        else f"only the {on_duplicate} row of every id was kept",
+        file=place.file,
+        row=place.row,
+        column=key.column,
+        count=count,
+        severity="error" if refused else "repaired",
+    )
+
+
+def _without_strays(
+    table: Table, frame: pl.DataFrame, needs: Sequence[Need], problems: list[Problem]
+) -> pl.DataFrame:
+    for need in needs:
+        if need.kind == "number" and frame[need.alias].is_infinite().any():
+            found = faults(table, [need], pl.col(need.alias).is_infinite())
+            if found is not None:
+                place = table.place(found.first, need.column)
+                problems.append(stray_text(place, need.column, found.count))
+            value = pl.col(need.alias)
+            frame = frame.with_columns(pl.when(value.is_finite()).then(value).alias(need.alias))
+    return frame

@@ -1,0 +1,176 @@
+"""One table of the user's, however many files it is: only wanted columns, only wanted rows, lazily.
+
+`rows` streams converted columns; `place` finds the file and row behind a position, for messages only.
+`polyscene.data.tables.opening` opens tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.settings.tables import TableSettings
+from polyscene.data.reading.diagnosis import TROUBLE, diagnosed
+from polyscene.data.tables.columns import Need, converted
+from polyscene.data.tables.filters import Where, refused, typed
+from polyscene.data.tables.sources import Source
+
+ROW = "#row"
+
+
+@dataclass(frozen=True)
+class CellLocation:
+    """Where a value stands: the file as the user named it, the 1-based data row, the value itself."""
+
+    file: str
+    row: int
+    value: object
+
+    @property
+    def found(self) -> str:
+        """The value, fit to be shown."""
+        if self.value is None:
+            return "nothing"
+        return shown(self.value if isinstance(self.value, str | int | float) else str(self.value))
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """One file, ready to be scanned.
+
+    Attributes:
+        source: the file.
+        scan: all its rows and columns.
+        schema: the columns with their types.
+        missing: texts that mean 'missing', where the reader has not seen to them.
+        types: for text files, the types in which `where` sees columns.
+        gaps: whether some rows are empty lines, which are no rows.
+    """
+
+    source: Source
+    scan: pl.LazyFrame
+    schema: Mapping[str, pl.DataType]
+    missing: tuple[str, ...] = ()
+    types: Mapping[str, pl.DataType] = field(default_factory=dict)
+    gaps: bool = False
+
+    @property
+    def loose(self) -> bool:
+        """Whether all its values are text."""
+        return self.source.format in ("csv", "tsv")
+
+    def rows(self, needs: Iterable[Need], where: Where | None, numbered: bool = False) -> pl.LazyFrame:
+        """Return the converted columns of the rows that `where` keeps, in the order of the file."""
+        by_alias = {need.alias: need for need in needs}
+        wanted = dict.fromkeys(need.column for need in by_alias.values())
+        frame = self.scan.with_row_index(ROW, offset=1) if numbered else self.scan
+        if self.gaps:
+            frame = frame.filter(pl.any_horizontal(pl.col(list(self.schema)).is_not_null()))
+        tested = [] if where is None else [self._tested(name) for name in where.columns]
+        frame = frame.select(
+            *([ROW] if numbered else []),
+            *(self._value(name).alias(f"raw {name}") for name in wanted),
+            *tested,
+        )
+        if where is not None:
+            frame = frame.filter(where.condition)
+        return frame.select(
+            *([ROW] if numbered else []),
+            *(
+                converted(need, pl.col(f"raw {need.column}"), self.schema[need.column], self.loose)
+                for need in by_alias.values()
+            ),
+        )
+
+    def _tested(self, name: str) -> pl.Expr:
+        return typed(name, self.types[name]) if name in self.types else self._value(name)
+
+    def _value(self, name: str) -> pl.Expr:
+        value = pl.col(name)
+        if self.missing and isinstance(self.schema[name], pl.String):
+            return pl.when(~value.is_in(list(self.missing))).then(value).alias(name)
+        return value
+
+
+@dataclass(frozen=True)
+class Table:
+    """All files of one table.
+
+    Attributes:
+        settings: as the user wrote them.
+        files: at least one.
+        where: the condition that rows must meet.
+    """
+
+    settings: TableSettings
+    files: tuple[OpenFile, ...]
+    where: Where | None
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages that concern no single row."""
+        return self.files[0].source.shown if len(self.files) == 1 else str(self.settings.path)
+
+    def rows(self, needs: Iterable[Need]) -> pl.LazyFrame:
+        """Return the converted columns (see `columns.converted`), file after file, row after row."""
+        needs = tuple(needs)
+        return pl.concat([file.rows(needs, self.where) for file in self.files], how="vertical")
+
+    def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        """Compute a plan over this table.
+
+        Raises:
+            DataError: a file turned out to be broken; every broken file is named.
+        """
+        try:
+            return frame.collect(engine="streaming")
+        except TROUBLE as error:
+            raise DataError(self._broken(error)) from None
+
+    def sample(self, column: str, rows: int = 10_000) -> pl.Series:
+        """Return raw values from the first file that has any."""
+        need = Need("", column, "raw")
+        for file in self.files:
+            values = self.collect(file.rows([need], self.where).head(rows)).to_series().drop_nulls()
+            if len(values):
+                return values
+        return pl.Series(column, [], dtype=pl.Null)
+
+    def place(self, position: int, column: str) -> CellLocation:
+        """Return where the row at `position` (0-based, of those that `rows` gives) came from."""
+        need = Need("", column, "raw")
+        for file in self.files:
+            rows = file.rows([need], self.where, numbered=True)
+            found = self.collect(rows.slice(position, 1))
+            if found.height:
+                return CellLocation(file.source.shown, *found.row(0))
+            position -= int(self.collect(rows.select(pl.len())).item())
+        raise IndexError(f"the table ends before position {position}; expected one that `rows` gave")
+
+    def _broken(self, error: BaseException) -> list[Problem]:
+        problems = []
+        for file in self.files:
+            try:
+                file.scan.select(pl.all().null_count()).collect(engine="streaming")
+            except TROUBLE as own:
+                problems.append(diagnosed(file.source, self.settings, own))
+        if not problems and self.where is not None:  # the files are sound; what is done to them is not
+            return [refused(self.where.text, self.name, str(error))]
+        return problems or [diagnosed(self.files[0].source, self.settings, error)]
+
+
+def stray_text(place: CellLocation, column: str, count: int) -> Problem:
+    """Return the problem of text in a column of numbers."""
+    return Problem(
+        "text in a column of numbers",
+        "a finite number, or nothing",
+        place.found,
+        f"mend the value, or declare it missing: null_values = [{place.found}]",
+        file=place.file,
+        row=place.row,
+        column=column,
+        count=count,
+    )

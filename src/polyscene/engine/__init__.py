@@ -1,0 +1,1 @@
+"""Answers requests: state, decisions, explanations."""

@@ -1,0 +1,1 @@
+"""The language model itself: finding, loading, its layers, pooling and projection."""

@@ -1,0 +1,1 @@
+"""Texts before and after the model: normalisation, encoding, cache, coverage, keyword stuffing."""

@@ -1,0 +1,232 @@
+"""Reads the same texts again and again while a language model learns; what cannot change is read once.
+
+Of every text the pooled layers below the first one that learns are kept, and what that layer reads:
+tuning the top layer of six then costs a sixth of the way there and back.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import Parameter, functional
+
+from polyscene.core.progress import Progress, Silent
+from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.language.model.architecture import stack
+from polyscene.language.model.language_model import LanguageModel, hidden_states
+from polyscene.language.model.packed_bert import packed
+from polyscene.language.model.pooling import pool
+from polyscene.language.model.token_embeddings import phrases_of
+from polyscene.language.text.encoding import DEFAULT_BATCH_TOKENS, padded, token_batches, tokenised
+from polyscene.language.text.normalisation import normalise
+from polyscene.language.tuning import adalora_budget
+from polyscene.language.tuning.partial_forward import answers_in_tuples, upper_states
+
+IN_MEMORY = 2**30
+"""Activations above so many bytes lie in a temporary file."""
+
+
+class CachedEncoder:
+    """The texts of one catalogue, as a language model that is being tuned reads them.
+
+    Args:
+        model: dressed for tuning, see `polyscene.language.tuning.methods`.
+        texts: n texts.
+        frozen: how many lower layers never change; 0: none but the embedded tokens, -1: not even these.
+        batch_tokens: padded tokens per pass.
+        progress: told of the first reading.
+
+    Attributes:
+        resting: take every layer as first read, while the projection alone learns.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        texts: Sequence[str],
+        frozen: int,
+        batch_tokens: int = DEFAULT_BATCH_TOKENS,
+        progress: Progress | None = None,
+    ) -> None:
+        self.model, self.texts = model, [normalise(text) for text in texts]
+        self.frozen, self.batch_tokens = frozen, batch_tokens
+        self.tokens = tokenised(model, self.texts)
+        self.lengths = np.asarray([len(row) for row in self.tokens], dtype=np.int64)  # (n,)
+        self.entrance = nn.Identity()  # what the first layer that learns reads passes through here
+        self._tuples = answers_in_tuples(model)
+        self._offsets = np.concatenate([[0], np.cumsum(self.lengths)])
+        self._flat = np.concatenate([*self.tokens, np.zeros(0, np.int32)]).astype(np.int64)  # (m,)
+        depth = len(stack(model.module))
+        self.layers = model.projection.layers if model.projection is not None else (depth,)
+        self._kept = [place for place, layer in enumerate(self.layers) if layer <= frozen]
+        self._live = [place for place, layer in enumerate(self.layers) if layer > frozen]
+        self._pooled = np.zeros((len(texts), len(self.layers), model.width), np.float32)
+        self._activations = self._space() if frozen > 0 and self._live else None
+        self.resting = not self._live
+        self._read(progress or Silent())
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield what learns: weights of the model that ask for gradients, and the projection."""
+        for name, parameter in () if self.resting else self.model.module.named_parameters():
+            if parameter.requires_grad:
+                yield name, parameter
+        if self.model.projection is not None:
+            for name, parameter in self.model.projection.named_parameters():
+                yield f"projection.{name}", parameter
+
+    def every_parameter(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield what can learn, at rest or not."""
+        resting, self.resting = self.resting, False
+        found = list(self.named_parameters())
+        self.resting = resting
+        yield from found
+
+    def memory(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield what a training remembers of the weights beside them: AdaLoRA's budget, elsewhere nothing."""
+        budget = getattr(self.model.module, adalora_budget.NAME, None)
+        if isinstance(budget, adalora_budget.RankBudget):
+            for name, buffer in budget.named_buffers():
+                yield f"{adalora_budget.NAME}.{name}", buffer
+
+    def embeddings(self) -> Iterable[nn.Module]:
+        """Return where an adversary may push: before the first layer that learns, or the embedded tokens."""
+        if self.frozen > 0:
+            return [self.entrance]
+        return [self.model.words]
+
+    def train(self, on: bool) -> None:
+        """Switch dropout on or off."""
+        self.model.module.train(on)
+        if self.model.projection is not None:
+            self.model.projection.train(on)
+
+    def embed(self, rows: LongArray) -> Tensor:
+        """Return (b, d) unit vectors of the named texts, with gradients; 0 where a text has no token."""
+        rows = np.asarray(rows, dtype=np.int64)
+        if self.resting or not self._live:
+            pooled = torch.from_numpy(self._pooled[rows]).to(self.model.device)  # (b, L, width)
+        else:
+            order = np.argsort(self.lengths[rows], kind="stable")[::-1]  # longest first
+            parts = [self._upper(rows[places]) for places in self._portions(rows, order)]
+            pooled = torch.cat(parts)[torch.from_numpy(np.argsort(order))]
+        spoken = torch.from_numpy(self.lengths[rows] > 0).to(pooled.device)  # (b,)
+        return self._projected(pooled, rows) * spoken[:, None]
+
+    def all(self) -> FloatArray:
+        """Return (n, d) vectors of all texts as the model reads them now, without dropout or gradients."""
+        self.train(False)
+        size = max(1, self.batch_tokens)
+        vectors = np.zeros((len(self), self._dimension), np.float32)
+        order = np.argsort(self.lengths, kind="stable")
+        with torch.inference_mode():
+            for start in range(0, len(order), size):
+                rows = order[start : start + size]
+                vectors[rows] = self.embed(rows).cpu().numpy()
+        vectors[self.lengths == 0] = 0.0
+        return vectors
+
+    @property
+    def vocabulary(self) -> set[int]:
+        """Return the token ids that stand for words in these texts."""
+        return {int(token) for token in np.unique(self._flat)} - set(self.model.tokenizer.all_special_ids)
+
+    @property
+    def phrases(self) -> LongArray:
+        """Return the keys of every text's phrases, see `token_embeddings.phrases_of`."""
+        mute = self.model.tokenizer.all_special_ids
+        return phrases_of(self._flat, self._offsets, self.model.words.num_embeddings, mute)
+
+    @property
+    def pooled(self) -> FloatArray:
+        """Return (n, L, width) pooled layers as the first reading found them."""
+        return self._pooled
+
+    @property
+    def _dimension(self) -> int:
+        return self.model.dimension if self.model.projection is None else self.model.projection.dimension
+
+    def _projected(self, pooled: Tensor, rows: LongArray) -> Tensor:
+        if self.model.projection is None:
+            return functional.normalize(pooled[:, 0], dim=-1)
+        lengths = self.lengths[rows]
+        starts = np.cumsum(lengths) - lengths
+        at = np.arange(lengths.sum()) + np.repeat(self._offsets[rows] - starts, lengths)
+        given = (torch.from_numpy(part).to(pooled.device) for part in (self._flat[at], starts))
+        projected: Tensor = self.model.projection(pooled, *given)
+        return projected
+
+    def _portions(self, rows: LongArray, order: LongArray) -> Iterator[LongArray]:
+        """Yield places in `rows`, longest texts first, within the token budget."""
+        start = 0
+        while start < len(order):
+            longest = max(int(self.lengths[rows[order[start]]]), 1)
+            count = max(1, self.batch_tokens // longest)
+            yield order[start : start + count]
+            start += count
+
+    def _upper(self, rows: LongArray) -> Tensor:
+        """Return (b, L, width) pooled layers: kept ones as they were, the others read now."""
+        if self.frozen <= 0:
+            ids, mask = self._padded([self.tokens[row] for row in rows])
+            states = hidden_states(self.model.module, ids, mask, self.model.autocast)
+        else:
+            hidden, mask = self._hidden(rows)
+            states = upper_states(self.model, self.frozen, self.entrance(hidden), mask, self._tuples)
+        pooled = list(torch.from_numpy(self._pooled[rows]).to(self.model.device).unbind(1))
+        for place in self._live:
+            pooled[place] = pool(states[self.layers[place]].float(), mask, self.model.pooling)
+        return torch.stack(pooled, dim=1)
+
+    def _padded(self, rows: Sequence[IntArray]) -> tuple[Tensor, Tensor]:
+        padding = int(self.model.tokenizer.pad_token_id)
+        some = [row if len(row) else np.asarray([padding], np.int32) for row in rows]
+        ids, mask = padded(some, padding)
+        device = self.model.device
+        return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
+
+    def _hidden(self, rows: LongArray) -> tuple[Tensor, Tensor]:
+        """Return (b, length, d) kept activations and (b, length) their mask; an empty text gets one zero."""
+        assert self._activations is not None
+        lengths = np.maximum(self.lengths[rows], 1)  # (b,)
+        places = np.arange(lengths.max())  # (length,)
+        mask = places < lengths[:, None]  # (b, length)
+        at = self._offsets[rows][:, None] + np.minimum(places, lengths[:, None] - 1)  # (b, length)
+        found = self._activations[np.minimum(at, len(self._activations) - 1)]
+        hidden = torch.from_numpy(np.ascontiguousarray(found)).to(self.model.device).float()
+        return hidden, torch.from_numpy(mask.astype(np.int64)).to(self.model.device)
+
+    def _space(self) -> NDArray[np.float16]:
+        shape = (max(int(self._offsets[-1]), 1), self.model.width)
+        if 2 * shape[0] * shape[1] <= IN_MEMORY:
+            return np.zeros(shape, np.float16)
+        with tempfile.TemporaryFile() as file:  # the map keeps what it needs of it
+            return np.memmap(file, np.float16, "w+", shape=shape)
+
+    def _read(self, progress: Progress) -> None:
+        """Read every text once as the model is now; keep what cannot change."""
+        self.train(False)
+        module = packed(self.model).module
+        with (
+            progress.track(f"{self.model.name} reads", len(self), "texts") as advance,
+            torch.inference_mode(),
+        ):
+            for places in token_batches(self.texts, self.tokens, self.batch_tokens):
+                ids, mask = self._padded([self.tokens[place] for place in places])
+                states = hidden_states(module, ids, mask, self.model.autocast)
+                for number, layer in enumerate(self.layers):
+                    found = pool(states[layer].float(), mask, self.model.pooling)  # (b, width)
+                    self._pooled[places, number] = found.cpu().numpy()
+                if self._activations is not None:
+                    kept = states[self.frozen].cpu().numpy()  # (b, length, width)
+                    for row, place in enumerate(places):
+                        start, stop = self._offsets[place], self._offsets[place + 1]
+                        self._activations[start:stop] = kept[row, : stop - start]
+                advance(len(places))

@@ -1,0 +1,1 @@
+"""Settings and data into fitted models: the only floor where models meet the trainer."""

@@ -1,0 +1,160 @@
+"""The language model learns the company's language, scenario by scenario or for all together.
+
+It learns twice: from the past, so that the fusion can be taught on what came after, and for good, from all
+that may be learned from. First the projection alone learns over the frozen model, then, where steps are
+given, the method's weights with it: a good map first keeps the model from being torn by a bad one (Kumar et
+al., Fine-tuning can distort pretrained features, ICLR 2022). Held-out choices decide how long, and whether
+at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from polyscene.core.progress import Progress
+from polyscene.core.settings.project import Settings
+from polyscene.core.types import FloatArray
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.text.cache import EncodingCache
+from polyscene.language.text.keyword_stuffing import BoundedVectors
+from polyscene.language.tuning.cached_encoder import CachedEncoder
+from polyscene.language.tuning.files import save_tuned
+from polyscene.language.tuning.methods import marked, must_be_tunable
+from polyscene.learning.bounding import facts_of, read_catalogue
+from polyscene.learning.language_tuner import EncoderFactory, LanguageTuner, Outcome, effective_method
+from polyscene.learning.training_data import ItemVectors, TrainingData
+from polyscene.training.loop import Curve
+
+LANGUAGE = "language"
+"""Folder of the tuned models in a run."""
+
+
+@dataclass
+class Tuned:
+    """The tuned language models and what they make of the catalogues.
+
+    Attributes:
+        vectors: by scenario.
+        models: by scenario, as learned on everything; empty where nothing is tuned.
+        curves: by group of scenarios and phase.
+        outcomes: by scenario.
+        bounds: how far a text may carry its item, by scenario; empty where that is not bounded.
+    """
+
+    backbone: LanguageModel
+    vectors: dict[str, ItemVectors]
+    models: dict[str, LanguageModel] = field(default_factory=dict)
+    curves: dict[str, Curve] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    bounds: dict[str, BoundedVectors] = field(default_factory=dict)
+
+    def save(self, folder: Path, settings: Settings) -> None:
+        """Write every scenario's small file into a run's folder."""
+        for number, tuned in enumerate(self._distinct()):
+            home = folder / LANGUAGE / str(number)
+            save_tuned(tuned, self.backbone, effective_method(settings), settings.tuning, home)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a run's manifest says of tuning: which file is whose, and what it did."""
+        places = {id(tuned): number for number, tuned in enumerate(self._distinct())}
+        return {
+            name: {"file": f"{LANGUAGE}/{places[id(self.models[name])]}"}
+            | {key: None if value != value else value for key, value in asdict(outcome).items()}
+            for name, outcome in self.outcomes.items()
+        }
+
+    def bound_facts(self) -> dict[str, Any]:
+        """Return what a run's manifest says of how far a text may carry its item."""
+        return {name: facts_of(bounded) for name, bounded in self.bounds.items()}
+
+    def notes(self) -> list[str]:
+        """Return what tuning did, a sentence per scenario."""
+        return [
+            f"{name}: the language model learned {outcome.weights:,} weights; on held-out choices its "
+            f"content signal went from NDCG@10 {outcome.before:.4f} to {outcome.after:.4f}"
+            for name, outcome in self.outcomes.items()
+            if not math.isnan(outcome.before)
+        ]
+
+    def _distinct(self) -> list[LanguageModel]:
+        return list({id(tuned): tuned for tuned in self.models.values()}.values())
+
+
+def tune_language(
+    model: LanguageModel,
+    ground: TrainingData,
+    settings: Settings,
+    folder: Path,
+    cache: EncodingCache,
+    progress: Progress,
+) -> Tuned:
+    """Tune the language model on the ground's events and read every catalogue with what came of it.
+
+    Args:
+        model: as it was loaded; it is not changed.
+        folder: for checkpoints and records.
+        cache: of what the untuned model reads.
+    """
+    scenarios, language = ground.dataset.scenarios, settings.language
+    if language.tuning != "none":
+        must_be_tunable(model, effective_method(settings))
+    plain: dict[str, FloatArray] = {}
+    tuned = Tuned(model, {})
+    for name, scenario in scenarios.items():
+        plain[name], bounded = read_catalogue(model, scenario.catalogue.text, language, cache, progress)
+        if bounded is not None:
+            tuned.bounds[name] = bounded
+    if language.tuning == "none":
+        tuned.vectors = {name: ItemVectors(rows, rows, rows) for name, rows in plain.items()}
+        return tuned
+    for names in _groups(ground, settings):
+        _tune_group(LanguageTuner(model, ground, settings, names, folder, progress), tuned, plain)
+    return tuned
+
+
+def _tune_group(group: LanguageTuner, tuned: Tuned, plain: Mapping[str, FloatArray]) -> None:
+    """Learn from the past and judge, then from everything; leave vectors, model, curves and bounds."""
+    early = group.learn_early()
+    final = group.learn_all(early)
+    finished = marked(group.model)
+    for name, vectors in final.items():
+        common = plain[name] if group.details.scope == "scenario" else vectors
+        tuned.vectors[name] = ItemVectors(early.vectors[name], vectors, common, plain[name])
+        tuned.models[name] = finished
+    tuned.outcomes |= early.outcomes
+    tuned.bounds |= group.bounds
+    group.forget()
+    tuned.curves |= {
+        f"language model, {group.label}, {phase}": curve for phase, curve in early.curves.items()
+    }
+
+
+def try_tuning(
+    model: LanguageModel,
+    ground: TrainingData,
+    settings: Settings,
+    folder: Path,
+    progress: Progress,
+    reading: EncoderFactory = CachedEncoder,
+) -> dict[str, Outcome]:
+    """Learn from the past alone and say what it was worth: the cheaper half of `tune_language`.
+
+    Args:
+        reading: makes the reader of one catalogue; trials of several settings may share what they read.
+    """
+    outcomes: dict[str, Outcome] = {}
+    for names in _groups(ground, settings):
+        group = LanguageTuner(model, ground, settings, names, folder, progress, reading)
+        outcomes |= group.learn_early().outcomes
+        group.forget()
+    return outcomes
+
+
+def _groups(ground: TrainingData, settings: Settings) -> list[list[str]]:
+    """Return which scenarios share a model."""
+    names = list(ground.dataset.scenarios)
+    return [names] if settings.tuning.scope == "shared" else [[name] for name in names]

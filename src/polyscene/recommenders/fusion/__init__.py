@@ -1,0 +1,1 @@
+"""The learned combination of signals: features, network, fusion, and its training data."""

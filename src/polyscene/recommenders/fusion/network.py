@@ -1,0 +1,84 @@
+"""The small network that weighs signals in context: additive terms with gates, and a thin layer beside."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from polyscene.recommenders.fusion.features import ITEM_FACTS, PAIR_FACTS, USER_FACTS, Block
+
+VIEWS = 3
+GATE = 16
+STRONGEST = 6.0
+FARTHEST = 4.0
+
+
+class FusionNetwork(nn.Module):
+    """`logit(u, i) = Σ_f g_f(context) · φ_f(u, i) + MLP(φ(u, i), context)`.
+
+    Each signal is seen in three views φ: in units of its scale, the logarithm of that, and as a share of the
+    signal's best score for this user. The gates g depend on the user and the scenario, so a user without
+    history is not judged by history; the thin layer also sees the item's count and age.
+
+    Args:
+        n_signals: K.
+        n_scenarios: size of the scenario's one-hot code.
+        hidden: width of the thin layer.
+    """
+
+    def __init__(self, n_signals: int, n_scenarios: int, hidden: int) -> None:
+        super().__init__()
+        additive = VIEWS * n_signals + ITEM_FACTS + PAIR_FACTS
+        context = USER_FACTS + n_signals + n_scenarios
+        self.n_signals, self.n_scenarios, self.hidden = n_signals, n_scenarios, hidden
+        self.context_mean = nn.Buffer(torch.zeros(context))
+        self.context_spread = nn.Buffer(torch.ones(context))
+        self.base = nn.Parameter(torch.zeros(additive))
+        self.gate_in = nn.Linear(context, GATE)
+        self.gate_out = nn.Linear(GATE, additive)
+        self.seen = nn.Linear(additive, hidden)
+        self.around = nn.Linear(context, hidden)
+        self.out = nn.Linear(hidden, 1, bias=False)
+        with torch.no_grad():
+            self.base[: VIEWS * n_signals] = 1.0 / n_signals
+            for start in (self.gate_out.weight, self.gate_out.bias, self.out.weight):
+                nn.init.zeros_(start)
+
+    def forward(self, block: TorchBlock) -> Tensor:
+        """Return (B, C) logits."""
+        seen = self.views(block)  # (B, F, C)
+        context = (block.context - self.context_mean) / self.context_spread  # (B, U)
+        context = context.clamp(-FARTHEST, FARTHEST)
+        gates = self.base + self.gate_out(torch.tanh(self.gate_in(context)))  # (B, F)
+        additive = torch.einsum("bf,bfc->bc", gates, seen)
+        inner = torch.relu(
+            torch.einsum("hf,bfc->bhc", self.seen.weight, seen)
+            + (self.seen.bias + self.around(context))[:, :, None]
+        )  # (B, H, C)
+        return additive + torch.einsum("h,bhc->bc", self.out.weight[0], inner)
+
+    def views(self, block: TorchBlock) -> Tensor:
+        """Return (B, F, C): three views of every signal, then the facts about items and pairs."""
+        scaled = block.signals
+        share = block.signals / block.peaks[:, :, None]
+        facts = torch.cat([block.item.expand(len(block.pair), -1, -1), block.pair], dim=2)
+        parts = [
+            scaled.clamp(-STRONGEST, STRONGEST),
+            torch.log1p(5.0 * scaled.clamp(min=0.0)),
+            share.clamp(-1.0, 1.0),
+            facts.transpose(1, 2),
+        ]
+        return torch.cat(parts, dim=1)
+
+
+class TorchBlock:
+    """A `Block` as tensors, with the scenario's one-hot code behind the user's context."""
+
+    def __init__(self, block: Block, scenario: int, n_scenarios: int) -> None:
+        self.signals = torch.from_numpy(block.signals)
+        self.peaks = torch.from_numpy(block.peaks)
+        self.item = torch.from_numpy(block.item)
+        self.pair = torch.from_numpy(block.pair)
+        where = torch.zeros(len(block.user), n_scenarios)
+        where[:, scenario] = 1.0
+        self.context = torch.cat([torch.from_numpy(block.user), where], dim=1)

@@ -1,0 +1,82 @@
+"""How fast taste fades: how much an older event still tells of what a person chooses next.
+
+In some places the last thing counts alone, in others a year of habits. It is measured on what people chose,
+by the vectors that foretell it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polyscene.core.seeds import generator
+from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.data.queries import Histories, Timeline
+from polyscene.data.schema import Clock, EventLog
+from polyscene.data.splits.folds import repeated
+from polyscene.representation.items import unit
+from polyscene.representation.users import taste
+
+DECAYS = (0.3, 0.5, 0.65, 0.8, 0.9, 0.97)
+USUAL = 0.8
+"""Where too little was chosen to tell."""
+ENOUGH = 50
+MOST, LEAST = 6000, 500
+SCORES = 75_000_000
+"""Between `LEAST` and `MOST` choices are asked, so many that about these scores are compared."""
+LATE = 0.1
+CUTOFF = 20
+BLOCK = 256
+
+
+def history_decay(log: EventLog, n_users: int, clock: Clock, vectors: FloatArray, seed: int) -> float:
+    """Return the decay per event under which choices stand highest, out of `DECAYS`.
+
+    Highest by NDCG@20 over the whole catalogue, without what the person had where nobody chooses anything
+    twice. The choices are drawn from the latest tenth, or from all where times only order one user's events.
+
+    Args:
+        log: the events that count, ordered by time.
+        n_users: of the numbering.
+        clock: whether times are moments or positions.
+        vectors: (n_items, d) unit vectors; a zero row tells nothing. Vectors that have learned these very
+            choices would tell of what they know by heart.
+        seed: of the draw.
+    """
+    chosen, history = _choices(log, n_users, clock, len(vectors), seed)
+    spoken = np.any(vectors != 0, axis=1)
+    heard = np.bincount(history.rows, spoken[history.items], minlength=len(history)) > 0
+    told = np.flatnonzero(spoken[chosen] & heard)
+    if len(told) < ENOUGH:
+        return USUAL
+    once = not repeated(log)
+    return max(DECAYS, key=lambda decay: _worth(chosen[told], history.pick(told), vectors, decay, once))
+
+
+def _choices(
+    log: EventLog, n_users: int, clock: Clock, n_items: int, seed: int
+) -> tuple[IntArray, Histories]:
+    """Draw choices, and what their users had done strictly before."""
+    most = max(LEAST, min(MOST, SCORES // max(n_items, 1)))
+    rows: LongArray = np.arange(len(log))
+    if clock == "time":
+        rows = rows[-max(int(len(log) * LATE), most) :]
+    draws = generator(seed, "history_decay")
+    rows = np.sort(draws.choice(rows, min(most, len(rows)), replace=False))
+    return log.item[rows], Timeline(log, n_users).before(log.user[rows], log.time[rows])
+
+
+def _worth(chosen: IntArray, history: Histories, vectors: FloatArray, decay: float, once: bool) -> float:
+    total = 0.0
+    for start in range(0, len(chosen), BLOCK):
+        past = history.take(start, min(start + BLOCK, len(chosen)))
+        scores = unit(taste(past, vectors, decay)) @ vectors.T  # (b, n_items)
+        rows = np.arange(len(past))
+        target = chosen[start : start + BLOCK]
+        own = scores[rows, target]
+        if once:
+            scores[past.rows, past.items] = -np.inf
+            scores[rows, target] = own
+        above, equal = (scores > own[:, None]).sum(axis=1), (scores == own[:, None]).sum(axis=1)
+        rank = above + (equal + 1) / 2  # among its equals is also the choice itself
+        total += float(np.sum(np.where(rank <= CUTOFF, 1.0 / np.log2(1.0 + rank), 0.0)))
+    return total / len(chosen)

@@ -1,0 +1,146 @@
+"""Gathers what the report shows of a run: results, curves, exposure, a map of items, sample slates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from polyscene.core.errors import RunError
+from polyscene.core.seeds import generator
+from polyscene.engine.system import ScenarioState
+from polyscene.evaluation.report.content import (
+    CurvePoint,
+    DataCard,
+    Exposure,
+    ItemMap,
+    LearningCurve,
+    ReportData,
+    SampleSlate,
+    ScenarioReport,
+    ScenarioResults,
+    SlateEntry,
+)
+from polyscene.recommenders.content import Content
+from polyscene.runs.judging import load_exposure
+from polyscene.runs.run import Run
+
+SAMPLES = 3
+SLATE = 5
+HISTORY = 5
+MAPPED = 2000
+FEWEST = 3
+"""A user shown in the report has done at least so much."""
+
+
+def report_of(run: Run) -> ReportData:
+    """Return everything the report shows.
+
+    Raises:
+        RunError: the run has not been evaluated.
+    """
+    metrics = run.metrics
+    if metrics is None:
+        raise RunError(
+            f"expected an evaluated run, found {run.id} without metrics; `polyscene evaluate` first"
+        )
+    manifest = run.manifest
+    return ReportData(
+        title=manifest["project"],
+        scenarios=tuple(
+            ScenarioReport(
+                ScenarioResults.from_json(name, metrics["scenarios"][name]),
+                Exposure(place.fusion.features.counts.astype(np.int64), load_exposure(run.folder, number)),
+                _map(place),
+                tuple(sample_slates(run, name)),
+            )
+            for number, (name, place) in enumerate(run.system.places.items())
+        ),
+        run=run.id,
+        made=manifest["created"],
+        curves=tuple(_curve(name, curve) for name, curve in manifest["curves"].items()),
+        card=DataCard(
+            {name: _counts(place) for name, place in run.system.places.items()},
+            run.notes,
+            manifest["machine"],
+            manifest["versions"],
+            _settings_text(manifest["settings"]),
+        ),
+        remarks=run.notes,
+    )
+
+
+def sample_slates(run: Run, scenario: str, samples: int = SAMPLES) -> list[SampleSlate]:
+    """Return slates for a few users who have done something here, drawn by the run's seed."""
+    system = run.system
+    place = system.place(scenario)
+    active = np.flatnonzero(np.bincount(place.events.user, minlength=len(system.users)) >= FEWEST)
+    stream = generator(int(run.manifest["seed"]), "samples", scenario)
+    chosen = stream.choice(active, min(samples, len(active)), replace=False)
+    found = []
+    for code in chosen:
+        user = system.users[int(code)]
+        past = system.queries(user, place).history.items[-HISTORY:]
+        slate = run.recommend(user, scenario, SLATE)
+        found.append(
+            SampleSlate(
+                user,
+                tuple(place.catalogue.title[int(item)] for item in past),
+                tuple(SlateEntry(it.item.text, it.reason, it.propensity) for it in slate),
+            )
+        )
+    return found
+
+
+def _map(place: ScenarioState) -> ItemMap | None:
+    """Return the items along the two main directions of their vectors, coloured by the first category."""
+    content = next((signal for signal in place.fusion.signals if type(signal) is Content), None)
+    if content is None or len(content.vectors) < 3:
+        return None
+    step = max(len(content.vectors) // MAPPED, 1)
+    vectors = content.vectors[::step]
+    _, _, axes = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+    points = ((vectors - vectors.mean(axis=0)) @ axes[:2].T).astype(np.float32)
+    return ItemMap(points, _categories(place.catalogue.attributes, len(content.vectors))[::step])
+
+
+def _categories(attributes: pl.DataFrame, n_items: int) -> tuple[str, ...]:
+    """Return each item's value in the categorical column with the fewest values."""
+    texts = [column for column in attributes.columns if attributes[column].dtype == pl.String]
+    if not texts:
+        return ("",) * n_items
+    coarsest = min(texts, key=lambda column: attributes[column].n_unique())
+    return tuple(attributes[coarsest].fill_null("").to_list())
+
+
+def _counts(place: ScenarioState) -> dict[str, int | str]:
+    events = place.events
+    return {
+        "items": len(place.catalogue),
+        "users": len(np.unique(events.user)),
+        "events": len(events),
+        "actions": ", ".join(events.actions),
+        "signals": sum(signal is not None for signal in place.fusion.signals),
+    }
+
+
+def _curve(name: str, curve: dict[str, list[float]]) -> LearningCurve:
+    points = tuple(
+        CurvePoint(step + 1, loss, held)
+        for step, (loss, held) in enumerate(zip(curve["training"], curve["validation"], strict=True))
+    )
+    if name.startswith("language model"):
+        gains = tuple(
+            CurvePoint(point.step, point.loss, None if point.metric is None else -point.metric)
+            for point in points
+        )
+        return LearningCurve(name, gains, "NDCG@10 of the content signal on held-out choices")
+    return LearningCurve(f"fusion, {name}", points, "loss on held-out choices")
+
+
+def _settings_text(settings: dict[str, Any]) -> str:
+    lines = []
+    for key, value in settings.items():
+        lines.append(f"{key} = {value}")
+    return "\n".join(lines)

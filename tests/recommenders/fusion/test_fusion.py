@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from polyscene.core.progress import Silent
+from polyscene.core.types import IntArray
+from polyscene.data.queries import Choices, Queries
+from polyscene.recommenders.fusion.features import Features
+from polyscene.recommenders.fusion.fusion import SHORTLIST, SMALL_CATALOGUE, Fusion, shortlist
+from polyscene.recommenders.fusion.network import FusionNetwork
+from polyscene.recommenders.fusion.training import FusionLearner, examples
+from polyscene.recommenders.signal import Evidence, Signal
+from polyscene.training.joint import Curve, Schedule, train
+
+LARGE = SMALL_CATALOGUE + 300
+MakeEvidence = Callable[..., Evidence]
+Asked = Callable[..., Queries]
+MakeTold = Callable[..., Signal]
+MakeFusion = Callable[..., Fusion]
+
+
+@pytest.fixture
+def fused(make_evidence: MakeEvidence, asked: Asked, told: MakeTold) -> MakeFusion:
+    """Return what makes a fusion of random signals for users 0 to 4; its network is not trained."""
+
+    def make(n_items: int, n_signals: int = 3, fallback: str | None = None, **network: bool) -> Fusion:
+        stream = np.random.default_rng(n_items)
+        signals = [told(stream.normal(size=(5, n_items))) for _ in range(n_signals)]
+        features = Features.of(make_evidence([(0, 0, 0)], n_items, clock="sequence"))
+        features.measure(signals, asked([[]] * 5))
+        torch.manual_seed(0)
+        own = FusionNetwork(n_signals, 1, 4)
+        if network.get("random"):
+            with torch.no_grad():
+                for parameter in own.parameters():
+                    parameter.copy_(torch.randn_like(parameter) * 0.2)
+        names = [f"s{place}" for place in range(n_signals)]
+        return Fusion(names, signals, features, own, 0, hide_seen=True, fallback=fallback)
+
+    return make
+
+
+@pytest.mark.parametrize("n_items", [1, 2, 50, LARGE])
+def test_scores_are_finite_and_candidates_are_their_columns(
+    fused: MakeFusion, asked: Asked, n_items: int
+) -> None:
+    fusion, queries = fused(n_items, random=True), asked([[0], [], [n_items - 1], [], []])
+    scores = fusion.score(queries)
+    assert scores.dtype == np.float32
+    assert scores.shape == (5, n_items)
+    assert np.isfinite(scores).all()
+    candidates = np.random.default_rng(0).integers(0, n_items, (5, 4), dtype=np.int32)
+    np.testing.assert_array_equal(
+        fusion.score_candidates(queries, candidates), np.take_along_axis(scores, candidates, axis=1)
+    )
+
+
+@pytest.mark.parametrize("n_items", [50, LARGE])
+def test_a_request_scores_the_same_in_any_company(fused: MakeFusion, asked: Asked, n_items: int) -> None:
+    fusion, queries = fused(n_items, random=True), asked([[0], [], [3, 4], [], [9]])
+    whole = fusion.score(queries)
+    for rows, block in queries.blocks(2):
+        np.testing.assert_allclose(fusion.score(block), whole[rows], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_items", [50, LARGE])
+def test_no_requests_give_no_scores(fused: MakeFusion, asked: Asked, n_items: int) -> None:
+    assert fused(n_items).score(asked([[]]).take(0, 0)).shape == (0, n_items)
+
+
+def test_in_a_large_catalogue_the_shortlist_stands_above_the_tail(fused: MakeFusion, asked: Asked) -> None:
+    fusion, queries = fused(LARGE, random=True), asked([[1], [2], [], [], []])
+    scores = fusion.score(queries)
+    block = fusion.features.block(fusion.signals, queries)
+    short, rows, columns = shortlist(block.signals, fusion.open(queries))
+    inside = np.zeros(scores.shape, bool)
+    inside[rows, columns] = True
+    everything = fusion._logits(block)
+    np.testing.assert_allclose(scores[inside], everything[inside], rtol=1e-3, atol=1e-4)
+    for row in range(5):
+        assert scores[row, inside[row]].min() > scores[row, ~inside[row]].max()
+        assert not inside[row].all()
+    assert np.isin(short[0], columns[rows == 0]).all()
+
+
+def test_the_tail_follows_in_the_order_of_the_weighted_signals(fused: MakeFusion, asked: Asked) -> None:
+    fusion, queries = fused(LARGE), asked([[]] * 5)
+    with torch.no_grad():
+        fusion.network.base[:3] = torch.tensor([2.0, 1.0, -5.0])  # the other views keep 1/3 each
+    block = fusion.features.block(fusion.signals, queries)
+    plain = (2 + 2 / 3) * block.signals[:, 0] + (1 + 2 / 3) * block.signals[:, 1]  # -5 + 2/3 is not heard
+    _, rows, columns = shortlist(block.signals, fusion.open(queries))
+    for row, scores in enumerate(fusion.score(queries)):
+        tail = np.setdiff1d(np.arange(LARGE), columns[rows == row])
+        order = tail[np.argsort(-scores[tail], kind="stable")]
+        assert np.all(np.diff(plain[row, order]) <= 1e-5)
+
+
+def test_the_shortlist_is_the_best_open_items_of_every_signal() -> None:
+    stream = np.random.default_rng(0)
+    signals = stream.normal(size=(4, 3, 1000)).astype(np.float32)
+    open_ = stream.random((4, 1000)) < 0.5
+    short, rows, columns = shortlist(signals, open_)
+    for row in range(4):
+        expected = set()
+        for scores in signals[row]:
+            there = np.flatnonzero(open_[row])
+            expected |= set(there[np.argsort(-scores[there])[:SHORTLIST]].tolist())
+        assert set(columns[rows == row].tolist()) == set(short[row].tolist()) == expected
+        size = len(expected)
+        assert short[row, :size].tolist() == columns[rows == row].tolist()
+        assert set(short[row, size:].tolist()) <= {int(short[row, 0])}
+
+
+@pytest.mark.parametrize("n_items", [50, LARGE])
+def test_a_fallback_speaks_alone(fused: MakeFusion, asked: Asked, n_items: int) -> None:
+    fusion, queries = fused(n_items, fallback="s1"), asked([[]] * 5)
+    signal = fusion.signals[1]
+    assert signal is not None
+    scaled = signal.score(queries) / fusion.features.scales[1]
+    np.testing.assert_array_equal(fusion.score(queries), scaled)
+    shares = fusion.shares(queries, np.tile(np.arange(6, dtype=np.int32), (5, 1)))
+    assert not shares[:, :, [0, 2]].any()
+    np.testing.assert_allclose(
+        shares[:, :, 1], scaled[:, :6] - scaled.mean(axis=1, keepdims=True), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_all_scores_hold_every_signal_that_is_there_and_the_whole(fused: MakeFusion, asked: Asked) -> None:
+    fusion, queries = fused(50), asked([[]] * 5)
+    fusion.signals = (*fusion.signals[:2], None)
+    found = fusion.score_all(queries)
+    assert list(found) == ["s0", "s1", "polyscene"]
+    np.testing.assert_array_equal(found["polyscene"], fusion.score(queries))
+    signal = fusion.signals[0]
+    assert signal is not None
+    np.testing.assert_allclose(found["s0"], signal.score(queries) / fusion.features.scales[0], rtol=1e-6)
+
+
+def test_shares_of_an_additive_network_add_up(fused: MakeFusion, asked: Asked) -> None:
+    """Before training nothing couples the signals: shares add up to the whole less what all usually say."""
+    fusion, queries = fused(50), asked([[]] * 5)
+    block = fusion.features.block(fusion.signals, queries)
+    usual = block.signals.mean(axis=2, keepdims=True) * np.ones_like(block.signals)
+    whole = fusion._logits(block) - fusion._logits(
+        type(block)(usual, block.peaks, block.user, block.item, block.pair)
+    )
+    candidates = np.tile(np.array([4, 40, 7], np.int32), (5, 1))
+    shares = fusion.shares(queries, candidates)
+    assert shares.shape == (5, 3, 3)
+    np.testing.assert_allclose(shares.sum(axis=2), whole[:, [4, 40, 7]], rtol=1e-3, atol=1e-4)
+
+
+def test_a_signal_that_says_the_same_of_all_has_no_share(
+    fused: MakeFusion, asked: Asked, told: MakeTold
+) -> None:
+    fusion, queries = fused(50, random=True), asked([[]] * 5)
+    fusion.signals = (told(np.full((5, 50), 0.5)), None, fusion.signals[2])
+    shares = fusion.shares(queries, np.tile(np.arange(50, dtype=np.int32), (5, 1)))
+    np.testing.assert_allclose(shares[:, :, :2], 0.0, atol=1e-5)
+    assert np.abs(shares[:, :, 2]).max() > 0.1
+
+
+def test_a_larger_catalogue_needs_more_memory(fused: MakeFusion) -> None:
+    needs = [fused(n_items).row_bytes for n_items in (10, 100, LARGE)]
+    assert 0 < needs[0] < needs[1] < needs[2]
+
+
+@dataclass
+class Planted:
+    """A world in which one signal knows every choice, nearly, and the others know nothing."""
+
+    fusion: Fusion
+    queries: Queries
+    target: IntArray
+    curve: Curve
+
+    def hits(self, name: str) -> float:
+        """Return how often the best item is the one that was chosen."""
+        return float(np.mean(self.fusion.score_all(self.queries)[name].argmax(axis=1) == self.target))
+
+
+@pytest.fixture(scope="module")
+def planted(make_evidence: MakeEvidence, asked: Asked, told: MakeTold) -> Planted:
+    n_users, n_items = 400, 40
+    stream = np.random.default_rng(2)
+    target = stream.integers(0, n_items, n_users).astype(np.int32)
+    tables = stream.normal(size=(4, n_users, n_items))
+    knowing = stream.random(n_users) < 0.9
+    tables[2, knowing, target[knowing]] += 3.0
+    signals = [told(table) for table in tables]
+    features = Features.of(make_evidence([(0, 0, 0)], n_items, clock="sequence"))
+    choices = Choices(asked([[]] * n_users), target)
+    features.measure(signals, choices.queries)
+    made = [one for some in examples(features, signals, choices, True, stream, False) for one in some]
+    torch.manual_seed(3)
+    network = FusionNetwork(len(signals), 1, 8)
+    learner = FusionLearner(network, 0, made[:250], made[250:300])
+    curve = train({"a": learner}, {"a": 1.0}, Schedule(20), stream, Silent(), "planted")
+    fusion = Fusion(["n0", "n1", "perfect", "n3"], signals, features, network, 0, hide_seen=False)
+    unseen = choices.pick(np.arange(300, n_users))
+    return Planted(fusion, unseen.queries, unseen.target, curve)
+
+
+def test_in_a_planted_world_the_fusion_finds_the_signal_that_knows(planted: Planted) -> None:
+    weights = planted.fusion.weights()
+    assert max(weights, key=lambda name: weights[name]) == "perfect"
+    assert planted.hits("polyscene") >= planted.hits("perfect") - 0.05
+    assert planted.hits("polyscene") > 0.6 > 5 * max(planted.hits(name) for name in ("n0", "n1", "n3"))
+
+
+def test_in_a_planted_world_the_loss_falls_below_knowing_nothing(planted: Planted) -> None:
+    assert planted.curve.training[-1] < planted.curve.training[0]
+    assert min(planted.curve.validation) < 0.7 * np.log(40)
+
+
+def test_in_a_planted_world_the_knowing_signal_has_the_greatest_share(planted: Planted) -> None:
+    shares = planted.fusion.shares(planted.queries, planted.target[:, None]).mean(axis=(0, 1))
+    assert planted.fusion.names[int(shares.argmax())] == "perfect"

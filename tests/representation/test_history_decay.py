@@ -1,0 +1,92 @@
+"""People who go on where they just were, people who come back to what they like, and too few people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from polyscene.core.types import FloatArray
+from polyscene.recommenders.signal import Evidence
+from polyscene.representation.history_decay import DECAYS, ENOUGH, USUAL
+from polyscene.representation.items import unit
+
+TOPICS, EACH = 4, 6
+PEOPLE = 200
+MakeEvidence = Callable[..., Evidence]
+
+
+@pytest.fixture
+def vectors() -> FloatArray:
+    """Six items on each of four topics."""
+    noise = np.random.default_rng(3).normal(size=(TOPICS * EACH, 8)) * 0.05
+    return unit((np.eye(8)[np.arange(TOPICS * EACH) // EACH] + noise).astype(np.float32))
+
+
+def told(
+    plot: Callable[[np.random.Generator], list[int]], people: int = PEOPLE
+) -> list[tuple[int, int, int]]:
+    """Let each person choose other items of a plot of topics, one moment after the other."""
+    draws = np.random.default_rng(0)
+    rows = []
+    for user in range(people):
+        order = draws.permutation(EACH)
+        for time, topic in enumerate(plot(draws)):
+            rows.append((user, topic * EACH + int(order[time % EACH]), 1000 * user + time))
+    return rows
+
+
+def last_counts(draws: np.random.Generator) -> list[int]:
+    old, new = draws.choice(TOPICS, 2, replace=False).tolist()
+    return [old, old, old, new, new]
+
+
+def habit_counts(draws: np.random.Generator) -> list[int]:
+    old, new = draws.choice(TOPICS, 2, replace=False).tolist()
+    return [old, old, old, new, old]
+
+
+def test_where_the_last_event_foretells_the_next_taste_fades_fast(
+    vectors: FloatArray, make_evidence: MakeEvidence
+) -> None:
+    assert replace(make_evidence(told(last_counts), len(vectors)), vectors=vectors).decay == min(DECAYS)
+
+
+def test_where_habits_return_taste_fades_slowly(vectors: FloatArray, make_evidence: MakeEvidence) -> None:
+    assert replace(make_evidence(told(habit_counts), len(vectors)), vectors=vectors).decay >= USUAL
+
+
+@pytest.mark.parametrize("many", [0, (ENOUGH - 1) // 4])  # four of the five have a past
+def test_few_people_tell_nothing(vectors: FloatArray, make_evidence: MakeEvidence, many: int) -> None:
+    assert replace(make_evidence(told(last_counts, many), len(vectors)), vectors=vectors).decay == USUAL
+
+
+def test_items_without_text_tell_nothing(vectors: FloatArray, make_evidence: MakeEvidence) -> None:
+    assert (
+        replace(make_evidence(told(last_counts), len(vectors)), vectors=np.zeros_like(vectors)).decay == USUAL
+    )
+
+
+def test_the_latest_choices_tell_where_there_is_a_clock(
+    vectors: FloatArray, make_evidence: MakeEvidence
+) -> None:
+    old = told(habit_counts, 3000)
+    new = [(user + 3000, item, time + 10**9) for user, item, time in told(last_counts, 900)]
+    evidence = make_evidence(old + new, len(vectors))
+    assert replace(evidence, vectors=vectors).decay == min(DECAYS)
+    assert replace(evidence, vectors=vectors, clock="sequence").decay > min(DECAYS), "all of it tells"
+
+
+def test_what_was_had_stands_in_the_way_where_people_come_back(
+    vectors: FloatArray, make_evidence: MakeEvidence
+) -> None:
+    """Whoever buys the last but one again foretells more by remembering it than by the last alone."""
+    rows = []
+    for user in range(PEOPLE):
+        one, other = user % TOPICS, (user + 1) % TOPICS
+        kept = one * EACH
+        for time, item in enumerate([kept, kept, kept, other * EACH + 1 + user % 5, kept]):
+            rows.append((user, item, 1000 * user + time))
+    assert replace(make_evidence(rows, len(vectors)), vectors=vectors).decay >= USUAL

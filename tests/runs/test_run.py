@@ -1,0 +1,147 @@
+"""A run answers the same in every process that opens it, and says what it cannot answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from polyscene.core.errors import UnknownIdError
+from polyscene.project import Project
+from polyscene.recommenders.content import Content
+from polyscene.runs.run import Run
+
+SCENARIOS = ("shop", "news", "video")
+
+
+def _busiest(run: Run, scenario: str) -> str:
+    place = run.system.places[scenario]
+    return run.system.users[int(np.argmax(np.bincount(place.events.user)))]
+
+
+def test_fusion_speaks_somewhere(run: Run) -> None:
+    """The tests below say little where every scenario fell back on one signal."""
+    assert any(place.fusion.fallback is None for place in run.system.places.values())
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_reloading_changes_nothing(run: Run, scenario: str) -> None:
+    user = _busiest(run, scenario)
+    again = Run(run.folder)
+    assert again.recommend(user, scenario, 20) == run.recommend(user, scenario, 20)
+
+
+def test_same_seed_gives_the_same_run(project: Project, run: Run) -> None:
+    twin = Project.open(project.base / project.config)
+    second = twin.train()
+    twin.evaluate(second)
+    assert second.id != run.id
+    assert second.metrics is not None
+    assert run.metrics is not None
+    assert second.metrics["scenarios"] == run.metrics["scenarios"]
+    assert second.manifest["curves"] == run.manifest["curves"]
+
+
+def test_newest_run_is_opened_unless_one_is_named(project: Project, run: Run) -> None:
+    ids = project.runs()
+    assert ids == sorted(ids)
+    assert project.run().id == ids[-1]
+    assert project.run(run.id).id == run.id
+    with pytest.raises(UnknownIdError, match="no-such-run"):
+        project.run("no-such-run")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_slate_is_ordered_full_and_free_of_what_the_user_has(run: Run, scenario: str) -> None:
+    user = _busiest(run, scenario)
+    slate = run.recommend(user, scenario, 8)
+    scores = [place.score for place in slate]
+    place = run.system.places[scenario]
+    had = {place.catalogue.ids[int(item)] for item in run.system.queries(user, place).history.items}
+    assert len(slate) == len(set(slate.ids)) == 8
+    assert scores == sorted(scores, reverse=True)
+    assert had
+    assert had.isdisjoint(slate.ids)
+    assert all(place.reason and place.propensity == 1.0 for place in slate)
+    assert slate.run == run.id
+
+
+def test_slate_ends_where_nothing_is_left(run: Run) -> None:
+    place = run.system.places["shop"]
+    user = _busiest(run, "shop")
+    had = set(run.system.queries(user, place).history.items.tolist())
+    slate = run.recommend(user, "shop", 10_000)
+    assert len(slate) == len(place.catalogue) - len(had)
+
+
+def test_excluded_items_leave_room_for_the_next(run: Run) -> None:
+    user = _busiest(run, "news")
+    before = run.recommend(user, "news", 5).ids
+    after = run.recommend(user, "news", 5, exclude=before[:2]).ids
+    assert after[:3] == before[2:]
+    assert len(after) == 5
+
+
+def test_strangers_get_what_suits_everybody(run: Run) -> None:
+    first, second = run.recommend("nobody", "video"), run.recommend("nobody else", "video")
+    assert first.ids == second.ids
+    assert len(first) == 10
+
+
+def test_explanation_agrees_with_the_slate(run: Run) -> None:
+    user = _busiest(run, "video")
+    slate = run.recommend(user, "video", 3)
+    for number, place in enumerate(slate, 1):
+        why = run.explain(user, place.item.id, "video")
+        assert why.rank == number
+        assert why.score == pytest.approx(place.score, rel=1e-5)
+        assert why.reason == place.reason
+        assert why.shares.keys() == place.signals.keys()
+
+
+def test_explanation_of_what_the_user_has_gives_no_rank(run: Run) -> None:
+    place = run.system.places["shop"]
+    user = _busiest(run, "shop")
+    had = place.catalogue.ids[int(run.system.queries(user, place).history.items[-1])]
+    why = run.explain(user, had, "shop")
+    assert why.rank is None
+    assert why.candidates < len(place.catalogue)
+
+
+def test_past_items_that_speak_are_the_users_own(run: Run) -> None:
+    user = _busiest(run, "shop")
+    place = run.system.places["shop"]
+    had = {place.catalogue.ids[int(item)] for item in run.system.queries(user, place).history.items}
+    why = run.explain(user, run.recommend(user, "shop", 1).ids[0], "shop")
+    assert why.past
+    assert {item.id for _, item in why.past} <= had
+
+
+def test_similar_items_are_the_nearest_vectors(run: Run) -> None:
+    place = run.system.places["news"]
+    content = next(signal for signal in place.fusion.signals if type(signal) is Content)
+    likeness = content.vectors @ content.vectors[4]
+    nearest = [int(code) for code in np.argsort(-likeness, kind="stable") if code != 4][:5]
+    found = run.similar(place.catalogue.ids[4], "news", 5)
+    assert [near.item.id for near in found] == [place.catalogue.ids[code] for code in nearest]
+    assert found[0].score == pytest.approx(float(likeness[nearest[0]]), rel=1e-5)
+
+
+def test_what_is_unknown_is_named(run: Run) -> None:
+    with pytest.raises(UnknownIdError, match="shop, news, video"):
+        run.recommend("u00001")
+    with pytest.raises(UnknownIdError, match="cinema"):
+        run.recommend("u00001", "cinema")
+    with pytest.raises(UnknownIdError, match="no-item"):
+        run.recommend("u00001", "shop", exclude=["no-item"])
+    with pytest.raises(UnknownIdError, match="no-item"):
+        run.similar("no-item", "shop")
+    with pytest.raises(UnknownIdError, match="no-item"):
+        run.explain("u00001", "no-item", "shop")
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_empty_slates_are_refused(run: Run, k: int) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        run.recommend("u00001", "shop", k)
+    with pytest.raises(ValueError, match="at least 1"):
+        run.similar("P0001", "shop", k)
