@@ -1,4 +1,4 @@
-"""Small logs, evidence and requests, written down as tuples; companies that train in a moment, and their runs.
+"""Small logs, evidence and requests, written down as tuples; companies that train in a moment, and runs.
 
 Beside them two language models that are small enough to be tuned in a moment. What is heavy is loaded when it
 is first asked for.
