@@ -62,8 +62,8 @@ class Registry(Generic[T]):
         if name not in self._loaded:
             if name not in self._declared:
                 raise UnknownIdError(
-                    f"expected one of {', '.join(self)}, found '{name}'; a plug-in declares its own as an entry "
-                    f"point of '{self.group}'"
+                    f"expected one of {', '.join(self)}, found '{name}'; a plug-in declares its own as an "
+                    f"entry point of '{self.group}'"
                 )
             try:
                 self._loaded[name] = self._declared[name].load()
