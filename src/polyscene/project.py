@@ -18,7 +18,7 @@ from polyscene.data.reading.check import CheckReport, check_project
 from polyscene.data.reading.dataset import read_dataset
 from polyscene.data.schema import Dataset
 from polyscene.data.splits.folds import everything, split
-from polyscene.engine.system import System
+from polyscene.engine.state import System
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.report.page import write_report
 from polyscene.evaluation.results import Results
@@ -36,6 +36,7 @@ from polyscene.runs.judging import evaluate, save_exposure
 from polyscene.runs.reporting import report_of
 from polyscene.runs.reranker_files import save_readers
 from polyscene.runs.run import FORMAT, METRICS, REPORT, Run
+from polyscene.runs.system_files import save_system
 
 UNFINISHED = ".tuning"
 """Beside the runs: checkpoints and records of the language model's training."""
@@ -116,9 +117,9 @@ class Project:
         tuned = self._tuned(ground, model)
         fitted = fit_system(replace(ground, vectors=tuned.vectors), self.settings, self.progress, readers)
         fitted.curves = tuned.curves | fitted.curves
-        system = System.of(self.dataset, fitted.fusions)
+        system = System.of(self.dataset, fitted.spaces, fitted.fusions)
         with new_run(self.runs_folder) as (run_id, folder):
-            facts = system.save(folder)
+            facts = save_system(system, folder)
             tuned.save(folder, self.settings)
             fitted.notes += tuned.notes()
             manifest = self._manifest(fitted, facts, everything_counts) | {

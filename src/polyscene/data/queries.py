@@ -167,6 +167,14 @@ class Timeline:
         start = first if length is None else np.maximum(first, stop - length)
         return self._cut(start, stop)
 
+    def latest(self, user: int, length: int | None = HISTORY_LENGTH) -> Histories:
+        """Return one user's latest events, at most so many; None: all. -1 is an unknown user."""
+        start, stop = (int(self._starts[user]), int(self._starts[user + 1])) if user >= 0 else (0, 0)
+        first = start if length is None else max(start, stop - length)
+        offsets = np.array([0, stop - first])
+        rows = slice(first, stop)
+        return Histories(offsets, self._items[rows], self._times[rows], self._weights[rows])
+
     def _bisect(self, low: LongArray, high: LongArray, time: LongArray) -> LongArray:
         """Return, for each range of the sorted log, where its first event at or after `time` lies."""
         low, high = low.copy(), high.copy()

@@ -27,6 +27,7 @@ from polyscene.learning.bounding import wanted_reach
 from polyscene.learning.objectives import TextLearner, TuningData
 from polyscene.learning.training_data import TrainingData
 from polyscene.learning.tuning_data import objectives_of, tuning_data
+from polyscene.representation.item_space import ItemSpace
 from polyscene.training.averaging import fit_seeds, seeds_of
 from polyscene.training.budget import Budget
 from polyscene.training.checkpoints import Checkpoints
@@ -138,7 +139,7 @@ class LanguageTuner:
         self._rest(True)
         before = self.vectors()
         past = {name: self.ground.evidence(name, tuning=True) for name in self.names}
-        decays = {name: replace(past[name], vectors=before[name]).decay for name in self.names}
+        decays = {name: replace(past[name], space=ItemSpace.of(before[name])).decay for name in self.names}
         lessons = {
             name: tuning_data(self.ground, name, self.details, decay, early=True)
             for name, decay in decays.items()

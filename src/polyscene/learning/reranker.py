@@ -73,7 +73,7 @@ class RerankerTrainer:
         self.template = usable_template(settings)
         backbone.must_suit(settings)
 
-    def attach(
+    def trained(
         self,
         name: str,
         signals: Signals,
@@ -81,8 +81,8 @@ class RerankerTrainer:
         texts: Sequence[str],
         unseen: bool,
         progress: Progress,
-    ) -> str | None:
-        """Teach a reader of a scenario and let the fitted text ranker use it.
+    ) -> tuple[Reranker | None, list[str]]:
+        """Teach a reader of a scenario, and measure how much it counts beside the fitted text ranker.
 
         Args:
             name: of the scenario.
@@ -93,21 +93,21 @@ class RerankerTrainer:
             progress: told that something is going on.
 
         Returns:
-            What a user should know of it, a sentence; None where nothing happened.
+            The reranker, and what a user should know of it; None and nothing where nothing happened.
         """
         student = text_ranker_in(signals)
         if student is None:
-            return None
+            return None, []
         lesson = _RerankerData.of(evidence, texts, self.settings)
         with progress.track(f"{name}: the text ranker's reader", 1, "readers") as advance:
             reader = self._taught(name, lesson)
-            student.second = _weighed(reader, student, lesson, self.settings.top, unseen)
+            reranker = _weighed(reader, student, lesson, self.settings.top, unseen)
             advance(1)
-        second = student.second
-        return (
-            f"{name}: the text ranker's reader learnt from {len(lesson.drawn)} choices; its word counts "
-            f"{second.trust:.2f}, the student's {second.student:.2f}"
+        note = (
+            f"{name}: the text ranker's reader learnt from {len(lesson.drawn)} choices; its weight "
+            f"is {reranker.trust:.2f}, the student's {reranker.student:.2f}"
         )
+        return reranker, [note]
 
     def _taught(self, name: str, lesson: _RerankerData) -> TrainedScorer:
         if self.settings.reader == "answers":

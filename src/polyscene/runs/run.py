@@ -11,12 +11,13 @@ from typing import Any
 from polyscene.core.errors import RunError
 from polyscene.core.types import Recommendation, Slate
 from polyscene.engine import recommending
+from polyscene.engine.decision import Request
 from polyscene.engine.recommending import Explanation
-from polyscene.engine.system import System
+from polyscene.engine.state import System
 from polyscene.runs.folder import MANIFEST
-from polyscene.runs.reranker_files import restore_readers
+from polyscene.runs.system_files import load_system
 
-FORMAT = 1
+FORMAT = 2
 METRICS = "metrics.json"
 REPORT = "report.html"
 
@@ -45,14 +46,19 @@ class Run:
     @cached_property
     def system(self) -> System:
         """The fitted system, read from the folder when it is first needed."""
-        system = System.load(self.folder, self.manifest["system"])
-        restore_readers(system, self.folder, self.manifest)
+        system = load_system(self.folder, self.manifest["system"])
+        if self.manifest.get("readers"):
+            from polyscene.runs.reranker_files import (
+                restore_readers,  # language models, loaded only if asked for
+            )
+
+            restore_readers(system, self.folder, self.manifest)
         return system
 
     @property
     def scenarios(self) -> tuple[str, ...]:
         """The names of the scenarios."""
-        return tuple(self.manifest["system"]["places"])
+        return tuple(self.manifest["system"]["scenarios"])
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -69,7 +75,12 @@ class Run:
         return found
 
     def recommend(
-        self, user: str, scenario: str | None = None, k: int = 10, exclude: Collection[str] = ()
+        self,
+        user: str,
+        scenario: str | None = None,
+        k: int = 10,
+        exclude: Collection[str] = (),
+        reasons: bool = True,
     ) -> Slate:
         """Return a slate of at most k items for a user; a stranger gets what suits everybody.
 
@@ -78,13 +89,15 @@ class Run:
             scenario: may be left out where there is only one.
             k: at least 1.
             exclude: item ids that shall not be shown.
+            reasons: whether every place gets its reason; a slate without them takes half the time.
 
         Raises:
             UnknownIdError: no such scenario or excluded item.
             ModelError: a reader of texts needs the language model, which is not there.
             ValueError: k is below 1.
         """
-        return recommending.recommend(self.system, self.id, str(user), scenario, _size(k), exclude)
+        request = Request(str(user), scenario, _size(k), tuple(exclude), reasons=reasons)
+        return recommending.recommend(self.system, self.id, request)
 
     def similar(self, item: str, scenario: str | None = None, k: int = 10) -> list[Recommendation]:
         """Return the k items most like one item.
