@@ -9,6 +9,8 @@ TPAMI 2011, section IV, without the quantizer.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from polyscene.core.seeds import generator
@@ -59,6 +61,16 @@ class VectorIndex:
             if many >= WANTED_PER_RESULT * wanted and place + 1 >= MIN_CLUSTERS:
                 break
         return np.concatenate(rows)
+
+    def surroundings(self, wanted: int) -> Iterator[tuple[LongArray, LongArray]]:
+        """Yield each cluster's rows, and the rows of the clusters around it, ascending, at least `wanted`."""
+        if self._centroids is None:
+            return
+        for cluster in range(len(self._centroids)):
+            own = np.sort(self._rows_of(cluster))
+            around = self.near(self._centroids[cluster], max(wanted // WANTED_PER_RESULT, 1))
+            if len(own) and around is not None:
+                yield own, np.union1d(around, own)
 
     def put(self, rows: LongArray, vectors: FloatArray) -> None:
         """Take in changed or added vectors; `vectors` (n, d) is the whole array as it is now."""

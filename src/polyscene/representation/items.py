@@ -7,10 +7,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from polyscene.core.types import FloatArray, LongArray
+from polyscene.representation.index import VectorIndex
 
 NEIGHBOURS = 20
 SHARPNESS = 8.0
 BLOCK = 1024
+MAX_COMPARED = 50_000
+"""Up to so many items every two are compared; above, those in clusters side by side."""
 MIN_NORM = 1e-6
 
 
@@ -50,12 +53,27 @@ def unit(vectors: FloatArray) -> FloatArray:
 def neighbourhood(vectors: FloatArray) -> sparse.csr_array:
     """Return the (n, n) row-stochastic matrix of nearest items in meaning; without text, only itself."""
     n = len(vectors)
+    if n > MAX_COMPARED:
+        return _by_clusters(vectors)
     rows = []
     for start in range(0, n, BLOCK):
         near, weight = _nearest(vectors, np.arange(start, min(start + BLOCK, n)))
         indptr = np.arange(len(near) + 1) * near.shape[1]
         rows.append(sparse.csr_array((weight.ravel(), near.ravel(), indptr), shape=(len(near), n)))
     return sparse.vstack(rows, format="csr")
+
+
+def _by_clusters(vectors: FloatArray) -> sparse.csr_array:
+    """Look for each item's nearest in the clusters around it, and the items without text each by themselves."""
+    index = VectorIndex(vectors)
+    parts: list[tuple[LongArray, LongArray, FloatArray]] = []
+    for own, around in index.surroundings(NEIGHBOURS * BLOCK // 8):
+        near, weight = _nearest(vectors[around], np.searchsorted(around, own))
+        parts.append((np.repeat(own, near.shape[1]), around[near].ravel(), weight.ravel()))
+    silent = np.flatnonzero(~np.any(vectors != 0, axis=1))
+    parts.append((silent, silent, np.ones(len(silent), np.float32)))
+    rows, columns, data = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return sparse.coo_array((data, (rows, columns)), shape=(len(vectors), len(vectors))).tocsr()
 
 
 def neighbours_of(vectors: FloatArray, row: int) -> tuple[LongArray, FloatArray]:

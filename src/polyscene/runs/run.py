@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from polyscene.core.errors import RunError
-from polyscene.core.types import Recommendation, Slate
+from polyscene.core.settings.scenarios import ScenarioSettings
+from polyscene.core.types import Event, Recommendation, Slate
 from polyscene.engine import recommending
 from polyscene.engine.decision import Request
 from polyscene.engine.recommending import Explanation
 from polyscene.engine.state import System
+from polyscene.engine.updates import Intake
 from polyscene.runs.folder import MANIFEST
 from polyscene.runs.system_files import load_system
 
@@ -98,6 +100,23 @@ class Run:
         """
         request = Request(str(user), scenario, _size(k), tuple(exclude), reasons=reasons)
         return recommending.recommend(self.system, self.id, request)
+
+    @cached_property
+    def intake(self) -> Intake:
+        """Takes events and items into the system."""
+        scenarios = self.manifest["settings"]["scenarios"]
+        return Intake(self.system, {name: ScenarioSettings(**one) for name, one in scenarios.items()})
+
+    def observe(self, *events: Event) -> None:
+        """Take in events, all or none of them: the next request sees them.
+
+        What is observed is kept in memory, and by `save`.
+
+        Raises:
+            UnknownIdError: no such scenario or item; `put_items` makes items known.
+            DataError: a value is not a number, or a time does not suit the scenario's clock.
+        """
+        self.intake.observe(events)
 
     def similar(self, item: str, scenario: str | None = None, k: int = 10) -> list[Recommendation]:
         """Return the k items most like one item.
