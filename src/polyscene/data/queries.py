@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -41,17 +42,17 @@ class Histories:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    @property
+    @cached_property
     def lengths(self) -> LongArray:
         """Return (B,) how many events each row has."""
         return np.diff(self.offsets)
 
-    @property
+    @cached_property
     def rows(self) -> LongArray:
         """Return (m,) the row each event belongs to."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
-    @property
+    @cached_property
     def ages(self) -> LongArray:
         """Return (m,) how many events of the same row came later: 0 for the last one."""
         return np.repeat(self.offsets[1:], self.lengths) - 1 - np.arange(len(self.items))

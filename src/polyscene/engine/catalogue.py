@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import cached_property
 
 import polars as pl
 
@@ -78,8 +78,8 @@ class LiveCatalogue:
     def items(self, codes: Sequence[int]) -> list[Item]:
         """Return items as people see them: title, and what is known of each."""
         return [
-            Item(self.ids[code], self.scenario, self.titles[code], attributes)
-            for code, attributes in zip(codes, self._attributes_of(codes), strict=True)
+            Item(self.ids[code], self.scenario, self.titles[code], self._attributes_of(code))
+            for code in codes
         ]
 
     def put(self, item: str, text: str, title: str, attributes: dict[str, Attribute]) -> int:
@@ -103,10 +103,12 @@ class LiveCatalogue:
             rows[code] = dict(attributes)
         return pl.DataFrame(rows, self._attributes.schema)
 
-    def _attributes_of(self, codes: Sequence[int]) -> Iterable[dict[str, Any]]:
-        if not self._attributes.width:
-            return [{} for _ in codes]
-        start = self._attributes.height
-        known = self._attributes[[code if code < start else 0 for code in codes]] if start else None
-        rows = known.rows(named=True) if known is not None else [{} for _ in codes]
-        return [self._changed.get(code, row) for code, row in zip(codes, rows, strict=True)]
+    @cached_property
+    def _columns(self) -> dict[str, list[Attribute]]:
+        return {name: self._attributes[name].to_list() for name in self._attributes.columns}
+
+    def _attributes_of(self, code: int) -> dict[str, Attribute]:
+        changed = self._changed.get(code)
+        if changed is not None:
+            return changed
+        return {name: column[code] for name, column in self._columns.items()}

@@ -19,7 +19,7 @@ from polyscene.recommenders.scores import Scores, VectorScores
 from polyscene.recommenders.signal import Evidence, Signal, SignalSettings, interactions
 from polyscene.representation.index import VectorIndex
 from polyscene.representation.item_space import ItemSpace
-from polyscene.representation.users import profile
+from polyscene.representation.users import decayed
 from polyscene.responsible.explanation import Sentences
 
 
@@ -92,13 +92,12 @@ class Factors(Signal):
     def users(self, queries: Queries) -> FloatArray:
         """Return (B, size) user factors solved from the histories."""
         items, settings = self.items, self.settings
-        past = profile(queries.history, len(items), settings.decay)
         vectors = np.zeros((len(queries), items.shape[1]), np.float32)
-        for row in range(len(queries)):
-            lo, hi = past.indptr[row], past.indptr[row + 1]
-            if hi > lo:
-                seen = items[past.indices[lo:hi]]
-                trust = settings.confidence * past.data[lo:hi, None]
+        for row, (codes, weights) in enumerate(decayed(queries.history, settings.decay)):
+            if len(codes):
+                distinct, place = np.unique(codes, return_inverse=True)
+                trust = settings.confidence * np.bincount(place, weights)[:, None]
+                seen = items[distinct]
                 gram = self._gram + seen.T @ (trust * seen)
                 vectors[row] = np.linalg.solve(gram, seen.T @ (1 + trust))[:, 0]
         return vectors

@@ -16,6 +16,10 @@ from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.representation.index import VectorIndex
 
 
+AT_ONCE = 256
+NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+
 class Scores(ABC):
     """Scores of B requests over a catalogue of n items."""
 
@@ -135,26 +139,25 @@ class VectorScores(Scores):
     def __init__(
         self, users: FloatArray, items: FloatArray, index: VectorIndex | None = None, offset: float = 0.0
     ) -> None:
-        self._users, self._items, self._index, self._offset = users, items, index, offset
-        self._near: dict[int, tuple[LongArray | None, FloatArray]] = {}
+        self._users, self._items, self._index, self._offset = users, items, index, np.float32(offset)
+        self._compared: dict[int, tuple[LongArray | None, FloatArray]] = {}
 
     def whole(self) -> FloatArray:
         """Compare with every item."""
-        return self._users @ self._items.T + np.float32(self._offset)
+        return self._users @ self._items.T + self._offset
 
     def at(self, candidates: IntArray | LongArray) -> FloatArray:
-        """Compare with the candidates; where all items were compared already, look them up."""
-        if len(self._users) == 1:
-            rows, products = self._near.get(0, (np.zeros(0, np.int64), np.zeros(0, np.float32)))
-            if rows is None:
-                scores: FloatArray = products[candidates] + np.float32(self._offset)
-                return scores
-            scores = (self._items[candidates[0]] @ self._users[0])[None] + np.float32(self._offset)
-            return scores
+        """Compare with the candidates, a few at a time: so many vectors stay in the processor's cache."""
         scores = np.empty(candidates.shape, np.float32)
         for row, codes in enumerate(candidates):
-            scores[row] = self._items[codes] @ self._users[row]
-        return scores + np.float32(self._offset)
+            rows, products = self._compared.get(row, NOTHING)
+            if rows is None:
+                scores[row] = products[codes]
+                continue
+            for start in range(0, len(codes), AT_ONCE):
+                some = slice(start, start + AT_ONCE)
+                np.matmul(self._items[codes[some]], self._users[row], out=scores[row, some])
+        return scores + self._offset
 
     def best(self, row: int, most: int, closed: BoolArray) -> LongArray:
         """Take the largest of those that are open, by the index where there is one."""
@@ -169,16 +172,15 @@ class VectorScores(Scores):
         for row, user in enumerate(self._users):
             if user.any() and len(self._items):
                 peaks[row] = self._products(row, 1)[1].max(initial=0.0)
-        return peaks + np.float32(self._offset)
+        return peaks + self._offset
 
     def _products(self, row: int, most: int) -> tuple[LongArray | None, FloatArray]:
         """Return the items that were compared, None for all, and their products; once per request."""
-        if row not in self._near:
+        if row not in self._compared:
             user = self._users[row]
-            rows = None if self._index is None else self._index.near(user, most)
-            items = self._items if rows is None else self._items[rows]
-            self._near[row] = rows, items @ user
-        return self._near[row]
+            near = None if self._index is None else self._index.search(user, most)
+            self._compared[row] = (None, self._items @ user) if near is None else near
+        return self._compared[row]
 
 
 def best_open(items: LongArray, scores: FloatArray, most: int, closed: BoolArray) -> LongArray:

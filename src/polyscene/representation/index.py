@@ -37,30 +37,34 @@ class VectorIndex:
         self._vectors = vectors
         self._members: list[list[int]] = []
         self._arrays: list[LongArray | None] = []
+        self._blocks: list[FloatArray | None] = []
         self._cluster: list[int] = []
         self._centroids: FloatArray | None = None
         if len(vectors) > EXACT:
             self._build()
 
-    def near(self, query: FloatArray, wanted: int) -> LongArray | None:
-        """Return rows among which the `wanted` largest inner products lie, most of them; None: look at all.
+    def search(self, query: FloatArray, wanted: int) -> tuple[LongArray, FloatArray] | None:
+        """Return rows and their inner products with a (d,) query; None: all vectors are to be compared.
 
-        Args:
-            query: (d,).
-            wanted: how many are needed.
+        Most of the `wanted` largest are among them.
         """
         if self._centroids is None:
             return None
-        order = np.argsort(-(self._centroids @ query))
-        rows: list[LongArray] = []
-        many = 0
-        for place, cluster in enumerate(order.tolist()):
-            members = self._rows_of(cluster)
-            rows.append(members)
-            many += len(members)
-            if many >= WANTED_PER_RESULT * wanted and place + 1 >= MIN_CLUSTERS:
+        clusters = self._around(query, wanted)
+        rows = np.concatenate([self._rows_of(cluster) for cluster in clusters])
+        return rows, np.concatenate([self._block_of(cluster) @ query for cluster in clusters])
+
+    def _around(self, query: FloatArray, wanted: int) -> list[int]:
+        """Return the clusters whose centroids suit a query best, with enough vectors in them."""
+        assert self._centroids is not None
+        clusters: list[int] = []
+        size = 0
+        for cluster in np.argsort(-(self._centroids @ query)).tolist():
+            clusters.append(cluster)
+            size += len(self._members[cluster])
+            if size >= WANTED_PER_RESULT * wanted and len(clusters) >= MIN_CLUSTERS:
                 break
-        return np.concatenate(rows)
+        return clusters
 
     def surroundings(self, wanted: int) -> Iterator[tuple[LongArray, LongArray]]:
         """Yield each cluster's rows, and the rows of the clusters around it, ascending, at least `wanted`."""
@@ -68,8 +72,9 @@ class VectorIndex:
             return
         for cluster in range(len(self._centroids)):
             own = np.sort(self._rows_of(cluster))
-            around = self.near(self._centroids[cluster], max(wanted // WANTED_PER_RESULT, 1))
-            if len(own) and around is not None:
+            clusters = self._around(self._centroids[cluster], max(wanted // WANTED_PER_RESULT, 1))
+            if len(own):
+                around = np.concatenate([self._rows_of(other) for other in clusters])
                 yield own, np.union1d(around, own)
 
     def put(self, rows: LongArray, vectors: FloatArray) -> None:
@@ -86,15 +91,18 @@ class VectorIndex:
                 self._cluster.extend([-1] * (row + 1 - len(self._cluster)))
             if np.any(vectors[row]):
                 self._members[cluster].append(row)
-                self._arrays[cluster] = None
+                self._forget(cluster)
                 self._cluster[row] = cluster
 
     def _leave(self, row: int) -> None:
         cluster = self._cluster[row]
         if cluster >= 0:
             self._members[cluster].remove(row)
-            self._arrays[cluster] = None
+            self._forget(cluster)
             self._cluster[row] = -1
+
+    def _forget(self, cluster: int) -> None:
+        self._arrays[cluster] = self._blocks[cluster] = None
 
     def _rows_of(self, cluster: int) -> LongArray:
         rows = self._arrays[cluster]
@@ -102,6 +110,13 @@ class VectorIndex:
             rows = np.array(self._members[cluster], np.int64)
             self._arrays[cluster] = rows
         return rows
+
+    def _block_of(self, cluster: int) -> FloatArray:
+        """Return a cluster's vectors side by side in memory: reading them one by one would take longer."""
+        block = self._blocks[cluster]
+        if block is None:
+            block = self._blocks[cluster] = self._vectors[self._rows_of(cluster)]
+        return block
 
     def _build(self) -> None:
         filled: BoolArray = np.any(self._vectors != 0, axis=1)
@@ -114,7 +129,7 @@ class VectorIndex:
         self._cluster = np.full(len(self._vectors), -1).tolist()
         order = np.argsort(nearest, kind="stable")
         borders = np.searchsorted(nearest[order], np.arange(count + 1))
-        self._members, self._arrays = [], []
+        self._members, self._arrays, self._blocks = [], [], [None] * count
         for cluster in range(count):
             members = rows[order[borders[cluster] : borders[cluster + 1]]]
             self._members.append(members.tolist())
