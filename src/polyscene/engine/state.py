@@ -18,7 +18,7 @@ from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Clock, Dataset, Event
 from polyscene.data.timeline import LiveTimeline
 from polyscene.engine.catalogue import LiveCatalogue, Numbering
 from polyscene.recommenders.fusion.fusion import Fusion
-from polyscene.recommenders.signal import Extends, Observation
+from polyscene.recommenders.signal import Observation
 from polyscene.representation.item_space import ItemSpace
 
 NO_USER = -1
@@ -167,10 +167,7 @@ class ScenarioState:
         names = {name for item in ordered for name in item.vectors}
         self.space.put(codes, {name: np.stack([item.vectors[name] for item in ordered]) for name in names})
         since: LongArray = np.array([item.since for item in ordered], np.int64)
-        self.fusion.features.extend(codes, since)
-        for signal in self.fusion.signals:
-            if isinstance(signal, Extends):
-                signal.extend(codes, since)
+        self.fusion.extend(codes, since)
 
 
 class System:

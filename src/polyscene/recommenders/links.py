@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -39,7 +41,7 @@ class Links:
         self._indices: IntArray = matrix.indices.astype(np.int32, copy=False)
         self._data: FloatArray = matrix.data.astype(np.float32, copy=False)
         self._length = matrix.shape[0]
-        self._added: dict[int, dict[int, float]] = {}
+        self._added: defaultdict[int, dict[int, float]] = defaultdict(dict)
 
     def __len__(self) -> int:
         return int(self._length)
@@ -50,15 +52,22 @@ class Links:
 
     def add(self, row: int, column: int, value: float) -> None:
         """Strengthen one link."""
-        columns = self._added.get(row)
-        if columns is None:
-            columns = self._added[row] = {}
+        columns = self._added[row]
         columns[column] = columns.get(column, 0.0) + value
+
+    def add_both(self, row: int, others: Iterable[tuple[int, float]]) -> None:
+        """Strengthen the links between one item and others, both ways."""
+        added = self._added
+        columns = added[row]
+        for other, value in others:
+            columns[other] = columns.get(other, 0.0) + value
+            back = added[other]
+            back[row] = back.get(row, 0.0) + value
 
     def replace(self, row: int, columns: IntArray, values: FloatArray) -> None:
         """Give a row other links than it had."""
         negative = {int(column): -float(value) for column, value in zip(*self.row(row), strict=True)}
-        added = self._added[row] = self._added.get(row, {})
+        added = self._added[row]
         for column, value in negative.items():
             added[column] = added.get(column, 0.0) + value
         for column, value in zip(columns.tolist(), values.tolist(), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
@@ -87,7 +88,7 @@ class Neighbours(ItemToItem):
     def observe(self, event: Observation) -> None:
         """Strengthen the links between the item and what the user chose before."""
         owned: dict[int, float] = {}
-        for item, weight in zip(event.past, event.past_weights, strict=True):
+        for item, weight in zip(event.past, event.past_weights, strict=False):
             owned[item] = owned.get(item, 0.0) + weight
         for item in event.later:
             owned.setdefault(item, 1.0)
@@ -96,10 +97,9 @@ class Neighbours(ItemToItem):
         if before == 0.0:
             self._counts.writable()[event.item] += 1.0
         if gain > 0.0:
-            gain /= float(np.sqrt(len(owned) + 1))
-            for item, weight in owned.items():
-                self.links.add(item, event.item, gain * min(weight, 1.0))
-                self.links.add(event.item, item, gain * min(weight, 1.0))
+            gain /= math.sqrt(len(owned) + 1)
+            pairs = ((item, gain if weight >= 1.0 else gain * weight) for item, weight in owned.items())
+            self.links.add_both(event.item, pairs)
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Make room for new items."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import ClassVar, Self
 
@@ -76,29 +76,25 @@ class Transitions(ItemToItem):
     def observe(self, event: Observation) -> None:
         """Count the pairs that the event makes, and count anew those that it stands between."""
         window, decay = self.settings.window, self.settings.pair_decay
-        past, later = event.past[-window:], event.later[:window]
-        weight = 1.0
-        for item in reversed(past):
-            self._pair(item, event.item, weight)
-            weight *= decay
-        weight = 1.0
-        for item in later:
-            self._pair(event.item, item, weight)
-            weight *= decay
-        for before, first in enumerate(reversed(past)):
+        past, later = event.past[-window:][::-1], event.later[:window]
+        pairs = [(item, event.item, decay**gap) for gap, item in enumerate(past)]
+        pairs += [(event.item, item, decay**gap) for gap, item in enumerate(later)]
+        for before, first in enumerate(past if later else ()):
             for after, second in enumerate(later):
                 gap = before + after + 1  # until now
                 if gap <= window:
-                    self._pair(first, second, (decay**gap if gap < window else 0.0) - decay ** (gap - 1))
+                    pairs.append((first, second, (decay**gap if gap < window else 0.0) - decay ** (gap - 1)))
+        self._count(pairs)
 
-    def _pair(self, earlier: int, later: int, weight: float) -> None:
-        if earlier == later or weight == 0.0:
-            return
-        sums, back = self._sums.writable(), weight * self.settings.backward
-        self.links.add(earlier, later, weight)
-        self.links.add(later, earlier, back)
-        sums[earlier] += weight
-        sums[later] += back
+    def _count(self, pairs: Sequence[tuple[int, int, float]]) -> None:
+        """Add the weights of pairs, there and back."""
+        links, sums, backward = self.links, self._sums.writable(), self.settings.backward
+        for earlier, later, weight in pairs:
+            if earlier != later:
+                links.add(earlier, later, weight)
+                links.add(later, earlier, weight * backward)
+                sums[earlier] += weight
+                sums[later] += weight * backward
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Make room for new items."""

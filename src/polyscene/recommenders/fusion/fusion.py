@@ -18,7 +18,7 @@ from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE
 from polyscene.recommenders.fusion.features import Block, Features, Prepared, Signals
 from polyscene.recommenders.fusion.inference import VIEWS, FusionWeights
 from polyscene.recommenders.reranker import Reranker
-from polyscene.recommenders.signal import Observation, Signal, Updates
+from polyscene.recommenders.signal import Extends, Observation, Signal, Updates
 
 FLOATS_PER_CANDIDATE = 4
 """Working memory of one score, in floats per signal."""
@@ -64,6 +64,8 @@ class Fusion:
         self.names, self.signals, self.features = tuple(names), tuple(signals), features
         self.weights, self.scenario, self.hide_seen = weights, scenario, hide_seen
         self.fallback, self.reranker = fallback, reranker
+        self._updating = [signal for signal in signals if isinstance(signal, Updates)]
+        self._extending = [signal for signal in signals if isinstance(signal, Extends)]
 
     @property
     def row_bytes(self) -> int:
@@ -195,9 +197,14 @@ class Fusion:
     def observe(self, event: Observation) -> None:
         """Let features and every signal that learns from single events take one in."""
         self.features.observe(event)
-        for signal in self.signals:
-            if isinstance(signal, Updates):
-                signal.observe(event)
+        for signal in self._updating:
+            signal.observe(event)
+
+    def extend(self, rows: LongArray, since: LongArray) -> None:
+        """Let features and every signal that keeps something per item take in new and changed items."""
+        self.features.extend(rows, since)
+        for signal in self._extending:
+            signal.extend(rows, since)
 
 
 def second_look(reranker: Reranker, features: Features, place: int) -> Reread:
