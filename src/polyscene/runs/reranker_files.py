@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -34,6 +33,7 @@ from polyscene.learning.reranker import RerankerWeights, TrainedScorer, cross_en
 from polyscene.recommenders.registry import load_arrays, save_arrays
 from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.signal import Arrays
+from polyscene.runs.folder import way_to
 
 READERS = "readers"
 READER, ENCODER = "reader.safetensors", "encoder.safetensors"
@@ -49,7 +49,7 @@ def save_readers(system: System, backbone: Backbone, folder: Path) -> dict[str, 
         if second is not None and isinstance(second.reader, TrainedScorer):
             places[name] = f"{READERS}/{number}"
             _save(second, second.reader.learnt, folder / places[name])
-    return {"fingerprint": backbone.fingerprint, "base": _way(folder, backbone.base), "places": places}
+    return {"fingerprint": backbone.fingerprint, "base": way_to(folder, backbone.base), "places": places}
 
 
 def restore_readers(system: System, folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -85,14 +85,6 @@ def _restored(
     reader = PromptScorer(PromptBuilder.of(texts, settings), partial(_judge, backbone, settings, home, state))
     own, trust = (float(weight) for weight in state["weights"])
     return Reranker(reader, settings.top, unseen, own, trust)
-
-
-def _way(folder: Path, base: Path) -> str:
-    """Return the way from a run's folder to where relative paths start: both may move together."""
-    try:
-        return Path(os.path.relpath(base.resolve(), folder.resolve())).as_posix()
-    except ValueError:  # on another drive
-        return str(base.resolve())
 
 
 def _save(second: Reranker, learnt: RerankerWeights, home: Path) -> None:
