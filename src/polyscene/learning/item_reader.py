@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 
 from polyscene.core.types import FloatArray
 from polyscene.language.model.language_model import LanguageModel
@@ -41,6 +41,7 @@ class ItemReader:
         self._plain = packed(backbone)
         self._tuned = TunedModels(backbone)
         self._loading = Lock()
+        self._own = local()  # each thread's copies of the tuned models, by file; weights are in memory once
         tokenised(backbone, ["a"])  # settles how the tokenizer cuts, which no two threads may do at once
 
     def read(self, texts: Sequence[str], recipe: ViewRecipe) -> FloatArray:
@@ -58,10 +59,17 @@ class ItemReader:
         return encode_cached(self._plain, texts, self.cache, batch_tokens=self.batch_tokens)
 
     def _tunedly(self, file: str, frozen: int) -> Encode:
+        copies: dict[str, LanguageModel] = self._own.__dict__
+        if file not in copies:
+            shared = self._shared(file)
+            copies[file] = replace(shared, module=shared_copy(shared.module))
+        return partial(read_as_trained, copies[file], frozen, self.batch_tokens)
+
+    def _shared(self, file: str) -> LanguageModel:
         with self._loading:
             if file not in self._tuned:
                 self._tuned.put(file, self._load(file))
-        return partial(read_as_trained, self._tuned.get(file), frozen, self.batch_tokens)
+        return self._tuned.get(file)
 
     def _load(self, file: str) -> LanguageModel:
         model = load_tuned(self._tuned.backbone, self.folder / file)
@@ -76,10 +84,9 @@ def read_as_trained(model: LanguageModel, frozen: int, batch_tokens: int, texts:
     """Return (n, d) float32 unit vectors of n texts, as the training that tuned the model reads its own.
 
     Args:
-        model: tuned; it is not changed, and may be read by others meanwhile.
+        model: tuned; nobody else may use it meanwhile, since layers rest while the upper ones run.
         frozen: as of `ViewRecipe`.
         batch_tokens: padded tokens per pass.
         texts: n texts; one without any visible character gets a zero row.
     """
-    own = replace(model, module=shared_copy(model.module))  # layers are put to rest while the upper ones run
-    return CachedEncoder(own, texts, frozen, batch_tokens).all()
+    return CachedEncoder(model, texts, frozen, batch_tokens).all()
