@@ -132,7 +132,7 @@ def test_texts_that_mean_missing_are_missing() -> None:
     ],
 )
 def test_times_may_be_given_in_many_ways(when: object) -> None:
-    rows = [
+    rows: list[dict[str, object]] = [
         {"id": "a", "title": "tea", "since": when},
         {"id": "b", "title": "pot", "since": date(2024, 1, 1)},
     ]
@@ -195,7 +195,10 @@ def test_a_bad_value_is_named(column: str, value: object) -> None:
 
 
 def test_all_bad_rows_are_listed_at_once() -> None:
-    rows = [{"id": None, "title": "a", "price": "x"}, {"id": "b", "title": {}, "price": "y"}]
+    rows: list[dict[str, object]] = [
+        {"id": None, "title": "a", "price": "x"},
+        {"id": "b", "title": {}, "price": "y"},
+    ]
     with pytest.raises(DataError) as raised:
         rows_of(settings_of(), rows)
     assert {(problem.column, problem.row, problem.count) for problem in raised.value.problems} == {
@@ -225,10 +228,10 @@ def test_no_row_depends_on_its_neighbours(values: list[dict[str, Any]]) -> None:
         whole = rows_of(settings_of(), rows)
     except DataError as error:
         bad = {problem.row for problem in error.problems}
-        for row in bad:
-            assert row is not None
+        for place in bad:
+            assert place is not None
             with pytest.raises(DataError):
-                rows_of(settings_of(), [rows[row - 1]])
+                rows_of(settings_of(), [rows[place - 1]])
         return
     for number, row in enumerate(rows):
         alone = rows_of(settings_of(), [row])
