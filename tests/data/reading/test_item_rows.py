@@ -96,7 +96,10 @@ def test_rows_equal_a_table_of_types(shop: Shop) -> None:
 
 
 def test_numbers_that_are_times_are_read_as_the_tables(shop: Shop) -> None:
-    rows = [{"id": "a", "title": "tea", "since": 1_700_000_000}, {"id": "b", "title": "pot", "since": None}]
+    rows: list[dict[str, object]] = [
+        {"id": "a", "title": "tea", "since": 1_700_000_000},
+        {"id": "b", "title": "pot", "since": None},
+    ]
     pl.DataFrame(rows).write_parquet(shop.folder / "items.parquet")
     settings = settings_of({"path": "items.parquet", "categorical": [], "numeric": []})
     catalogue = read_items(settings, shop.folder, [])
