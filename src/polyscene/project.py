@@ -32,6 +32,7 @@ from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.search import SearchResult, search, searchable
 from polyscene.learning.training_data import TrainingData, training_data
 from polyscene.runs.folder import MANIFEST, find_run, new_run, run_ids
+from polyscene.runs.item_encoder import KEY, encoder_facts
 from polyscene.runs.judging import evaluate, save_exposure
 from polyscene.runs.reporting import report_of
 from polyscene.runs.reranker_files import save_readers
@@ -125,6 +126,7 @@ class Project:
             manifest = self._manifest(fitted, facts, everything_counts) | {
                 "tuning": tuned.facts(),
                 "reach": tuned.bound_facts(),
+                KEY: encoder_facts(model.fingerprint, tuned.views(self.settings), folder, self.base),
                 "readers": {} if readers is None else save_readers(system, readers.backbone, folder),
             }
             (folder / MANIFEST).write_text(

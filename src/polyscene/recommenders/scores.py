@@ -15,7 +15,6 @@ from polyscene.core.growing import Largest, largest
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.representation.index import VectorIndex
 
-
 AT_ONCE = 256
 NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.float32))
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -34,6 +33,7 @@ from polyscene.learning.prompts import PromptBuilder, PromptScorer
 from polyscene.learning.reranker import RerankerWeights, TrainedScorer, cross_encoder
 from polyscene.recommenders.registry import load_arrays, save_arrays
 from polyscene.recommenders.reranker import Reranker
+from polyscene.runs.folder import way_to
 
 READERS = "readers"
 READER, ENCODER = "reader.safetensors", "encoder.safetensors"
@@ -48,7 +48,7 @@ def save_readers(system: System, backbone: Backbone, folder: Path) -> dict[str, 
         if reranker is not None and isinstance(reranker.reader, TrainedScorer):
             places[name] = f"{READERS}/{number}"
             _save(reranker, reranker.reader.learnt, folder / places[name])
-    return {"fingerprint": backbone.fingerprint, "base": _way(folder, backbone.base), "places": places}
+    return {"fingerprint": backbone.fingerprint, "base": way_to(folder, backbone.base), "places": places}
 
 
 def restore_readers(system: System, folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -82,14 +82,6 @@ def _restored(
     reader = PromptScorer(PromptBuilder.of(texts, settings), partial(_judge, backbone, settings, home, state))
     own, trust = (float(weight) for weight in state["weights"])
     return Reranker(reader, settings.top, unseen, own, trust)
-
-
-def _way(folder: Path, base: Path) -> str:
-    """Return the way from a run's folder to where relative paths start: both may move together."""
-    try:
-        return Path(os.path.relpath(base.resolve(), folder.resolve())).as_posix()
-    except ValueError:  # on another drive
-        return str(base.resolve())
 
 
 def _save(second: Reranker, learnt: RerankerWeights, home: Path) -> None:
