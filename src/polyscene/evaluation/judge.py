@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from polyscene.core.progress import Progress
@@ -88,9 +87,11 @@ def judge(
 
 def _best(scores: FloatArray, open_: BoolArray, longest: int) -> IntArray:
     """Return (B, longest) best items, -1 where fewer are open (torch finds them much faster than numpy)."""
-    shown = torch.from_numpy(np.where(open_, scores, -np.inf))
-    kept = min(longest, shown.shape[1])
-    found = torch.topk(shown, kept, dim=1)
+    import torch  # late: reports read judgements without it
+
+    candidates = torch.from_numpy(np.where(open_, scores, -np.inf))
+    count = min(longest, candidates.shape[1])
+    top_scores, top_items = torch.topk(candidates, count, dim=1)
     best = np.full((len(scores), longest), -1, np.int32)
-    best[:, :kept] = np.where(np.isfinite(found.values.numpy()), found.indices.numpy(), -1)
+    best[:, :count] = np.where(np.isfinite(top_scores.numpy()), top_items.numpy(), -1)
     return best

@@ -9,15 +9,16 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyscene.core.types import FloatArray, LongArray
-from polyscene.language.model.language_model import LanguageModel
-from polyscene.language.text.encoding import encode
 from polyscene.language.text.normalisation import normalise
+
+if TYPE_CHECKING:
+    from polyscene.language.model.language_model import LanguageModel
 
 Encoder = Callable[[Sequence[str]], FloatArray]
 """Texts to (n, d) unit vectors; a text without words has a zero row."""
@@ -33,6 +34,8 @@ _ARTICLE = re.compile(r"^([^,]+(?:,[^,]+)*?), (the|an|a)(?=$| [(\[])", re.IGNORE
 
 def encoder_of(model: LanguageModel) -> Encoder:
     """Return what encodes texts with a language model."""
+    from polyscene.language.text.encoding import encode  # late: torch is not needed to use what is encoded
+
     return partial(encode, model)
 
 
