@@ -10,7 +10,8 @@ the item. The audience of an attack are those of them who have an item whose wor
 model is taken as it came, or, with --tuned, as the project tunes it on what may be learned from; the defence
 is that of `polyscene.language.text.keyword_stuffing`, which `[language] reach` turns on. Its price is the
 content signal's NDCG@10 over all choices of the test part, without any attack. "in front" writes the
-foreign words before the item's own: that text is another item's from its first word on, which no bound on the rest of it can hold.
+foreign words before the item's own: that text is another item's from its first word on, which no bound on the
+rest of it can hold.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def draw_slices(name: str, scenario: ScenarioReport) -> Drawing | None:
 
 
 def draw_scenarios(name: str, data: ReportData) -> Drawing | None:
-    """The system and the best other model in each of several scenarios, on the main metric, with intervals."""
+    """The system and the best other model on the main metric, with intervals, where scenarios are several."""
     scenarios = [each.results for each in data.scenarios if SYSTEM in each.results.ordered()]
     if len(scenarios) < 2:
         return None
