@@ -18,6 +18,6 @@ def test_the_machine_is_described_and_not_named() -> None:
     assert platform.node() not in [str(value) for value in found.values()]
 
 
-def test_versions_are_those_installed_and_absent_parts_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provenance, "PARTS", ("numpy", "no-such-part-anywhere", "polyscene"))
+def test_versions_are_those_installed_and_absent_ones_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "PACKAGES", ("numpy", "no-such-part-anywhere", "polyscene"))
     assert provenance.versions() == {"numpy": np.__version__, "polyscene": metadata.version("polyscene")}

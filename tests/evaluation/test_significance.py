@@ -72,8 +72,8 @@ def test_columns_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     whole = intervals(values, users, resamples=40, seed=3)
     alone = bootstrap_interval(values[:, 2], users, resamples=40, seed=3)
     assert (alone.low, alone.high) == pytest.approx((whole[2].low, whole[2].high))
-    monkeypatch.setattr(significance, "BLOCK_NUMBERS", 50)
-    monkeypatch.setattr(significance, "COLUMN_NUMBERS", 40)
+    monkeypatch.setattr(significance, "MAX_BLOCK_NUMBERS", 50)
+    monkeypatch.setattr(significance, "MAX_COLUMN_NUMBERS", 40)
     for one, other in zip(intervals(values, users, resamples=40, seed=3), whole, strict=True):
         assert (one.mean, one.low, one.high) == pytest.approx((other.mean, other.low, other.high))
 

@@ -1,7 +1,7 @@
 """Why an item stands in a slate, in one sentence that is true of the scores.
 
-The sentence follows from the signal that lifted the item most and, where one exists, from the past item that
-spoke loudest for it. It does not score anything.
+The sentence follows from the signal that raised the score most and, where one exists, from the past item
+with the largest support in that signal. Nothing is scored here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ TITLE_LENGTH = 60
 _WITH_PAST: Mapping[str, str] = {
     "transitions": "People who chose {past} often went on to this.",
     "content_transitions": "What resembles {past} often led people to items like this.",
-    "linear": "{past} foretells this among people with a similar history.",
+    "linear": "People with a history like yours who chose {past} often chose this.",
     "factors": "People whose taste is like yours, as in {past}, chose this.",
     "neighbours": "Often chosen by the same people as {past}.",
     "content": "It reads much like {past}, which you chose.",
@@ -25,12 +25,12 @@ _ALONE: Mapping[str, str] = {
     "elsewhere": "It is close to what you did in other places.",
     "transitions": "It often follows what you chose.",
     "content_transitions": "It resembles what often follows your choices.",
-    "linear": "Your history foretells it.",
+    "linear": "People with a history like yours often chose it.",
     "factors": "People whose taste is like yours chose it.",
     "neighbours": "The people who chose what you chose also chose this.",
     "content": "It reads much like what you chose.",
     "content_prior": "It means much the same as what you chose.",
-    "text_ranker": "Its words speak for it, after what you chose.",
+    "text_ranker": "Its text suits what you chose.",
 }
 
 
@@ -38,8 +38,8 @@ def reason(shares: Mapping[str, float], past: str | None) -> str:
     """Return the sentence for the signal with the largest share.
 
     Args:
-        shares: by signal, what its word for this item added to the score.
-        past: title of the past item that speaks loudest for it in that signal, if any.
+        shares: by signal, what it added to this item's score.
+        past: title of the past item with the largest support in that signal, if any.
     """
     if not shares or max(shares.values()) <= 0:
         return "It is among the best of what can be shown here."

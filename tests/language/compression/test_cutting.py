@@ -15,8 +15,8 @@ from transformers import BertConfig, BertModel
 from polyscene.core.errors import ModelError
 from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.exporting import export
-from polyscene.language.compression.heads import dearest, drop_heads
-from polyscene.language.compression.layers import drop_layers, every_other, spread
+from polyscene.language.compression.heads import drop_heads, most_important
+from polyscene.language.compression.layers import drop_layers, evenly_spread, every_other
 from polyscene.language.compression.neurons import drop_neurons, rounded
 from polyscene.language.compression.precision import halve
 from polyscene.language.model.architecture import attention, feed_forward, stack
@@ -59,7 +59,7 @@ def test_every_other_layer_keeps_the_last() -> None:
 
 
 def test_layers_are_spread_over_the_whole_height() -> None:
-    assert [spread(6, share) for share in (0.01, 0.34, 0.5, 0.84, 1.0)] == [
+    assert [evenly_spread(6, share) for share in (0.01, 0.34, 0.5, 0.84, 1.0)] == [
         [5],
         [0, 5],
         [0, 2, 5],
@@ -132,9 +132,9 @@ def test_a_silent_head_goes_first_and_without_loss(bert: LanguageModel, texts: l
 
 
 def test_every_layer_keeps_its_dearest_head() -> None:
-    kept = dearest([torch.tensor([0.1, 0.2]), torch.tensor([5.0, 6.0])], 0.01)
+    kept = most_important([torch.tensor([0.1, 0.2]), torch.tensor([5.0, 6.0])], 0.01)
     assert [row.tolist() for row in kept] == [[1], [1]]
-    kept = dearest([torch.tensor([0.1, 0.2]), torch.tensor([5.0, 6.0])], 0.75)
+    kept = most_important([torch.tensor([0.1, 0.2]), torch.tensor([5.0, 6.0])], 0.75)
     assert [row.tolist() for row in kept] == [[1], [0, 1]]
 
 

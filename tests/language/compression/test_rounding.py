@@ -18,7 +18,12 @@ from polyscene.language.compression import int8
 from polyscene.language.compression.folders import WEIGHTS
 from polyscene.language.compression.int8 import Int8Embedding, Int8Linear, per_channel, to_int8
 from polyscene.language.compression.opening import open_compressed
-from polyscene.language.compression.sparsity import packed, sparsify, unpacked, zero_least
+from polyscene.language.compression.sparsity import (
+    pack_nonzero,
+    sparsify,
+    unpack_nonzero,
+    zero_least_important,
+)
 from polyscene.language.model.architecture import linears
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.sources import NOTE
@@ -29,7 +34,7 @@ def test_the_smallest_weights_of_each_row_go() -> None:
     linear = nn.Linear(4, 2, bias=False)
     with torch.no_grad():
         linear.weight.copy_(torch.tensor([[1.0, -2.0, 3.0, -4.0], [8.0, 7.0, 6.0, 5.0]]))
-    zero_least(linear, 0.5, torch.tensor([1.0, 1.0, 1.0, 0.1]))
+    zero_least_important(linear, 0.5, torch.tensor([1.0, 1.0, 1.0, 0.1]))
     assert linear.weight.tolist() == [[0, -2, 3, 0], [8, 7, 0, 0]]
 
 
@@ -57,7 +62,7 @@ def test_packing_loses_nothing(out: int, width: int, seed: int) -> None:
     with torch.no_grad():
         linear.weight[torch.rand_like(linear.weight) < 0.5] = 0.0
     module = nn.Sequential(linear)
-    back = unpacked(packed(module, {"0": linear}), {"0.weight": linear.weight.shape})
+    back = unpack_nonzero(pack_nonzero(module, {"0": linear}), {"0.weight": linear.weight.shape})
     assert torch.equal(back["0.weight"], linear.weight)
     assert torch.equal(back["0.bias"], linear.bias)
 

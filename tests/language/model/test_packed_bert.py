@@ -28,7 +28,7 @@ def test_pieces_and_threads_do_not_matter(
     bert: LanguageModel, monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
     expected, before = encode(bert, MANY), torch.get_num_threads()
-    monkeypatch.setattr(packed_bert, "PIECE_TOKENS", 16)
+    monkeypatch.setattr(packed_bert, "TOKENS_PER_PIECE", 16)
     torch.set_num_threads(threads)
     try:
         np.testing.assert_allclose(encode(packed(bert), MANY), expected, atol=1e-5)

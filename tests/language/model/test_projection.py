@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyscene.language.model.projection import Layers, Projection
-from polyscene.language.model.token_embeddings import WORD_SPEED, TokenEmbeddings
+from polyscene.language.model.token_embeddings import TOKEN_SCALE, TokenEmbeddings
 
 
 def pooled(n: int, layers: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -102,7 +102,7 @@ def test_words_are_averaged_over_the_known_ones(texts: list[list[int]], seed: in
     found = read(projection, rows, texts).detach().numpy()
     for row, text in enumerate(texts):
         said = [vectors[known.index(token)] for token in text if token in known]
-        added = WORD_SPEED * np.mean(said, axis=0) if said else np.zeros(3)
+        added = TOKEN_SCALE * np.mean(said, axis=0) if said else np.zeros(3)
         wanted = unit(np.ones(3)) + added
         np.testing.assert_allclose(found[row], wanted / np.linalg.norm(wanted), atol=1e-4)
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from polyscene.core.types import LongArray
 from polyscene.language.model.token_embeddings import (
-    WORD_SPEED,
+    TOKEN_SCALE,
     PhraseEmbeddings,
     TokenEmbeddings,
-    commonest,
+    most_frequent,
     phrases_of,
 )
 
@@ -45,7 +45,7 @@ def test_unknown_words_never_learn() -> None:
     words(torch.tensor([2, 5, 5]), torch.tensor([0, 1])).sum().backward()
     assert words.table.weight.grad is not None
     assert not words.table.weight.grad[0].any()
-    assert words.table.weight.grad[1].tolist() == [WORD_SPEED] * 3
+    assert words.table.weight.grad[1].tolist() == [TOKEN_SCALE] * 3
 
 
 @given(texts, st.integers(0, 2**16))
@@ -61,7 +61,7 @@ def test_phrases_are_averaged_over_the_known_ones_within_a_text(rows: list[list[
         keys = [one * VOCABULARY + two for one, two in pairwise(text)]
         said = [vectors[known.index(key)] for key in keys if key in known]
         turned = phrases.out.weight.detach().numpy()
-        expected = WORD_SPEED * (turned @ np.mean(said, axis=0)) if said else np.zeros(3)
+        expected = TOKEN_SCALE * (turned @ np.mean(said, axis=0)) if said else np.zeros(3)
         np.testing.assert_allclose(found[row], expected, atol=1e-4)
 
 
@@ -73,7 +73,7 @@ def test_every_text_tells_its_phrases_once(rows: list[list[int]]) -> None:
 
 @given(st.lists(texts, min_size=1, max_size=3), st.integers(0, 6))
 def test_the_phrases_of_most_texts_are_kept(catalogues: list[list[list[int]]], most: int) -> None:
-    found = commonest([phrases_of(*laid_out(rows), VOCABULARY, MUTE) for rows in catalogues], most)
+    found = most_frequent([phrases_of(*laid_out(rows), VOCABULARY, MUTE) for rows in catalogues], most)
     count: dict[int, int] = {}
     for row in (row for rows in catalogues for row in rows):
         for key in set(spoken_pairs(row)):

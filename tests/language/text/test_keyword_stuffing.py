@@ -14,8 +14,8 @@ from polyscene.core.types import FloatArray
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.text.encoding import encode
 from polyscene.language.text.keyword_stuffing import (
-    USUAL,
-    WIDEST,
+    MAX_REACH,
+    REACH_QUANTILE,
     angles,
     beginning,
     bounded_vectors,
@@ -113,7 +113,7 @@ def test_most_honest_items_keep_their_vectors_and_one_hostile_item_hardly_moves_
     honest = ["".join(draws.choice(list("abcd "), size=draws.integers(10, 60))).strip() for _ in range(200)]
     usual = bounded_vectors(honest, counted)
     same = np.all(usual.vectors == counted(honest), axis=1)
-    assert same.mean() >= USUAL
+    assert same.mean() >= REACH_QUANTILE
     assert len(usual.held_back) == (~same).sum() > 0
     attacked = bounded_vectors([*honest, "aaaaaaaaaaaa" + " b" * 300], counted)
     assert attacked.reach == pytest.approx(usual.reach, rel=0.05)
@@ -123,7 +123,7 @@ def test_most_honest_items_keep_their_vectors_and_one_hostile_item_hardly_moves_
 def test_no_catalogue_has_a_wider_reach_than_stated() -> None:
     loose = [f"aaaaaaaaaaaaaaaa {'b' * 100}", f"cccccccccccccccc {'d' * 100}", "aaaaaaaaaaaaaaaaaaaaaaaaaaa"]
     found = bounded_vectors(loose, counted, lead_chars=16)
-    assert found.reach == WIDEST
+    assert found.reach == MAX_REACH
 
 
 def test_items_without_words_stay_silent() -> None:

@@ -170,7 +170,7 @@ def load_yes_no_model(
     except Exception as error:  # loaders raise anything, tokenizers even a bare Exception
         raise ModelError(
             f"the language model {name} cannot be loaded from {shown(str(folder), 200)} as one that "
-            f"predicts words: {shown(str(error), 300)}; choose a causal model (LLaMA, GPT and their kin)"
+            f"predicts words: {shown(str(error), 300)}; choose a causal model (the LLaMA and GPT families)"
         ) from error
     module, info = loaded
     if info["missing_keys"]:

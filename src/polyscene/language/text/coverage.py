@@ -1,4 +1,4 @@
-"""Can a tokenizer read these texts? A model that cannot is told apart before it is trusted.
+"""Can a tokenizer read these texts? A model that cannot is recognised before it is trusted.
 
 A word is a run of letters and marks of one script; in Chinese writing every character is a word. A word is
 unreadable where the tokenizer knows nothing for it, or where it falls apart into single letters (or less).
@@ -168,8 +168,8 @@ def _verdicts(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> tuple
 
 
 def _knows_han(tokenizer: PreTrainedTokenizerBase) -> bool:
-    pieces = [found for found in _pieces(tokenizer, _HAN_PROBES) if len(found) == 1]
-    known = sum(found[0] != tokenizer.unk_token for found in pieces)
+    pieces = [tokens for tokens in _pieces(tokenizer, _HAN_PROBES) if len(tokens) == 1]
+    known = sum(tokens[0] != tokenizer.unk_token for tokens in pieces)
     return bool(known >= _HAN_KNOWN_SHARE * len(_HAN_PROBES))
 
 
