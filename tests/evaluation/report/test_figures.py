@@ -108,31 +108,31 @@ def test_colours_follow_the_theme_and_nothing_leaks_into_the_page() -> None:
 
 def test_bars_show_every_model_its_value_and_the_system_in_bold() -> None:
     svg = bars("bars", ["polyscene", *HOSTILE])
-    found = words(svg)
-    assert {"polyscene", "0.5000", "家居用品", "<script>x</script>", "$\\frac{1", "_hidden"} <= set(found)
+    labels = words(svg)
+    assert {"polyscene", "0.5000", "家居用品", "<script>x</script>", "$\\frac{1", "_hidden"} <= set(labels)
     bold = [e.text for e in Xml.fromstring(svg).iter("text") if "font-weight: 700" in (e.get("style") or "")]
     assert bold == ["0.5000", "polyscene"] or bold == ["polyscene", "0.5000"]
 
 
 def test_of_many_models_the_best_and_the_system_are_shown() -> None:
-    found = words(bars("many", [f"m{i}" for i in range(30)] + ["polyscene"]))
-    assert "polyscene" in found
-    assert "m0" in found
-    assert "m29" not in found
+    labels = words(bars("many", [f"m{i}" for i in range(30)] + ["polyscene"]))
+    assert "polyscene" in labels
+    assert "m0" in labels
+    assert "m29" not in labels
 
 
 def test_slices_without_choices_are_not_drawn() -> None:
-    found = words(svg_of(SLICE_COMPARISON, "slices", ScenarioReport(results(["polyscene", *HOSTILE]))))
-    assert "new items (5)" in found
-    assert "all (20)" in found
-    assert not [each for each in found if each.startswith("cold")]
+    labels = words(svg_of(SLICE_COMPARISON, "slices", ScenarioReport(results(["polyscene", *HOSTILE]))))
+    assert "new items (5)" in labels
+    assert "all (20)" in labels
+    assert not [each for each in labels if each.startswith("cold")]
 
 
 def test_scenarios_are_rows_whatever_they_are_called() -> None:
     scenarios = [results(["polyscene", "b"]), ScenarioResults("新闻", 1, 1, {"polyscene": {"ndcg@10": 0.0}})]
     data = ReportData("shop", tuple(map(ScenarioReport, scenarios)))
-    found = words(svg_of(SCENARIO_COMPARISON, "all", data))
-    assert {"shop", "新闻", "best other model"} <= set(found)
+    labels = words(svg_of(SCENARIO_COMPARISON, "all", data))
+    assert {"shop", "新闻", "best other model"} <= set(labels)
 
 
 def test_popularity_bins_double() -> None:
@@ -168,9 +168,9 @@ def test_maps_stay_small_and_name_their_categories(n: int) -> None:
     items = ItemMap(dice.random((n, 2)).astype(np.float32), names)
     svg = svg_of(ITEM_MAP, "map", ScenarioReport(results([]), None, items))
     assert len(svg) < LIMIT
-    found = words(svg)
-    assert "$\\frac{1" in found
-    assert ("other" in found) == (n > 8)
+    labels = words(svg)
+    assert "$\\frac{1" in labels
+    assert ("other" in labels) == (n > 8)
 
 
 @pytest.mark.parametrize("n", [0, 1, 20, 50_000])

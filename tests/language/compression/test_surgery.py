@@ -21,10 +21,10 @@ from polyscene.language.text.encoding import tokenised
 
 
 def _seen(rows: Tensor) -> Moments:
-    found = Moments.of(rows.shape[1])
+    moments = Moments.of(rows.shape[1])
     for part in torch.split(rows, 7):
-        found.add(part)
-    return found
+        moments.add(part)
+    return moments
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_outputs_that_stay_say_the_same(rows: Tensor) -> None:
 
 def test_padding_is_not_counted(bert: LanguageModel, texts: list[str]) -> None:
     parts = [feed_forward(layer).out for layer in stack(bert.module)]
-    found = input_moments(bert, parts, [*texts, ""])
-    assert found[0].count == sum(map(len, tokenised(bert, texts)))
+    moments = input_moments(bert, parts, [*texts, ""])
+    assert moments[0].count == sum(map(len, tokenised(bert, texts)))
     assert not parts[0]._forward_pre_hooks
     assert not bert.module._forward_pre_hooks

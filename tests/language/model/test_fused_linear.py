@@ -28,17 +28,17 @@ def test_bfloat16_is_the_product_beside_rounding(
     hidden = torch.randn(rows, 24)
     with torch.inference_mode():
         expected = layer()(hidden) if follows is None else follows(layer()(hidden))
-        found = linear_for_reading(layer(), torch.bfloat16, follows)(hidden.bfloat16())
-    assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found.float(), expected, atol=0.03, rtol=0.02)
+        product = linear_for_reading(layer(), torch.bfloat16, follows)(hidden.bfloat16())
+    assert product.dtype == torch.bfloat16
+    torch.testing.assert_close(product.float(), expected, atol=0.03, rtol=0.02)
 
 
 def test_float32_is_the_layer_itself() -> None:
     plain = layer()
     assert linear_for_reading(plain, None) is plain
     hidden = torch.randn(5, 24)
-    found = linear_for_reading(plain, None, nn.GELU(approximate="tanh"))(hidden)
-    assert torch.equal(found, nn.functional.gelu(plain(hidden), approximate="tanh"))
+    product = linear_for_reading(plain, None, nn.GELU(approximate="tanh"))(hidden)
+    assert torch.equal(product, nn.functional.gelu(plain(hidden), approximate="tanh"))
 
 
 def test_exact_gelu_is_told_from_its_approximations() -> None:
