@@ -148,7 +148,7 @@ def compared_models(results: ScenarioResults, others: int = 3) -> list[str]:
 
 
 def marker_style(place: int, model: str) -> dict[str, Any]:
-    """Return a model's marker and colour; shape tells as much as colour."""
+    """Return a model's marker and colour; shape distinguishes as well as colour."""
     if model == SYSTEM:
         return {"marker": "o", "color": LIGHT["accent"], "markersize": 7.5, "markeredgewidth": 0, "zorder": 4}
     index = max(place - 1, 0)

@@ -63,7 +63,7 @@ class Student:
         progress: told while the teacher reads.
 
     Raises:
-        ModelError: fewer than four different texts say anything, or the sizes differ.
+        ModelError: fewer than four different texts have a word, or the sizes differ.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ def drop_heads(model: LanguageModel, texts: Sequence[str], keep: float) -> Candi
         keep: the share of all heads that stays, above 0 and at most 1; every layer keeps at least one.
 
     Raises:
-        ModelError: its heads cannot be taken out, `keep` is no such share, or no text says anything.
+        ModelError: its heads cannot be taken out, `keep` is no such share, or no text has a word.
     """
     if not 0 < keep <= 1:
         raise ModelError(f"expected a share of heads above 0 and at most 1, found {keep}; keep e.g. 0.75")

@@ -219,7 +219,7 @@ def to_int8(model: LanguageModel, texts: Sequence[str]) -> Candidate:
         texts: what it is calibrated on; a few hundred texts of the catalogue are enough.
 
     Raises:
-        ModelError: the model is not on a processor, or no text says anything.
+        ModelError: the model is not on a processor, or no text has a word.
     """
     _refuse(model, texts)
     exact = packed(replace(copied(model, f"int8 {list(texts)}"), autocast=None))

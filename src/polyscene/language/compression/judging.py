@@ -1,6 +1,6 @@
 """What a smaller language model loses and gains against the one it was made from.
 
-Loss is told in three ways: how far vectors have turned, how many of a text's nearest texts are still its
+Loss is measured in three ways: how far vectors have turned, how many of a text's nearest texts are still its
 nearest, and, where the caller can say what the vectors are for, how much worse they do it. Nothing here
 knows how vectors are judged in use: the caller hands in a function.
 """
@@ -111,13 +111,13 @@ def judge(
         original, smaller: the models; their vectors have the same size.
         texts: what they are judged on, as they are, in the caller's order.
         stored_mb: size of the smaller one's weights on disk, in 10^6 bytes.
-        content: tells the worth of vectors in use, e.g. the NDCG of a signal made of them.
+        content: worth of vectors in use, e.g. the NDCG of a signal made of them.
         batch_tokens: as for `encode`.
-        unread: (n,) which texts the smaller one never learned from: cosines and neighbours are told of these,
+        unread: (n,) which texts the smaller one never learned from: cosines and neighbours are of these,
             their neighbours being looked for among all; default: all texts.
 
     Raises:
-        ModelError: there are fewer than two different texts that say something, or none that is unread.
+        ModelError: there are fewer than two different texts with words, or none that is unread.
     """
     before, after = (encode(model, texts, batch_tokens=batch_tokens) for model in (original, smaller))
     distinct, rows = distinct_texts([normalise(text) for text in texts])

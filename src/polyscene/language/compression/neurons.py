@@ -27,7 +27,7 @@ def drop_neurons(model: LanguageModel, texts: Sequence[str], keep: float) -> Can
         keep: the share of the neurons of each layer that stays, above 0 and at most 1.
 
     Raises:
-        ModelError: its neurons cannot be taken out, `keep` is no such share, or no text says anything.
+        ModelError: its neurons cannot be taken out, `keep` is no such share, or no text has a word.
     """
     if not 0 < keep <= 1:
         raise ModelError(f"expected a share of neurons above 0 and at most 1, found {keep}; keep e.g. 0.75")

@@ -36,7 +36,7 @@ def sparsify(model: LanguageModel, share: float, texts: Sequence[str] = ()) -> C
         texts: what importance is measured on; default: the weights' sizes alone.
 
     Raises:
-        ModelError: `share` is no such share, or no text says anything.
+        ModelError: `share` is no such share, or no text has a word.
     """
     if not 0 <= share < 1:
         raise ModelError(f"expected a share of zeros at least 0 and below 1, found {share}; try 0.5")

@@ -65,7 +65,7 @@ def input_moments(model: LanguageModel, parts: Sequence[nn.Linear], texts: Seque
     """Return what each of the model's layers `parts` reads while the model reads the texts.
 
     Raises:
-        ModelError: no text says anything.
+        ModelError: no text has a word.
     """
     moments = [Moments.of(part.in_features) for part in parts]
     with observed_inputs(model.module, parts, lambda place, rows: moments[place].add(rows)):
@@ -94,12 +94,12 @@ def observed_inputs(
     def remember(module: nn.Module, args: object, kwargs: dict[str, Tensor]) -> None:
         masks[:] = [kwargs["attention_mask"].bool()]
 
-    def tell(place: int, read: Tensor) -> None:
+    def listen(place: int, read: Tensor) -> None:
         listener(place, read[masks[0]] if read.dim() == 3 else read)  # (n, k)
 
     handles = [module.register_forward_pre_hook(remember, with_kwargs=True)]
     handles += [
-        part.register_forward_pre_hook(lambda _, read, place=place: tell(place, read[0]))
+        part.register_forward_pre_hook(lambda _, read, place=place: listen(place, read[0]))
         for place, part in enumerate(parts)
     ]
     try:
@@ -122,7 +122,7 @@ def removal_costs(linear: nn.Linear, moments: Moments, size: int) -> Tensor:
 
 
 def refit_inputs(linear: nn.Linear, moments: Moments, keep: Tensor) -> None:
-    """Leave the layer only the inputs `keep` (ascending), its weights refitted so that it says the same."""
+    """Leave the layer only the inputs `keep` (ascending), its weights refitted to keep its outputs."""
     weight = linear.weight.detach().double().cpu()  # (out, k)
     mean, product = moments.around(linear.bias is not None)
     solved = torch.linalg.solve(product[keep][:, keep], product[keep] @ weight.T).T  # (out, kept)

@@ -59,7 +59,7 @@ def packable(module: nn.Module) -> bool:
 
 
 def _untouched(part: nn.Module) -> bool:
-    """Return whether a module is transformers' or torch's own, and nobody else changes what it says.
+    """Return whether a module is transformers' or torch's own, and nobody else changes its output.
 
     transformers itself leaves hooks behind where all layers were asked for.
     """

@@ -1,6 +1,6 @@
 """P, from the layers of a language model to an item vector: `v = P · LM(text)`.
 
-The last layer alone says what a text means to the world; the layers below it keep more of the words
+The last layer holds what a text means in general; the layers below it keep more of the words
 themselves, and companies' customers choose by words too. P starts as the last layer, freed of what all texts
 share, so that an untrained projection changes nothing but that. Beside it every word of the company's own may
 learn a vector: what a brand means to these customers no language model has read.

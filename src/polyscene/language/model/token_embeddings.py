@@ -19,7 +19,7 @@ PHRASE_WIDTH = 64
 
 
 class TokenEmbeddings(nn.Module):
-    """A vector for each known token, averaged over a text's tokens; unknown ones say nothing.
+    """A vector for each known token, averaged over a text's tokens; unknown ones count nothing.
 
     `u = s · mean_t e_t`, with e zero at the start and s = 10, by which words learn faster than the map does.
 
@@ -44,7 +44,7 @@ class TokenEmbeddings(nn.Module):
 class PhraseEmbeddings(nn.Module):
     """The same for two tokens that stand side by side: `u = s · W · mean_p e_p` over a text's known phrases.
 
-    There are many, so e is narrow. What only one text says learns what is true of that item alone, and
+    There are many, so e is narrow. A phrase of one text alone learns what is true of that item alone, and
     leaves to the words what is true of all: items that nobody has chosen yet gain by it.
 
     Args:

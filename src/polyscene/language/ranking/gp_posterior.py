@@ -80,7 +80,7 @@ class PromptBatch:
 
     @classmethod
     def of(cls, prompts: Sequence[Prompt], place: dict[str, int]) -> Self:
-        """Lay prompts out; `place` says the row of each text."""
+        """Lay prompts out; `place` is the row of each text."""
         width = max((len(prompt.history) for prompt in prompts), default=0)
         rows = np.zeros((len(prompts), width + 1), np.int64)
         labels, observed = np.zeros((2, len(prompts), width))

@@ -3,7 +3,7 @@
     logit p(u likes i) = b + m(i) + a_u + t_u(i)
 
 b is how much people like things at all, m what all think of a text, a_u the habit of u to say yes, t_u the
-taste of u for texts. All are Gaussian, and all that is about texts is linear in what they say, so that things
+taste of u for texts. All are Gaussian, and what is about texts is linear in their features, so that things
 that read alike are liked alike. Nothing here has seen an answer.
 """
 
@@ -54,7 +54,7 @@ class Kernel:
     they are not fitted to the examples, which only choose how far texts are trusted (`ranker.TRUST_LEVELS`).
 
     A variance of 1 lets a probability of one half reach .27 or .73 at one standard deviation. Habits differ
-    that much; all that a text says together differs a little less.
+    that much; all features of a text together differ a little less.
 
     Attributes:
         mean: of b: people answer what they chose to meet, and mostly like it (.62).

@@ -1,4 +1,4 @@
-"""The text ranker: how likely a candidate is liked, from words alone, with few labels or none.
+"""The text ranker: how likely a candidate is liked, from texts alone, with few labels or none.
 
 Behind it stands one hierarchical Bayesian model (see `prior`): what all people think of texts, and each
 person's habit and taste. The examples, histories included, teach the former; the history of the prompt that
@@ -51,7 +51,7 @@ class ScoreParts:
 
 
 class TextRanker:
-    """Scores prompts by a Bayesian model over what their texts say.
+    """Scores prompts by a Bayesian model over the features of their texts.
 
     Args:
         encoder: texts to (n, d) unit vectors, e.g. `encoder_of(model)`.

@@ -68,7 +68,7 @@ class Student:
         Source: Hinton, Vinyals and Dean, Distilling the knowledge in a neural network, 2015, on logits.
 
         Args:
-            logits: (n,) what the teacher says of n pairs.
+            logits: (n,) the teacher's log-odds of n pairs.
             profiles: of the n people.
             candidates: (n, d) vectors of what is judged.
             ridge: penalty on all weights but the bias; positive.

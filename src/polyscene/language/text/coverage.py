@@ -54,13 +54,11 @@ class Coverage:
 
     Attributes:
         words: how many words were looked at.
-        unknown: share of words with a part that the tokenizer has nothing for, in [0, 1].
         unreadable: share of words that are unknown or fall apart into single letters, in [0, 1].
         scripts: the same by script ("Latin", "Han", "Cyrillic", …), most words first.
     """
 
     words: int
-    unknown: float
     unreadable: float
     scripts: Mapping[str, ScriptCoverage]
 
@@ -108,7 +106,6 @@ def measure_coverage(
     unknown, broken = _verdicts(tokenizer, list(counts))
     return Coverage(
         words=counts.total(),
-        unknown=_share(counts, unknown),
         unreadable=_share(counts, unknown | broken),
         scripts=_by_script(counts, unknown | broken),
     )
