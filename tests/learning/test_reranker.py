@@ -198,7 +198,7 @@ def test_a_reader_that_does_not_suit_the_model_is_refused(
 
 
 def test_a_decoder_without_an_output_layer_is_refused(village: Village, small_decoder: Path) -> None:
-    with pytest.raises(ModelError, match="foretells no words"):
+    with pytest.raises(ModelError, match="predicts no words"):
         village(small_decoder, reader="answers").train()
 
 

@@ -26,8 +26,8 @@ from polyscene.language.tuning.methods import must_be_tunable
 Loaded = TypeVar("Loaded")
 
 KINDS: dict[Kind, str] = {
-    "encoder": "an encoder (BERT and its kin)",
-    "decoder": "a decoder (LLaMA, GPT and their kin)",
+    "encoder": "an encoder (the BERT family)",
+    "decoder": "a decoder (the LLaMA and GPT families)",
 }
 
 

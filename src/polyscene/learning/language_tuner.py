@@ -19,7 +19,7 @@ from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.types import FloatArray
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.projection import Projection
-from polyscene.language.model.token_embeddings import commonest
+from polyscene.language.model.token_embeddings import most_frequent
 from polyscene.language.text.keyword_stuffing import BoundedVectors, beginnings, bounded_by
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words, tuned_weights
@@ -131,7 +131,7 @@ class LanguageTuner:
     def _learn_words(self) -> None:
         readers, most = self.readers.values(), self.details.phrases
         known: set[int] = set().union(*(reader.vocabulary for reader in readers))
-        phrases = commonest([reader.phrases for reader in readers], most) if most else None
+        phrases = most_frequent([reader.phrases for reader in readers], most) if most else None
         learn_words(self.model, known, phrases)
 
     def learn_early(self) -> PastOutcome:

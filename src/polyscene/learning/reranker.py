@@ -19,7 +19,7 @@ from polyscene.data.queries import Histories
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.packed_bert import packed
 from polyscene.language.ranking.bayesian_logistic import BayesianLogistic
-from polyscene.language.ranking.calibration import DEVIATION, MEAN, PromptReader
+from polyscene.language.ranking.calibration import PRIOR_DEVIATION, PRIOR_MEAN, PromptReader
 from polyscene.language.ranking.cross_encoder import CrossEncoder
 from polyscene.language.ranking.cross_encoder_tuning import CrossEncoderTuning
 from polyscene.language.ranking.examples import Prompt
@@ -180,6 +180,6 @@ def _weighed(
     said = student.log_odds(history, drawn)  # (n, 1 + NEGATIVES)
     read = reader(history, drawn.astype(np.int32))
     rows = np.column_stack([np.ones(drawn.size), said.ravel(), read.ravel()])
-    weights = BayesianLogistic.prior(MEAN, DEVIATION).after(rows, labels_of(drawn)).mean
+    weights = BayesianLogistic.prior(PRIOR_MEAN, PRIOR_DEVIATION).posterior(rows, labels_of(drawn)).mean
     own, trust = (max(float(weight), 0.0) for weight in weights[1:])
     return Reranker(reader, top, unseen, own, trust)

@@ -75,7 +75,7 @@ class TextRanker(Signal):
         chosen, history = latest_choices(evidence, self.settings.max_choices)
         if len(chosen) and evidence.n_items > 1:
             drawn = beside(chosen, evidence.n_items, generator(evidence.seed, "text_ranker"))
-            prior = prior.after(self._features(history, drawn), labels_of(drawn))
+            prior = prior.posterior(self._features(history, drawn), labels_of(drawn))
         self.student = Student.of(prior.mean)
         return self
 

@@ -14,7 +14,7 @@ TuningMethod = Literal["none", "top", "full", "lora", "adalora", "prefix", "adap
 class LanguageSettings(Strict):
     """The language model."""
 
-    model: str = Field("minilm", description="'minilm' (carried), a Hugging Face id, or a folder")
+    model: str = Field("minilm", description="'minilm' (bundled), a Hugging Face id, or a folder")
     tuning: TuningMethod = Field("top", description="which weights learn the company's language")
     max_tokens: int = Field(128, ge=8, le=8192, description="longer texts are cut")
     reach: Literal["unbounded", "usual"] | Annotated[float, Field(ge=0, le=180)] = Field(
