@@ -1,7 +1,7 @@
 """A fitted system of any size over a generated catalogue: topics, items in them, people who choose by topic.
 
-Signals are fitted as always; the language model's vectors are drawn around the topics instead of read, and the
-fusion's network is the one that training starts from, moved by chance. Nothing here is measured.
+Signals are fitted as always; the language model's vectors are drawn around the topics instead of read, and
+the fusion's network is the one that training starts from, moved by chance. Nothing here is measured.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
     python benchmarks/requests.py --items 10000 --json requests.json
     python benchmarks/requests.py --set stackexchange_travel
 
-With --items, over a generated catalogue (`generated.py`); with --set or --data, over a run of that project, trained
-if there is none yet. "start" is a process of its own: from the interpreter with numpy loaded to the first slate.
+With --items, over a generated catalogue (`generated.py`); with --set or --data, over a run of that project,
+trained if there is none yet. "start" is a process of its own: from the interpreter with numpy loaded to the
+first slate.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ def shown(values: dict[str, Any]) -> str:
     if "start" in values:
         start = values["start"]
         lines.append(
-            f"start: first slate after {start['seconds']:.2f} s, {start['cpu_seconds']:.2f} processor seconds; "
+            f"first slate after {start['seconds']:.2f} s, {start['cpu_seconds']:.2f} processor seconds; "
             f"loaded of torch and transformers: {start['heavy_modules']}"
         )
     return "\n".join(lines)

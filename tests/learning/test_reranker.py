@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from polyscene.engine.system import System
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from polyscene import project as projects
@@ -22,7 +23,6 @@ from polyscene.core.settings.project import Settings
 from polyscene.core.settings.text_ranker import TextRankerSettings
 from polyscene.data.queries import Histories, Queries
 from polyscene.engine import recommending
-from polyscene.engine.system import System
 from polyscene.language.compression.int8 import to_int8
 from polyscene.language.model.loading import load_model
 from polyscene.language.model.quiet import quiet

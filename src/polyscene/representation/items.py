@@ -64,7 +64,7 @@ def neighbourhood(vectors: FloatArray) -> sparse.csr_array:
 
 
 def _by_clusters(vectors: FloatArray) -> sparse.csr_array:
-    """Look for each item's nearest in the clusters around it, and the items without text each by themselves."""
+    """Look for each item's nearest in the clusters around it; one without text has only itself."""
     index = VectorIndex(vectors)
     parts: list[tuple[LongArray, LongArray, FloatArray]] = []
     for own, around in index.surroundings(NEIGHBOURS * BLOCK // 8):

@@ -64,8 +64,9 @@ class Fusion:
         self.names, self.signals, self.features = tuple(names), tuple(signals), features
         self.weights, self.scenario, self.hide_seen = weights, scenario, hide_seen
         self.fallback, self.reranker = fallback, reranker
-        self._updating = [signal for signal in signals if isinstance(signal, Updates)]
-        self._extending = [signal for signal in signals if isinstance(signal, Extends)]
+        every: list[object] = list(signals)
+        self._updating = [signal for signal in every if isinstance(signal, Updates)]
+        self._extending = [signal for signal in every if isinstance(signal, Extends)]
 
     @property
     def row_bytes(self) -> int:
