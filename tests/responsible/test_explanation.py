@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from polyscene.core.settings.signals import ALL_SIGNALS
-from polyscene.responsible.explanation import TITLE_LENGTH, reason, shortened
+from polyscene.responsible.explanation import TITLE_COLUMNS, reason
 
 NOTHING_SPECIAL = "It is among the best of what can be shown here."
 
@@ -47,12 +47,12 @@ def test_titles_are_data_not_templates() -> None:
 
 
 def test_titles_are_bounded() -> None:
-    assert shortened("x" * TITLE_LENGTH) == "x" * TITLE_LENGTH
-    cut = shortened("word " * 100)
-    assert len(cut) <= TITLE_LENGTH
-    assert cut.endswith("word…")
+    assert "“" + "x" * TITLE_COLUMNS + "”" in reason({"linear": 1.0}, "x" * TITLE_COLUMNS)
+    assert "word…”" in reason({"linear": 1.0}, "word " * 100)
+    assert len(reason({"linear": 1.0}, "word " * 100)) < len(reason({"linear": 1.0}, "")) + TITLE_COLUMNS + 1
     assert len(reason({"linear": 1.0}, "\n" * 10**6 + "x" * 10**6)) < 200
 
 
 def test_titles_stay_on_one_line_and_visible() -> None:
-    assert shortened("Tea\r\n\x1b[31m  for\u202e two\x00\ud800 茶 ") == "Tea [31m for two 茶"
+    title = "Tea\r\n\x1b[31m  for\u202e two\x00\ud800 茶 "
+    assert "“Tea [31m for two 茶”" in reason({"linear": 1.0}, title)

@@ -224,7 +224,8 @@ def original(project: Project) -> LanguageModel:
     Raises:
         ModelError: it cannot be used, or is one that transformers has no words for any more.
     """
-    from polyscene.core.errors import ModelError, shown
+    from polyscene.core.errors import ModelError
+    from polyscene.core.text import shown
     from polyscene.language.model.loading import load_model
     from polyscene.language.model.sources import NOTE, is_compressed, locate
 

@@ -28,7 +28,7 @@ def recommend(
     """Return a slate for a user, each place with its score and the reason for it."""
     from polyscene.cli.console import show, show_json, tell
     from polyscene.cli.tables import slate_table
-    from polyscene.core.errors import shown
+    from polyscene.core.text import shown
 
     found = opened(config).run(run)
     slate = found.recommend(user, scenario, k, exclude)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Query = TypeVar("Query", contravariant=True)
 Batch = TypeVar("Batch")
 
+UNLABELLED = -100
+"""A label that counts in no loss: the token is not asked for."""
+
 VectorJudge = Callable[[FloatArray], float]
 """From (n, d) vectors of the n items or texts, in their order, to how well they serve; larger is better."""
 
@@ -130,6 +133,3 @@ class Metric(Protocol):
     def __call__(self, rank: Any, cutoff: int) -> Any:  # noqa: ANN401 - numpy arrays of any float type
         """Return (B,) values for (B,) 1-based ranks of the chosen items."""
         ...
-
-
-__all__ = ["CandidateScorer", "Learner", "Metric", "Policy", "Ranker", "Trainable", "Updatable"]

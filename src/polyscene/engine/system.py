@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from polyscene.core.arrays import load_arrays, save_arrays
 from polyscene.core.errors import RunError, UnknownIdError
 from polyscene.core.types import Item
 from polyscene.data.queries import HISTORY_LENGTH, LATEST, Queries, Timeline
@@ -20,7 +21,7 @@ from polyscene.data.schema import Catalogue, Clock, Dataset, EventLog, Ids
 from polyscene.recommenders.fusion.features import Features
 from polyscene.recommenders.fusion.fusion import Fusion
 from polyscene.recommenders.fusion.network import FusionNetwork
-from polyscene.recommenders.registry import SIGNALS, load_arrays, save_arrays
+from polyscene.recommenders.registry import SIGNALS
 
 NO_USER = -1
 

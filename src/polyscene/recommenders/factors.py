@@ -9,10 +9,11 @@ from implicit.als import AlternatingLeastSquares
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from polyscene.core.arrays import Arrays
 from polyscene.core.seeds import derived
 from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import Queries
-from polyscene.recommenders.signal import Arrays, Evidence, Signal, interactions
+from polyscene.recommenders.signal import Evidence, Signal, interactions
 from polyscene.representation.users import profile
 
 SIZE = 64

@@ -7,9 +7,10 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy import sparse
 
+from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import Queries
-from polyscene.recommenders.signal import Arrays, Evidence, Signal
+from polyscene.recommenders.signal import Evidence, Signal
 from polyscene.representation.users import profile
 
 

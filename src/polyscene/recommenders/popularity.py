@@ -7,11 +7,12 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from polyscene.core.arrays import Arrays
+from polyscene.core.clock import DAY
 from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import Queries
-from polyscene.recommenders.signal import Arrays, Evidence, Signal
+from polyscene.recommenders.signal import Evidence, Signal
 
-DAY = 86_400_000_000  # microseconds
 HALF_LIVES = (0.5, 2.0, 7.0, 30.0, 120.0, 1000.0)
 """Days; the one that best foretells the last tenth of the training events is kept."""
 

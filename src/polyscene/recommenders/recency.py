@@ -6,11 +6,12 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from polyscene.core.arrays import Arrays
+from polyscene.core.clock import HOUR
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
-from polyscene.recommenders.signal import Arrays, Evidence, Signal
+from polyscene.recommenders.signal import Evidence, Signal
 
-HOUR = 3_600_000_000  # microseconds
 OLDEST = 24.0 * 365 * 50  # hours; stands for "always been there"
 
 

@@ -10,19 +10,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import LATEST, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
 from polyscene.representation.history_decay import history_decay
 from polyscene.representation.items import centred
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)

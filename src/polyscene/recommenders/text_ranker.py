@@ -13,13 +13,14 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from polyscene.core.arrays import Arrays
 from polyscene.core.seeds import generator
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Histories, Queries, Timeline
 from polyscene.language.ranking.bayesian_logistic import BayesianLogistic
 from polyscene.language.ranking.student import Profiles, Student, features
 from polyscene.recommenders.reranker import Reranker
-from polyscene.recommenders.signal import Arrays, Evidence, Signal
+from polyscene.recommenders.signal import Evidence, Signal
 from polyscene.representation.items import centred, unit
 from polyscene.representation.users import taste
 

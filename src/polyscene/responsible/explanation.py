@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-TITLE_LENGTH = 60
+from polyscene.core.text import one_line
+
+TITLE_COLUMNS = 60
 
 _WITH_PAST: Mapping[str, str] = {
     "transitions": "People who chose {past} often went on to this.",
@@ -45,12 +47,5 @@ def reason(shares: Mapping[str, float], past: str | None) -> str:
         return "It is among the best of what can be shown here."
     strongest = max(shares, key=lambda name: shares[name])
     if past is not None and strongest in _WITH_PAST:
-        return _WITH_PAST[strongest].format(past=f"“{shortened(past)}”")
+        return _WITH_PAST[strongest].format(past=f"“{one_line(past, TITLE_COLUMNS)}”")
     return _ALONE.get(strongest, "It is among the best of what can be shown here.")
-
-
-def shortened(title: str) -> str:
-    """Return a title on one line of at most 60 visible characters: titles come from anywhere."""
-    visible = "".join(c if c.isprintable() else " " for c in title[: 20 * TITLE_LENGTH])
-    title = " ".join(visible.split())
-    return title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1].rstrip() + "…"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from polyscene.core.arrays import Arrays, load_arrays, save_arrays
 from polyscene.core.errors import RunError
 from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
@@ -18,8 +19,6 @@ from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.results import Results
 from polyscene.learning.fit import block_size
 from polyscene.recommenders.content import Content
-from polyscene.recommenders.registry import load_arrays, save_arrays
-from polyscene.recommenders.signal import Arrays
 from polyscene.runs.run import Run
 
 EXPOSURE = "exposure.safetensors"

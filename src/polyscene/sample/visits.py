@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polyscene.core.clock import DAY, SECOND
 from polyscene.core.seeds import generator
 from polyscene.core.types import LongArray
 from polyscene.sample.behaviour import Floats, intents
-from polyscene.sample.clock import DAY, SECOND, START
+from polyscene.sample.clock import START
 from polyscene.sample.people import People
 
 _HOURS, _SPREAD, _SHARES = (7.8, 12.6, 20.0), (0.9, 0.8, 1.5), (0.25, 0.2, 0.55)

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyscene.core.clock import DAY
 from polyscene.core.errors import ConfigError
 from polyscene.core.settings.evaluation import EvaluationSettings
 from polyscene.data.queries import HISTORY_LENGTH, LATEST, Histories
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Clock, Dataset, EventLog, Ids, Part, Scenario
-from polyscene.data.splits.folds import DAY, Folds, available, everything, mask_of, newcomers, repeated, split
+from polyscene.data.splits.folds import Folds, available, everything, mask_of, newcomers, repeated, split
 
 TRAIN, VALID, TEST, CONTEXT = Part
 USERS, ITEMS = 4, 5

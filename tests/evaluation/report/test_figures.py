@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polyscene.core.text import one_line
 from polyscene.evaluation.report import catalogue_figures, model_figures
 from polyscene.evaluation.report.content import (
     CurvePoint,
@@ -17,7 +18,6 @@ from polyscene.evaluation.report.content import (
 )
 from polyscene.evaluation.report.drawing import Drawing
 from polyscene.evaluation.report.palette import DARK, LIGHT
-from polyscene.evaluation.report.text import clean
 
 HOSTILE = [
     "$\\frac{1",
@@ -53,8 +53,8 @@ def test_any_words_come_out_as_they_went_in(text: str) -> None:
     drawing = Drawing("any", text, 60)
     drawing.say(drawing.axes().text(0, 0, ""), text)
     svg = drawing.svg()
-    if clean(text, 28):
-        assert clean(text, 28) in words(svg)
+    if one_line(text, 28):
+        assert one_line(text, 28) in words(svg)
     assert "://" not in svg or "://" in text
 
 

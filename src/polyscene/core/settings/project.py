@@ -20,7 +20,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from polyscene.core.errors import ConfigError, Problem, shown
+from polyscene.core.errors import ConfigError, Problem
 from polyscene.core.settings.evaluation import EvaluationSettings
 from polyscene.core.settings.fusion import FusionSettings
 from polyscene.core.settings.language import LanguageSettings
@@ -28,6 +28,7 @@ from polyscene.core.settings.runtime import RuntimeSettings
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.text_ranker import TextRankerSettings
 from polyscene.core.settings.tuning import TuningDetails
+from polyscene.core.text import shown, shown_name
 
 
 class Settings(BaseSettings):
@@ -146,7 +147,7 @@ def _unreadable(error: SettingsError) -> Problem:
 
 def _key(where: list[str]) -> str:
     """Return a dotted key fit to be shown: keys may be quoted in TOML, so they can hold anything."""
-    return ".".join(part if part.isprintable() and 0 < len(part) <= 60 else shown(part) for part in where)
+    return ".".join(shown_name(part) for part in where)
 
 
 def _variable(where: list[str]) -> str | None:

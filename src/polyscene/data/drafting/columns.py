@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from polyscene.core.errors import shown
+from polyscene.core.text import shown
 from polyscene.data.drafting import times
 
 WHOLE = r"^(-?(?:0|[1-9]\d*))\.0+$"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from polyscene.core.errors import shown
+from polyscene.core.text import shown
 from polyscene.data.drafting.columns import Column, as_ids, share_of
 from polyscene.data.drafting.draft import Guess
 from polyscene.data.drafting.evidence import is_chance, looks_split, user_score

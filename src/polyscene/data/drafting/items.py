@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from polyscene.core.errors import shown
+from polyscene.core.text import shown
 from polyscene.data.drafting.columns import Column
 from polyscene.data.drafting.draft import Guess
 from polyscene.data.drafting.evidence import determines, is_address, many_labels, text_score

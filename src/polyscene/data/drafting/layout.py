@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from polyscene.core.errors import shown
+from polyscene.core.text import shown
 from polyscene.data.drafting.columns import Column
 from polyscene.data.drafting.draft import Guess, ScenarioDraft, TableDraft
 from polyscene.data.drafting.events import PASSIVE, WORTHLESS, event_columns, quoted

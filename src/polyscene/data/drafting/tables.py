@@ -14,8 +14,9 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableFormat
+from polyscene.core.text import shown
 from polyscene.data.drafting.columns import WHOLE, Column, as_ids, profile
 
 SAMPLE_ROWS = 50_000

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyscene.core.errors import shown
+from polyscene.core.text import printable, shown
 from polyscene.data.drafting.draft import Guess, ScenarioDraft, TableDraft, Value
 from polyscene.data.drafting.tables import Table
 
@@ -28,7 +28,7 @@ def key(name: str) -> str:
 
 def comment(words: str) -> str:
     """Return a comment on one line, whatever hostile text was woven into it."""
-    return "# " + "".join(c if c.isprintable() else "?" for c in words)
+    return "# " + printable(words, keep="", instead="?")
 
 
 def value_of(value: Value) -> str:

@@ -16,8 +16,9 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.progress import Progress
+from polyscene.core.text import shown
 from polyscene.data.public.base import Archive
 
 _CHUNK = 1 << 18

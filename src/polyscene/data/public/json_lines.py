@@ -13,8 +13,9 @@ from typing import Any
 
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.progress import Progress
+from polyscene.core.text import shown
 from polyscene.data.public.base import write
 
 _LONGEST_LINE = 16 * 2**20

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polyscene.core.errors import Problem, shown
+from polyscene.core.errors import Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
+from polyscene.core.text import shown
 from polyscene.core.types import BoolArray, FloatArray
 from polyscene.data.tables.sources import nearest
 

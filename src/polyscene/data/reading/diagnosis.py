@@ -12,8 +12,9 @@ from dataclasses import replace
 
 import polars as pl
 
-from polyscene.core.errors import Problem, shown
+from polyscene.core.errors import Problem
 from polyscene.core.settings.tables import TableSettings
+from polyscene.core.text import shown
 from polyscene.data.tables.sources import Source, separator_of
 
 TROUBLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)

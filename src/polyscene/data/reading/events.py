@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from polyscene.core.errors import Problem, shown
+from polyscene.core.errors import Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.tables import EventsSettings
+from polyscene.core.text import shown
 from polyscene.core.types import BoolArray, LongArray
 from polyscene.data.reading.actions import MOST_ACTIONS, Actions, actions_of
 from polyscene.data.reading.users import project_name

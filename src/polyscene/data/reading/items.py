@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.tables import ItemsSettings
+from polyscene.core.text import shown
 from polyscene.core.types import LongArray
 from polyscene.data.reading.templates import Template, joined
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Ids

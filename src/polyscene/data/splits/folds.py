@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from polyscene.core.clock import DAY
 from polyscene.core.errors import ConfigError, Problem
 from polyscene.core.seeds import generator
 from polyscene.core.settings.evaluation import EvaluationSettings
@@ -22,7 +23,6 @@ from polyscene.data.schema import UNKNOWN_TIME, Dataset, EventLog, Part, Scenari
 
 Parts = NDArray[np.int8]
 
-DAY = 86_400_000_000  # microseconds
 NEWCOMERS = 0.1
 
 

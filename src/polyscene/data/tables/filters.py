@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
+from polyscene.core.text import shown
 from polyscene.data.reading.diagnosis import TROUBLE
 
 _MOST_TRIED = 6

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from polyscene.core.errors import Problem, shown
+from polyscene.core.errors import Problem
 from polyscene.core.settings.tables import OnDuplicate
+from polyscene.core.text import shown
 from polyscene.data.tables.columns import Need
 from polyscene.data.tables.table import Table, stray_text
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
+from polyscene.core.text import shown
 from polyscene.data.reading.diagnosis import TROUBLE, diagnosed, uneven_rows
 from polyscene.data.tables.columns import WORDS, Need, fits
 from polyscene.data.tables.filters import Tally, Where, parse_where, suitable_types, tallies, tally, typed

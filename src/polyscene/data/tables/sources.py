@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableFormat, TableSettings
+from polyscene.core.text import shown
 
 Compression = Literal["gz", "zst"]
 

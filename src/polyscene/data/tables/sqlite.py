@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
+from polyscene.core.text import shown
 from polyscene.data.tables.sources import Source
 
 _BATCH = 50_000

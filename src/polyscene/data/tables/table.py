@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
+from polyscene.core.text import shown
 from polyscene.data.reading.diagnosis import TROUBLE, diagnosed
 from polyscene.data.tables.columns import Need, converted
 from polyscene.data.tables.filters import Where, refused, typed

@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
 
+from polyscene.core.text import columns, one_line
 from polyscene.evaluation.report.palette import LIGHT, themed
-from polyscene.evaluation.report.text import clean, columns
 
 WIDTH = 380.0
 FONT_SIZE = 10.0
@@ -58,7 +58,7 @@ class Drawing:
 
     def say(self, text: Text, words: object, limit: int = 28) -> Text:
         """Put words of any origin into a text, cut to `limit` columns."""
-        true = clean(words, limit)
+        true = one_line(words, limit)
         text.set_parse_math(False)
         text.set_text(_placeholder(true))
         text.set_gid(f"{_SAID}{len(self._said)}")
@@ -88,7 +88,7 @@ class Drawing:
         self._restore(root)
         for element in root.iter():
             self._plain(element)
-        root.attrib = {"viewBox": root.attrib["viewBox"], "role": "img", "aria-label": clean(self.about)}
+        root.attrib = {"viewBox": root.attrib["viewBox"], "role": "img", "aria-label": one_line(self.about)}
         return Xml.tostring(root, encoding="unicode")
 
     def _restore(self, root: Xml.Element) -> None:

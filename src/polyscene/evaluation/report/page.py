@@ -10,12 +10,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from polyscene.core.files import write_text
+from polyscene.core.text import one_line, printable
 from polyscene.evaluation.report.catalogue_figures import by_popularity, item_map, learning
 from polyscene.evaluation.report.content import LearningCurve, ReportData, ScenarioReport, ScenarioResults
 from polyscene.evaluation.report.drawing import Drawing
 from polyscene.evaluation.report.model_figures import by_model, by_scenario, by_slice, rivals
 from polyscene.evaluation.report.palette import DARK, LIGHT, variables
-from polyscene.evaluation.report.text import clean
 from polyscene.evaluation.results import SYSTEM
 
 TEMPLATE = "report.html.j2"
@@ -86,7 +86,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "clean": clean,
+        "clean": one_line,
         "number": number,
         "signed": signed,
         "grouped": grouped,
@@ -109,12 +109,7 @@ def signed(value: float) -> str:
 
 def grouped(value: int | str) -> str:
     """Return a count with commas, a text as it is, cut."""
-    return f"{value:,}" if isinstance(value, int) else clean(value, 120)
-
-
-def printable(text: str) -> str:
-    """Return a text of many lines without control characters other than the line ends."""
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text.expandtabs(2))
+    return f"{value:,}" if isinstance(value, int) else one_line(value, 120)
 
 
 def main_table(results: ScenarioResults) -> Table:
@@ -198,7 +193,8 @@ def _plates(prefix: str, scenario: ScenarioReport) -> list[Plate]:
         plates.append(_plate(drawing, "Popularity against exposure", about))
     if scenario.item_map is not None and len(scenario.item_map.points):
         about = (
-            f"Each dot is an item; near dots are alike to the model ({clean(scenario.item_map.method, 80)})."
+            "Each dot is an item; near dots are alike to the model "
+            f"({one_line(scenario.item_map.method, 80)})."
         )
         plates.append(_plate(item_map(f"{prefix}-map", scenario.item_map), "Map of items", about))
     return plates
@@ -206,7 +202,7 @@ def _plates(prefix: str, scenario: ScenarioReport) -> list[Plate]:
 
 def _curve(place: int, curve: LearningCurve) -> Plate:
     steps = f"{curve.points[-1].step:,} steps." if curve.points else "No step was recorded."
-    return _plate(learning(f"curve-{place}", curve), clean(curve.name, 60), steps)
+    return _plate(learning(f"curve-{place}", curve), one_line(curve.name, 60), steps)
 
 
 def _plate(drawing: Drawing, title: str, caption: str) -> Plate:

@@ -11,12 +11,13 @@ from typing import Self
 
 import numpy as np
 
+from polyscene.core.arrays import Arrays
+from polyscene.core.clock import HOUR
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
-from polyscene.recommenders.signal import Arrays, Evidence, Signal
+from polyscene.recommenders.signal import Evidence, Signal
 
-HOUR = 3_600_000_000  # microseconds
 NO_AGE = 0.0
 SEEN_DECAY = 0.9
 ITEM_FACTS = 3
