@@ -17,7 +17,7 @@ from polyscene.core.threads import set_threads
 from polyscene.data.reading.check import CheckReport, check_project
 from polyscene.data.reading.dataset import read_dataset
 from polyscene.data.schema import Dataset
-from polyscene.data.splits.folds import everything, split
+from polyscene.data.splits.protocol import everything, split
 from polyscene.engine.system import System
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.report.page import write_report

@@ -12,7 +12,7 @@ from polyscene.core.seeds import generator
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Histories, Timeline
 from polyscene.data.schema import Clock, EventLog
-from polyscene.data.splits.folds import repeated
+from polyscene.data.splits.repeats import repeated
 from polyscene.metrics.ranking import mid_ranks, ndcg
 from polyscene.representation.items import unit
 from polyscene.representation.users import taste

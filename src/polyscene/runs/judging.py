@@ -12,7 +12,8 @@ from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.schema import Dataset
-from polyscene.data.splits.folds import Folds, split
+from polyscene.data.splits.folds import Folds
+from polyscene.data.splits.protocol import split
 from polyscene.engine.system import ScenarioState
 from polyscene.evaluation.judge import Case, judge
 from polyscene.evaluation.provenance import machine, versions
