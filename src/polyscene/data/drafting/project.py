@@ -53,7 +53,7 @@ class ProjectDraft:
         base = folder or Path.cwd()
         lines = [*self._head(), f"name = {text(self.name)}", "seed = 7", ""]
         lines += ["[language]", 'model = "minilm"  # carried by a package, works offline', ""]
-        alone = len({scenario.events.table.paths for scenario in self.scenarios}) == 1
+        alone = len({scenario.events.table.key for scenario in self.scenarios}) == 1
         for scenario in self.scenarios:
             lines += [*scenario_toml(scenario, base, alone), ""]
         lines += ["[evaluation]", *guess_line("protocol", self.protocol), "cutoffs = [5, 10, 20]"]
@@ -185,7 +185,7 @@ def _unique(scenarios: Iterator[ScenarioDraft]) -> Iterator[ScenarioDraft]:
     names: set[str] = set()
     seen: set[tuple[object, ...]] = set()
     for scenario in scenarios:
-        made_of = (scenario.events.table.paths, scenario.items.table.paths, scenario.events.where)
+        made_of = (scenario.events.table.key, scenario.items.table.key, scenario.events.where)
         if made_of in seen:
             continue
         seen.add(made_of)
@@ -199,9 +199,9 @@ def _unique(scenarios: Iterator[ScenarioDraft]) -> Iterator[ScenarioDraft]:
 def _unused(scopes: list[tuple[str, list[Table]]], scenarios: Sequence[ScenarioDraft]) -> list[str]:
     used = set()
     for scenario in scenarios:
-        used |= {scenario.items.table.paths, scenario.events.table.paths}
-        used |= {scenario.users.table.paths} if scenario.users else set()
-    tables = {table.paths: table for _, members in scopes for table in members if table.paths not in used}
+        used |= {scenario.items.table.key, scenario.events.table.key}
+        used |= {scenario.users.table.key} if scenario.users else set()
+    tables = {table.key: table for _, members in scopes for table in members if table.key not in used}
     return [
         f"{shown(table.name)} is not used; its columns: "
         + ", ".join(shown(c, 30) for c in list(table.columns)[:6])

@@ -85,14 +85,14 @@ def _table(draft: TableDraft, folder: Path) -> list[str]:
 
 
 def _reading(table: Table) -> list[tuple[str, str]]:
-    found = []
-    if not table.format_is_obvious:
-        found.append(("format", text(table.format)))
-    if table.format == "csv" and table.separator not in (None, ","):
-        found.append(("separator", text(str(table.separator))))
-    if table.latin1:
-        found.append(("encoding", text("latin1") + "  " + comment("its bytes are not UTF-8")))
-    return found
+    settings, lines = table.settings, []
+    if settings.query is not None:
+        lines.append(("query", text(settings.query)))
+    if settings.separator is not None:
+        lines.append(("separator", text(settings.separator)))
+    if settings.encoding != "utf8":
+        lines.append(("encoding", text(settings.encoding) + "  " + comment("its bytes are not UTF-8")))
+    return lines
 
 
 def guess_line(name: str, guess: Guess) -> list[str]:

@@ -15,7 +15,7 @@ import polars as pl
 
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.text import shown
-from polyscene.data.reading.diagnosis import TROUBLE
+from polyscene.data.tables.formats import TROUBLE
 
 _MOST_TRIED = 6
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")

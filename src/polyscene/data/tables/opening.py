@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-import gzip
-import io
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,14 +11,13 @@ import polars as pl
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
 from polyscene.core.text import shown
-from polyscene.data.reading.diagnosis import TROUBLE, diagnosed, uneven_rows
 from polyscene.data.tables.columns import WORDS, Need, fits
 from polyscene.data.tables.filters import Tally, Where, parse_where, suitable_types, tallies, tally, typed
-from polyscene.data.tables.sources import Source, nearest, separator_of, sources_of
-from polyscene.data.tables.sqlite import read_query
+from polyscene.data.tables.formats import TROUBLE, diagnosed, format_of
+from polyscene.data.tables.source import Source
+from polyscene.data.tables.sources import nearest, sources_of
 from polyscene.data.tables.table import ROW, CellLocation, OpenFile, Table, stray_text
 
-_CHUNK = 1 << 20
 _SEPARATORS = (",", ";", "\t", "|")
 
 
@@ -55,7 +50,7 @@ def open_table(settings: TableSettings, base: Path, needs: Iterable[Need]) -> Ta
 
 def _opened(source: Source, settings: TableSettings) -> OpenFile:
     missing = tuple(settings.null_values)
-    if settings.query is not None and source.format != "sqlite":
+    if settings.query is not None and not format_of(source).takes_query:
         raise DataError(
             Problem(
                 "only SQLite files take a query",
@@ -67,55 +62,11 @@ def _opened(source: Source, settings: TableSettings) -> OpenFile:
             )
         )
     try:
-        scan = _scan(source, settings)
+        scan = format_of(source).scan(source, settings)
         schema = dict(scan.collect_schema())
     except TROUBLE as error:
         raise DataError(diagnosed(source, settings, error)) from None
-    return OpenFile(source, scan, schema, () if source.format in ("csv", "tsv") else missing)
-
-
-def _scan(source: Source, settings: TableSettings) -> pl.LazyFrame:
-    if source.format == "parquet":
-        return pl.scan_parquet(source.path, glob=False)
-    if source.format == "sqlite":
-        return read_query(source, settings.query).lazy()
-    if source.format == "jsonl":
-        data = source.path if settings.encoding == "utf8" else _transcoded(source, settings.encoding)
-        return pl.scan_ndjson(data, infer_schema_length=None)
-    return pl.scan_csv(
-        _transcoded(source, "latin1") if settings.encoding == "latin1" else source.path,
-        separator=separator_of(source, settings),
-        infer_schema=False,
-        null_values=settings.null_values or None,
-        encoding="utf8" if settings.encoding == "latin1" else settings.encoding,
-        glob=False,
-    )
-
-
-def _transcoded(source: Source, encoding: str) -> bytes:
-    """Return the file's text as UTF-8, for encodings that the engine does not read by itself."""
-    if source.compression == "zst":
-        raise DataError(
-            Problem(
-                f"{encoding} inside .zst cannot be read",
-                "UTF-8, or .gz",
-                "both",
-                "unpack the file",
-                file=source.shown,
-                column="encoding",
-            )
-        )
-    codec = "utf-8" if encoding == "utf8-lossy" else encoding
-    decoder = codecs.getincrementaldecoder(codec)(errors="replace")
-    text = io.BytesIO()
-    try:
-        with gzip.open(source.path) if source.compression else source.path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                text.write(decoder.decode(chunk).encode())
-    except (EOFError, zlib.error) as error:
-        raise OSError(str(error)) from None
-    text.write(decoder.decode(b"", final=True).encode())
-    return text.getvalue()
+    return OpenFile(source, scan, schema, () if format_of(source).untyped else missing)
 
 
 def _demand_columns(file: OpenFile, settings: TableSettings, needs: Iterable[Need]) -> None:
@@ -203,7 +154,7 @@ def _survey(file: OpenFile, settings: TableSettings, where: Where | None) -> _Su
             empty = pl.all_horizontal(pl.col(columns).is_null()).any()
             gaps = bool(file.scan.select(empty).collect(engine="streaming").item())
         if short and len(columns) > 1:
-            uneven = uneven_rows(file.source, separator_of(file.source, settings), len(columns))
+            uneven = format_of(file.source).uneven_rows(file.source, settings, len(columns))
     except TROUBLE as error:
         raise DataError(diagnosed(file.source, settings, error)) from None
     if uneven is not None:

@@ -14,10 +14,10 @@ import polars as pl
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
 from polyscene.core.text import shown
-from polyscene.data.reading.diagnosis import TROUBLE, diagnosed
 from polyscene.data.tables.columns import Need, converted
 from polyscene.data.tables.filters import Where, refused, typed
-from polyscene.data.tables.sources import Source
+from polyscene.data.tables.formats import TROUBLE, diagnosed, format_of
+from polyscene.data.tables.source import Source
 
 ROW = "#row"
 
@@ -61,7 +61,7 @@ class OpenFile:
     @property
     def loose(self) -> bool:
         """Whether all its values are text."""
-        return self.source.format in ("csv", "tsv")
+        return format_of(self.source).untyped
 
     def rows(self, needs: Iterable[Need], where: Where | None, numbered: bool = False) -> pl.LazyFrame:
         """Return the converted columns of the rows that `where` keeps, in the order of the file."""
