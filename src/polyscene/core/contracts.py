@@ -7,7 +7,7 @@ feeds events to an `Updatable` and lets a `Policy` choose. Torch is named for th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
@@ -124,12 +124,4 @@ class Policy(Protocol):
         self, scores: FloatArray, size: int, generator: np.random.Generator
     ) -> tuple[IntArray, FloatArray]:
         """Return (k,) places of the candidates in slate order and (k,) their propensities."""
-        ...
-
-
-class Metric(Protocol):
-    """Judges lists; knows no model."""
-
-    def __call__(self, rank: Any, cutoff: int) -> Any:  # noqa: ANN401 - numpy arrays of any float type
-        """Return (B,) values for (B,) 1-based ranks of the chosen items."""
         ...

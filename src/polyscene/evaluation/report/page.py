@@ -17,9 +17,9 @@ from polyscene.evaluation.report.drawing import Drawing
 from polyscene.evaluation.report.model_figures import by_model, by_scenario, by_slice, rivals
 from polyscene.evaluation.report.palette import DARK, LIGHT, variables
 from polyscene.evaluation.results import SYSTEM
+from polyscene.metrics.metric import rank_metrics
 
 TEMPLATE = "report.html.j2"
-BEST_IS_HIGHEST = ("hr@", "ndcg@", "mrr", "auc", "map@", "recall@", "precision@")
 ACCURACY = ("ndcg@", "hr@", "mrr", "auc")
 CATALOGUE = ("coverage@", "novelty@", "diversity@", "gini@")
 MOST_SLATES = 6
@@ -134,10 +134,11 @@ def slice_table(results: ScenarioResults) -> Table:
 
 def _table(results: ScenarioResults, columns: Sequence[str]) -> Table:
     models = results.ordered() + sorted(set(results.models) - set(results.ordered()))
+    highest_is_best = rank_metrics()
     best = {
         name: max(number(row[name]) for row in results.models.values() if name in row)
         for name in columns
-        if name.startswith(BEST_IS_HIGHEST)
+        if name.partition("/")[0].partition("@")[0] in highest_is_best
     }
     rows = []
     for model in models:
