@@ -65,7 +65,10 @@ class Project:
             ConfigError: it is missing or cannot be used; all problems are listed.
         """
         file = Path(path)
-        return cls(Settings.load(file), file.resolve().parent, file.name, progress)
+        project = cls(Settings.load(file), file.resolve().parent, file.name, progress)
+        for note in project.settings.notes:
+            project.progress.say(note)
+        return project
 
     @property
     def runs_folder(self) -> Path:

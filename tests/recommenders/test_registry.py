@@ -1,10 +1,14 @@
 from __future__ import annotations
 
-from typing import get_args
-
-from polyscene.core.settings.signals import SignalName
+from polyscene.core.settings.signals import RENAMED, USUAL_SIGNALS
 from polyscene.recommenders.registry import SIGNALS
 
 
-def test_the_registry_holds_what_the_settings_offer() -> None:
-    assert set(SIGNALS) == set(get_args(SignalName))
+def test_every_signal_is_known_by_its_own_name() -> None:
+    assert [*SIGNALS] == [*USUAL_SIGNALS, "text_ranker"]
+    assert [SIGNALS[name].name for name in SIGNALS] == [*SIGNALS]
+
+
+def test_names_of_earlier_versions_lead_to_present_ones() -> None:
+    assert set(RENAMED.values()) <= set(SIGNALS)
+    assert set(RENAMED).isdisjoint(SIGNALS)

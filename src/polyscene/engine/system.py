@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from polyscene.core.arrays import load_arrays, save_arrays
 from polyscene.core.errors import RunError, UnknownIdError
+from polyscene.core.settings.signals import RENAMED
 from polyscene.core.types import Item
 from polyscene.data.queries import HISTORY_LENGTH, LATEST, Queries, Timeline
 from polyscene.data.schema import Catalogue, Clock, Dataset, EventLog, Ids
@@ -193,12 +194,12 @@ def _load_place(name: str, home: Path, facts: Mapping[str, Any]) -> ScenarioStat
     events = EventLog(
         **{column: log[column].to_numpy() for column in log.columns}, actions=tuple(facts["actions"])
     )
-    names = tuple(facts["signals"])
+    names = tuple(RENAMED.get(signal, signal) for signal in facts["signals"])
     signals = [
-        SIGNALS[signal].restore(load_arrays(home / f"{signal}.safetensors"))
+        SIGNALS[present].restore(load_arrays(home / f"{signal}.safetensors"))
         if signal in facts["fitted"]
         else None
-        for signal in names
+        for signal, present in zip(facts["signals"], names, strict=True)
     ]
     network = FusionNetwork(len(names), facts["scenarios"], facts["hidden"])
     weights = load_file(home / "network.safetensors")

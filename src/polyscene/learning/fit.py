@@ -11,7 +11,6 @@ import torch
 from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
 from polyscene.core.settings.project import Settings
-from polyscene.core.settings.signals import ALL_SIGNALS
 from polyscene.core.types import LongArray
 from polyscene.data.queries import Choices
 from polyscene.learning.reranker import RerankerTrainer
@@ -72,7 +71,7 @@ def fit_system(
     """
     evidence = {name: ground.evidence(name, tuning=True) for name in ground.dataset.scenarios}
     usable = {name: _usable(settings.scenarios[name].signals, facts) for name, facts in evidence.items()}
-    names = [name for name in ALL_SIGNALS if any(name in wanted for wanted in usable.values())]
+    names = [name for name in SIGNALS if any(name in wanted for wanted in usable.values())]
     places = {name: place for place, name in enumerate(ground.dataset.scenarios)}
     lessons = {}
     for name in places:
@@ -101,7 +100,7 @@ def fit_system(
 
 def _usable(wanted: Sequence[str], evidence: Evidence) -> list[str]:
     """Return the wanted signals that the evidence can feed; popularity where there is none."""
-    return [name for name in ALL_SIGNALS if name in wanted and _fed(name, evidence)] or ["popularity"]
+    return [name for name in SIGNALS if name in wanted and _fed(name, evidence)] or ["popularity"]
 
 
 def _signals(
@@ -135,7 +134,7 @@ def _teach_reader(
 def _fed(name: str, evidence: Evidence) -> bool:
     if name == "recency":
         return evidence.clock == "time"
-    if name == "elsewhere" and not evidence.elsewhere:
+    if name == "cross_scenario" and not evidence.elsewhere:
         return False
     if name == "content_prior" and evidence.prior is None:
         return False

@@ -92,7 +92,7 @@ class ContentPrior(Content):
 class CrossScenario(Content):
     """The same cosine, with what the user did in the other scenarios: shared users carry their taste over."""
 
-    name: ClassVar[str] = "elsewhere"
+    name: ClassVar[str] = "cross_scenario"
 
     def __init__(
         self, vectors: FloatArray | None = None, others: Mapping[str, FloatArray] | None = None

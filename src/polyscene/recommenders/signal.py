@@ -13,9 +13,11 @@ from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
+from pydantic import BaseModel
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
+from polyscene.core.settings.block import Strict
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import LATEST, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
@@ -87,6 +89,8 @@ class Signal(ABC):
 
     name: ClassVar[str]
     needs_language: ClassVar[bool] = False
+    settings: ClassVar[type[BaseModel]] = Strict
+    """What `[signals.NAME]` may say of it; nothing, unless a signal declares its own."""
 
     @abstractmethod
     def fit(self, evidence: Evidence) -> Self:

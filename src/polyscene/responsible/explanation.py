@@ -24,7 +24,7 @@ _WITH_PAST: Mapping[str, str] = {
 _ALONE: Mapping[str, str] = {
     "popularity": "Many people chose it lately.",
     "recency": "It is new.",
-    "elsewhere": "It is close to what you did in other places.",
+    "cross_scenario": "It is close to what you did in other places.",
     "transitions": "It often follows what you chose.",
     "content_transitions": "It resembles what often follows your choices.",
     "linear": "Your history foretells it.",
