@@ -81,14 +81,14 @@ class TerminalProgress:
 
     @contextmanager
     def _lines(self, label: str, total: int, unit: str) -> Iterator[Advance]:
-        begun = told = monotonic()
+        begun = last_line_at = monotonic()
         done = 0
 
         def advance(steps: int) -> None:
-            nonlocal done, told
+            nonlocal done, last_line_at
             done += steps
-            if monotonic() - told >= EVERY_SECONDS and done < total:
-                told = monotonic()
+            if monotonic() - last_line_at >= EVERY_SECONDS and done < total:
+                last_line_at = monotonic()
                 self._write(f"{label}: {done:,} of {total:,} {unit}")
 
         yield advance

@@ -24,9 +24,9 @@ def similar(
     from polyscene.cli.recommend import place_json
     from polyscene.cli.tables import slate_table
 
-    found = opened(config).run(run)
-    places = found.similar(item, scenario, k)
-    place = found.system.place(scenario)
+    opened_run = opened(config).run(run)
+    places = opened_run.similar(item, scenario, k)
+    place = opened_run.system.place(scenario)
     if json:
         show_json({"item": item, "scenario": place.name, "items": [place_json(near) for near in places]})
     else:

@@ -1,7 +1,7 @@
 """What the parts expect of each other, so that none has to know which part it is talking to.
 
-A judge asks a `Ranker` for scores, a trainer turns the parameters of a `Trainable` or a `Learner`, a service
-feeds events to an `Updatable` and lets a `Policy` choose. Torch is named for the type checker only.
+A judge asks a `Ranker` for scores, a trainer turns the parameters of a `Trainable` or a `Learner`. Torch is
+named for the type checker only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from polyscene.core.types import Event, FloatArray, IntArray
+from polyscene.core.types import FloatArray
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,14 +32,6 @@ class Ranker(Protocol[Query]):
 
     def score(self, queries: Query) -> FloatArray:
         """Return (B, n_items) finite scores, larger is better."""
-        ...
-
-
-class CandidateScorer(Ranker[Query], Protocol[Query]):
-    """A ranker that also scores a list of candidates, with the same numbers."""
-
-    def score_candidates(self, queries: Query, candidates: IntArray) -> FloatArray:
-        """Return (B, C) scores of the named items."""
         ...
 
 
@@ -106,22 +98,4 @@ class Learner(Protocol[Batch]):
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Put weights back into the same parameters, bit for bit."""
-        ...
-
-
-class Updatable(Protocol):
-    """What learns from single events while it serves."""
-
-    def observe(self, event: Event) -> None:
-        """Take in one event; the next request sees it."""
-        ...
-
-
-class Policy(Protocol):
-    """Chooses a slate from scored candidates and knows with which probability it did."""
-
-    def choose(
-        self, scores: FloatArray, size: int, generator: np.random.Generator
-    ) -> tuple[IntArray, FloatArray]:
-        """Return (k,) places of the candidates in slate order and (k,) their propensities."""
         ...

@@ -96,6 +96,6 @@ def names_at(cutoffs: tuple[int, ...], in_slices: bool = False) -> list[str]:
     Args:
         in_slices: only those that are told for each slice.
     """
-    told = {name: m for name, m in rank_metrics().items() if m.in_slices or not in_slices}
-    once = [name for name, metric in told.items() if not metric.at_cutoffs]
-    return once + [f"{name}@{k}" for k in cutoffs for name, metric in told.items() if metric.at_cutoffs]
+    metrics = {name: m for name, m in rank_metrics().items() if m.in_slices or not in_slices}
+    once = [name for name, metric in metrics.items() if not metric.at_cutoffs]
+    return once + [f"{name}@{k}" for k in cutoffs for name, metric in metrics.items() if metric.at_cutoffs]

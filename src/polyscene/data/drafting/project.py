@@ -19,10 +19,10 @@ from polyscene.data.drafting.names import hint, slug, tokens
 from polyscene.data.drafting.tables import Table, read_tables, table_files
 from polyscene.data.drafting.toml import comment, guess_line, scenario_toml, text
 
-_MOST_DEPTH = 3
-_MOST_FOLDERS = 200
-_MOST_PARTS = 20
-_MOST_TABLES = 60
+_MAX_DEPTH = 3
+_MAX_FOLDERS = 200
+_MAX_PARTS = 20
+_MAX_TABLES = 60
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,15 @@ def guess_project(paths: Sequence[Path], name: str | None = None) -> ProjectDraf
     """
     _check_present(paths)
     scopes, notes = _scopes(paths)
-    found: list[tuple[str, Match, list[Table]]] = []
+    matches: list[tuple[str, Match, list[Table]]] = []
     for title, tables in scopes:
         for part, members in _by_prefix(title, tables):
             match = best_match(members)
             if match is not None:
-                found.append((part, match, members))
-    if not found:
+                matches.append((part, match, members))
+    if not matches:
         raise _nothing_found(paths, [table for _, tables in scopes for table in tables])
-    scenarios = tuple(_unique(_parted(found)))
+    scenarios = tuple(_unique(_parted(matches)))
     notes += _unused(scopes, scenarios)
     title = name or (paths[0].resolve().name if paths[0].is_dir() else paths[0].name.split(".")[0])
     return ProjectDraft(slug(title, "my_project"), scenarios, _protocol(scenarios), tuple(notes))
@@ -126,14 +126,14 @@ def _scopes(paths: Sequence[Path]) -> tuple[list[tuple[str, list[Table]]], list[
             groups += _folders(path, [], 0)
     scopes: list[tuple[str, list[Table]]] = []
     notes: list[str] = []
-    for title, members in groups[:_MOST_FOLDERS]:
+    for title, members in groups[:_MAX_FOLDERS]:
         tables, odd = read_tables(members)
         notes += [note for note in odd if note not in notes]
         notes += [note for table in tables for note in table.notes if note not in notes]
-        if len(tables) > _MOST_TABLES:
-            notes.append(f"only the first {_MOST_TABLES} tables of {shown(title)} were looked at")
+        if len(tables) > _MAX_TABLES:
+            notes.append(f"only the first {_MAX_TABLES} tables of {shown(title)} were looked at")
         if tables:
-            scopes.append((title, tables[:_MOST_TABLES]))
+            scopes.append((title, tables[:_MAX_TABLES]))
     return scopes, notes
 
 
@@ -141,7 +141,7 @@ def _folders(folder: Path, above: list[Path], depth: int) -> list[tuple[str, lis
     """Return a folder's tables, and those of its folders together with the ones that lie above them."""
     own = table_files(folder)
     groups = [(folder.resolve().name, own)] if own else []
-    if depth < _MOST_DEPTH:
+    if depth < _MAX_DEPTH:
         for child in sorted(folder.iterdir()):
             if child.is_dir() and not child.name.startswith((".", "_")):
                 below = _folders(child, [*above, *own], depth + 1)
@@ -168,14 +168,14 @@ def _by_prefix(title: str, tables: list[Table]) -> list[tuple[str, list[Table]]]
     return [(prefix, [*members, *shared]) for prefix, members in groups.items()]
 
 
-def _parted(found: list[tuple[str, Match, list[Table]]]) -> Iterator[ScenarioDraft]:
+def _parted(matches: list[tuple[str, Match, list[Table]]]) -> Iterator[ScenarioDraft]:
     """Yield a scenario per match, or one per value where a column parts it into several."""
-    for title, match, tables in found:
+    for title, match, tables in matches:
         scenario = draft_scenario(slug(title), match, tables)
         if match.scenario is None:
             yield scenario
             continue
-        for value in match.events.distinct(match.scenario, _MOST_PARTS):
+        for value in match.events.distinct(match.scenario, _MAX_PARTS):
             condition = f"{quoted(match.scenario)} = '{value.replace(chr(39), chr(39) * 2)}'"
             yield scenario.narrowed(slug(value), condition)
 

@@ -86,16 +86,16 @@ class Table:
         if self.complete or not self.small:
             return _texts(self.sample[column].unique(maintain_order=True).head(most + 1))
         frames = [frame.select(column) for frame in self._frames()]
-        found = pl.concat(frames).unique().head(most + 1).collect()
-        return sorted(_texts(found[column]))
+        values = pl.concat(frames).unique().head(most + 1).collect()
+        return sorted(_texts(values[column]))
 
     def holds(self, column: str, values: pl.Series) -> float:
         """Return the share of `values` (unique texts) that the column contains."""
         if values.is_empty():
             return 0.0
         mine = as_ids(self.sample[column].cast(pl.String, strict=False).unique())
-        found = values.is_in(mine.implode())
-        share = float(found.mean() or 0.0)  # type: ignore[arg-type]
+        present = values.is_in(mine.implode())
+        share = float(present.mean() or 0.0)  # type: ignore[arg-type]
         if share > 0.98 or share < 0.005 or self.complete or not self.small:
             return share
         frames = [frame.select(column) for frame in self._frames()]
@@ -120,10 +120,10 @@ def table_files(path: Path) -> list[Path]:
     """Return the files directly in a folder, or the file itself, that are named like tables."""
     if path.is_file():
         return [path]
-    found = (
+    children = (
         child for child in sorted(path.iterdir()) if child.is_file() and not child.name.startswith((".", "_"))
     )
-    return [child for child in found if kind_of(child)[0] is not None][:MAX_FILES]
+    return [child for child in children if kind_of(child)[0] is not None][:MAX_FILES]
 
 
 def read_tables(files: Iterable[Path]) -> tuple[list[Table], list[str]]:

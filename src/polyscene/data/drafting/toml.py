@@ -13,7 +13,7 @@ from polyscene.data.drafting.draft import Guess, ScenarioDraft, TableDraft, Valu
 from polyscene.data.drafting.tables import Table
 
 _WIDTH = 118
-_MOST_PATHS = 8
+_MAX_PATHS = 8
 
 
 def text(value: str) -> str:
@@ -126,7 +126,7 @@ def _paths(paths: Sequence[Path], folder: Path) -> str:
     names = [_relative(path, folder) for path in paths]
     if len(names) == 1:
         return text(names[0])
-    if len(names) <= _MOST_PATHS:
+    if len(names) <= _MAX_PATHS:
         return value_of(tuple(names))
     first, last = min(names), max(names)
     same = next((place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), 0)

@@ -24,7 +24,7 @@ from polyscene.core.progress import Progress, Silent
 from polyscene.core.text import shown
 
 _DEPTH = 3
-_MOST_FOLDERS = 5_000
+_MAX_FOLDERS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def find_all(source: Path, *patterns: str) -> list[Path]:
             for pattern in patterns:
                 found += sorted(path for path in folder.glob(pattern) if path.is_file())
         level = [child for folder in level for child in sorted(folder.iterdir()) if _enter(child)][
-            :_MOST_FOLDERS
+            :_MAX_FOLDERS
         ]
     return list(dict.fromkeys(found))
 

@@ -108,7 +108,7 @@ def number(value: object) -> float | None:
         return None
     if isinstance(value, int | float):
         return float(value)
-    found = (
+    match = (
         re.fullmatch(r"\s*\$?\s*(\d[\d,]{0,15}(?:\.\d{1,6})?)\s*", value) if isinstance(value, str) else None
     )
-    return float(found.group(1).replace(",", "")) if found else None
+    return float(match.group(1).replace(",", "")) if match else None

@@ -174,8 +174,8 @@ def _since(table: Table, frame: pl.DataFrame, needs: Sequence[Need], problems: l
         return np.full(frame.height, UNKNOWN_TIME)
     since = frame[need.alias]
     if (since == IMPOSSIBLE).any():
-        found = faults(table, [need], pl.col(need.alias) == IMPOSSIBLE)
-        place = table.place(0 if found is None else found.first, need.column)
+        bad_times = faults(table, [need], pl.col(need.alias) == IMPOSSIBLE)
+        place = table.place(0 if bad_times is None else bad_times.first, need.column)
         problems.append(
             Problem(
                 "an impossible time",
@@ -185,7 +185,7 @@ def _since(table: Table, frame: pl.DataFrame, needs: Sequence[Need], problems: l
                 file=place.file,
                 row=place.row,
                 column=need.column,
-                count=1 if found is None else found.count,
+                count=1 if bad_times is None else bad_times.count,
             )
         )
     known = since.set(since == IMPOSSIBLE, None).fill_null(UNKNOWN_TIME)

@@ -132,8 +132,8 @@ def _surveyed(files: list[OpenFile], settings: TableSettings, where: Where | Non
         raise DataError(problems)
     totals: dict[str, Tally] = {}
     for survey in surveys:
-        for name, found in survey.tallies.items():
-            totals[name] = totals.get(name, Tally()) + found
+        for name, tallied in survey.tallies.items():
+            totals[name] = totals.get(name, Tally()) + tallied
     files = [replace(file, gaps=survey.gaps) for file, survey in zip(files, surveys, strict=True)]
     return tuple(files if where is None else (_settled(file, where, totals) for file in files))
 
@@ -145,10 +145,10 @@ def _survey(file: OpenFile, settings: TableSettings, where: Where | None) -> _Su
     names = () if where is None else where.columns
     columns = list(file.schema)
     try:
-        found = file.scan.select(pl.col(columns[-1]).null_count().alias("#open"), *tallies(names)).collect(
+        counts = file.scan.select(pl.col(columns[-1]).null_count().alias("#open"), *tallies(names)).collect(
             engine="streaming"
         )
-        short = bool(found["#open"].item())  # an empty or short line leaves its last field open
+        short = bool(counts["#open"].item())  # an empty or short line leaves its last field open
         gaps, uneven = False, None
         if short:
             empty = pl.all_horizontal(pl.col(columns).is_null()).any()
@@ -159,22 +159,22 @@ def _survey(file: OpenFile, settings: TableSettings, where: Where | None) -> _Su
         raise DataError(diagnosed(file.source, settings, error)) from None
     if uneven is not None:
         raise DataError(uneven)
-    return _Survey({name: tally(name, found.row(0, named=True)) for name in names}, gaps)
+    return _Survey({name: tally(name, counts.row(0, named=True)) for name in names}, gaps)
 
 
 def _settled(file: OpenFile, where: Where, totals: Mapping[str, Tally]) -> OpenFile:
-    found = totals if file.loose else {}
+    tallied = totals if file.loose else {}
     try:
-        return replace(file, types=suitable_types(where, file.schema, found, file.source.shown))
+        return replace(file, types=suitable_types(where, file.schema, tallied, file.source.shown))
     except DataError as error:
-        raise DataError([*_strays(file, where, found), *error.problems]) from None
+        raise DataError([*_strays(file, where, tallied), *error.problems]) from None
 
 
-def _strays(file: OpenFile, where: Where, found: Mapping[str, Tally]) -> list[Problem]:
+def _strays(file: OpenFile, where: Where, tallied: Mapping[str, Tally]) -> list[Problem]:
     """Name the texts that keep a column of `where` from being numbers."""
     problems = []
     for name in where.columns:
-        if name in found and found[name].mostly_numbers:
+        if name in tallied and tallied[name].mostly_numbers:
             stray = typed(name, pl.Float64()).is_null() & pl.col(name).is_not_null()
             rows = file.scan.with_row_index(ROW, offset=1).filter(stray).select(ROW, name).head(1).collect()
             for row, value in rows.iter_rows():
@@ -182,7 +182,7 @@ def _strays(file: OpenFile, where: Where, found: Mapping[str, Tally]) -> list[Pr
                     stray_text(
                         CellLocation(file.source.shown, row, value),
                         name,
-                        found[name].present - found[name].numbers,
+                        tallied[name].present - tallied[name].numbers,
                     )
                 )
     return problems

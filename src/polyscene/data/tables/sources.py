@@ -23,8 +23,8 @@ _MAGIC: dict[Compression, bytes] = {"gz": b"\x1f\x8b", "zst": b"\x28\xb5\x2f\xfd
 def nearest(name: str, options: Iterable[str]) -> str | None:
     """Return the option most like `name`, whatever its case; None where none is alike."""
     by_lower = {option.lower(): option for option in options}
-    found = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.5)
-    return by_lower[found[0]] if found else None
+    near = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.5)
+    return by_lower[near[0]] if near else None
 
 
 def sources_of(settings: TableSettings, base: Path) -> list[Source]:

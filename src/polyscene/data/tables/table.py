@@ -145,9 +145,9 @@ class Table:
         need = Need("", column, "raw")
         for file in self.files:
             rows = file.rows([need], self.where, numbered=True)
-            found = self.collect(rows.slice(position, 1))
-            if found.height:
-                return CellLocation(file.source.shown, *found.row(0))
+            row = self.collect(rows.slice(position, 1))
+            if row.height:
+                return CellLocation(file.source.shown, *row.row(0))
             position -= int(self.collect(rows.select(pl.len())).item())
         raise IndexError(f"the table ends before position {position}; expected one that `rows` gave")
 
