@@ -35,7 +35,8 @@ from polyscene.core.seeds import generator
 from polyscene.core.threads import set_threads
 from polyscene.core.types import BoolArray, FloatArray, LongArray
 from polyscene.data.queries import Choices, Histories, Queries
-from polyscene.data.splits.folds import available, repeated
+from polyscene.data.splits.availability import available
+from polyscene.data.splits.repeats import repeated
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.significance import paired_bootstrap
 from polyscene.language.model.loading import load_model

@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 
 import prepared  # noqa: F401 - numpy reads it when it loads
 from measuring import measured
-from polyscene.core.errors import DataError, PolysceneError, Problem, shown
+from polyscene.core.errors import DataError, PolysceneError, Problem
 from polyscene.core.seeds import generator
 from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.text import shown
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.language.model.loading import load_model
 from polyscene.language.ranking.examples import Prompt, base_logits, people

@@ -11,9 +11,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyscene.core.errors import ConfigError, Problem, shown
+from polyscene.core.errors import ConfigError, Problem
 from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
+from polyscene.core.text import shown
 from polyscene.data.drafting.project import guess_project
 from polyscene.project import Project
 

@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 
 from measuring import Cost, measured
+from polyscene.core.clock import DAY
 from polyscene.core.threads import prepare_environment
 from polyscene.evaluation.provenance import machine, versions
 from projects import WORK
@@ -28,7 +29,7 @@ from showing import table, write_json
 
 EVENTS = 10_000_000
 PER_USER, PER_ITEM = 50, 200
-YEAR = 365 * 24 * 3_600_000_000
+YEAR = 365 * DAY
 CONFIG = """
 name = "scale"
 

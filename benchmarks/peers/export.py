@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from polyscene.core.errors import PolysceneError
-from polyscene.data.splits.folds import Fold, split
+from polyscene.data.splits.folds import Fold
+from polyscene.data.splits.protocol import split
 from polyscene.evaluation.slices import choice_slices
 from polyscene.learning.training_data import TrainingData, training_data
 from polyscene.project import Project

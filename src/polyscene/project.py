@@ -14,18 +14,23 @@ from typing import Any
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.threads import set_threads
-from polyscene.data.reading.check import CheckReport, check_project
 from polyscene.data.reading.dataset import read_dataset
 from polyscene.data.schema import Dataset
-from polyscene.data.splits.folds import everything, split
+from polyscene.data.splits.protocol import everything, split
 from polyscene.engine.state import System
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.report.page import write_report
 from polyscene.evaluation.results import Results
+from polyscene.language.compression.compressing import Compressed
+from polyscene.language.compression.judging import Bounds
+from polyscene.language.compression.ways import CompressionRequest
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.loading import load_model
 from polyscene.language.text.cache import EncodingCache
 from polyscene.learning.backbone import Backbone
+from polyscene.learning.checking import ProjectReport, check_everything
+from polyscene.learning.compressing import compress_into, judged_scenario, original
+from polyscene.learning.content_judge import content_judge
 from polyscene.learning.fit import Fitted, fit_system
 from polyscene.learning.language import Tuned, tune_language
 from polyscene.learning.reranker import RerankerTrainer
@@ -67,7 +72,10 @@ class Project:
             ConfigError: it is missing or cannot be used; all problems are listed.
         """
         file = Path(path)
-        return cls(Settings.load(file), file.resolve().parent, file.name, progress)
+        project = cls(Settings.load(file), file.resolve().parent, file.name, progress)
+        for note in project.settings.notes:
+            project.progress.say(note)
+        return project
 
     @property
     def runs_folder(self) -> Path:
@@ -83,9 +91,9 @@ class Project:
         """
         return read_dataset(self.settings, self.base, self.progress)
 
-    def check(self) -> CheckReport:
-        """Look for every problem in the tables without stopping at the first."""
-        return check_project(self.settings, self.base, self.progress)
+    def check(self) -> ProjectReport:
+        """Look for every problem of tables and language model without stopping at the first."""
+        return check_everything(self.settings, self.base, self.progress)
 
     def runs(self) -> list[str]:
         """Return the ids of the finished runs, oldest first."""
@@ -186,6 +194,53 @@ class Project:
         model = load_model(self.settings.language, self.base, self.progress)
         folder = self.runs_folder / UNFINISHED
         return search(space, ground, model, self.settings, folder, self.progress, minutes, trials, clock)
+
+    def compress(
+        self,
+        request: CompressionRequest,
+        out: str | Path,
+        bounds: Bounds | None = None,
+        accept_loss: bool = False,
+        judged: Callable[[Compressed], None] | None = None,
+    ) -> Compressed:
+        """Make the language model smaller or faster, and write it into a new folder.
+
+        It is calibrated on texts of all catalogues and judged on the smallest catalogue; a student on texts
+        that it never read. What loses more than the bounds allow is refused, and nothing is written.
+
+        Args:
+            request: what is to be done.
+            out: the folder that is written, whole or not at all.
+            bounds: the most that may be lost; default: `Bounds()`.
+            accept_loss: whether it is written whatever it loses.
+            judged: hears what is lost and gained, before anything is refused.
+
+        Raises:
+            FileExistsError: the folder is there already.
+            ModelError: more is lost than the bounds allow; or the model cannot be used, or was compressed
+                before, by a way that leaves nothing to work on.
+            DataError: the tables cannot be used.
+        """
+        folder = Path(out)
+        if folder.exists():
+            raise FileExistsError(
+                f"expected a folder that is not there yet, found {folder}; name another one"
+            )
+        set_threads(self.settings.runtime.threads)
+        model = original(self.settings.language, self.base, self.progress)
+        return compress_into(
+            folder,
+            model,
+            request,
+            self.dataset,
+            content_judge(self.ground(), judged_scenario(self.dataset)),
+            bounds=bounds or Bounds(),
+            accept_loss=accept_loss,
+            seed=self.settings.seed,
+            batch_tokens=self.settings.language.batch_tokens,
+            progress=self.progress,
+            judged=judged,
+        )
 
     def ground(self, everything_counts: bool = False) -> TrainingData:
         """Return what fitting stands on, before the language model has read anything."""

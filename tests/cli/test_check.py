@@ -63,3 +63,19 @@ def test_hostile_values_are_shown_and_not_obeyed(typed: Callable[..., Result], s
     text = typed("check", code=1).stdout
     assert "\x1b" not in text
     assert "[red]" in text
+
+
+def test_names_of_earlier_versions_are_told_by_check_and_by_every_verb(
+    typed: Callable[..., Result], scratch: Path
+) -> None:
+    config = scratch / "polyscene.toml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(
+        text.replace("[scenarios.shop]\n", '[scenarios.shop]\nsignals = ["elsewhere"]\n'), "utf-8"
+    )
+    assert "elsewhere" in config.read_text(encoding="utf-8")
+    result = typed("check", "--json", "found.json")
+    (problem,) = json.loads((scratch / "found.json").read_text(encoding="utf-8"))["problems"]
+    assert problem["severity"] == "warning"
+    assert "write 'cross_scenario'" in problem["found"]
+    assert "write 'cross_scenario'" in result.stderr

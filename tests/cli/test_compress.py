@@ -13,13 +13,17 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from polyscene.cli.compress import Way, calibration, compress
+from polyscene.cli.compress import compress
 from polyscene.cli.failures import guarded
+from polyscene.core.errors import ModelError
 from polyscene.core.settings.language import LanguageSettings
+from polyscene.language.compression.compressing import Compressed
 from polyscene.language.compression.layers import drop_layers
+from polyscene.language.compression.ways import CompressionRequest, Way
 from polyscene.language.model.architecture import stack
 from polyscene.language.model.loading import load_model
 from polyscene.language.text.encoding import encode
+from polyscene.learning.compressing import calibration_texts
 from polyscene.learning.content_judge import content_judge
 from polyscene.project import Project
 
@@ -136,9 +140,23 @@ def test_the_content_signal_is_judged_by_what_people_chose(small: Path) -> None:
     noise = np.mean([judge(draws.standard_normal((len(texts), 8)).astype(np.float32)) for _ in range(5)])
     vectors = encode(load_model(project.settings.language, project.base), texts)
     assert judge(vectors) > noise
-    assert len(calibration(project)) == sum(
+    assert len(calibration_texts(project.dataset, project.settings.seed)) == sum(
         map(len, (s.catalogue for s in project.dataset.scenarios.values()))
     )
+
+
+def test_python_can_do_what_the_verb_does(small: Path, tmp_path: Path) -> None:
+    project = Project.open(small)
+    heard: list[Compressed] = []
+    smaller = project.compress(CompressionRequest(Way.bf16), tmp_path / "half", judged=heard.append)
+    assert heard == [smaller]
+    assert smaller.loss.smaller == pytest.approx(2.0)
+    assert (tmp_path / "half" / "model.safetensors").is_file()
+    with pytest.raises(FileExistsError, match="name another one"):
+        project.compress(CompressionRequest(Way.bf16), tmp_path / "half")
+    with pytest.raises(ModelError, match="loses more than allowed"):
+        project.compress(CompressionRequest(Way.layers, keep=0.5), tmp_path / "short")
+    assert [path.name for path in tmp_path.iterdir()] == ["half"]
 
 
 @pytest.mark.parametrize("way", [Way.int8, Way.heads])

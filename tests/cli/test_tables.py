@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from polyscene.cli.console import cell, printable, show_json
+from polyscene.cli.console import cell, printable_lines, show_json
 from polyscene.cli.tables import plain_table, problems_table, scenario_parts, slate_table
 from polyscene.core.errors import Problem
 from polyscene.core.types import Item, Recommendation
@@ -92,7 +92,7 @@ def test_problems_stand_errors_first() -> None:
 
 def test_cells_are_bounded() -> None:
     assert len(cell("x" * 10_000, 60).plain) <= 60
-    assert printable("a\tb\nc\x00d") == "a b\nc d"
+    assert printable_lines("a\tb\nc\x00d") == "a b\nc d"
 
 
 def test_json_is_json(capsys: pytest.CaptureFixture[str]) -> None:

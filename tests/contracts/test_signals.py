@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from polyscene.core.arrays import load_arrays, save_arrays
+from polyscene.core.clock import HOUR
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
-from polyscene.recommenders.registry import SIGNALS, load_arrays, save_arrays
+from polyscene.recommenders.registry import SIGNALS
 from polyscene.recommenders.signal import Evidence, OtherScenario, Signal
 
-N_USERS, HOUR = 9, 3_600_000_000
+N_USERS = 9
 MakeLog = Callable[..., EventLog]
 
 

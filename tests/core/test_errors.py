@@ -12,7 +12,6 @@ from polyscene.core.errors import (
     ProblemsError,
     RunError,
     UnknownIdError,
-    shown,
 )
 
 PROBLEM = Problem("a price is no number", "a number", "'cheap'", "mend the row")
@@ -61,13 +60,3 @@ def test_errors_can_be_caught_as_ours_or_as_the_builtin(
     assert isinstance(error, PolysceneError)
     assert isinstance(error, builtin)
     assert isinstance(error, ProblemsError) is (builtin is ValueError)
-
-
-def test_hostile_text_is_escaped_and_bounded() -> None:
-    assert shown("tea") == "'tea'"
-    assert shown("a\nb\x1b[31m\u202e\ud800") == r"'a\nb\x1b[31m\u202e\ud800'"
-    assert shown("x" * 58) == "'" + "x" * 58 + "'"
-    long = shown("x" * 59)
-    assert len(long) == 60
-    assert long.endswith("…")
-    assert len(shown(["x" * 100] * 100, limit=10)) == 10

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from polyscene.core.files import write_text
+from polyscene.core.files import replacing, write_bytes, write_text
 
 
 def test_the_new_file_replaces_the_old_one(tmp_path: Path) -> None:
@@ -36,3 +38,26 @@ def test_text_that_is_no_unicode_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write_text(tmp_path / "page.html", "\ud800")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_writer_left_is_removed_and_a_living_ones_is_not(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    dead, living = (
+        tmp_path / f".page.html.{ended.pid}-ab12.part",
+        tmp_path / f".page.html.{os.getpid()}-ab.part",
+    )
+    other = tmp_path / f".page.css.{ended.pid}-ab12.part"
+    for path in (dead, living, other):
+        path.write_text("half", encoding="utf-8")
+    write_bytes(tmp_path / "page.html", b"whole")
+    assert sorted(tmp_path.iterdir()) == sorted([living, other, tmp_path / "page.html"])
+
+
+def test_nothing_takes_the_place_before_the_writer_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    with replacing(path) as partial:
+        partial.write_text("new", encoding="utf-8")
+        assert not path.exists()
+    assert path.read_text(encoding="utf-8") == "new"
+    assert list(tmp_path.iterdir()) == [path]

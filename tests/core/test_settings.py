@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import copy
 import os
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from polyscene.core.errors import ConfigError, Problem
 from polyscene.core.settings.project import Settings, environment_keys
-from polyscene.core.settings.signals import USUAL_SIGNALS
+from polyscene.core.settings.signals import SIGNALS, USUAL_SIGNALS
 
 LEAST: dict[str, Any] = {
     "scenarios": {
@@ -289,3 +292,57 @@ def test_anything_inside_a_scenario_is_blamed_on_its_key(part: str, value: Any) 
     for found in complaints(changed("scenarios", "shop", part, value=value)):
         assert found.column is not None
         assert found.column.startswith(f"scenarios.shop.{part}")
+
+
+def test_signals_of_the_old_name_open_with_one_line_that_says_what_to_write() -> None:
+    values = changed("scenarios", "shop", "signals", value=["popularity", "elsewhere"])
+    values["scenarios"]["news"] = copy.deepcopy(values["scenarios"]["shop"])
+    settings = Settings.parse(values)
+    assert settings.scenarios["shop"].signals == ["popularity", "cross_scenario"]
+    (note,) = settings.notes
+    assert "'elsewhere'" in note
+    assert "write 'cross_scenario'" in note
+    assert settings.model_copy(update={"seed": 11}).notes == (note,)
+    assert Settings.parse(LEAST).notes == ()
+
+
+class Loud(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    volume: float = Field(1.0, gt=0)
+
+
+@pytest.fixture
+def loud(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SIGNALS, "_added", {"loud": SimpleNamespace(settings=Loud)})
+
+
+@pytest.mark.usefixtures("loud")
+def test_a_signal_is_told_what_its_own_settings_know() -> None:
+    settings = Settings.parse(changed("signals", "loud", "volume", value=3))
+    assert settings.signal("loud") == Loud(volume=3)
+    assert Settings.parse(LEAST).signal("loud") == Loud()
+    assert "loud" not in settings.scenarios["shop"].signals
+
+
+@pytest.mark.usefixtures("loud")
+def test_what_a_signal_does_not_know_is_refused_with_its_place() -> None:
+    wrong = problem(changed("signals", "loud", "volume", value=0))
+    assert wrong.column == "signals.loud.volume"
+    unknown = problem(changed("signals", "loud", "volumes", value=3))
+    assert (unknown.column, unknown.remedy) == ("signals.loud.volumes", "did you mean 'volume'?")
+    assert "one of popularity" in problem(changed("signals", "lout", "volume", value=3)).expected
+    assert problem(changed("signals", "popularity", "volume", value=3)).what == "unknown key 'volume'"
+
+
+def test_the_environment_tells_a_signal_too(monkeypatch: pytest.MonkeyPatch, loud: None) -> None:
+    monkeypatch.setenv("POLYSCENE_SIGNALS__LOUD__VOLUME", "5")
+    assert Settings.parse(LEAST).signal("loud") == Loud(volume=5)
+
+
+def test_no_signal_is_loaded_unless_one_is_told_something() -> None:
+    code = (
+        "import sys; from polyscene.core.settings.project import Settings; "
+        f"Settings.parse({LEAST!r}); "
+        "sys.exit(any(name.startswith('polyscene.recommenders') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

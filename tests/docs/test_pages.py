@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from polyscene.core.settings.project import Settings
+from polyscene.metrics.metric import METRICS, ListMetric
 from polyscene.sample.world import SampleWorld
 
 ROOT = Path(__file__).parents[2]
@@ -84,3 +85,10 @@ def test_examples_run(page: Path, company: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(home)
     code = compile("\n".join(_blocks(page, "python")), page.name, "exec")
     exec(code, {"__name__": "example"})
+
+
+def test_every_metric_is_named() -> None:
+    text = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    for name, metric in {name: METRICS[name] for name in METRICS}.items():
+        at_cutoffs = isinstance(metric, ListMetric) or metric.at_cutoffs
+        assert f"`{name}@k`" in text if at_cutoffs else f"`{name}`" in text

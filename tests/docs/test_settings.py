@@ -42,7 +42,7 @@ BLOCKS: dict[str, tuple[type[BaseModel], ...]] = {
     "`[fusion]`": (fusion.FusionSettings,),
     "`[runtime]`": (runtime.RuntimeSettings,),
 }
-NESTED = {"language", "scenarios", "evaluation", "tuning", "text_ranker", "fusion", "runtime"}
+NESTED = {"language", "scenarios", "evaluation", "tuning", "text_ranker", "fusion", "runtime", "signals"}
 WITHIN = {"`[tuning]`": {"objectives", "optimiser"}}
 TABLES = {"`items`", "`users`", "`events`"}
 
@@ -98,5 +98,5 @@ def test_every_block_of_a_project_has_a_section() -> None:
 
 def test_objectives_and_signals_are_named() -> None:
     text = _sections()["`[scenarios.NAME]`"]
-    for name in (*signals.ALL_SIGNALS, *scenarios.Objective.model_fields):
+    for name in (*signals.SIGNALS, *scenarios.Objective.model_fields):
         assert f"`{name}`" in text

@@ -13,6 +13,7 @@ from polyscene.evaluation.results import Judgement, Results
 from polyscene.evaluation.significance import paired_bootstrap
 from polyscene.evaluation.slices import choice_slices
 from polyscene.metrics import lists, ranking
+from polyscene.metrics.metric import METRICS, ListMetric, RankMetric
 
 N_ITEMS = 30
 
@@ -57,6 +58,23 @@ def test_the_table_averages_each_metric_over_choices() -> None:
     assert row["gini@5"] == lists.gini(lists.exposures(shown[:, :5], N_ITEMS))
     assert row["novelty@10"] == lists.novelty(shown, judgement.popularity)
     assert row["diversity@10"] == pytest.approx(lists.intra_list_diversity(shown, judgement.vectors).mean())
+
+
+def test_a_metric_of_somebody_else_is_told_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    added = {
+        "median": RankMetric(lambda ranked, k: ranked.ranks, at_cutoffs=False),
+        "first": RankMetric(lambda ranked, k: (ranked.ranks == k).astype(np.float64), in_slices=True),
+        "shown": ListMetric(lambda listed: float(listed.lists.size)),
+    }
+    monkeypatch.setattr(METRICS, "_added", added)
+    found = judged()
+    row = found.table((5,))["popularity"]
+    rank = found.ranks["popularity"]
+    assert row["median"] == pytest.approx(rank.mean())
+    assert row["first@5"] == pytest.approx(np.mean(rank == 5))
+    assert row["first@5/cold_users"] == pytest.approx(np.mean(rank[found.slices["cold_users"]] == 5))
+    assert row["shown@5"] == 5 * found.n_choices
+    assert "first@5" in found.intervals((5,), resamples=3)["popularity"]
 
 
 def test_slices_stand_beside_the_means_and_empty_ones_are_left_out() -> None:

@@ -24,7 +24,7 @@ from polyscene.core.settings.project import Settings
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.types import FloatArray
 from polyscene.data.schema import Dataset, Part
-from polyscene.data.splits.folds import mask_of
+from polyscene.data.splits.parts import mask_of
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.loading import load_model
 from polyscene.language.text.cache import EncodingCache

@@ -16,6 +16,7 @@ from polyscene.engine.system import System
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from polyscene import project as projects
+from polyscene.core.arrays import load_arrays, save_arrays
 from polyscene.core.errors import ConfigError, ModelError, RunError
 from polyscene.core.progress import Silent
 from polyscene.core.settings.language import LanguageSettings
@@ -29,7 +30,6 @@ from polyscene.language.model.quiet import quiet
 from polyscene.learning.backbone import Backbone
 from polyscene.learning.reranker import RerankerTrainer, TrainedScorer, text_ranker_in
 from polyscene.project import Project
-from polyscene.recommenders.registry import load_arrays, save_arrays
 from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.signal import Evidence
 from polyscene.recommenders.text_ranker import TextRanker

@@ -11,7 +11,7 @@ import pytest
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.types import FloatArray
 from polyscene.data.schema import Dataset, EventLog, Part
-from polyscene.data.splits.folds import mask_of
+from polyscene.data.splits.parts import mask_of
 from polyscene.language.model.loading import load_model
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import Queries
-from polyscene.recommenders.signal import Arrays, Evidence, Signal
+from polyscene.recommenders.signal import Evidence, Signal
 
 
 class Told(Signal):

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from polyscene.core.clock import DAY
 from polyscene.data.queries import Queries
 from polyscene.data.schema import EventLog
-from polyscene.recommenders.popularity import DAY, HALF_LIVES, Popularity
+from polyscene.recommenders.popularity import HALF_LIVES, Popularity
 from polyscene.recommenders.signal import Evidence
 
 MakeLog = Callable[..., EventLog]

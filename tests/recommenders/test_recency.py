@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from polyscene.core.clock import HOUR
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
-from polyscene.recommenders.recency import HOUR, OLDEST, Recency
+from polyscene.recommenders.recency import OLDEST, Recency
 from polyscene.recommenders.signal import Evidence
 
 MakeEvidence = Callable[..., Evidence]

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from polyscene.core.arrays import load_arrays, save_arrays
 from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import LATEST, Histories, Queries
-from polyscene.recommenders.registry import load_arrays, save_arrays
 from polyscene.recommenders.reranker import TOP, Reranker
 from polyscene.recommenders.signal import Evidence
 from polyscene.recommenders.text_ranker import LIKENESS, TextRanker

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from polyscene.core.settings.signals import ALL_SIGNALS
-from polyscene.responsible.explanation import TITLE_LENGTH, reason, shortened
+from polyscene.core.settings.signals import SIGNALS
+from polyscene.responsible.explanation import TITLE_COLUMNS, reason
 
 NOTHING_SPECIAL = "It is among the best of what can be shown here."
 
@@ -20,15 +20,15 @@ def test_the_past_item_is_named_where_the_signal_looks_at_the_past() -> None:
     assert reason(shares, None) == "It reads much like what you chose."
 
 
-@pytest.mark.parametrize("name", ["popularity", "recency", "elsewhere"])
+@pytest.mark.parametrize("name", ["popularity", "recency", "cross_scenario"])
 def test_signals_that_do_not_look_at_the_past_here_never_name_it(name: str) -> None:
     assert reason({name: 1.0}, "Blue Tea") == reason({name: 1.0}, None)
 
 
 @pytest.mark.parametrize("past", [None, "Blue Tea"])
 def test_every_signal_has_a_sentence_of_its_own(past: str | None) -> None:
-    sentences = [reason({name: 1.0}, past) for name in ALL_SIGNALS]
-    assert len(set(sentences)) == len(ALL_SIGNALS)
+    sentences = [reason({name: 1.0}, past) for name in SIGNALS]
+    assert len(set(sentences)) == len(list(SIGNALS))
     assert NOTHING_SPECIAL not in sentences
     assert all(sentence.endswith(".") and sentence.count(".") == 1 for sentence in sentences)
 
@@ -47,12 +47,12 @@ def test_titles_are_data_not_templates() -> None:
 
 
 def test_titles_are_bounded() -> None:
-    assert shortened("x" * TITLE_LENGTH) == "x" * TITLE_LENGTH
-    cut = shortened("word " * 100)
-    assert len(cut) <= TITLE_LENGTH
-    assert cut.endswith("word…")
+    assert "“" + "x" * TITLE_COLUMNS + "”" in reason({"linear": 1.0}, "x" * TITLE_COLUMNS)
+    assert "word…”" in reason({"linear": 1.0}, "word " * 100)
+    assert len(reason({"linear": 1.0}, "word " * 100)) < len(reason({"linear": 1.0}, "")) + TITLE_COLUMNS + 1
     assert len(reason({"linear": 1.0}, "\n" * 10**6 + "x" * 10**6)) < 200
 
 
 def test_titles_stay_on_one_line_and_visible() -> None:
-    assert shortened("Tea\r\n\x1b[31m  for\u202e two\x00\ud800 茶 ") == "Tea [31m for two 茶"
+    title = "Tea\r\n\x1b[31m  for\u202e two\x00\ud800 茶 "
+    assert "“Tea [31m for two 茶”" in reason({"linear": 1.0}, title)

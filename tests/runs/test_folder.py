@@ -101,6 +101,19 @@ def test_damaged_runs_are_refused(run: Run, tmp_path: Path, damaged: str) -> Non
         Run(copy).recommend("u00001", "shop")
 
 
+def test_runs_with_names_of_earlier_versions_open(run: Run, tmp_path: Path) -> None:
+    copy = tmp_path / run.id
+    shutil.copytree(run.folder, copy)
+    manifest = (copy / MANIFEST).read_text(encoding="utf-8")
+    assert '"cross_scenario"' in manifest
+    (copy / MANIFEST).write_text(manifest.replace('"cross_scenario"', '"elsewhere"'), encoding="utf-8")
+    for path in list(copy.rglob("cross_scenario.safetensors")):
+        path.rename(path.with_name("elsewhere.safetensors"))
+    old = Run(copy)
+    assert old.recommend("u00001", "shop") == run.recommend("u00001", "shop")
+    assert "cross_scenario" in old.system.places["shop"].fusion.names
+
+
 def test_manifest_tells_where_the_run_comes_from(run: Run) -> None:
     manifest = json.loads((run.folder / MANIFEST).read_text(encoding="utf-8"))
     assert manifest["learned_from"] == "train and valid"

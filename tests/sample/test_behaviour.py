@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polyscene.core.clock import DAY
 from polyscene.core.seeds import generator
 from polyscene.sample.behaviour import (
     FOLLOW_UP,
@@ -116,7 +117,7 @@ def test_chinese_items_please_those_who_read_chinese() -> None:
 def test_interest_in_a_story_decays() -> None:
     people = make_people(50, 60, 7)
     items = make_items(vocabulary(), "news", 40, 60, 7)
-    day = 86_400 * 1_000_000
+    day = DAY
     same_taste = np.flatnonzero((people.taste_before == people.taste_after).all(axis=1))
     code = np.array([39])
     fresh, week = (

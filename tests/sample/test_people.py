@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from polyscene.sample.clock import DAY, START
+from polyscene.core.clock import DAY
+from polyscene.sample.clock import START
 from polyscene.sample.people import make_people
 from polyscene.sample.visits import make_visits
 from polyscene.sample.words import SCENARIOS

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from polyscene.core.contracts import UNLABELLED
 from polyscene.training.losses import (
-    UNLABELLED,
     binary_loss,
     choice_loss,
     contrast_loss,

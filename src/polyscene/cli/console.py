@@ -6,6 +6,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from polyscene.core.text import one_line, printable
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 PLAIN_WIDTH = 140
 """Columns of a table that goes to a file or a pipe."""
 
-_LINE = 10_000
+MAX_LINE_LENGTH = 10_000
 
 
 def output() -> Console:
@@ -37,20 +39,16 @@ def show_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
 
 def tell(text: str) -> None:
     """Write lines to standard error, free of control characters."""
-    sys.stderr.write(printable(text) + "\n")
+    sys.stderr.write(printable_lines(text) + "\n")
 
 
-def printable(text: str) -> str:
+def printable_lines(text: str) -> str:
     """Return text without anything that could steer a terminal; lines stay lines."""
-    return "\n".join(
-        "".join(sign if sign.isprintable() else " " for sign in line[:_LINE]) for line in text.splitlines()
-    )
+    return printable("\n".join(line[:MAX_LINE_LENGTH] for line in text.splitlines()))
 
 
 def cell(text: object, limit: int = 60, style: str = "") -> Text:
     """Return hostile text as one bounded table cell; brackets are shown, not obeyed."""
     from rich.text import Text
 
-    from polyscene.evaluation.report.text import clean
-
-    return Text(clean(text, limit), style=style)
+    return Text(one_line(text, limit), style=style)

@@ -28,12 +28,12 @@ def doctor(config: Config = None, json: AsJson = False) -> None:
     from polyscene.cli.facts import facts
     from polyscene.cli.tables import plain_table
 
-    found = list(facts(config or CONFIG, wanted=config is not None))
-    ok = all(fact.ok for fact in found)
+    established = list(facts(config or CONFIG, wanted=config is not None))
+    ok = all(fact.ok for fact in established)
     if json:
-        show_json({"ok": ok, "facts": [asdict(fact) for fact in found]})
+        show_json({"ok": ok, "facts": [asdict(fact) for fact in established]})
     else:
-        rows = [("ok" if fact.ok else "WRONG", fact.name, fact.found, fact.advice) for fact in found]
+        rows = [("ok" if fact.ok else "WRONG", fact.name, fact.found, fact.advice) for fact in established]
         show(plain_table("polyscene doctor", ("", "what", "found", "advice"), rows))
         show("all well" if ok else "something is wrong: see the lines marked WRONG")
     if not ok:

@@ -22,7 +22,8 @@ from typing import NoReturn, ParamSpec
 import typer
 
 from polyscene.cli.console import tell
-from polyscene.core.errors import PolysceneError, shown
+from polyscene.core.errors import PolysceneError
+from polyscene.core.text import shown
 
 WRONG = 1
 USER = 2

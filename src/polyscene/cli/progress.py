@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from polyscene.cli.console import printable
+from polyscene.cli.console import printable_lines
 from polyscene.core.progress import Advance
 
 EVERY_SECONDS = 15.0
@@ -44,7 +44,7 @@ class TerminalProgress:
     def track(self, label: str, total: int, unit: str = "") -> Iterator[Advance]:
         """Show one bar of `total` units while the context is open."""
         follow = self._bar if self._file.isatty() else self._lines
-        with follow(printable(label), total, unit) as advance:
+        with follow(printable_lines(label), total, unit) as advance:
             yield advance
 
     def say(self, text: str) -> None:
@@ -52,14 +52,14 @@ class TerminalProgress:
         if self._live is None:
             self._write(text)
         else:
-            self._live.console.print(Text(printable(text)))
+            self._live.console.print(Text(printable_lines(text)))
 
     @property
     def _file(self) -> TextIO:
         return self._stream or sys.stderr
 
     def _write(self, text: str) -> None:
-        self._file.write(printable(text) + "\n")
+        self._file.write(printable_lines(text) + "\n")
         self._file.flush()
 
     @contextmanager
@@ -81,14 +81,14 @@ class TerminalProgress:
 
     @contextmanager
     def _lines(self, label: str, total: int, unit: str) -> Iterator[Advance]:
-        begun = told = monotonic()
+        begun = last_line_at = monotonic()
         done = 0
 
         def advance(steps: int) -> None:
-            nonlocal done, told
+            nonlocal done, last_line_at
             done += steps
-            if monotonic() - told >= EVERY_SECONDS and done < total:
-                told = monotonic()
+            if monotonic() - last_line_at >= EVERY_SECONDS and done < total:
+                last_line_at = monotonic()
                 self._write(f"{label}: {done:,} of {total:,} {unit}")
 
         yield advance

@@ -28,11 +28,11 @@ def recommend(
     """Return a slate for a user, each place with its score and the reason for it."""
     from polyscene.cli.console import show, show_json, tell
     from polyscene.cli.tables import slate_table
-    from polyscene.core.errors import shown
+    from polyscene.core.text import shown
 
-    found = opened(config).run(run)
-    slate = found.recommend(user, scenario, k, exclude)
-    users = found.system.users
+    opened_run = opened(config).run(run)
+    slate = opened_run.recommend(user, scenario, k, exclude)
+    users = opened_run.system.users
     if users.get(user) is None and users.get(f"{slate.scenario}/{user}") is None:
         tell(f"nobody called {shown(user)} is known: this is what suits everybody")
     if json:

@@ -29,28 +29,28 @@ def scenario_parts(name: str, block: Mapping[str, Any], cutoff: int) -> list[Tab
         block: its part of the evaluation file.
         cutoff: the k that models are compared at.
     """
-    found = ScenarioResults.from_json(name, block)
-    lead = found.differences.get(f"ndcg@{cutoff}")
+    results = ScenarioResults.from_json(name, block)
+    lead = results.differences.get(f"ndcg@{cutoff}")
     seen = {"removed": "items a user already has are not shown again", "kept": "items may be shown again"}
-    said = f"{found.choices:,} choices of {found.users:,} users, protocol {found.protocol}"
-    sentences = [f"{said}; {seen.get(found.seen_items, 'all items are candidates')}."]
-    return [models_table(found, cutoff), *sentences, *([_sentence(lead, cutoff)] if lead else [])]
+    summary = f"{results.choices:,} choices of {results.users:,} users, protocol {results.protocol}"
+    sentences = [f"{summary}; {seen.get(results.seen_items, 'all items are candidates')}."]
+    return [models_table(results, cutoff), *sentences, *([_sentence(lead, cutoff)] if lead else [])]
 
 
-def models_table(found: ScenarioResults, cutoff: int) -> Table:
+def models_table(results: ScenarioResults, cutoff: int) -> Table:
     """Return models by metrics, best first, Polyscene's own row marked."""
-    main, slices = f"ndcg@{cutoff}", [part for part in SLICES if found.slices.get(part)]
-    table = Table(title=cell(found.name), title_justify="left", title_style="bold")
+    main, slices = f"ndcg@{cutoff}", [part for part in SLICES if results.slices.get(part)]
+    table = Table(title=cell(results.name), title_justify="left", title_style="bold")
     table.add_column("model", no_wrap=True)
     headings = [f"HR@{cutoff}", f"NDCG@{cutoff} [95 %]", "MRR"]
-    headings += [f"NDCG {part.replace('_', ' ')}\n({found.slices[part]:,})" for part in slices]
+    headings += [f"NDCG {part.replace('_', ' ')}\n({results.slices[part]:,})" for part in slices]
     for heading in (*headings, f"coverage@{cutoff}"):
         table.add_column(heading, justify="right")
     names = [f"hr@{cutoff}", main, "mrr", *(f"{main}/{part}" for part in slices), f"coverage@{cutoff}"]
-    for model in found.ordered(main):
-        bounds = found.intervals.get(model, {}).get(main)
+    for model in results.ordered(main):
+        bounds = results.intervals.get(model, {}).get(main)
         values = [
-            _number(found.models[model].get(name)) + (_bounds(bounds) if name == main else "")
+            _number(results.models[model].get(name)) + (_bounds(bounds) if name == main else "")
             for name in names
         ]
         table.add_row(cell(model), *values, style=_OWN if model == SYSTEM else "")
@@ -77,7 +77,7 @@ def problems_table(problems: Iterable[Problem]) -> Table:
     for heading in ("severity", "times", "where", "what", "found", "remedy"):
         table.add_column(heading, justify="right" if heading == "times" else "left", overflow="fold")
     order = list(_COLOURS)
-    for problem in sorted(problems, key=lambda found: order.index(found.severity)):
+    for problem in sorted(problems, key=lambda problem: order.index(problem.severity)):
         table.add_row(
             Text(problem.severity, style=_COLOURS[problem.severity]),
             f"{problem.count:,}",

@@ -45,13 +45,13 @@ def tune(
     from polyscene.core.files import write_text
 
     project = opened(config, seed)
-    found = project.tune(minutes, trials, weights)
-    lines, path = toml(found.best.settings), project.runs_folder / TUNED
+    result = project.tune(minutes, trials, weights)
+    lines, path = toml(result.best.settings), project.runs_folder / TUNED
     write_text(path, lines)
     if json is not None:
-        write_text(json, _json(found))
-    show(_table(found), *_sentences(found), "", lines.rstrip(), "", f"written: {path}")
-    if found.ended == "interruption":
+        write_text(json, _json(result))
+    show(_table(result), *_sentences(result), "", lines.rstrip(), "", f"written: {path}")
+    if result.ended == "interruption":
         raise typer.Exit(INTERRUPTED)
 
 
@@ -60,33 +60,33 @@ def toml(chosen: Chosen) -> str:
     return "[tuning]\n" + "".join(f"{name} = {value!r}\n" for name, value in chosen.items())
 
 
-def _table(found: SearchResult) -> Any:  # noqa: ANN401 - rich is loaded late
+def _table(result: SearchResult) -> Any:  # noqa: ANN401 - rich is loaded late
     from polyscene.cli.tables import plain_table
 
-    ordered = sorted(found.trials, key=lambda trial: -trial.worth)[:SHOWN]
-    base = found.unchanged
+    ordered = sorted(result.trials, key=lambda trial: -trial.worth)[:SHOWN]
+    base = result.unchanged
     if base is not None and base not in ordered:
         ordered.append(base)
-    rows = [_row(found, trial) for trial in ordered]
+    rows = [_row(result, trial) for trial in ordered]
     return plain_table("trials, best first", ("trial", "NDCG@10", "gain", "seconds", "settings"), rows)
 
 
-def _row(found: SearchResult, trial: Trial) -> tuple[str, ...]:
-    base, number = found.unchanged, found.trials.index(trial) + 1
+def _row(result: SearchResult, trial: Trial) -> tuple[str, ...]:
+    base, number = result.unchanged, result.trials.index(trial) + 1
     worth = "failed" if trial.failure else f"{trial.worth:.4f}"
     gain = "" if base is None or trial.failure else f"{trial.worth - base.worth:+.4f}"
-    said = ", ".join(f"{name} {value:g}" for name, value in trial.settings.items())
-    return str(number), worth, gain, f"{trial.seconds:.0f}", "as they are" if trial is base else said
+    changes = ", ".join(f"{name} {value:g}" for name, value in trial.settings.items())
+    return str(number), worth, gain, f"{trial.seconds:.0f}", "as they are" if trial is base else changes
 
 
-def _sentences(found: SearchResult) -> list[str]:
+def _sentences(result: SearchResult) -> list[str]:
     """Return what the table leaves to be said."""
     ends = {"time": "the time is up", "trials": "as asked", "interruption": "interrupted"}
-    earlier = len(found.trials) - found.fresh
+    earlier = len(result.trials) - result.fresh
     kept = f", {earlier} known from before" if earlier else ""
-    many = f"{found.fresh} trial" + "s" * (found.fresh != 1)
-    lines = [f"{many}{kept}; {ends[found.ended]}. {OBJECTIVE[0].upper()}{OBJECTIVE[1:]}."]
-    if found.best is found.unchanged:
+    many = f"{result.fresh} trial" + "s" * (result.fresh != 1)
+    lines = [f"{many}{kept}; {ends[result.ended]}. {OBJECTIVE[0].upper()}{OBJECTIVE[1:]}."]
+    if result.best is result.unchanged:
         return [*lines, "The present settings are the best so far."]
     return [
         *lines,
@@ -95,23 +95,23 @@ def _sentences(found: SearchResult) -> list[str]:
     ]
 
 
-def _json(found: SearchResult) -> str:
+def _json(result: SearchResult) -> str:
     from dataclasses import asdict
     from json import dumps
 
     from polyscene.evaluation.provenance import machine, versions
 
-    def said(trial: Trial | None) -> dict[str, Any] | None:
+    def described(trial: Trial | None) -> dict[str, Any] | None:
         return None if trial is None else asdict(trial) | {"ndcg@10": trial.worth}
 
     document = {
         "objective": OBJECTIVE,
-        "ended": found.ended,
-        "fresh": found.fresh,
-        "best": said(found.best),
-        "present": said(found.unchanged),
-        "trials": [said(trial) for trial in found.trials],
-        "file": str(found.file),
+        "ended": result.ended,
+        "fresh": result.fresh,
+        "best": described(result.best),
+        "present": described(result.unchanged),
+        "trials": [described(trial) for trial in result.trials],
+        "file": str(result.file),
         "machine": machine(),
         "versions": versions(),
     }

@@ -7,11 +7,11 @@ lets a `Policy` choose. Torch is named for the type checker only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
-from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.core.types import FloatArray, LongArray
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +22,9 @@ Batch = TypeVar("Batch")
 Asked = TypeVar("Asked", contravariant=True)
 Decided = TypeVar("Decided")
 
+UNLABELLED = -100
+"""A label that counts in no loss: the token is not asked for."""
+
 VectorJudge = Callable[[FloatArray], float]
 """From (n, d) vectors of the n items or texts, in their order, to how well they serve; larger is better."""
 
@@ -31,14 +34,6 @@ class Ranker(Protocol[Query]):
 
     def score(self, queries: Query) -> FloatArray:
         """Return (B, n_items) finite scores, larger is better."""
-        ...
-
-
-class CandidateScorer(Ranker[Query], Protocol[Query]):
-    """A ranker that also scores a list of candidates, with the same numbers."""
-
-    def score_candidates(self, queries: Query, candidates: IntArray) -> FloatArray:
-        """Return (B, C) scores of the named items."""
         ...
 
 
@@ -128,14 +123,3 @@ class Policy(Protocol):
     def probability(self, scores: FloatArray, slate: LongArray) -> FloatArray:
         """Return (k,) the probability with which each place of a slate would be what it is."""
         ...
-
-
-class Metric(Protocol):
-    """Judges lists; knows no model."""
-
-    def __call__(self, rank: Any, cutoff: int) -> Any:  # noqa: ANN401 - numpy arrays of any float type
-        """Return (B,) values for (B,) 1-based ranks of the chosen items."""
-        ...
-
-
-__all__ = ["CandidateScorer", "Learner", "Metric", "Policy", "Ranker", "Stage", "Trainable"]

@@ -94,9 +94,3 @@ class RunError(PolysceneError, RuntimeError):
 
 class MissingExtraError(PolysceneError, ImportError):
     """An optional part is not installed; the text names the extra that brings it."""
-
-
-def shown(value: object, limit: int = 60) -> str:
-    """Return hostile text fit for a terminal: escaped, on one line, at most `limit` characters."""
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
+from polyscene.core.text import shown
 from polyscene.core.types import Event
 from polyscene.engine.state import CodedEvent, ItemDescription, ScenarioState, System
 

@@ -20,6 +20,7 @@ from polyscene.core.files import write_text
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.evaluation.significance import Interval, intervals, paired_bootstrap
 from polyscene.metrics import lists, ranking
+from polyscene.metrics.metric import Listed, Ranked, list_metrics, names_at, rank_metrics
 
 SYSTEM = "polyscene"
 """The model name under which the whole system stands beside its signals and baselines."""
@@ -77,16 +78,12 @@ class Judgement:
 
     def per_choice(self, model: str, cutoffs: Sequence[int] = DEFAULT_CUTOFFS) -> dict[str, Values]:
         """Return each ranking metric of one model, (B,) by metric name."""
-        rank = np.asarray(self.ranks[model], dtype=np.float64)
-        values = {"mrr": ranking.reciprocal_rank(rank), "auc": ranking.auc(rank, self.n_candidates)}
-        for k in cutoffs:
-            values |= {
-                f"hr@{k}": ranking.hit_rate(rank, k),
-                f"ndcg@{k}": ranking.ndcg(rank, k),
-                f"map@{k}": ranking.average_precision(rank, k),
-                f"precision@{k}": ranking.precision(rank, k),
-                f"recall@{k}": ranking.recall(rank, k),
-            }
+        ranked = Ranked(np.asarray(self.ranks[model], dtype=np.float64), self.n_candidates)
+        known = rank_metrics()
+        values = {}
+        for column in names_at(tuple(cutoffs)):
+            name, _, cutoff = column.partition("@")
+            values[column] = known[name].of(ranked, int(cutoff or 1))
         return values
 
     def exposure(self, model: str, k: int) -> LongArray:
@@ -110,38 +107,32 @@ class Judgement:
         row = {name: _mean(column) for name, column in values.items()}
         for k in cutoffs:
             row |= self._list_metrics(model, k)
-        sliced = ["mrr", "auc", *(f"{metric}@{k}" for k in cutoffs for metric in ("hr", "ndcg"))]
         for part, mask in self.slices.items():
-            row |= {f"{name}/{part}": _mean(values[name][mask]) for name in sliced}
+            row |= {
+                f"{name}/{part}": _mean(values[name][mask])
+                for name in names_at(tuple(cutoffs), in_slices=True)
+            }
         return {name: value for name, value in row.items() if isfinite(value)}
 
     def _list_metrics(self, model: str, k: int) -> dict[str, float]:
         if model not in self.top or self.popularity is None or self.top[model].shape[1] < k:
             return {}
-        shown = self.top[model][:, :k]
-        row = {
-            f"coverage@{k}": lists.coverage(shown, len(self.popularity)),
-            f"gini@{k}": lists.gini(self.exposure(model, k)),
-            f"novelty@{k}": lists.novelty(shown, self.popularity),
-        }
-        if self.vectors is not None:
-            diversity = lists.intra_list_diversity(shown, self.vectors)
-            row[f"diversity@{k}"] = _mean(diversity[np.isfinite(diversity)])
-        return row
+        listed = Listed(self.top[model][:, :k], self.popularity, self.vectors)
+        return {f"{name}@{k}": metric.of(listed) for name, metric in list_metrics().items()}
 
     def intervals(
         self, cutoffs: Sequence[int] = DEFAULT_CUTOFFS, resamples: int = 1000, seed: int = 0
     ) -> dict[str, dict[str, Interval]]:
-        """Return bootstrap intervals over users by metric by model: mrr, auc, hr@k and ndcg@k."""
-        names = ["mrr", "auc", *(f"{metric}@{k}" for k in cutoffs for metric in ("hr", "ndcg"))]
-        by_model = {}
+        """Return bootstrap intervals over users by metric by model, for the metrics that slices have too."""
+        names = names_at(tuple(cutoffs), in_slices=True)
+        bounds = {}
         for model in self.ranks:
             values = self.per_choice(model, cutoffs)
             columns = np.stack([values[name] for name in names], axis=1)  # (B, M)
-            by_model[model] = dict(
+            bounds[model] = dict(
                 zip(names, intervals(columns, self.users, resamples=resamples, seed=seed), strict=True)
             )
-        return by_model
+        return bounds
 
     def difference(
         self, cutoff: int = 10, part: str | None = None, resamples: int = 1000, seed: int = 0

@@ -11,9 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from polyscene.core.errors import ConfigError, DataError, ModelError, Problem, shown
+from polyscene.core.errors import ConfigError, DataError, ModelError, Problem
 from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.text_ranker import TextRankerSettings
+from polyscene.core.text import shown
 from polyscene.language.model.language_model import Kind, LanguageModel
 from polyscene.language.model.loading import load_model
 from polyscene.language.model.packed_bert import packed

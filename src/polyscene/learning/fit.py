@@ -11,7 +11,6 @@ import torch
 from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
 from polyscene.core.settings.project import Settings
-from polyscene.core.settings.signals import ALL_SIGNALS
 from polyscene.core.types import LongArray
 from polyscene.data.queries import Choices
 from polyscene.learning.reranker import RerankerTrainer
@@ -77,7 +76,7 @@ def fit_system(
     """
     evidence = {name: ground.evidence(name, tuning=True) for name in ground.dataset.scenarios}
     usable = {name: _usable(settings.scenarios[name].signals, facts) for name, facts in evidence.items()}
-    names = [name for name in ALL_SIGNALS if any(name in wanted for wanted in usable.values())]
+    names = [name for name in SIGNALS if any(name in wanted for wanted in usable.values())]
     places = {name: place for place, name in enumerate(ground.dataset.scenarios)}
     lessons = {}
     for name in places:
@@ -121,7 +120,7 @@ def fit_system(
 
 def _usable(wanted: Sequence[str], evidence: Evidence) -> list[str]:
     """Return the wanted signals that the evidence can feed; popularity where there is none."""
-    fed: list[str] = [name for name in ALL_SIGNALS if name in wanted and evidence.meets(SIGNALS[name].needs)]
+    fed: list[str] = [name for name in SIGNALS if name in wanted and evidence.meets(SIGNALS[name].needs)]
     return fed or ["popularity"]
 
 
@@ -144,7 +143,7 @@ def _signals(
 
 def signal_settings(settings: Settings, name: str) -> SignalSettings:
     """Return the hyperparameters of a signal as the project sets them."""
-    return SIGNALS[name].Settings()
+    return SIGNALS[name].Settings(**settings.signals.get(name, {}))
 
 
 def _reranker(

@@ -22,10 +22,11 @@ from typing import Literal
 
 import numpy as np
 
-from polyscene.core.errors import ConfigError, ModelError, Problem, RunError, shown
+from polyscene.core.errors import ConfigError, ModelError, Problem, RunError
 from polyscene.core.files import write_text
 from polyscene.core.progress import Advance, Progress
 from polyscene.core.settings.project import Settings
+from polyscene.core.text import shown
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.learning.language import try_tuning

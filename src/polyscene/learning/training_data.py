@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from polyscene.core.settings.project import Settings
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.schema import Dataset, Part
-from polyscene.data.splits.folds import Folds, Parts, available, mask_of, newcomers, repeated
+from polyscene.data.splits.availability import available
+from polyscene.data.splits.folds import Folds
+from polyscene.data.splits.newcomers import newcomers
+from polyscene.data.splits.parts import Parts, mask_of
+from polyscene.data.splits.repeats import repeated
 from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.representation.item_space import ItemSpace
 

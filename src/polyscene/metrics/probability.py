@@ -20,13 +20,13 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
     The Mann-Whitney statistic U / (n1 · n0), from mid-ranks, so any monotone scores do. NaN where only one
     class is present: there is no pair to order.
     """
-    truth, found = _pair(labels, scores)
+    truth, predictions = _pair(labels, scores)
     _binary(truth)
     positives = int(truth.sum())
     negatives = len(truth) - positives
     if not positives or not negatives:
         return float("nan")
-    above = _mid_positions(found)[truth == 1].sum() - positives * (positives + 1) / 2
+    above = _mid_positions(predictions)[truth == 1].sum() - positives * (positives + 1) / 2
     return float(above / (positives * negatives))
 
 
@@ -35,27 +35,27 @@ def log_loss(labels: ArrayLike, probabilities: ArrayLike, floor: float = 1e-15) 
 
     Probabilities are kept `floor` away from 0 and 1, so one certain mistake costs 34.5 and not infinity.
     """
-    truth, found = _probabilities(labels, probabilities)
-    kept = np.clip(found, floor, 1.0 - floor)
+    truth, predictions = _probabilities(labels, probabilities)
+    kept = np.clip(predictions, floor, 1.0 - floor)
     return _mean(-(truth * np.log(kept) + (1.0 - truth) * np.log1p(-kept)))
 
 
 def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Return the mean squared difference of probability and outcome. Source: Brier (1950)."""
-    truth, found = _probabilities(labels, probabilities)
-    return _mean((truth - found) ** 2)
+    truth, predictions = _probabilities(labels, probabilities)
+    return _mean((truth - predictions) ** 2)
 
 
 def rmse(truth: ArrayLike, predicted: ArrayLike) -> float:
     """Return the root of the mean squared error, in the unit of what is predicted."""
-    real, found = _pair(truth, predicted)
-    return float(np.sqrt(_mean((real - found) ** 2)))
+    real, predictions = _pair(truth, predicted)
+    return float(np.sqrt(_mean((real - predictions) ** 2)))
 
 
 def mae(truth: ArrayLike, predicted: ArrayLike) -> float:
     """Return the mean absolute error, in the unit of what is predicted."""
-    real, found = _pair(truth, predicted)
-    return _mean(np.abs(real - found))
+    real, predictions = _pair(truth, predicted)
+    return _mean(np.abs(real - predictions))
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,13 @@ def calibration(labels: ArrayLike, probabilities: ArrayLike, bins: int = 10) -> 
     """
     if bins < 1:
         raise ValueError(f"expected at least 1 bin, found {bins}")
-    truth, found = _probabilities(labels, probabilities)
-    distinct, group = np.unique(found, return_inverse=True)
+    truth, predictions = _probabilities(labels, probabilities)
+    distinct, group = np.unique(predictions, return_inverse=True)
     outcome = np.bincount(group, weights=truth) / np.bincount(group) if len(distinct) else truth
-    order = np.argsort(found, kind="stable")
+    order = np.argsort(predictions, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
     return Calibration(
-        np.array([found[part].mean() for part in parts]),
+        np.array([predictions[part].mean() for part in parts]),
         np.array([outcome[group[part]].mean() for part in parts]),
         np.array([len(part) for part in parts], dtype=np.int64),
     )
@@ -127,11 +127,13 @@ def _binary(truth: Values) -> None:
 
 
 def _probabilities(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Values, Values]:
-    truth, found = _pair(labels, probabilities)
+    truth, predictions = _pair(labels, probabilities)
     _binary(truth)
-    if len(found) and not (found.min() >= 0.0 and found.max() <= 1.0):
-        raise ValueError(f"expected probabilities in [0, 1], found {found.min():g} to {found.max():g}")
-    return truth, found
+    if len(predictions) and not (predictions.min() >= 0.0 and predictions.max() <= 1.0):
+        raise ValueError(
+            f"expected probabilities in [0, 1], found {predictions.min():g} to {predictions.max():g}"
+        )
+    return truth, predictions
 
 
 def _mean(values: Values) -> float:

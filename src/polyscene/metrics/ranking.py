@@ -70,10 +70,13 @@ def top_items(scores: Scores, k: int, candidates: BoolArray | None = None) -> In
     top = np.full((len(scores), k), -1, dtype=np.int32)
     if kept:
         best = np.sort(np.argpartition(scores, n - kept, axis=1)[:, n - kept :], axis=1)  # (B, kept)
-        found = np.take_along_axis(scores, best, axis=1)
-        order = np.argsort(-found, axis=1, kind="stable")
-        best, found = np.take_along_axis(best, order, axis=1), np.take_along_axis(found, order, axis=1)
-        top[:, :kept] = np.where(found > -np.inf, best, -1)
+        top_scores = np.take_along_axis(scores, best, axis=1)
+        order = np.argsort(-top_scores, axis=1, kind="stable")
+        best, top_scores = (
+            np.take_along_axis(best, order, axis=1),
+            np.take_along_axis(top_scores, order, axis=1),
+        )
+        top[:, :kept] = np.where(top_scores > -np.inf, best, -1)
     return top
 
 

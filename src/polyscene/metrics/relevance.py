@@ -18,8 +18,8 @@ Values = NDArray[np.float64]
 
 def precision(relevance: ArrayLike, k: int) -> Values:
     """Return the share of k places that are right; a shorter list counts as filled with wrong items."""
-    found: Values = _cut(relevance, k).sum(axis=1, dtype=np.float64)
-    return found / k
+    hits: Values = _cut(relevance, k).sum(axis=1, dtype=np.float64)
+    return hits / k
 
 
 def recall(relevance: ArrayLike, n_relevant: ArrayLike, k: int) -> Values:
@@ -30,8 +30,8 @@ def recall(relevance: ArrayLike, n_relevant: ArrayLike, k: int) -> Values:
 
 def hit_rate(relevance: ArrayLike, k: int) -> Values:
     """Return 1 where any of the first k places is right, else 0."""
-    found = _cut(relevance, k).max(axis=1, initial=False)
-    return np.asarray(found, dtype=np.float64)
+    hits = _cut(relevance, k).max(axis=1, initial=False)
+    return np.asarray(hits, dtype=np.float64)
 
 
 def reciprocal_rank(relevance: ArrayLike, k: int) -> Values:

@@ -8,7 +8,8 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from polyscene.core.types import Arrays, FloatArray, IntArray, LongArray
+from polyscene.core.arrays import Arrays
+from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Histories, Queries
 from polyscene.recommenders.scores import Scores, VectorScores
 from polyscene.recommenders.signal import Evidence, Need, Signal, SignalSettings

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import sparse
 
-from polyscene.core.types import Arrays, FloatArray, IntArray, LongArray
+from polyscene.core.arrays import Arrays
+from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.recommenders.item_to_item import ItemToItem, ItemToItemSettings
 from polyscene.recommenders.signal import Evidence, Need, SignalSettings, top_per_row
 from polyscene.recommenders.transitions import Transitions

@@ -11,9 +11,10 @@ from pydantic import Field
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from polyscene.core.arrays import Arrays
 from polyscene.core.growing import GrowingArray
 from polyscene.core.seeds import derived
-from polyscene.core.types import Arrays, FloatArray, IntArray, LongArray
+from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.recommenders.scores import Scores, VectorScores
 from polyscene.recommenders.signal import Evidence, Signal, SignalSettings, interactions

@@ -10,7 +10,8 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from polyscene.core.types import Arrays, FloatArray, IntArray, LongArray
+from polyscene.core.arrays import Arrays
+from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.recommenders.links import Entries, Links
 from polyscene.recommenders.scores import DenseScores, Scores

@@ -9,7 +9,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from scipy import sparse
 
-from polyscene.core.types import Arrays, FloatArray, IntArray, LongArray
+from polyscene.core.arrays import Arrays
+from polyscene.core.types import FloatArray, IntArray, LongArray
 
 
 class Entries(NamedTuple):

@@ -10,8 +10,9 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
+from polyscene.core.arrays import Arrays
 from polyscene.core.growing import GrowingArray
-from polyscene.core.types import Arrays, FloatArray, IntArray, LongArray
+from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.recommenders.item_to_item import ItemToItem, ItemToItemSettings
 from polyscene.recommenders.links import Entries, Links
 from polyscene.recommenders.signal import (

@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from polyscene.core.arrays import Arrays
+from polyscene.core.clock import DAY
 from polyscene.core.growing import GrowingArray, Largest
-from polyscene.core.types import Arrays, FloatArray, IntArray, LongArray
+from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.recommenders.scores import Scores, SharedScores
 from polyscene.recommenders.signal import Evidence, Observation, Signal, SignalSettings
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
 
-DAY = 86_400_000_000  # microseconds
 MIN_EVENTS = 100
 """With fewer, no half-life can be told from another."""
 MAX_DOUBLINGS = 256.0

@@ -7,8 +7,10 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from polyscene.core.arrays import Arrays
+from polyscene.core.clock import HOUR
 from polyscene.core.growing import GrowingArray, Largest
-from polyscene.core.types import Arrays, FloatArray, LongArray
+from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
 from polyscene.recommenders.scores import Scores, SharedScores
@@ -16,7 +18,6 @@ from polyscene.recommenders.signal import Evidence, Need, Observation, Signal, S
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
 
-HOUR = 3_600_000_000  # microseconds
 OLDEST = 24.0 * 365 * 50  # hours; stands for "always been there"
 
 

@@ -15,10 +15,11 @@ from functools import cached_property
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from scipy import sparse
 
-from polyscene.core.types import Arrays, BoolArray, FloatArray, IntArray, LongArray
+from polyscene.core.arrays import Arrays
+from polyscene.core.settings.block import Strict
+from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import LATEST, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
 from polyscene.recommenders.scores import DenseScores, Scores
@@ -36,10 +37,8 @@ class Need(StrEnum):
     PRIOR = "prior"
 
 
-class SignalSettings(BaseModel):
+class SignalSettings(Strict):
     """Hyperparameters of a signal: what `[signals.NAME]` may say. Kept with what was fitted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)

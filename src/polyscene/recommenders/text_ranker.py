@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from polyscene.core.arrays import Arrays
 from polyscene.core.seeds import generator
-from polyscene.core.types import Arrays, FloatArray, IntArray, LongArray
+from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Histories, Queries, Timeline
 from polyscene.language.ranking.bayesian_logistic import BayesianLogistic
 from polyscene.language.ranking.student import Profiles, Student, features

@@ -12,7 +12,8 @@ from polyscene.core.seeds import generator
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Histories, Timeline
 from polyscene.data.schema import Clock, EventLog
-from polyscene.data.splits.folds import repeated
+from polyscene.data.splits.repeats import repeated
+from polyscene.metrics.ranking import mid_ranks, ndcg
 from polyscene.representation.items import unit
 from polyscene.representation.users import taste
 
@@ -70,13 +71,11 @@ def _worth(chosen: IntArray, history: Histories, vectors: FloatArray, decay: flo
     for start in range(0, len(chosen), BLOCK):
         past = history.take(start, min(start + BLOCK, len(chosen)))
         scores = unit(taste(past, vectors, decay)) @ vectors.T  # (b, n_items)
-        rows = np.arange(len(past))
         target = chosen[start : start + BLOCK]
-        own = scores[rows, target]
         if once:
+            rows = np.arange(len(past))
+            own = scores[rows, target]
             scores[past.rows, past.items] = -np.inf
             scores[rows, target] = own
-        above, equal = (scores > own[:, None]).sum(axis=1), (scores == own[:, None]).sum(axis=1)
-        rank = above + (equal + 1) / 2  # among its equals is also the choice itself
-        total += float(np.sum(np.where(rank <= CUTOFF, 1.0 / np.log2(1.0 + rank), 0.0)))
+        total += float(ndcg(mid_ranks(scores, target), CUTOFF).sum())
     return total / len(chosen)

@@ -14,8 +14,9 @@ from typing import Literal, Self, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from polyscene.core.arrays import Arrays
 from polyscene.core.growing import GrowingArray
-from polyscene.core.types import Arrays, FloatArray, LongArray
+from polyscene.core.types import FloatArray, LongArray
 from polyscene.representation.index import VectorIndex
 from polyscene.representation.items import common_mean, shifted_unit
 

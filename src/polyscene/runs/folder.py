@@ -16,6 +16,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from polyscene.core.errors import RunError, UnknownIdError
+from polyscene.core.files import flush, flush_tree, is_alive
 
 MANIFEST = "run.json"
 _PARTIAL = re.compile(r"^\.partial-(\d+)-[0-9a-f]+$")
@@ -40,9 +41,9 @@ def new_run(runs: Path) -> Iterator[tuple[str, Path]]:
     try:
         run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
         yield run_id, partial
-        _flush(partial)
+        flush_tree(partial)
         partial.rename(runs / run_id)
-        _flush_folder(runs)
+        flush(runs)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -84,33 +85,5 @@ def sweep(runs: Path) -> None:
     """Remove what writers left behind that are no longer alive."""
     for entry in runs.iterdir():
         match = _PARTIAL.match(entry.name)
-        if match and not _alive(int(match[1])):
+        if match and not is_alive(int(match[1])):
             shutil.rmtree(entry, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _flush(folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        else:
-            _flush_folder(path)
-    _flush_folder(folder)
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

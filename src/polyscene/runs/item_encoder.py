@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from polyscene.core.errors import RunError, UnknownIdError, shown
+from polyscene.core.errors import RunError, UnknownIdError
 from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.runtime import RuntimeSettings
+from polyscene.core.text import shown
 from polyscene.core.types import FloatArray
 from polyscene.learning.item_views import ViewName, ViewRecipe
 from polyscene.runs.folder import way_to

@@ -7,18 +7,19 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from polyscene.core.arrays import Arrays, load_arrays, save_arrays
 from polyscene.core.errors import RunError
 from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
-from polyscene.core.types import Arrays, LongArray
+from polyscene.core.types import LongArray
 from polyscene.data.schema import Dataset
-from polyscene.data.splits.folds import Folds, split
+from polyscene.data.splits.folds import Folds
+from polyscene.data.splits.protocol import split
 from polyscene.engine.state import ScenarioState
 from polyscene.evaluation.judge import Case, judge
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.results import Results
 from polyscene.learning.fit import block_size
-from polyscene.recommenders.registry import load_arrays, save_arrays
 from polyscene.runs.run import Run
 
 EXPOSURE = "exposure.safetensors"

@@ -19,10 +19,11 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from polyscene.core.errors import RunError, shown
+from polyscene.core.arrays import Arrays, load_arrays, save_arrays
+from polyscene.core.errors import RunError
 from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.text_ranker import TextRankerSettings
-from polyscene.core.types import Arrays
+from polyscene.core.text import shown
 from polyscene.engine.state import System
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.ranking.bayesian_logistic import BayesianLogistic
@@ -31,7 +32,6 @@ from polyscene.language.ranking.yes_no_ranker import YesNoRanker
 from polyscene.learning.backbone import Backbone, usable_template
 from polyscene.learning.prompts import PromptBuilder, PromptScorer
 from polyscene.learning.reranker import RerankerWeights, TrainedScorer, cross_encoder
-from polyscene.recommenders.registry import load_arrays, save_arrays
 from polyscene.recommenders.reranker import Reranker
 from polyscene.runs.folder import way_to
 

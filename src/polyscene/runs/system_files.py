@@ -12,13 +12,14 @@ from typing import Any
 
 import polars as pl
 
+from polyscene.core.arrays import load_arrays, save_arrays
 from polyscene.core.errors import RunError
 from polyscene.data.schema import Catalogue, EventLog, Ids
 from polyscene.engine.state import ScenarioState, System
 from polyscene.recommenders.fusion.features import Features
 from polyscene.recommenders.fusion.fusion import Fusion
 from polyscene.recommenders.fusion.inference import FusionWeights
-from polyscene.recommenders.registry import SIGNALS, load_arrays, save_arrays
+from polyscene.recommenders.registry import SIGNALS
 from polyscene.recommenders.signal import Signal
 from polyscene.representation.item_space import ItemSpace
 

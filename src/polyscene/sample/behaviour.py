@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from polyscene.core.clock import DAY
 from polyscene.core.types import BoolArray, LongArray
-from polyscene.sample.clock import DAY
 from polyscene.sample.items import Items
 from polyscene.sample.people import People
 from polyscene.sample.words import KINDS, ScenarioName

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from polyscene.core.clock import SECOND
 from polyscene.core.types import LongArray
 
-SECOND = 1_000_000
-DAY = 86_400 * SECOND
 BEGINNING = datetime(2026, 3, 2, tzinfo=UTC)
 START = int(BEGINNING.timestamp()) * SECOND
 """Midnight of the first day, a Monday."""

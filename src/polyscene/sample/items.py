@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polyscene.core.clock import DAY
 from polyscene.core.seeds import generator
 from polyscene.core.types import BoolArray, LongArray
-from polyscene.sample.clock import DAY, START, stamps
+from polyscene.sample.clock import START, stamps
 from polyscene.sample.words import Kind, ScenarioName, Topic, Vocabulary
 from polyscene.sample.writing import Draft, write_drafts
 

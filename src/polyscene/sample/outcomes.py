@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polyscene.core.clock import DAY
 from polyscene.core.types import LongArray
 from polyscene.sample.behaviour import Floats, logistic
-from polyscene.sample.clock import DAY
 from polyscene.sample.words import ScenarioName
 
 _BUY, _LIKE = -0.3, -0.9

@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polyscene.core.clock import DAY
 from polyscene.core.seeds import generator
 from polyscene.core.types import BoolArray, LongArray
-from polyscene.sample.clock import DAY, START
+from polyscene.sample.clock import START
 from polyscene.sample.items import FACTORS
 from polyscene.sample.words import SCENARIOS, TOPICS
 

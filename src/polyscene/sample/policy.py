@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from polyscene.core.clock import DAY
 from polyscene.core.types import BoolArray, LongArray
 from polyscene.sample.behaviour import Floats, completes
-from polyscene.sample.clock import DAY
 from polyscene.sample.items import Items
 from polyscene.sample.words import TOPICS
 

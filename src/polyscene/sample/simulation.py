@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from polyscene.core.clock import DAY, SECOND
 from polyscene.core.seeds import generator
 from polyscene.core.types import BoolArray, LongArray
 from polyscene.sample.behaviour import (
@@ -21,7 +22,6 @@ from polyscene.sample.behaviour import (
     logistic,
     standing_logits,
 )
-from polyscene.sample.clock import DAY, SECOND
 from polyscene.sample.items import Items
 from polyscene.sample.outcomes import Clicks
 from polyscene.sample.people import People

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polyscene.core.clock import DAY, SECOND
 from polyscene.core.seeds import generator
 from polyscene.core.types import LongArray
 from polyscene.sample.behaviour import Floats, intents
-from polyscene.sample.clock import DAY, SECOND, START
+from polyscene.sample.clock import START
 from polyscene.sample.people import People
 
 _HOURS, _SPREAD, _SHARES = (7.8, 12.6, 20.0), (0.9, 0.8, 1.5), (0.25, 0.2, 0.55)
-_MOST_SLATES = 5
+_MAX_SLATES = 5
 _PAUSE = 900  # seconds between the starts of one person's sessions; a session is shorter
 _SAME_MIND = 0.7  # share of a day's sessions that are about the same topic, in whichever scenario
 
@@ -55,7 +56,7 @@ def make_visits(people: People, days: int, seed: int) -> Visits:
     of_the_day = rng.random((days, len(people)))[day, user]
     luck = np.where(rng.random(len(user)) < _SAME_MIND, of_the_day, rng.random(len(user)))
     intent = _inverse(intents(people.taste(user, time)), luck)
-    slates = np.minimum(1 + rng.poisson(1.3, len(user)), _MOST_SLATES)
+    slates = np.minimum(1 + rng.poisson(1.3, len(user)), _MAX_SLATES)
     session = np.repeat(np.arange(len(user)), slates)
     place = _places(session)
     rhythm = rng.integers(90, 150, len(user))

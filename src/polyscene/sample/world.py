@@ -16,11 +16,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from polyscene.core.errors import UnknownIdError, shown
+from polyscene.core.clock import DAY, SECOND
+from polyscene.core.errors import UnknownIdError
 from polyscene.core.seeds import generator
+from polyscene.core.text import shown
 from polyscene.core.types import BoolArray, LongArray
 from polyscene.sample import behaviour
-from polyscene.sample.clock import BEGINNING, DAY, SECOND, START, stamps
+from polyscene.sample.clock import BEGINNING, START, stamps
 from polyscene.sample.items import Items, make_items
 from polyscene.sample.outcomes import happenings
 from polyscene.sample.people import People, make_people

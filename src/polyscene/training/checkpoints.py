@@ -1,13 +1,11 @@
 """Checkpoints: one file that a training goes on from to the same weights. Tensors and JSON, never pickle.
 
-The file is safetensors; the JSON stands in its header. It is written beside its place, flushed to disk and
-renamed, which the file system does in one step: a killed writer leaves the checkpoint before it whole.
+The file is safetensors; the JSON stands in its header. A killed writer leaves the checkpoint before it whole.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from polyscene.core.errors import RunError
+from polyscene.core.files import replacing
 
 FORMAT = 1
 _HEADER = "polyscene.training"
@@ -47,15 +46,11 @@ class Checkpoints:
         Raises:
             RunError: it cannot be written; the one before it is still there.
         """
-        partial = self.path.with_name(f".{self.path.name}.partial")
         header = {_HEADER: json.dumps({"format": FORMAT, "fingerprint": self.fingerprint, "facts": facts})}
         kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(kept, partial, metadata=header)
-            _flush(partial)
-            os.replace(partial, self.path)
-            _flush(self.path.parent)
+            with replacing(self.path) as partial:
+                save_file(kept, partial, metadata=header)
         except (OSError, SafetensorError) as error:
             raise RunError(
                 f"expected to write a checkpoint to {self.path}, found {error}; "
@@ -134,11 +129,3 @@ def restore_chance(states: Mapping[str, Tensor]) -> None:
             torch.set_rng_state(state)
         else:
             torch.cuda.set_rng_state(state, int(name.removeprefix("cuda/")))
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

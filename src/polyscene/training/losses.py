@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-UNLABELLED = -100
-"""The label of a token whose prediction does not count."""
+from polyscene.core.contracts import UNLABELLED
 
 
 def choice_loss(logits: Tensor) -> Tensor:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import sqlite3
 import string
+from contextlib import closing
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +20,8 @@ from polyscene.core.settings.project import Settings
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.data.drafting.project import ProjectDraft, guess_project
 from polyscene.data.reading.dataset import read_dataset
+from polyscene.data.tables.formats import formats_by_ending
+from polyscene.data.tables.sqlite import Sqlite
 
 WORDS = (
     "red",
@@ -34,6 +38,7 @@ WORDS = (
     "river",
     "night",
 )
+SQLITE = Sqlite.endings
 START = datetime(2021, 3, 1, 9)
 
 
@@ -93,6 +98,39 @@ def test_ratings_with_titles_are_understood(tmp_path: Path) -> None:
     assert scenario.events.time_format is None
     assert scenario.template == "{title}. Genre: {genres}."
     assert settings.evaluation.protocol == "temporal"
+
+
+def test_the_tables_of_a_database_are_drafted_with_their_queries(tmp_path: Path) -> None:
+    dice = random.Random(3)
+    items = items_table(dice)
+    events = ratings_table(dice, items).with_columns(pl.col("timestamp").dt.to_string("%Y-%m-%d %H:%M:%S"))
+    with closing(sqlite3.connect(tmp_path / "films.db")) as connection, connection:
+        for name, frame in (("film titles", items), ("ratings", events)):
+            columns = ", ".join(frame.columns)
+            connection.execute(f'CREATE TABLE "{name}" ({columns})')
+            places = ", ".join("?" * frame.width)
+            connection.executemany(f'INSERT INTO "{name}" VALUES ({places})', frame.rows())
+    scenario = only(settings_of(guess_project([tmp_path]), tmp_path))
+    assert (scenario.items.path, scenario.events.path) == ("films.db", "films.db")
+    assert scenario.items.query == 'SELECT * FROM "film titles"'
+    assert scenario.events.query == "SELECT * FROM ratings"
+    assert (scenario.items.id, scenario.items.text, scenario.events.item) == ("item_id", ["title"], "item_id")
+
+
+@pytest.mark.parametrize("ending", [ending for ending in formats_by_ending() if ending not in SQLITE])
+def test_what_is_drafted_can_be_checked_whatever_the_ending(tmp_path: Path, ending: str) -> None:
+    dice = random.Random(4)
+    items = items_table(dice)
+    for name, frame in (("items", items), ("events", ratings_table(dice, items))):
+        path = tmp_path / f"{name}{ending}"
+        if ending in (".parquet", ".pq"):
+            frame.write_parquet(path)
+        elif ending in (".jsonl", ".ndjson", ".json"):
+            frame.write_ndjson(path)
+        else:
+            frame.write_csv(path, separator="," if ending == ".csv" else "\t")
+    settings = settings_of(guess_project([tmp_path]), tmp_path)
+    assert (only(settings).items.path, only(settings).items.format) == (f"items{ending}", None)
 
 
 def test_names_that_say_nothing_leave_the_values_to_decide(tmp_path: Path) -> None:
@@ -310,7 +348,7 @@ def test_json_lines_epochs_actions_and_a_table_of_users(tmp_path: Path) -> None:
     scenario = only(settings_of(guess_project([tmp_path]), tmp_path))
     assert (scenario.items.path, scenario.items.id) == ("goods.jsonl", "sku")
     assert (scenario.items.text, scenario.items.numeric) == (["name", "tags"], ["price"])
-    assert (scenario.events.path, scenario.events.format) == ("events.ndjson", "jsonl")
+    assert (scenario.events.path, scenario.events.format) == ("events.ndjson", None)
     assert (scenario.events.user, scenario.events.item, scenario.events.action) == (
         "customer",
         "product",

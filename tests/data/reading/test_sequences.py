@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyscene.core.clock import DAY
 from polyscene.core.errors import Problem
 from polyscene.data.reading.check import CheckReport
 from polyscene.data.reading.sequences import entering
@@ -57,7 +58,7 @@ def test_overlapping_rows_give_every_event_once(shop: Shop) -> None:
         ("w", "a", "CONTEXT", False),
         ("w", "b", "VALID", True),
     ]
-    days = data.scenarios["shop"].events.time // 86_400_000_000
+    days = data.scenarios["shop"].events.time // DAY
     assert (days - days[0]).tolist() == [0, 1, 1, 2, 3, 3, 3]
     assert data.scenarios["shop"].has_split
 

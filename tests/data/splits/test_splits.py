@@ -9,11 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyscene.core.clock import DAY
 from polyscene.core.errors import ConfigError
-from polyscene.core.settings.evaluation import EvaluationSettings
+from polyscene.core.settings.evaluation import PROTOCOLS, EvaluationSettings
 from polyscene.data.queries import HISTORY_LENGTH, LATEST, Histories
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Clock, Dataset, EventLog, Ids, Part, Scenario
-from polyscene.data.splits.folds import DAY, Folds, available, everything, mask_of, newcomers, repeated, split
+from polyscene.data.splits.availability import available
+from polyscene.data.splits.folds import Folds
+from polyscene.data.splits.newcomers import newcomers
+from polyscene.data.splits.parts import Parts, mask_of
+from polyscene.data.splits.protocol import SplitProtocol, everything, split
+from polyscene.data.splits.repeats import repeated
 
 TRAIN, VALID, TEST, CONTEXT = Part
 USERS, ITEMS = 4, 5
@@ -214,6 +220,29 @@ def test_clocks_that_cannot_be_compared_cannot_be_cut(make_log: MakeLog, protoco
     assert (problem.scenario, problem.found) == ("b", "sequence numbers")
     assert "time stamps" in problem.expected
     assert "leave_last_out" in problem.remedy
+
+
+class FirstTwoJudged(SplitProtocol):
+    gives_context = True
+
+    def split(self, dataset: Dataset, settings: EvaluationSettings) -> dict[str, Parts]:
+        parts = {
+            name: np.full(len(each.events), CONTEXT, np.int8) for name, each in dataset.scenarios.items()
+        }
+        for part in parts.values():
+            part[:2] = TEST
+        return parts
+
+
+def test_a_protocol_of_somebody_else_is_used_by_its_name(
+    make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PROTOCOLS, "_added", {"first_two": FirstTwoJudged})
+    assert parts_of(stream(make_log, 4), "first_two") == [TEST, TEST, CONTEXT, CONTEXT]
+    kept = everything(dataset(scenario("a", stream(make_log, 4))), settings("first_two"))["a"]
+    assert kept.tolist() == [VALID, VALID, CONTEXT, CONTEXT]
+    with pytest.raises(ValueError, match=r"temporal, leave_last_out, given, progressive, first_two"):
+        settings("last_two")
 
 
 def test_one_scenario_of_sequence_numbers_can_be_cut(make_log: MakeLog) -> None:

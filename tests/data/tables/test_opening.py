@@ -14,9 +14,11 @@ import polars as pl
 import pytest
 
 from polyscene.core.errors import DataError
-from polyscene.core.settings.tables import TableSettings
+from polyscene.core.settings.tables import FORMATS, TableSettings
 from polyscene.data.tables.columns import Need
+from polyscene.data.tables.formats import TableFormat
 from polyscene.data.tables.opening import open_table
+from polyscene.data.tables.source import Source
 from polyscene.data.tables.sources import sources_of
 
 NEEDS = [Need("id", "id", "id"), Need("text", "name", "text"), Need("numeric", "n", "number")]
@@ -228,3 +230,20 @@ def test_sources_are_named_as_the_user_named_them(tmp_path: Path) -> None:
     assert [source.shown for source in sources_of(TableSettings(path="data"), tmp_path)] == ["data/t.csv"]
     outside = sources_of(TableSettings(path=str(tmp_path / "data")), tmp_path / "elsewhere")
     assert [source.shown for source in outside] == [str(tmp_path / "data" / "t.csv")]
+
+
+class Notes(TableFormat):
+    endings = (".note",)
+
+    def scan(self, source: Source, settings: TableSettings) -> pl.LazyFrame:
+        names = source.path.read_text(encoding="utf-8").split()
+        return pl.LazyFrame({"id": [name.lower() for name in names], "name": names, "n": [0] * len(names)})
+
+
+def test_a_format_of_somebody_else_is_known_by_its_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FORMATS, "_added", {"notes": Notes})
+    (tmp_path / "t.note").write_text("A B", encoding="utf-8")
+    assert read(tmp_path, path="t.note") == [("a", "A", 0.0), ("b", "B", 0.0)]
+    assert read(tmp_path, path="t.note", where="name > 'A'") == [("b", "B", 0.0)]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyscene.data.tables.times import IMPOSSIBLE, SECOND, rule_for, to_micros
+from polyscene.core.clock import SECOND
+from polyscene.data.tables.times import IMPOSSIBLE, rule_for, to_micros
 
 NOON = datetime(2024, 5, 31, 12, tzinfo=UTC)
 MICROS = int(NOON.timestamp()) * SECOND

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyscene.core.registry import Registry
+from polyscene.core.text import one_line
 from polyscene.evaluation.report import figures, page
 from polyscene.evaluation.report.catalogue_figures import (
     EXPOSURE,
@@ -29,7 +30,6 @@ from polyscene.evaluation.report.drawing import Drawing
 from polyscene.evaluation.report.figures import FIGURES, Figure, Part, drawings
 from polyscene.evaluation.report.model_figures import MODEL_COMPARISON, SCENARIO_COMPARISON, SLICE_COMPARISON
 from polyscene.evaluation.report.palette import DARK, LIGHT
-from polyscene.evaluation.report.text import clean
 
 HOSTILE = [
     "$\\frac{1",
@@ -75,8 +75,8 @@ def test_any_words_come_out_as_they_went_in(text: str) -> None:
     drawing = Drawing("any", text, 60)
     drawing.label(drawing.axes().text(0, 0, ""), text)
     svg = drawing.svg()
-    if clean(text, 28):
-        assert clean(text, 28) in words(svg)
+    if one_line(text, 28):
+        assert one_line(text, 28) in words(svg)
     assert "://" not in svg or "://" in text
 
 

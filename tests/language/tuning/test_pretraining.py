@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from polyscene.core.contracts import UNLABELLED
 from polyscene.core.errors import ModelError
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.types import IntArray
@@ -16,7 +17,7 @@ from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.text.encoding import tokenised
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed
-from polyscene.language.tuning.pretraining import UNLABELLED, WordHead, hidden_words
+from polyscene.language.tuning.pretraining import WordHead, hidden_words
 
 SIMPLE = ["red shoe", "blue dress", "green boot", "soft phone"] * 4
 

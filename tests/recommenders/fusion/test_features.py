@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from polyscene.core.clock import HOUR
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
-from polyscene.recommenders.fusion.features import HOUR, SEEN_DECAY, Features
+from polyscene.recommenders.fusion.features import SEEN_DECAY, Features
 from polyscene.recommenders.fusion.training import open_candidates
 from polyscene.recommenders.signal import Evidence, Signal
 

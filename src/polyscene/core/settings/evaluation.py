@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from polyscene.core.registry import Registry, known_to
 from polyscene.core.settings.block import Strict
 
-Protocol = Literal["temporal", "leave_last_out", "given", "progressive"]
+PROTOCOLS: Registry[Any] = Registry(
+    "polyscene.split_protocols", ("temporal", "leave_last_out", "given", "progressive")
+)
+"""Subclasses of `data.splits.protocol.SplitProtocol` by name."""
+
+ProtocolName = Annotated[str, known_to(PROTOCOLS)]
 
 
 class EvaluationSettings(Strict):
     """How runs are judged."""
 
-    protocol: Protocol = "temporal"
+    protocol: ProtocolName = "temporal"
     cutoffs: list[int] = Field(default_factory=lambda: [5, 10, 20], min_length=1)
     test_share: float = Field(0.1, gt=0, lt=1, description="temporal: latest share of events that is judged")
     valid_share: float = Field(0.1, gt=0, lt=1, description="share of training the fusion learns from")

@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,14 +20,17 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from polyscene.core.errors import ConfigError, Problem, shown
+from polyscene.core.errors import ConfigError, Problem
 from polyscene.core.settings.evaluation import EvaluationSettings
 from polyscene.core.settings.fusion import FusionSettings
 from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.settings.renaming import renames_noted
 from polyscene.core.settings.runtime import RuntimeSettings
 from polyscene.core.settings.scenarios import ScenarioSettings
+from polyscene.core.settings.signals import SignalName, settings_class
 from polyscene.core.settings.text_ranker import TextRankerSettings
 from polyscene.core.settings.tuning import TuningDetails
+from polyscene.core.text import shown, shown_name
 
 
 class Settings(BaseSettings):
@@ -45,8 +48,28 @@ class Settings(BaseSettings):
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     tuning: TuningDetails = Field(default_factory=TuningDetails)
     text_ranker: TextRankerSettings = Field(default_factory=TextRankerSettings)
+    signals: dict[SignalName, dict[str, Any]] = Field(default_factory=dict)
     fusion: FusionSettings = Field(default_factory=FusionSettings)
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
+
+    _notes: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should write otherwise, each a sentence: names that have changed."""
+        return self._notes
+
+    def signal(self, name: str) -> BaseModel:
+        """Return what `[signals.NAME]` says of a signal, in the class that the signal declares.
+
+        Raises:
+            UnknownIdError: there is no such signal.
+            ConfigError: the block cannot be used.
+        """
+        try:
+            return settings_class(name)(**self.signals.get(name, {}))
+        except ValidationError as error:
+            raise ConfigError(_signal_problems(name, error, "settings")) from None
 
     @classmethod
     def settings_customise_sources(
@@ -81,11 +104,15 @@ class Settings(BaseSettings):
         if private:
             raise ConfigError([_unknown([key], values[key], file) for key in private])
         try:
-            return cls(**values)
+            with renames_noted() as notes:
+                settings = cls(**values)
         except ValidationError as error:
             raise ConfigError([_problem(line, file) for line in error.errors()]) from None
         except SettingsError as error:
             raise ConfigError(_unreadable(error)) from None
+        settings._notes = tuple(notes)
+        _check_signals(settings, file)
+        return settings
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -108,6 +135,21 @@ def _toml(path: Path) -> dict[str, Any]:
     except RecursionError:
         found, remedy = "brackets nested too deeply", "write nested values as [tables]"
     raise ConfigError(Problem("the configuration is not TOML", "TOML 1.0", found, remedy, file=str(path)))
+
+
+def _check_signals(settings: Settings, file: str) -> None:
+    problems: list[Problem] = []
+    for name, values in settings.signals.items():
+        try:
+            settings_class(name)(**values)
+        except ValidationError as error:
+            problems += _signal_problems(name, error, file)
+    if problems:
+        raise ConfigError(problems)
+
+
+def _signal_problems(name: str, error: ValidationError, file: str) -> list[Problem]:
+    return [_problem({**line, "loc": ("signals", name, *line["loc"])}, file) for line in error.errors()]
 
 
 def _problem(line: Any, file: str) -> Problem:  # noqa: ANN401 - pydantic's own loose record
@@ -146,7 +188,7 @@ def _unreadable(error: SettingsError) -> Problem:
 
 def _key(where: list[str]) -> str:
     """Return a dotted key fit to be shown: keys may be quoted in TOML, so they can hold anything."""
-    return ".".join(part if part.isprintable() and 0 < len(part) <= 60 else shown(part) for part in where)
+    return ".".join(shown_name(part) for part in where)
 
 
 def _variable(where: list[str]) -> str | None:
@@ -160,6 +202,8 @@ def _variable(where: list[str]) -> str | None:
 def _keys_at(model: type[BaseModel], path: list[str]) -> set[str]:
     """Return the keys that are known where `path` leads, walking through dicts, lists and options."""
     current: Any = model
+    if path[:1] == ["signals"] and len(path) > 1:
+        current, path = settings_class(path[1]), path[2:]
     for part in path:
         if isinstance(current, type) and issubclass(current, BaseModel):
             field = current.model_fields.get(part)

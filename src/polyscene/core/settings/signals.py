@@ -1,10 +1,19 @@
-"""Which signals there are."""
+"""Which signals there are, by name, and `[signals.NAME]`: what each may be told.
+
+Names are known without loading a signal; only a `[signals.NAME]` block loads the one that it is about.
+"""
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-SignalName = Literal[
+from pydantic import BaseModel
+
+from polyscene.core.registry import Registry, known_to
+from polyscene.core.settings.renaming import present_name
+
+USUAL_SIGNALS = (
     "popularity",
     "recency",
     "transitions",
@@ -15,12 +24,24 @@ SignalName = Literal[
     "content_prior",
     "content_transitions",
     "cross_scenario",
-    "text_ranker",
-]
-
-
-ALL_SIGNALS: tuple[SignalName, ...] = get_args(SignalName)
-
-
-USUAL_SIGNALS: tuple[SignalName, ...] = tuple(name for name in ALL_SIGNALS if name != "text_ranker")
+)
 """What is combined unless a scenario says otherwise."""
+
+SIGNALS: Registry[Any] = Registry("polyscene.signals", (*USUAL_SIGNALS, "text_ranker"))
+"""Subclasses of `recommenders.signal.Signal` by name."""
+
+RENAMED: Mapping[str, str] = {"elsewhere": "cross_scenario"}
+"""Present names of signals by those of earlier versions, in configurations and in runs."""
+
+SignalName = Annotated[str, known_to(SIGNALS, present_name("signal", RENAMED))]
+
+
+def settings_class(name: str) -> type[BaseModel]:
+    """Return what describes the block `[signals.NAME]`; this loads the signal.
+
+    Raises:
+        UnknownIdError: there is no such signal.
+        MissingExtraError: it cannot be loaded.
+    """
+    described: type[BaseModel] = SIGNALS[name].Settings
+    return described

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from polyscene.core.registry import Registry, known_to
 from polyscene.core.settings.block import Strict
 
-TableFormat = Literal["parquet", "csv", "tsv", "jsonl", "sqlite"]
+FORMATS: Registry[Any] = Registry("polyscene.table_formats", ("parquet", "csv", "tsv", "jsonl", "sqlite"))
+"""Subclasses of `data.tables.formats.TableFormat` by name."""
+
+FormatName = Annotated[str, known_to(FORMATS)]
 
 
 OnDuplicate = Literal["error", "first", "last"]
@@ -24,7 +28,7 @@ class TableSettings(Strict):
     """
 
     path: str | list[str]
-    format: TableFormat | None = Field(None, description="taken from the file's name where absent")
+    format: FormatName | None = Field(None, description="taken from the file's name where absent")
     where: str | None = Field(None, description="a filter in SQL over the table's own columns")
     query: str | None = Field(None, description="for sqlite files: the SELECT that yields the table")
     separator: str | None = Field(None, min_length=1, max_length=1, description="for csv; default ','")

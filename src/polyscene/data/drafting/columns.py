@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from polyscene.core.errors import shown
+from polyscene.core.text import shown
 from polyscene.data.drafting import times
 
 WHOLE = r"^(-?(?:0|[1-9]\d*))\.0+$"
@@ -17,7 +17,7 @@ WHOLE = r"^(-?(?:0|[1-9]\d*))\.0+$"
 Kind = Literal["text", "number", "time", "flag", "list", "empty", "other"]
 _FLAGS = ({"0", "1"}, {"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"0.0", "1.0"})
 _LOOKED_AT = 5_000
-_MOST_STRAYS = 3
+_MAX_STRAYS = 3
 _MISSING = ["nan", "null", "none", "na", "n/a", "\\n", "-", "?"]
 
 
@@ -147,7 +147,7 @@ def _text(name: str, values: pl.Series, boolean: bool) -> Column:
     strays = values.filter(numbers.is_null() & values.is_not_null())
     odd = strays.filter(~strays.str.to_lowercase().is_in(_MISSING))
     mostly = (
-        len(odd) <= 0.01 * len(present) and len(strays) < len(present) and strays.n_unique() <= _MOST_STRAYS
+        len(odd) <= 0.01 * len(present) and len(strays) < len(present) and strays.n_unique() <= _MAX_STRAYS
     )
     if mostly and not present.str.contains(r"^0\d").any():
         return replace(_number(name, values, numbers), strays=tuple(strays.unique(maintain_order=True)))
@@ -220,5 +220,5 @@ def _filled(values: pl.Series) -> float:
 
 
 def _is_flag(present: pl.Series) -> bool:
-    found = set(present.str.to_lowercase().unique().head(3).to_list())
-    return len(found) == 2 and found in _FLAGS
+    words = set(present.str.to_lowercase().unique().head(3).to_list())
+    return len(words) == 2 and words in _FLAGS

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from polyscene.core.errors import shown
+from polyscene.core.text import shown
 from polyscene.data.drafting.columns import Column, as_ids, share_of
 from polyscene.data.drafting.draft import Guess
 from polyscene.data.drafting.evidence import is_chance, looks_split, user_score
@@ -24,7 +24,7 @@ _MOVED = """click clicked like purchase buy cart addtocart add_to_cart order rat
 read share comment follow favourite favorite save bookmark subscribe download open visit answer ask
 upvote downvote vote fav checkout transaction complete start wishlist collect search reply repost"""
 _VERBS = PASSIVE | frozenset(_MOVED.split())
-_MOST_ACTIONS = 30
+_MAX_ACTIONS = 30
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def event_columns(table: Table, item: Guess, known: float, scenario: str | None 
 
 
 def _actions(table: Table, column: str) -> tuple[str, ...]:
-    found = pl.Series(table.distinct(column, _MOST_ACTIONS), dtype=pl.String)
-    return tuple(as_ids(found).unique(maintain_order=True).sort())
+    values = pl.Series(table.distinct(column, _MAX_ACTIONS), dtype=pl.String)
+    return tuple(as_ids(values).unique(maintain_order=True).sort())
 
 
 def guess_user(table: Table, used: Collection[str]) -> Guess:
@@ -107,17 +107,17 @@ def _split(table: Table, used: Collection[str]) -> Guess | None:
     for name, column in table.columns.items():
         if name in used or column.kind != "text" or len(column.distinct) > len(PARTS):
             continue
-        found = set(table.distinct(name, len(PARTS)))
+        values = set(table.distinct(name, len(PARTS)))
         named = hint(name, "split") > 0
-        if found <= PARTS and "train" in found and (named or len(found) > 1):
-            return Guess(name, 0.97 if named else 0.9, "its values are " + ", ".join(sorted(found)))
+        if values <= PARTS and "train" in values and (named or len(values) > 1):
+            return Guess(name, 0.97 if named else 0.9, "its values are " + ", ".join(sorted(values)))
     return None
 
 
 def _action(table: Table, used: Collection[str]) -> Guess | None:
     scored = []
     for name, column in table.columns.items():
-        if name in used or column.kind not in ("text", "flag") or len(column.distinct) > _MOST_ACTIONS:
+        if name in used or column.kind not in ("text", "flag") or len(column.distinct) > _MAX_ACTIONS:
             continue
         if column.words > 2.5:
             continue
@@ -218,16 +218,16 @@ def _value(table: Table, used: Collection[str]) -> Guess | None:
 
 
 def _repairs(table: Table, user: Guess, item: Column, known: float) -> dict[str, Guess]:
-    found: dict[str, Guess] = {}
+    guesses: dict[str, Guess] = {}
     if known < 1.0:
         why = f"{_share(1 - known)} of the items it names are not in the catalogue"
-        found["on_unknown_item"] = Guess("drop", 0.8, why)
+        guesses["on_unknown_item"] = Guess("drop", 0.8, why)
     empty = 1 - min(table.columns[str(user.value)].filled, item.filled)
     if empty > 0:
-        found["on_bad_row"] = Guess(
+        guesses["on_bad_row"] = Guess(
             "drop", 0.8, f"{_share(empty)} of the rows looked at lack a user or an item"
         )
-    return found
+    return guesses
 
 
 def _share(share: float) -> str:

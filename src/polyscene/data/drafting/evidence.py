@@ -120,10 +120,10 @@ def determines(sample: pl.DataFrame, key: str, column: str) -> float:
     groups = groups.filter(pl.col("rows") > 1)
     if groups.is_empty():
         return 0.0
-    told = float(groups.select(pl.col("most").sum() / pl.col("rows").sum()).item())
+    agreement = float(groups.select(pl.col("most").sum() / pl.col("rows").sum()).item())
     totals = counts.group_by("value").agg(pl.col("len").sum())
     blind = float(totals.select(pl.col("len").max() / pl.col("len").sum()).item())
-    return max(0.0, (told - blind) / (1.0 - blind)) if blind < 1.0 else 0.0
+    return max(0.0, (agreement - blind) / (1.0 - blind)) if blind < 1.0 else 0.0
 
 
 def catalogue_score(table: Table, key: Column) -> float:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from polyscene.core.errors import shown
+from polyscene.core.text import shown
 from polyscene.data.drafting.columns import Column
 from polyscene.data.drafting.draft import Guess
 from polyscene.data.drafting.evidence import determines, is_address, many_labels, text_score
 from polyscene.data.drafting.names import has_id_word, hint, tokens
 from polyscene.data.drafting.tables import Table
 
-_MOST_TEXTS, _MOST_ATTRIBUTES = 4, 12
+_MAX_TEXTS, _MAX_ATTRIBUTES = 4, 12
 _WORDY = 0.35
 """A text score above which a column is for reading."""
 _FIXED = 0.6
@@ -74,15 +74,17 @@ def user_columns(table: Table, key: Guess, skip: Collection[str] = ()) -> dict[s
 def template_of(guesses: dict[str, Guess], table: Table) -> str | None:
     """Return a sentence pattern over the text and label columns, or None where a name cannot stand in one."""
     texts, labels = _names(guesses, "text"), _names(guesses, "categorical")
-    spoken = [name for name in labels if _is_spoken(table.columns[name])][:3]
+    named_labels = [name for name in labels if _is_telling(table.columns[name])][:3]
     if not texts or not all(name.isidentifier() for name in texts):
         return None
     parts = ["{" + texts[0] + "}", *("{" + name + "}" for name in texts[1:])]
-    parts += [f"{' '.join(tokens(name)).capitalize()}: {{{name}}}" for name in spoken if name.isidentifier()]
+    parts += [
+        f"{' '.join(tokens(name)).capitalize()}: {{{name}}}" for name in named_labels if name.isidentifier()
+    ]
     return ". ".join(parts) + ("." if len(parts) > 1 else "")
 
 
-def _is_spoken(column: Column) -> bool:
+def _is_telling(column: Column) -> bool:
     hashes = column.distinct.head(50).str.contains(r"^[0-9a-fA-F-]{12,}$").mean()
     return column.letters > 0.5 and not hashes
 
@@ -98,7 +100,7 @@ def _texts(columns: Iterable[Column]) -> dict[str, Guess]:
     if not scored:
         why = "no column reads like words; the language model has nothing to read"
         return {"text": Guess((), 0.2, why)}
-    names = tuple(column.name for _, column in scored[:_MOST_TEXTS])
+    names = tuple(column.name for _, column in scored[:_MAX_TEXTS])
     first = scored[0][1]
     why = f"{first.words:.1f} words per value in {shown(first.name, 40)}"
     return {"text": Guess(names, min(0.98, 0.35 + scored[0][0]), why)}
@@ -121,17 +123,17 @@ def _attributes(columns: Sequence[Column], words: bool = False) -> dict[str, Gue
             numbers.append(column.name)
         elif column.kind == "flag" or (_is_category(column) and (words or not _is_words(column))):
             labels.append(column.name)
-    found: dict[str, Guess] = {}
+    guesses: dict[str, Guess] = {}
     strays = tuple(
         dict.fromkeys(stray for column in columns if column.name in numbers for stray in column.strays)
     )
     if strays:
-        found["null_values"] = Guess(strays, 0.8, "the texts among its numbers")
+        guesses["null_values"] = Guess(strays, 0.8, "the texts among its numbers")
     if labels:
-        found["categorical"] = Guess(tuple(labels[:_MOST_ATTRIBUTES]), 0.8, "few different values")
+        guesses["categorical"] = Guess(tuple(labels[:_MAX_ATTRIBUTES]), 0.8, "few different values")
     if numbers:
-        found["numeric"] = Guess(tuple(numbers[:_MOST_ATTRIBUTES]), 0.85, "numbers")
-    return found
+        guesses["numeric"] = Guess(tuple(numbers[:_MAX_ATTRIBUTES]), 0.85, "numbers")
+    return guesses
 
 
 def _is_words(column: Column) -> bool:
@@ -145,15 +147,15 @@ def _is_category(column: Column) -> bool:
 
 
 def _add_time(guesses: dict[str, Guess], columns: Iterable[Column]) -> None:
-    found = [
+    dated = [
         column
         for column in columns
         if column.kind == "time" or (column.unit and hint(column.name, "available"))
     ]
-    if not found:
+    if not dated:
         return
-    best = max(found, key=lambda column: hint(column.name, "available"))
-    others = tuple(column.name for column in found if column is not best)[:3]
+    best = max(dated, key=lambda column: hint(column.name, "available"))
+    others = tuple(column.name for column in dated if column is not best)[:3]
     named = hint(best.name, "available")
     guesses["time"] = Guess(best.name, 0.6 + 0.35 * named, "when the item became available", others)
     if best.told_format:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from polyscene.core.errors import shown
+from polyscene.core.text import shown
 from polyscene.data.drafting.columns import Column
 from polyscene.data.drafting.draft import Guess, ScenarioDraft, TableDraft
 from polyscene.data.drafting.events import PASSIVE, WORTHLESS, event_columns, quoted
@@ -30,7 +30,7 @@ from polyscene.data.drafting.names import hint, likeness, tokens
 from polyscene.data.drafting.tables import Table
 
 _PROBED = 20_000
-_MOST_SCENARIOS = 20
+_MAX_SCENARIOS = 20
 
 
 @dataclass(frozen=True)
@@ -70,15 +70,15 @@ def best_match(tables: Sequence[Table]) -> Match | None:
 
 def _pairs(log: Table, items: Table) -> list[Match]:
     scenario = shared_scenario(log, items)
-    found = []
+    matches = []
     for key in items.columns.values():
         if not (is_key(key) or (scenario and key.name != scenario and _is_key_within(items, key, scenario))):
             continue
         for column in log.columns.values():
             match = _pair(log, column, items, key, scenario) if column.name != scenario else None
             if match is not None:
-                found.append(match)
-    return found
+                matches.append(match)
+    return matches
 
 
 def _pair(log: Table, column: Column, items: Table, key: Column, scenario: str | None) -> Match | None:
@@ -102,13 +102,13 @@ def _several(column: Column) -> bool:
 
 
 def _lone(table: Table) -> list[Match]:
-    found = []
+    matches = []
     for column in table.columns.values():
         people = max((user_score(c) for c in table.columns.values() if c is not column), default=0.0)
         score = item_score(column, table) + 0.3 * people + 0.2 * log_score(table, {column.name})
         if item_score(column, table) > 0.2 and people > 0.05:
-            found.append(Match(table, column.name, table, column.name, 1.0, score, _own_scenario(table)))
-    return found
+            matches.append(Match(table, column.name, table, column.name, 1.0, score, _own_scenario(table)))
+    return matches
 
 
 def _is_key_within(table: Table, key: Column, scenario: str) -> bool:
@@ -121,28 +121,23 @@ def shared_scenario(log: Table, items: Table) -> str | None:
     """Return the column of few values, named like a scenario, that both tables have."""
     for name in log.columns:
         if name in items.columns and _parts_scenarios(log, name) and _parts_scenarios(items, name):
-            mine = set(log.distinct(name, _MOST_SCENARIOS))
-            theirs = set(items.distinct(name, _MOST_SCENARIOS))
-            if 2 <= len(mine & theirs) <= _MOST_SCENARIOS and mine <= theirs:
+            mine = set(log.distinct(name, _MAX_SCENARIOS))
+            theirs = set(items.distinct(name, _MAX_SCENARIOS))
+            if 2 <= len(mine & theirs) <= _MAX_SCENARIOS and mine <= theirs:
                 return name
     return None
 
 
 def _own_scenario(table: Table) -> str | None:
     for name in table.columns:
-        if (
-            _parts_scenarios(table, name)
-            and 2 <= len(table.distinct(name, _MOST_SCENARIOS)) <= _MOST_SCENARIOS
-        ):
+        if _parts_scenarios(table, name) and 2 <= len(table.distinct(name, _MAX_SCENARIOS)) <= _MAX_SCENARIOS:
             return name
     return None
 
 
 def _parts_scenarios(table: Table, name: str) -> bool:
     column = table.columns[name]
-    few = (
-        column.kind in ("text", "flag") and 1 <= len(column.distinct) <= _MOST_SCENARIOS and column.words < 4
-    )
+    few = column.kind in ("text", "flag") and 1 <= len(column.distinct) <= _MAX_SCENARIOS and column.words < 4
     return few and column.filled > 0.99 and hint(name, "scenario") >= 0.8
 
 
@@ -209,10 +204,10 @@ def _users_draft(match: Match, user: Guess, used: set[str], tables: Sequence[Tab
         known = Guess(best[2], min(0.98, best[0]), "the events' users are among its values")
         guesses = user_columns(best[1], known)
         return TableDraft(best[1], guesses) if len(guesses) > 1 else None
-    found = users_among_events(match.events, user, used)
-    if found is None:
+    own = users_among_events(match.events, user, used)
+    if own is None:
         return None
-    return TableDraft(match.events, found, _present(match.events, column.name))
+    return TableDraft(match.events, own, _present(match.events, column.name))
 
 
 def _present(table: Table, column: str) -> str | None:

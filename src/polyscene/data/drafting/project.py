@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
+from polyscene.core.text import shown
 from polyscene.data.drafting.draft import Guess, ScenarioDraft
 from polyscene.data.drafting.events import quoted
 from polyscene.data.drafting.layout import Match, best_match, draft_scenario
@@ -18,10 +19,10 @@ from polyscene.data.drafting.names import hint, slug, tokens
 from polyscene.data.drafting.tables import Table, read_tables, table_files
 from polyscene.data.drafting.toml import comment, guess_line, scenario_toml, text
 
-_MOST_DEPTH = 3
-_MOST_FOLDERS = 200
-_MOST_PARTS = 20
-_MOST_TABLES = 60
+_MAX_DEPTH = 3
+_MAX_FOLDERS = 200
+_MAX_PARTS = 20
+_MAX_TABLES = 60
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class ProjectDraft:
         base = folder or Path.cwd()
         lines = [*self._head(), f"name = {text(self.name)}", "seed = 7", ""]
         lines += ["[language]", 'model = "minilm"  # bundled, works offline', ""]
-        alone = len({scenario.events.table.paths for scenario in self.scenarios}) == 1
+        alone = len({scenario.events.table.key for scenario in self.scenarios}) == 1
         for scenario in self.scenarios:
             lines += [*scenario_toml(scenario, base, alone), ""]
         lines += ["[evaluation]", *guess_line("protocol", self.protocol), "cutoffs = [5, 10, 20]"]
@@ -94,15 +95,15 @@ def guess_project(paths: Sequence[Path], name: str | None = None) -> ProjectDraf
     """
     _check_present(paths)
     scopes, notes = _scopes(paths)
-    found: list[tuple[str, Match, list[Table]]] = []
+    matches: list[tuple[str, Match, list[Table]]] = []
     for title, tables in scopes:
         for part, members in _by_prefix(title, tables):
             match = best_match(members)
             if match is not None:
-                found.append((part, match, members))
-    if not found:
+                matches.append((part, match, members))
+    if not matches:
         raise _nothing_found(paths, [table for _, tables in scopes for table in tables])
-    scenarios = tuple(_unique(_parted(found)))
+    scenarios = tuple(_unique(_parted(matches)))
     notes += _unused(scopes, scenarios)
     title = name or (paths[0].resolve().name if paths[0].is_dir() else paths[0].name.split(".")[0])
     return ProjectDraft(slug(title, "my_project"), scenarios, _protocol(scenarios), tuple(notes))
@@ -125,14 +126,14 @@ def _scopes(paths: Sequence[Path]) -> tuple[list[tuple[str, list[Table]]], list[
             groups += _folders(path, [], 0)
     scopes: list[tuple[str, list[Table]]] = []
     notes: list[str] = []
-    for title, members in groups[:_MOST_FOLDERS]:
+    for title, members in groups[:_MAX_FOLDERS]:
         tables, odd = read_tables(members)
         notes += [note for note in odd if note not in notes]
         notes += [note for table in tables for note in table.notes if note not in notes]
-        if len(tables) > _MOST_TABLES:
-            notes.append(f"only the first {_MOST_TABLES} tables of {shown(title)} were looked at")
+        if len(tables) > _MAX_TABLES:
+            notes.append(f"only the first {_MAX_TABLES} tables of {shown(title)} were looked at")
         if tables:
-            scopes.append((title, tables[:_MOST_TABLES]))
+            scopes.append((title, tables[:_MAX_TABLES]))
     return scopes, notes
 
 
@@ -140,7 +141,7 @@ def _folders(folder: Path, above: list[Path], depth: int) -> list[tuple[str, lis
     """Return a folder's tables, and those of its folders together with the ones that lie above them."""
     own = table_files(folder)
     groups = [(folder.resolve().name, own)] if own else []
-    if depth < _MOST_DEPTH:
+    if depth < _MAX_DEPTH:
         for child in sorted(folder.iterdir()):
             if child.is_dir() and not child.name.startswith((".", "_")):
                 below = _folders(child, [*above, *own], depth + 1)
@@ -167,14 +168,14 @@ def _by_prefix(title: str, tables: list[Table]) -> list[tuple[str, list[Table]]]
     return [(prefix, [*members, *shared]) for prefix, members in groups.items()]
 
 
-def _parted(found: list[tuple[str, Match, list[Table]]]) -> Iterator[ScenarioDraft]:
+def _parted(matches: list[tuple[str, Match, list[Table]]]) -> Iterator[ScenarioDraft]:
     """Yield a scenario per match, or one per value where a column parts it into several."""
-    for title, match, tables in found:
+    for title, match, tables in matches:
         scenario = draft_scenario(slug(title), match, tables)
         if match.scenario is None:
             yield scenario
             continue
-        for value in match.events.distinct(match.scenario, _MOST_PARTS):
+        for value in match.events.distinct(match.scenario, _MAX_PARTS):
             condition = f"{quoted(match.scenario)} = '{value.replace(chr(39), chr(39) * 2)}'"
             yield scenario.narrowed(slug(value), condition)
 
@@ -184,7 +185,7 @@ def _unique(scenarios: Iterator[ScenarioDraft]) -> Iterator[ScenarioDraft]:
     names: set[str] = set()
     seen: set[tuple[object, ...]] = set()
     for scenario in scenarios:
-        made_of = (scenario.events.table.paths, scenario.items.table.paths, scenario.events.where)
+        made_of = (scenario.events.table.key, scenario.items.table.key, scenario.events.where)
         if made_of in seen:
             continue
         seen.add(made_of)
@@ -198,9 +199,9 @@ def _unique(scenarios: Iterator[ScenarioDraft]) -> Iterator[ScenarioDraft]:
 def _unused(scopes: list[tuple[str, list[Table]]], scenarios: Sequence[ScenarioDraft]) -> list[str]:
     used = set()
     for scenario in scenarios:
-        used |= {scenario.items.table.paths, scenario.events.table.paths}
-        used |= {scenario.users.table.paths} if scenario.users else set()
-    tables = {table.paths: table for _, members in scopes for table in members if table.paths not in used}
+        used |= {scenario.items.table.key, scenario.events.table.key}
+        used |= {scenario.users.table.key} if scenario.users else set()
+    tables = {table.key: table for _, members in scopes for table in members if table.key not in used}
     return [
         f"{shown(table.name)} is not used; its columns: "
         + ", ".join(shown(c, 30) for c in list(table.columns)[:6])

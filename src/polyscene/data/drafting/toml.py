@@ -8,12 +8,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyscene.core.errors import shown
+from polyscene.core.text import printable, shown
 from polyscene.data.drafting.draft import Guess, ScenarioDraft, TableDraft, Value
 from polyscene.data.drafting.tables import Table
 
 _WIDTH = 118
-_MOST_PATHS = 8
+_MAX_PATHS = 8
 
 
 def text(value: str) -> str:
@@ -28,7 +28,7 @@ def key(name: str) -> str:
 
 def comment(words: str) -> str:
     """Return a comment on one line, whatever hostile text was woven into it."""
-    return "# " + "".join(c if c.isprintable() else "?" for c in words)
+    return "# " + printable(words, keep="", instead="?")
 
 
 def value_of(value: Value) -> str:
@@ -85,14 +85,14 @@ def _table(draft: TableDraft, folder: Path) -> list[str]:
 
 
 def _reading(table: Table) -> list[tuple[str, str]]:
-    found = []
-    if not table.format_is_obvious:
-        found.append(("format", text(table.format)))
-    if table.format == "csv" and table.separator not in (None, ","):
-        found.append(("separator", text(str(table.separator))))
-    if table.latin1:
-        found.append(("encoding", text("latin1") + "  " + comment("its bytes are not UTF-8")))
-    return found
+    settings, lines = table.settings, []
+    if settings.query is not None:
+        lines.append(("query", text(settings.query)))
+    if settings.separator is not None:
+        lines.append(("separator", text(settings.separator)))
+    if settings.encoding != "utf8":
+        lines.append(("encoding", text(settings.encoding) + "  " + comment("its bytes are not UTF-8")))
+    return lines
 
 
 def guess_line(name: str, guess: Guess) -> list[str]:
@@ -126,7 +126,7 @@ def _paths(paths: Sequence[Path], folder: Path) -> str:
     names = [_relative(path, folder) for path in paths]
     if len(names) == 1:
         return text(names[0])
-    if len(names) <= _MOST_PATHS:
+    if len(names) <= _MAX_PATHS:
         return value_of(tuple(names))
     first, last = min(names), max(names)
     same = next((place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), 0)

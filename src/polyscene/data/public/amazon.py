@@ -69,10 +69,12 @@ def when(seconds: float) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None) if 0 < seconds < _LATEST else None
 
 
-def convert(found: Iterable[Category], out: Path, events: Rule, items: Rule, progress: Progress) -> list[str]:
+def convert(
+    categories: Iterable[Category], out: Path, events: Rule, items: Rule, progress: Progress
+) -> list[str]:
     """Write the tables of each category into a folder of its own; return the scenarios' names."""
     names = []
-    for category in found:
+    for category in categories:
         name = key_of(category.name)
         convert_lines(category.meta, out / name / "items.parquet", ITEM_SCHEMA, items, progress)
         convert_lines(category.reviews, out / name / "events.parquet", EVENT_SCHEMA, events, progress)

@@ -15,8 +15,8 @@ from polyscene.data.public.json_lines import Row, number, plain
 def convert(source: Path, out: Path, progress: Progress) -> str:
     """Write items and events per category; return their settings."""
     reviews, meta = ("*_5.json.gz", "*_5.json"), ("meta_*.json.gz", "meta_*.json")
-    found = amazon.categories(source, reviews, meta, r"(_5)?\.json(\.gz)?$")
-    return amazon.settings("amazon-reviews-2018", amazon.convert(found, out, _event, _item, progress))
+    categories = amazon.categories(source, reviews, meta, r"(_5)?\.json(\.gz)?$")
+    return amazon.settings("amazon-reviews-2018", amazon.convert(categories, out, _event, _item, progress))
 
 
 def _event(record: Mapping[str, Any]) -> Row | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import re
 import zlib
 from collections.abc import Callable, Iterable
@@ -18,11 +17,14 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.clock import SECOND
+from polyscene.core.errors import DataError, Problem
+from polyscene.core.files import replacing, write_text
 from polyscene.core.progress import Progress, Silent
+from polyscene.core.text import shown
 
 _DEPTH = 3
-_MOST_FOLDERS = 5_000
+_MAX_FOLDERS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,7 @@ class PublicSet:
             raise self._missing(source, _listing(source), [error.pattern]) from None
         except (PolarsError, UnicodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise self._garbled(source, error) from error
-        staged = target.with_suffix(".part")
-        staged.write_text(self._head() + body, encoding="utf-8")
-        os.replace(staged, target)
+        write_text(target, self._head() + body)
         return target
 
     def _head(self) -> str:
@@ -155,7 +155,7 @@ def find_all(source: Path, *patterns: str) -> list[Path]:
             for pattern in patterns:
                 found += sorted(path for path in folder.glob(pattern) if path.is_file())
         level = [child for folder in level for child in sorted(folder.iterdir()) if _enter(child)][
-            :_MOST_FOLDERS
+            :_MAX_FOLDERS
         ]
     return list(dict.fromkeys(found))
 
@@ -172,10 +172,8 @@ def _listing(source: Path) -> str:
 
 def write(frame: pl.DataFrame | pl.LazyFrame, path: Path) -> None:
     """Write a Parquet file; it appears under its name only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_suffix(".part")
-    frame.lazy().sink_parquet(staged)
-    os.replace(staged, path)
+    with replacing(path) as partial:
+        frame.lazy().sink_parquet(partial)
 
 
 def read_text_table(
@@ -213,7 +211,7 @@ def demand(frame: pl.LazyFrame, columns: Iterable[str], path: Path) -> pl.LazyFr
 
 def epoch(column: str) -> pl.Expr:
     """Return seconds since 1970, as text or number, as a time stamp in UTC."""
-    return (pl.col(column).cast(pl.Int64) * 1_000_000).cast(pl.Datetime("us"))
+    return (pl.col(column).cast(pl.Int64) * SECOND).cast(pl.Datetime("us"))
 
 
 def content_ids(frame: pl.DataFrame, columns: Iterable[str]) -> pl.Series:

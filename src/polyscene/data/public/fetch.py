@@ -16,12 +16,13 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.progress import Progress
+from polyscene.core.text import shown
 from polyscene.data.public.base import Archive
 
 _CHUNK = 1 << 18
-_MOST_MEMBERS = 10_000
+_MAX_MEMBERS = 10_000
 _PATIENCE = 60.0
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -42,9 +43,9 @@ def fetch(archive: Archive, into: Path, progress: Progress) -> Path:
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into, prefix=".fetch-") as scratch:
         zipped = Path(scratch) / "archive.zip"
-        found = _receive(archive, zipped, progress)
-        if found != archive.digest.lower():
-            raise _refused(archive, f"{archive.algorithm} {archive.digest}", f"{archive.algorithm} {found}")
+        digest = _receive(archive, zipped, progress)
+        if digest != archive.digest.lower():
+            raise _refused(archive, f"{archive.algorithm} {archive.digest}", f"{archive.algorithm} {digest}")
         unpacked = Path(scratch) / "unpacked"
         _unpack(zipped, unpacked, archive)
         if not (unpacked / archive.folder).is_dir():
@@ -97,8 +98,8 @@ def _receive(archive: Archive, path: Path, progress: Progress) -> str:
 
 
 def _size(answer: HTTPResponse, archive: Archive) -> int:
-    told = answer.headers.get("Content-Length", "")
-    return min(int(told), archive.most_bytes) if told.isdecimal() else archive.most_bytes
+    length = answer.headers.get("Content-Length", "")
+    return min(int(length), archive.most_bytes) if length.isdecimal() else archive.most_bytes
 
 
 def _unpack(zipped: Path, into: Path, archive: Archive) -> None:
@@ -107,8 +108,8 @@ def _unpack(zipped: Path, into: Path, archive: Archive) -> None:
     try:
         with zipfile.ZipFile(zipped) as packed:
             members = packed.infolist()
-            if len(members) > _MOST_MEMBERS:
-                raise _refused(archive, f"at most {_MOST_MEMBERS:,} files", f"{len(members):,}")
+            if len(members) > _MAX_MEMBERS:
+                raise _refused(archive, f"at most {_MAX_MEMBERS:,} files", f"{len(members):,}")
             for member in members:
                 target = _safe_target(member, into, archive)
                 if member.is_dir():

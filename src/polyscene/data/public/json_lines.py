@@ -13,8 +13,9 @@ from typing import Any
 
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.progress import Progress
+from polyscene.core.text import shown
 from polyscene.data.public.base import write
 
 _LONGEST_LINE = 16 * 2**20
@@ -107,7 +108,7 @@ def number(value: object) -> float | None:
         return None
     if isinstance(value, int | float):
         return float(value)
-    found = (
+    match = (
         re.fullmatch(r"\s*\$?\s*(\d[\d,]{0,15}(?:\.\d{1,6})?)\s*", value) if isinstance(value, str) else None
     )
-    return float(found.group(1).replace(",", "")) if found else None
+    return float(match.group(1).replace(",", "")) if match else None

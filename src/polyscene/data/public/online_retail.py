@@ -10,8 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.progress import Progress
+from polyscene.core.text import shown
 from polyscene.data.public.base import PublicSet, demand, find, read_text_table, write
 
 _RENAMED = {

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from polyscene.core.errors import DataError, Problem, UnknownIdError, shown
+from polyscene.core.errors import DataError, Problem, UnknownIdError
 from polyscene.core.progress import Progress, Silent
+from polyscene.core.text import shown
 from polyscene.data.public import (
     amazon_2018,
     amazon_2023,

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polyscene.core.errors import Problem, shown
+from polyscene.core.errors import Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
+from polyscene.core.text import shown
 from polyscene.core.types import BoolArray, FloatArray
 from polyscene.data.tables.sources import nearest
 
-MOST_ACTIONS = 127
+MAX_ACTIONS = 127
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ def actions_of(
         names = tuple(objectives)[:1] or ("event",)
     else:
         names = tuple(seen)
-        if len(names) > MOST_ACTIONS:
+        if len(names) > MAX_ACTIONS:
             problems.append(_too_many_actions(names, file))
-            names = names[:MOST_ACTIONS]
+            names = names[:MAX_ACTIONS]
     _complain_of_weights(settings, problems)
     if seen is None and len(objectives) > 1:
         problems.append(_too_many_objectives(objectives, file))
@@ -122,7 +123,7 @@ def _too_many_objectives(objectives: dict[str, float], file: str) -> Problem:
 def _too_many_actions(names: Sequence[str], file: str) -> Problem:
     return Problem(
         "too many different actions",
-        f"at most {MOST_ACTIONS}",
+        f"at most {MAX_ACTIONS}",
         f"{len(names):,}, such as {shown(', '.join(names[:5]))}",
         "name the column that holds the kind of event, or leave rare ones out with 'where'",
         file=file,

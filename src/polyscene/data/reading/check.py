@@ -12,7 +12,7 @@ import numpy as np
 from polyscene.core.errors import Problem
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.project import Settings
-from polyscene.data.reading.dataset import TablesRead, read_tables
+from polyscene.data.reading.dataset import LoadedTables, read_tables
 from polyscene.data.schema import Clock, EventLog
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,7 +71,7 @@ def check_project(settings: Settings, base: Path, progress: Progress | None = No
     return CheckReport(reading.problems, {name: _counts(reading, name) for name in settings.scenarios})
 
 
-def _counts(reading: TablesRead, name: str) -> Counts:
+def _counts(reading: LoadedTables, name: str) -> Counts:
     catalogue = reading.catalogues.get(name)
     items = None if catalogue is None else len(catalogue)
     log = reading.logs.get(name)

@@ -24,7 +24,7 @@ _Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
-class TablesRead:
+class LoadedTables:
     """What reading a whole project gave, whether or not it can be used.
 
     Attributes:
@@ -81,7 +81,7 @@ def read_dataset(settings: Settings, base: Path, progress: Progress | None = Non
     return Dataset(reading.users, scenarios, reading.profiles, shared, notes)
 
 
-def read_tables(settings: Settings, base: Path, progress: Progress) -> TablesRead:
+def read_tables(settings: Settings, base: Path, progress: Progress) -> LoadedTables:
     """Read every table of every scenario; one that is broken does not hide the others."""
     problems: list[Problem] = []
     with progress.track("reading tables", 4 * len(settings.scenarios), "steps") as advance:
@@ -90,7 +90,7 @@ def read_tables(settings: Settings, base: Path, progress: Progress) -> TablesRea
         ]
         users = _numbered([people for part in parts for people in part.people])
         logs = {part.name: log for part in parts if (log := part.log(users)) is not None}
-    return TablesRead(
+    return LoadedTables(
         problems=tuple(problems),
         users=users,
         catalogues={part.name: part.catalogue for part in parts if part.catalogue is not None},
@@ -110,9 +110,9 @@ class _Part:
         self.settings = settings
         self.problems = problems
         self.advance = advance
-        self.catalogue = self._try(lambda found: read_items(settings, base, found))
+        self.catalogue = self._try(lambda faults: read_items(settings, base, faults))
         self.opened = self._try(lambda _: open_events(name, settings, base))
-        self.known = self._try(lambda found: self._users(base, found))
+        self.known = self._try(lambda faults: self._users(base, faults))
 
     @property
     def people(self) -> list[pl.Series]:
@@ -123,34 +123,34 @@ class _Part:
     def log(self, users: Ids) -> EventLog | None:
         """Read the events, now that everybody has a number."""
         opened = self.opened
-        return None if opened is None else self._try(lambda found: self._log(opened, users, found))
+        return None if opened is None else self._try(lambda problems: self._log(opened, users, problems))
 
-    def _log(self, opened: OpenEvents, users: Ids, found: list[Problem]) -> EventLog:
+    def _log(self, opened: OpenEvents, users: Ids, problems: list[Problem]) -> EventLog:
         if self.catalogue is not None and opened.events.on_unknown_item == "add":
-            self.catalogue = _with_unknown(opened, self.catalogue, found)
+            self.catalogue = _with_unknown(opened, self.catalogue, problems)
         read = read_events if opened.events.items is None else read_sequences
-        before = len(found)
-        log = read(opened, users, self.catalogue, found)
-        if len(log) == 0 and before == len(found) and self.catalogue is not None:
-            _complain_of_nothing(opened, found)
+        before = len(problems)
+        log = read(opened, users, self.catalogue, problems)
+        if len(log) == 0 and before == len(problems) and self.catalogue is not None:
+            _complain_of_nothing(opened, problems)
         elif len(opened.users) == 1:
-            found.append(_one_user(opened))
+            problems.append(_one_user(opened))
         return log
 
-    def _users(self, base: Path, found: list[Problem]) -> pl.DataFrame | None:
+    def _users(self, base: Path, problems: list[Problem]) -> pl.DataFrame | None:
         if self.settings.users is None:
             return None
-        return read_users(self.settings.users, base, self.name, self.settings.users_are_local, found)
+        return read_users(self.settings.users, base, self.name, self.settings.users_are_local, problems)
 
     def _try(self, read: Callable[[list[Problem]], _Read]) -> _Read | None:
         """Read, keep every problem under the scenario's name, and go on without what cannot be read."""
-        found: list[Problem] = []
+        problems: list[Problem] = []
         result = None
         try:
-            result = read(found)
+            result = read(problems)
         except DataError as error:
-            found.extend(error.problems)
-        self.problems.extend(replace(problem, scenario=self.name) for problem in found)
+            problems.extend(error.problems)
+        self.problems.extend(replace(problem, scenario=self.name) for problem in problems)
         self.advance(1)
         return result
 

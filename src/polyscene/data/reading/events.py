@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from polyscene.core.errors import Problem, shown
+from polyscene.core.errors import Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.tables import EventsSettings
+from polyscene.core.text import shown
 from polyscene.core.types import BoolArray, LongArray
-from polyscene.data.reading.actions import MOST_ACTIONS, Actions, actions_of
+from polyscene.data.reading.actions import MAX_ACTIONS, Actions, actions_of
 from polyscene.data.reading.users import project_name
 from polyscene.data.schema import Catalogue, Clock, EventLog, Ids, Part
 from polyscene.data.tables.columns import Kind, Need
@@ -100,7 +101,7 @@ def open_events(scenario: str, settings: ScenarioSettings, base: Path) -> OpenEv
     opened = OpenEvents(scenario, settings, table, needs, pl.Series(dtype=pl.String), None)
     users = _distinct(opened, "user")
     seen = (
-        None if events.action is None else tuple(_distinct(opened, "action").head(2 * MOST_ACTIONS).to_list())
+        None if events.action is None else tuple(_distinct(opened, "action").head(2 * MAX_ACTIONS).to_list())
     )
     return replace(opened, users=users, seen=seen)
 

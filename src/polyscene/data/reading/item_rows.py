@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.tables import ItemsSettings
+from polyscene.core.text import shown
 from polyscene.core.types import LongArray
 from polyscene.data.reading.items import attributes, item_needs, item_texts, item_titles, template_of
 from polyscene.data.schema import UNKNOWN_TIME

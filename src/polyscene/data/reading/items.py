@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.tables import ItemsSettings
+from polyscene.core.text import shown
 from polyscene.core.types import LongArray
 from polyscene.data.reading.templates import Template, joined
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Ids
@@ -176,8 +177,8 @@ def _since(table: Table, frame: pl.DataFrame, needs: Sequence[Need], problems: l
         return np.full(frame.height, UNKNOWN_TIME)
     since = frame[need.alias]
     if (since == IMPOSSIBLE).any():
-        found = faults(table, [need], pl.col(need.alias) == IMPOSSIBLE)
-        place = table.place(0 if found is None else found.first, need.column)
+        bad_times = faults(table, [need], pl.col(need.alias) == IMPOSSIBLE)
+        place = table.place(0 if bad_times is None else bad_times.first, need.column)
         problems.append(
             Problem(
                 "an impossible time",
@@ -187,7 +188,7 @@ def _since(table: Table, frame: pl.DataFrame, needs: Sequence[Need], problems: l
                 file=place.file,
                 row=place.row,
                 column=need.column,
-                count=1 if found is None else found.count,
+                count=1 if bad_times is None else bad_times.count,
             )
         )
     known = since.set(since == IMPOSSIBLE, None).fill_null(UNKNOWN_TIME)

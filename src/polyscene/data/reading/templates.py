@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Self
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
+from polyscene.core.text import shown
 
 _STOPS = ".;,!?|。；，！？"
 _CLOSERS = ")]}\"'”»"

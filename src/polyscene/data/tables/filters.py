@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
-from polyscene.data.reading.diagnosis import TROUBLE
+from polyscene.core.errors import DataError, Problem
+from polyscene.core.text import shown
+from polyscene.data.tables.formats import TROUBLE
 
-_MOST_TRIED = 6
+_MAX_TRIED = 6
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _QUERY = re.compile(r"\b(?:select|table|read_\w+\s*\()", re.IGNORECASE)
 
@@ -115,22 +116,22 @@ def typed(name: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def suitable_types(
-    where: Where, schema: Mapping[str, pl.DataType], found: Mapping[str, Tally], file: str
+    where: Where, schema: Mapping[str, pl.DataType], tallied: Mapping[str, Tally], file: str
 ) -> dict[str, pl.DataType]:
     """Choose types for the text columns that `where` names: numbers where they are, text where it must be.
 
     Args:
         where: the condition.
         schema: the types of the file's columns.
-        found: what the text columns hold; empty for files that know their types.
+        tallied: what the text columns hold; empty for files that know their types.
         file: the file's name for messages.
 
     Raises:
         DataError: the condition cannot be used with any choice.
     """
-    choices = [_choices(found[name]) for name in where.columns if name in found]
-    names = [name for name in where.columns if name in found]
-    plans = list(itertools.islice(itertools.product(*choices), 2**_MOST_TRIED))
+    choices = [_choices(tallied[name]) for name in where.columns if name in tallied]
+    names = [name for name in where.columns if name in tallied]
+    plans = list(itertools.islice(itertools.product(*choices), 2**_MAX_TRIED))
     complaint = ""
     for plan in sorted(plans, key=lambda plan: sum(isinstance(dtype, pl.String) for dtype in plan)):
         types = dict(zip(names, plan, strict=True))
@@ -140,12 +141,12 @@ def suitable_types(
             complaint = complaint or str(error)
         else:
             return types
-    held = {name: found[name].dtype if name in found else schema[name] for name in where.columns}
+    held = {name: tallied[name].dtype if name in tallied else schema[name] for name in where.columns}
     raise DataError(refused(where.text, file, complaint, held))
 
 
-def _choices(found: Tally) -> list[pl.DataType]:
-    return list(dict.fromkeys((found.dtype, pl.String())))
+def _choices(tallied: Tally) -> list[pl.DataType]:
+    return list(dict.fromkeys((tallied.dtype, pl.String())))
 
 
 def refused(text: str, file: str, error: str, held: Mapping[str, pl.DataType] | None = None) -> Problem:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from polyscene.core.errors import Problem, shown
+from polyscene.core.errors import Problem
 from polyscene.core.settings.tables import OnDuplicate
+from polyscene.core.text import shown
 from polyscene.data.tables.columns import Need
 from polyscene.data.tables.table import Table, stray_text
 
@@ -25,10 +26,10 @@ class Faults:
 
 def faults(table: Table, needs: Iterable[Need], condition: pl.Expr) -> Faults | None:
     """Look for rows that meet `condition`; None where there is none."""
-    found = table.collect(
+    first = table.collect(
         table.rows(needs).with_row_index(_PLACE).filter(condition).select(pl.len(), pl.col(_PLACE).first())
     ).row(0)
-    return Faults(int(found[0]), int(found[1])) if found[0] else None
+    return Faults(int(first[0]), int(first[1])) if first[0] else None
 
 
 def read_keyed(
@@ -76,8 +77,8 @@ def _any_column(table: Table) -> list[Need]:
     return [Need("", next(iter(table.files[0].schema)), "raw")]
 
 
-def _nameless(table: Table, key: Need, found: Faults) -> Problem:
-    place = table.place(found.first, key.column)
+def _nameless(table: Table, key: Need, nameless: Faults) -> Problem:
+    place = table.place(nameless.first, key.column)
     return Problem(
         "a row has no id",
         "an id in every row",
@@ -86,14 +87,14 @@ def _nameless(table: Table, key: Need, found: Faults) -> Problem:
         file=place.file,
         row=place.row,
         column=key.column,
-        count=found.count,
+        count=nameless.count,
     )
 
 
 def _repeated(table: Table, key: Need, on_duplicate: OnDuplicate, count: int) -> Problem:
     name = pl.col(key.alias)
-    found = faults(table, [key], ~name.is_first_distinct() & name.is_not_null())
-    place = table.place(0 if found is None else found.first, key.column)
+    repeats = faults(table, [key], ~name.is_first_distinct() & name.is_not_null())
+    place = table.place(0 if repeats is None else repeats.first, key.column)
     refused = on_duplicate == "error"
     return Problem(
         "an id occurs again",
@@ -115,10 +116,10 @@ def _without_strays(
 ) -> pl.DataFrame:
     for need in needs:
         if need.kind == "number" and frame[need.alias].is_infinite().any():
-            found = faults(table, [need], pl.col(need.alias).is_infinite())
-            if found is not None:
-                place = table.place(found.first, need.column)
-                problems.append(stray_text(place, need.column, found.count))
+            strays = faults(table, [need], pl.col(need.alias).is_infinite())
+            if strays is not None:
+                place = table.place(strays.first, need.column)
+                problems.append(stray_text(place, need.column, strays.count))
             value = pl.col(need.alias)
             frame = frame.with_columns(pl.when(value.is_finite()).then(value).alias(need.alias))
     return frame

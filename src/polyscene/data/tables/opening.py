@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import codecs
-import gzip
-import io
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
-from polyscene.data.reading.diagnosis import TROUBLE, diagnosed, uneven_rows
+from polyscene.core.text import shown
 from polyscene.data.tables.columns import WORDS, Need, fits
 from polyscene.data.tables.filters import Tally, Where, parse_where, suitable_types, tallies, tally, typed
-from polyscene.data.tables.sources import Source, nearest, separator_of, sources_of
-from polyscene.data.tables.sqlite import read_query
+from polyscene.data.tables.formats import TROUBLE, diagnosed, format_of
+from polyscene.data.tables.source import Source
+from polyscene.data.tables.sources import nearest, sources_of
 from polyscene.data.tables.table import ROW, CellLocation, OpenFile, Table, stray_text
 
-_CHUNK = 1 << 20
 _SEPARATORS = (",", ";", "\t", "|")
 
 
@@ -54,7 +50,7 @@ def open_table(settings: TableSettings, base: Path, needs: Iterable[Need]) -> Ta
 
 def _opened(source: Source, settings: TableSettings) -> OpenFile:
     missing = tuple(settings.null_values)
-    if settings.query is not None and source.format != "sqlite":
+    if settings.query is not None and not format_of(source).takes_query:
         raise DataError(
             Problem(
                 "only SQLite files take a query",
@@ -66,55 +62,11 @@ def _opened(source: Source, settings: TableSettings) -> OpenFile:
             )
         )
     try:
-        scan = _scan(source, settings)
+        scan = format_of(source).scan(source, settings)
         schema = dict(scan.collect_schema())
     except TROUBLE as error:
         raise DataError(diagnosed(source, settings, error)) from None
-    return OpenFile(source, scan, schema, () if source.format in ("csv", "tsv") else missing)
-
-
-def _scan(source: Source, settings: TableSettings) -> pl.LazyFrame:
-    if source.format == "parquet":
-        return pl.scan_parquet(source.path, glob=False)
-    if source.format == "sqlite":
-        return read_query(source, settings.query).lazy()
-    if source.format == "jsonl":
-        data = source.path if settings.encoding == "utf8" else _transcoded(source, settings.encoding)
-        return pl.scan_ndjson(data, infer_schema_length=None)
-    return pl.scan_csv(
-        _transcoded(source, "latin1") if settings.encoding == "latin1" else source.path,
-        separator=separator_of(source, settings),
-        infer_schema=False,
-        null_values=settings.null_values or None,
-        encoding="utf8" if settings.encoding == "latin1" else settings.encoding,
-        glob=False,
-    )
-
-
-def _transcoded(source: Source, encoding: str) -> bytes:
-    """Return the file's text as UTF-8, for encodings that the engine does not read by itself."""
-    if source.compression == "zst":
-        raise DataError(
-            Problem(
-                f"{encoding} inside .zst cannot be read",
-                "UTF-8, or .gz",
-                "both",
-                "unpack the file",
-                file=source.shown,
-                column="encoding",
-            )
-        )
-    codec = "utf-8" if encoding == "utf8-lossy" else encoding
-    decoder = codecs.getincrementaldecoder(codec)(errors="replace")
-    text = io.BytesIO()
-    try:
-        with gzip.open(source.path) if source.compression else source.path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                text.write(decoder.decode(chunk).encode())
-    except (EOFError, zlib.error) as error:
-        raise OSError(str(error)) from None
-    text.write(decoder.decode(b"", final=True).encode())
-    return text.getvalue()
+    return OpenFile(source, scan, schema, () if format_of(source).untyped else missing)
 
 
 def _demand_columns(file: OpenFile, settings: TableSettings, needs: Iterable[Need]) -> None:
@@ -180,8 +132,8 @@ def _surveyed(files: list[OpenFile], settings: TableSettings, where: Where | Non
         raise DataError(problems)
     totals: dict[str, Tally] = {}
     for survey in surveys:
-        for name, found in survey.tallies.items():
-            totals[name] = totals.get(name, Tally()) + found
+        for name, tallied in survey.tallies.items():
+            totals[name] = totals.get(name, Tally()) + tallied
     files = [replace(file, gaps=survey.gaps) for file, survey in zip(files, surveys, strict=True)]
     return tuple(files if where is None else (_settled(file, where, totals) for file in files))
 
@@ -193,36 +145,36 @@ def _survey(file: OpenFile, settings: TableSettings, where: Where | None) -> _Su
     names = () if where is None else where.columns
     columns = list(file.schema)
     try:
-        found = file.scan.select(pl.col(columns[-1]).null_count().alias("#open"), *tallies(names)).collect(
+        counts = file.scan.select(pl.col(columns[-1]).null_count().alias("#open"), *tallies(names)).collect(
             engine="streaming"
         )
-        short = bool(found["#open"].item())  # an empty or short line leaves its last field open
+        short = bool(counts["#open"].item())  # an empty or short line leaves its last field open
         gaps, uneven = False, None
         if short:
             empty = pl.all_horizontal(pl.col(columns).is_null()).any()
             gaps = bool(file.scan.select(empty).collect(engine="streaming").item())
         if short and len(columns) > 1:
-            uneven = uneven_rows(file.source, separator_of(file.source, settings), len(columns))
+            uneven = format_of(file.source).uneven_rows(file.source, settings, len(columns))
     except TROUBLE as error:
         raise DataError(diagnosed(file.source, settings, error)) from None
     if uneven is not None:
         raise DataError(uneven)
-    return _Survey({name: tally(name, found.row(0, named=True)) for name in names}, gaps)
+    return _Survey({name: tally(name, counts.row(0, named=True)) for name in names}, gaps)
 
 
 def _settled(file: OpenFile, where: Where, totals: Mapping[str, Tally]) -> OpenFile:
-    found = totals if file.loose else {}
+    tallied = totals if file.loose else {}
     try:
-        return replace(file, types=suitable_types(where, file.schema, found, file.source.shown))
+        return replace(file, types=suitable_types(where, file.schema, tallied, file.source.shown))
     except DataError as error:
-        raise DataError([*_strays(file, where, found), *error.problems]) from None
+        raise DataError([*_strays(file, where, tallied), *error.problems]) from None
 
 
-def _strays(file: OpenFile, where: Where, found: Mapping[str, Tally]) -> list[Problem]:
+def _strays(file: OpenFile, where: Where, tallied: Mapping[str, Tally]) -> list[Problem]:
     """Name the texts that keep a column of `where` from being numbers."""
     problems = []
     for name in where.columns:
-        if name in found and found[name].mostly_numbers:
+        if name in tallied and tallied[name].mostly_numbers:
             stray = typed(name, pl.Float64()).is_null() & pl.col(name).is_not_null()
             rows = file.scan.with_row_index(ROW, offset=1).filter(stray).select(ROW, name).head(1).collect()
             for row, value in rows.iter_rows():
@@ -230,7 +182,7 @@ def _strays(file: OpenFile, where: Where, found: Mapping[str, Tally]) -> list[Pr
                     stray_text(
                         CellLocation(file.source.shown, row, value),
                         name,
-                        found[name].present - found[name].numbers,
+                        tallied[name].present - tallied[name].numbers,
                     )
                 )
     return problems

@@ -8,65 +8,31 @@ from __future__ import annotations
 import difflib
 import glob
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from polyscene.core.errors import DataError, Problem, shown
-from polyscene.core.settings.tables import TableFormat, TableSettings
+from polyscene.core.errors import DataError, Problem
+from polyscene.core.settings.tables import TableSettings
+from polyscene.core.text import shown
+from polyscene.data.tables.formats import format_of, formats_by_ending
+from polyscene.data.tables.source import Compression, Source
 
-Compression = Literal["gz", "zst"]
-
-_SUFFIXES: dict[str, TableFormat] = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".sqlite": "sqlite",
-    ".sqlite3": "sqlite",
-    ".db": "sqlite",
-}
 _COMPRESSIONS: dict[str, Compression] = {".gz": "gz", ".zst": "zst"}
 _MAGIC: dict[Compression, bytes] = {"gz": b"\x1f\x8b", "zst": b"\x28\xb5\x2f\xfd"}
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One file of a table.
-
-    Attributes:
-        path: where it lies.
-        shown: its name in messages, relative to the configuration file where possible.
-        format: what it holds.
-        compression: how it is packed, if at all.
-    """
-
-    path: Path
-    shown: str
-    format: TableFormat
-    compression: Compression | None
 
 
 def nearest(name: str, options: Iterable[str]) -> str | None:
     """Return the option most like `name`, whatever its case; None where none is alike."""
     by_lower = {option.lower(): option for option in options}
-    found = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.5)
-    return by_lower[found[0]] if found else None
-
-
-def separator_of(source: Source, settings: TableSettings) -> str:
-    """Return what stands between the fields of a text table."""
-    return settings.separator or ("\t" if source.format == "tsv" else ",")
+    near = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.5)
+    return by_lower[near[0]] if near else None
 
 
 def is_text_table(settings: TableSettings) -> bool:
     """Return whether a table's values are all text, as far as format and names tell."""
     names = [settings.path] if isinstance(settings.path, str) else settings.path
-    formats = {settings.format or _kind(Path(name))[0] for name in names}
+    endings = formats_by_ending()
+    plain = [Path(name).name.lower().removesuffix(".gz").removesuffix(".zst") for name in names]
+    formats = {settings.format or endings.get(Path(name).suffix) for name in plain}
     return bool(formats & {"csv", "tsv"})
 
 
@@ -90,7 +56,7 @@ def sources_of(settings: TableSettings, base: Path) -> list[Source]:
     return list(sources.values())
 
 
-def _files(name: str, base: Path, given: TableFormat | None, problems: list[Problem]) -> list[Path]:
+def _files(name: str, base: Path, given: str | None, problems: list[Problem]) -> list[Path]:
     path = base / name
     if path.is_file():
         return [path]
@@ -119,30 +85,31 @@ def _nothing(name: str, found: str, remedy: str) -> Problem:
     )
 
 
-def _readable(file: Path, given: TableFormat | None) -> bool:
+def _readable(file: Path, given: str | None) -> bool:
     hidden = file.name.startswith((".", "_"))
-    return file.is_file() and not hidden and (given is not None or _kind(file)[0] is not None)
+    return file.is_file() and not hidden and (given is not None or kind_of(file)[0] is not None)
 
 
-def _kind(path: Path) -> tuple[TableFormat | None, Compression | None]:
+def kind_of(path: Path) -> tuple[str | None, Compression | None]:
+    """Return the format and the packing that a file's name tells, None where it tells none."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     compression = _COMPRESSIONS.get(suffixes[-1]) if suffixes else None
     rest = suffixes[:-1] if compression else suffixes
-    return (_SUFFIXES.get(rest[-1]) if rest else None), compression
+    return (formats_by_ending().get(rest[-1]) if rest else None), compression
 
 
-def _source(path: Path, base: Path, given: TableFormat | None, problems: list[Problem]) -> Source | None:
+def _source(path: Path, base: Path, given: str | None, problems: list[Problem]) -> Source | None:
     try:
         name = str(path.relative_to(base))
     except ValueError:
         name = str(path)
-    guessed, compression = _kind(path)
+    guessed, compression = kind_of(path)
     kind = given or guessed
     if kind is None:
         problems.append(
             Problem(
                 "the file's name does not say what it holds",
-                "a name that ends in " + ", ".join(_SUFFIXES) + ", then .gz or .zst where packed",
+                "a name that ends in " + ", ".join(formats_by_ending()) + ", then .gz or .zst where packed",
                 shown(path.name),
                 "rename the file or set 'format'",
                 file=name,
@@ -153,14 +120,14 @@ def _source(path: Path, base: Path, given: TableFormat | None, problems: list[Pr
 
 
 def _looks_right(source: Source, problems: list[Problem]) -> bool:
-    """Check size and first bytes, which tell most broken files without reading them."""
-    problem = _first_sight(source)
+    problem = first_sight(source)
     if problem is not None:
         problems.append(problem)
     return problem is None
 
 
-def _first_sight(source: Source) -> Problem | None:
+def first_sight(source: Source) -> Problem | None:
+    """Check size and first bytes, which tell most broken files without reading them."""
     try:
         size = source.path.stat().st_size
         with source.path.open("rb") as file:
@@ -185,24 +152,15 @@ def _first_sight(source: Source) -> Problem | None:
         )
     if source.compression is not None:
         return _packed(source, head)
-    if source.format == "parquet":
-        return _parquet(source, head, tail)
-    if head[:2] in _UTF16:
-        return Problem(
-            "the text is UTF-16",
-            "UTF-8",
-            "the mark of UTF-16 at the start",
-            "save the file as UTF-8",
-            file=source.shown,
-        )
-    return None
+    return format_of(source).first_sight(source, head, tail)
 
 
 def _packed(source: Source, head: bytes) -> Problem | None:
-    if source.format in ("parquet", "sqlite"):
+    packed_inside = format_of(source).packed_inside
+    if packed_inside is not None:
         return Problem(
             f"{source.format} inside .{source.compression} cannot be read in place",
-            "the file itself" + ("; Parquet is packed inside" if source.format == "parquet" else ""),
+            packed_inside,
             source.path.name,
             "unpack it",
             file=source.shown,
@@ -216,16 +174,3 @@ def _packed(source: Source, head: bytes) -> Problem | None:
             file=source.shown,
         )
     return None
-
-
-def _parquet(source: Source, head: bytes, tail: bytes) -> Problem | None:
-    if head == tail == b"PAR1":
-        return None
-    cut = head == b"PAR1"
-    return Problem(
-        "the Parquet file is cut off" if cut else "the file is not Parquet",
-        "'PAR1' at its start and its end",
-        f"{shown(tail)} at its end" if cut else f"{shown(head)} at its start",
-        "copy or write the file again" if cut else "set 'format', or write it as Parquet",
-        file=source.shown,
-    )

@@ -1,19 +1,65 @@
-"""The answer of one SELECT over an SQLite file, read only."""
+"""SQLite: a table is the answer of one SELECT over the file, read only."""
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
-from polyscene.data.tables.sources import Source
+from polyscene.core.errors import DataError, Problem
+from polyscene.core.settings.tables import TableSettings
+from polyscene.core.text import shown
+from polyscene.data.tables.formats import TableFormat
+from polyscene.data.tables.source import Source
 
 _BATCH = 50_000
+_TABLES = (
+    "SELECT name FROM sqlite_master "
+    "WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name"
+)
 _ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+
+
+class Sqlite(TableFormat):
+    """The rows that `query` yields."""
+
+    endings: ClassVar[tuple[str, ...]] = (".sqlite", ".sqlite3", ".db")
+    packed_inside: ClassVar[str | None] = "the file itself"
+    takes_query: ClassVar[bool] = True
+
+    def scan(self, source: Source, settings: TableSettings) -> pl.LazyFrame:
+        """Return the rows of the query.
+
+        Raises:
+            DataError: there is no query, or the database refuses it.
+        """
+        return read_query(source, settings.query).lazy()
+
+    def queries(self, source: Source) -> Mapping[str, str]:
+        """Return a query for each table and view of the database.
+
+        Raises:
+            OSError: it is no database.
+        """
+        try:
+            with closing(_connected(source)) as connection:
+                names = [str(name) for (name,) in connection.execute(_TABLES)]
+        except sqlite3.Error as error:
+            raise OSError(str(error)) from None
+        return {name: f"SELECT * FROM {_quoted(name)}" for name in names}
+
+
+def _connected(source: Source) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(source.path.resolve()))}?mode=ro", uri=True)
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else '"' + name.replace('"', '""') + '"'
 
 
 def read_query(source: Source, query: str | None) -> pl.DataFrame:
@@ -32,9 +78,8 @@ def read_query(source: Source, query: str | None) -> pl.DataFrame:
                 file=source.shown,
             )
         )
-    uri = f"file:{quote(str(source.path.resolve()))}?mode=ro"
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
+        with closing(_connected(source)) as connection:
             connection.set_authorizer(_reading_only)
             return _table(connection.execute(query))
     except sqlite3.Error as error:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
-from polyscene.data.reading.diagnosis import TROUBLE, diagnosed
+from polyscene.core.text import shown
 from polyscene.data.tables.columns import Need, converted
 from polyscene.data.tables.filters import Where, refused, typed
-from polyscene.data.tables.sources import Source
+from polyscene.data.tables.formats import TROUBLE, diagnosed, format_of
+from polyscene.data.tables.source import Source
 
 ROW = "#row"
 
@@ -60,7 +61,7 @@ class OpenFile:
     @property
     def loose(self) -> bool:
         """Whether all its values are text."""
-        return self.source.format in ("csv", "tsv")
+        return format_of(self.source).untyped
 
     def rows(self, needs: Iterable[Need], where: Where | None, numbered: bool = False) -> pl.LazyFrame:
         """Return the converted columns of the rows that `where` keeps, in the order of the file."""
@@ -144,9 +145,9 @@ class Table:
         need = Need("", column, "raw")
         for file in self.files:
             rows = file.rows([need], self.where, numbered=True)
-            found = self.collect(rows.slice(position, 1))
-            if found.height:
-                return CellLocation(file.source.shown, *found.row(0))
+            row = self.collect(rows.slice(position, 1))
+            if row.height:
+                return CellLocation(file.source.shown, *row.row(0))
             position -= int(self.collect(rows.select(pl.len())).item())
         raise IndexError(f"the table ends before position {position}; expected one that `rows` gave")
 

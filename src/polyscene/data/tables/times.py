@@ -15,13 +15,14 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.clock import SECOND
+from polyscene.core.errors import DataError, Problem
+from polyscene.core.text import shown
 from polyscene.data.schema import Clock
 
 IMPOSSIBLE = int(np.iinfo(np.int64).min) + 1
 """Marks a value that was there but is no possible time."""
 
-SECOND = 1_000_000
 LATEST = (datetime(2201, 1, 1) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 _PLAUSIBLE = (315_532_800, 4_102_444_800)  # 1980 to 2100, in seconds
 _UNITS: dict[str, float] = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}

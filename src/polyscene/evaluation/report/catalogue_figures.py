@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from polyscene.core.text import one_line
 from polyscene.core.types import LongArray
 from polyscene.evaluation.report.content import LearningCurve, ScenarioReport
 from polyscene.evaluation.report.drawing import FONT_SIZE, Drawing
 from polyscene.evaluation.report.figures import Figure
 from polyscene.evaluation.report.model_figures import compared_models, legend, marker_style
 from polyscene.evaluation.report.palette import CATEGORIES, LIGHT
-from polyscene.evaluation.report.text import clean
 
 MAX_POINTS = 2500
 MAX_VECTOR_POINTS = 800
@@ -73,7 +73,7 @@ def draw_item_map(name: str, scenario: ScenarioReport) -> Drawing | None:
         f"map of items: {items.method}",
         310 + 14 * ((len(listed) + 1) // 2),
         "Map of items",
-        f"Each dot is an item; near dots are alike to the model ({clean(items.method, 80)}).",
+        f"Each dot is an item; near dots are alike to the model ({one_line(items.method, 80)}).",
     )
     axes = drawing.axes()
     axes.set_xticks([])
@@ -105,7 +105,7 @@ def draw_learning_curve(name: str, curve: LearningCurve) -> Drawing:
         name,
         f"learning curve of {curve.name}",
         40 + 120 * len(panels),
-        clean(curve.name, 60),
+        one_line(curve.name, 60),
         f"{curve.points[-1].step:,} steps." if curve.points else "No step was recorded.",
     )
     for row, (label, rows) in enumerate(panels.items(), start=1):

@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
 
+from polyscene.core.text import columns, one_line
 from polyscene.evaluation.report.palette import LIGHT, themed
-from polyscene.evaluation.report.text import clean, columns
 
 WIDTH = 380.0
 FONT_SIZE = 10.0
@@ -60,7 +60,7 @@ class Drawing:
 
     def label(self, text: Text, content: object, limit: int = 28) -> Text:
         """Fill a text with content of any origin, cut to `limit` columns."""
-        label = clean(content, limit)
+        label = one_line(content, limit)
         text.set_parse_math(False)
         text.set_text(_placeholder(label))
         text.set_gid(f"{_LABEL}{len(self._labels)}")
@@ -90,7 +90,7 @@ class Drawing:
         self._restore(root)
         for element in root.iter():
             self._plain(element)
-        root.attrib = {"viewBox": root.attrib["viewBox"], "role": "img", "aria-label": clean(self.about)}
+        root.attrib = {"viewBox": root.attrib["viewBox"], "role": "img", "aria-label": one_line(self.about)}
         return Xml.tostring(root, encoding="unicode")
 
     def _restore(self, root: Xml.Element) -> None:

@@ -10,11 +10,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from polyscene.core.files import write_text
+from polyscene.core.text import one_line, printable
 from polyscene.evaluation.report.content import ReportData, ScenarioReport, ScenarioResults
 from polyscene.evaluation.report.figures import drawings
 from polyscene.evaluation.report.palette import DARK, LIGHT, variables
-from polyscene.evaluation.report.text import clean
 from polyscene.evaluation.results import SYSTEM
+from polyscene.metrics.metric import rank_metrics
 
 TEMPLATE = "report.html.j2"
 HIGHER_IS_BETTER = ("hr@", "ndcg@", "mrr", "auc", "map@", "recall@", "precision@")
@@ -78,7 +79,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "clean": clean,
+        "clean": one_line,
         "number": number,
         "signed": signed,
         "grouped": grouped,
@@ -102,12 +103,7 @@ def signed(value: float) -> str:
 
 def grouped(value: int | str) -> str:
     """Return a count with commas, a text as it is, cut."""
-    return f"{value:,}" if isinstance(value, int) else clean(value, 120)
-
-
-def printable(text: str) -> str:
-    """Return a text of many lines without control characters other than the line ends."""
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text.expandtabs(2))
+    return f"{value:,}" if isinstance(value, int) else one_line(value, 120)
 
 
 def main_table(results: ScenarioResults) -> Table:
@@ -132,10 +128,11 @@ def slice_table(results: ScenarioResults) -> Table:
 
 def _table(results: ScenarioResults, columns: Sequence[str]) -> Table:
     models = results.ordered() + sorted(set(results.models) - set(results.ordered()))
+    highest_is_best = rank_metrics()
     best = {
         name: max(number(row[name]) for row in results.models.values() if name in row)
         for name in columns
-        if name.startswith(HIGHER_IS_BETTER)
+        if name.partition("/")[0].partition("@")[0] in highest_is_best
     }
     rows = []
     for model in models:

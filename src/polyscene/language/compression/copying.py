@@ -6,7 +6,8 @@ from copy import deepcopy
 from dataclasses import replace
 from hashlib import sha256
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.errors import ModelError
+from polyscene.core.text import shown
 from polyscene.language.model.language_model import LanguageModel
 
 

@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.errors import ModelError
+from polyscene.core.text import shown
 from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.copying import refuse_projection
 from polyscene.language.compression.folders import save_reading, write_note

@@ -15,7 +15,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.errors import ModelError
+from polyscene.core.text import shown
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.pooling import Pooling
 from polyscene.language.model.quiet import quiet

@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.errors import ModelError
+from polyscene.core.text import shown
 from polyscene.language.compression import heads, int8, runtimes, sparsity
 from polyscene.language.compression.folders import WEIGHTS, read_note
 from polyscene.language.model.language_model import LanguageModel, chosen_autocast, chosen_device

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 
-from polyscene.core.errors import MissingExtraError, ModelError, shown
+from polyscene.core.errors import MissingExtraError, ModelError
+from polyscene.core.text import shown
 
 Form = Literal["onnx", "openvino"]
 ONNX: Form = "onnx"

@@ -11,7 +11,8 @@ from typing import Any
 
 from torch import nn
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.errors import ModelError
+from polyscene.core.text import shown
 
 _STACKS = ("encoder.layer", "layers", "transformer.layer", "h", "encoder.layers", "decoder.layers")
 _WIDTHS = ("intermediate_size", "hidden_dim", "n_inner")

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.errors import ModelError
+from polyscene.core.text import shown
 from polyscene.core.threads import has_fast_bfloat16
 from polyscene.language.model.pooling import Pooling, pool
 from polyscene.language.model.projection import Layers

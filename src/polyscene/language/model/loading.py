@@ -14,9 +14,10 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
 )
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.errors import ModelError
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.text import shown
 from polyscene.language.compression.opening import open_compressed
 from polyscene.language.model.language_model import (
     Kind,

@@ -9,7 +9,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.errors import ModelError
+from polyscene.core.text import shown
 
 Pooling = Literal["mean", "cls", "last"]
 

@@ -11,9 +11,10 @@ import os
 import re
 from pathlib import Path
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.errors import ModelError
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.text import shown
 from polyscene.language.model.bundled import bundled_folder, file_sha256
 
 BUNDLED_MODEL = "minilm"

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.errors import ModelError
+from polyscene.core.text import shown
 from polyscene.language.ranking.examples import Prompt
 from polyscene.language.ranking.gp_posterior import GpPosterior, Observations, PromptBatch
 from polyscene.language.ranking.history_encoding import Encoder, FeatureScale, TextFeatures, read_texts

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Self
 
-from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.errors import DataError, Problem
+from polyscene.core.text import shown
 from polyscene.data.reading.templates import Template
 from polyscene.language.ranking.examples import Prompt
 from polyscene.language.text.normalisation import normalise

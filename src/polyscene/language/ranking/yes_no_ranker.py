@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.errors import ModelError
 from polyscene.core.progress import Progress
 from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.text import shown
 from polyscene.core.types import IntArray
 from polyscene.language.model.language_model import chosen_autocast, chosen_device
 from polyscene.language.model.quiet import quiet

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from polyscene.core.errors import shown
 from polyscene.core.progress import Progress, Silent
+from polyscene.core.text import shown
 from polyscene.core.types import BoolArray, FloatArray, LongArray
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.text.encoding import DEFAULT_BATCH_TOKENS, distinct_texts, encoded_batches

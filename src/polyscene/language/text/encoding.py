@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.errors import ModelError
 from polyscene.core.progress import Progress, Silent
+from polyscene.core.text import shown
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.text.normalisation import normalise

@@ -13,9 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.errors import ModelError
 from polyscene.core.settings.language import TuningMethod
 from polyscene.core.settings.tuning import TuningDetails
+from polyscene.core.text import shown
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.tuning.methods import dressed, load_weights, marked, tuned_weights
 

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from transformers.pytorch_utils import Conv1D
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.errors import ModelError
 from polyscene.core.settings.language import TuningMethod
 from polyscene.core.settings.tuning import TuningDetails
+from polyscene.core.text import shown
 from polyscene.language.compression.int8 import Int8Linear
 from polyscene.language.compression.runtimes import GraphModule
 from polyscene.language.model.architecture import lacks_heads, stack

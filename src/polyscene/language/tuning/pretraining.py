@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from polyscene.core.errors import ModelError, shown
+from polyscene.core.contracts import UNLABELLED
+from polyscene.core.errors import ModelError
+from polyscene.core.text import shown
 from polyscene.core.types import IntArray
 from polyscene.language.model.language_model import LanguageModel, hidden_states
 from polyscene.language.text.encoding import padded
 
 HIDDEN, MASKED, RANDOM = 0.15, 0.8, 0.1
-UNLABELLED = -100
 
 
 class WordHead(nn.Module):

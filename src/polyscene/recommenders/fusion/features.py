@@ -12,14 +12,15 @@ from typing import Self
 
 import numpy as np
 
+from polyscene.core.arrays import Arrays
+from polyscene.core.clock import HOUR
 from polyscene.core.growing import GrowingArray
-from polyscene.core.types import Arrays, BoolArray, FloatArray, IntArray, LongArray
+from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
 from polyscene.recommenders.scores import Scores
 from polyscene.recommenders.signal import Evidence, Observation, Signal
 
-HOUR = 3_600_000_000  # microseconds
 NO_AGE = 0.0
 SEEN_DECAY = 0.9
 COLD_EVENTS = 3

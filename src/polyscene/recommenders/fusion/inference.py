@@ -7,7 +7,8 @@ from typing import Self
 
 import numpy as np
 
-from polyscene.core.types import Arrays, FloatArray
+from polyscene.core.arrays import Arrays
+from polyscene.core.types import FloatArray
 from polyscene.recommenders.fusion.features import Block
 
 VIEWS = 3

@@ -1,0 +1,104 @@
+"""Whether a project can be trained: everything wrong with its tables, and whether its model can read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from polyscene.core.errors import DataError, MissingExtraError, ModelError, Problem
+from polyscene.core.progress import Progress
+from polyscene.core.settings.project import Settings
+from polyscene.data.reading.check import CheckReport, check_project
+from polyscene.data.reading.items import read_items
+from polyscene.language.model.loading import load_model
+from polyscene.language.text.coverage import Coverage, measure_coverage
+from polyscene.language.tuning.methods import must_be_tunable
+
+
+@dataclass(frozen=True)
+class ProjectReport(CheckReport):
+    """The outcome of a check of tables and language model.
+
+    Attributes:
+        coverage: how well the language model reads each catalogue; without those that cannot be read, and
+            empty where the model cannot be used.
+    """
+
+    coverage: Mapping[str, Coverage] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as values for JSON; times are left as they are."""
+        scenarios = {
+            name: asdict(counts)
+            | {"coverage": asdict(self.coverage[name]) if name in self.coverage else None}
+            for name, counts in self.counts.items()
+        }
+        problems = [asdict(problem) for problem in self.problems]
+        return {"ok": self.ok, "problems": problems, "scenarios": scenarios}
+
+
+def check_everything(settings: Settings, base: Path, progress: Progress) -> ProjectReport:
+    """Read every table and load the language model, and report all problems at once.
+
+    Args:
+        settings: the project's.
+        base: the folder its paths start from.
+        progress: is told about every table.
+    """
+    tables = check_project(settings, base, progress)
+    problems = [*_renamed(settings), *tables.problems]
+    coverage: dict[str, Coverage] = {}
+    try:
+        coverage = _coverage(settings, base, progress)
+    except (MissingExtraError, ModelError) as error:
+        problems.append(_model_problem(error))
+    problems += _unreadable(coverage)
+    return ProjectReport(tuple(problems), tables.counts, coverage)
+
+
+def _coverage(settings: Settings, base: Path, progress: Progress) -> dict[str, Coverage]:
+    model = load_model(settings.language, base, progress)
+    if settings.language.tuning != "none":
+        must_be_tunable(model, settings.language.tuning)
+    coverage = {}
+    for name, scenario in settings.scenarios.items():
+        try:
+            texts = read_items(scenario, base, []).text
+        except DataError:
+            continue  # the problems of the tables say so already
+        coverage[name] = measure_coverage(model.tokenizer, texts, seed=settings.seed)
+    return coverage
+
+
+def _renamed(settings: Settings) -> Iterator[Problem]:
+    for note in settings.notes:
+        yield Problem(
+            "the configuration uses a name of an earlier version",
+            "the present name",
+            note,
+            "write the present name",
+            severity="warning",
+        )
+
+
+def _model_problem(error: Exception) -> Problem:
+    remedy = "see [language] in the configuration"
+    return Problem(
+        "the language model cannot be used", "a model", str(error), remedy, column="language.model"
+    )
+
+
+def _unreadable(coverage: Mapping[str, Coverage]) -> Iterator[Problem]:
+    for name, reading in coverage.items():
+        if not reading.readable:
+            yield Problem(
+                "the language model cannot read the items' text",
+                "words it knows",
+                f"{reading.unreadable:.0%} of {reading.words:,} words mean nothing to it",
+                reading.advice,
+                column="language.model",
+                severity="warning",
+                scenario=name,
+            )
