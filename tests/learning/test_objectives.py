@@ -15,7 +15,7 @@ from torch import Tensor
 
 from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.scenarios import ScenarioSettings
-from polyscene.core.settings.tuning import TuningDetails
+from polyscene.core.settings.tuning import OptimiserSettings, TuningDetails
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import Choices, Histories, Queries, Timeline
 from polyscene.data.schema import EventLog
@@ -32,7 +32,6 @@ from polyscene.learning.objectives import (
     TuningData,
 )
 from polyscene.learning.tuning_data import objectives_of
-from polyscene.training.optimisation import OptimisationSettings
 from polyscene.training.stepping import Stepper
 
 TEXTS = ("red shoe", "blue shoe", "a novel", "a very long novel of the sea", "", "tea pot", "tea", "coffee")
@@ -321,7 +320,7 @@ def test_every_objective_can_be_perturbed(model: LanguageModel, kind: str, layer
     batch = one_batch(learner)
 
     def gradients(epsilon: float) -> dict[str, Tensor]:
-        stepper = Stepper({"a": learner}, OptimisationSettings(perturbation=epsilon))
+        stepper = Stepper({"a": learner}, OptimiserSettings(perturbation=epsilon))
         stepper.gather("a", learner, batch, 1.0)
         return {name: p.grad.clone() for name, p in learner.named_parameters() if p.grad is not None}
 
@@ -345,7 +344,7 @@ def test_the_sum_of_objectives_is_the_sum_over_learners(reader: CachedEncoder) -
     joint.backward()  # type: ignore[no-untyped-call]
     named = dict(reader.named_parameters())
     wanted = {name: p.grad.clone() for name, p in named.items() if p.grad is not None}
-    stepper = Stepper({name: learner for name, (_, learner) in found.items()}, OptimisationSettings())
+    stepper = Stepper({name: learner for name, (_, learner) in found.items()}, OptimiserSettings())
     for name, (share, learner) in found.items():
         stepper.gather(name, learner, batches[name], share)
     assert len(wanted) > 10
@@ -391,7 +390,7 @@ def test_weights_go_out_and_in(model: LanguageModel, method: str) -> None:
     worn = dressed(model, method, settings, 8)  # type: ignore[arg-type]
     reader = CachedEncoder(worn, TEXTS, frozen_layers(worn, method, settings))  # type: ignore[arg-type]
     learner = CoEngagement(reader, tuning_data(log_of()), settings)
-    stepper = Stepper({"a": learner}, OptimisationSettings(learning_rate=0.05))
+    stepper = Stepper({"a": learner}, OptimiserSettings(learning_rate=0.05))
 
     def step(seed: int) -> float:
         value = stepper.gather("a", learner, one_batch(learner, seed), 1.0)

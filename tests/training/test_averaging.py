@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from polyscene.core.settings.tuning import OptimiserSettings
 from polyscene.training.averaging import fit_seeds, mean_predictions, mean_weights, seeds_of
 from polyscene.training.budget import Budget
 from polyscene.training.loop import Curve, fit
-from polyscene.training.optimisation import OptimisationSettings
+from polyscene.training.plan import Plan
 
 
 @given(st.lists(st.lists(st.floats(-1e3, 1e3, width=32), min_size=3, max_size=3), min_size=1, max_size=6))
@@ -65,10 +66,8 @@ def test_seeds_follow_from_one_and_differ() -> None:
 
 
 def trainer(learner: Any) -> Callable[[int], Curve]:
-    settings = OptimisationSettings(learning_rate=0.02, schedule="linear")
-    return lambda seed: fit(
-        {"a": learner}, {"a": 1.0}, Budget(epochs=4), settings, np.random.default_rng(seed)
-    )
+    plan = Plan(Budget(epochs=4), OptimiserSettings(learning_rate=0.02, schedule="linear", warmup=0.0))
+    return lambda seed: fit({"a": learner}, {"a": 1.0}, plan, np.random.default_rng(seed))
 
 
 def test_runs_from_one_start_are_averaged(

@@ -15,7 +15,7 @@ from torch import nn
 from polyscene.core.errors import MissingExtraError
 from polyscene.training.budget import Budget
 from polyscene.training.loop import fit
-from polyscene.training.optimisation import OptimisationSettings
+from polyscene.training.plan import Plan
 from polyscene.training.recording import LINES, JsonLinesRecorder, Recorder, RecorderName, open_recorder
 
 WRITTEN = [("loss", 0.5, 1), ("loss", 0.25, 2), ("validation/shop", 3.0, 2)]
@@ -61,15 +61,8 @@ def test_a_training_is_taken_down(
     reader: Callable[..., nn.Module], reading: Callable[..., Any], tmp_path: Path
 ) -> None:
     with open_recorder("jsonl", tmp_path) as recorder:  # type: ignore[attr-defined]
-        curve = fit(
-            {"shop": reading(reader(0))},
-            {"shop": 1.0},
-            Budget(steps=5),
-            OptimisationSettings(),
-            np.random.default_rng(0),
-            recorder=recorder,
-            validate_every=2,
-        )
+        plan = Plan(Budget(steps=5), validate_every=2, recorder=recorder)
+        curve = fit({"shop": reading(reader(0))}, {"shop": 1.0}, plan, np.random.default_rng(0))
     found: dict[str, list[tuple[int, float]]] = {}
     for line in (tmp_path / LINES).read_text().splitlines():
         entry = json.loads(line)

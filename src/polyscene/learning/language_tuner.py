@@ -15,7 +15,7 @@ from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
 from polyscene.core.settings.language import TuningMethod
 from polyscene.core.settings.project import Settings
-from polyscene.core.settings.tuning import TuningDetails
+from polyscene.core.settings.tuning import OptimiserSettings, TuningDetails
 from polyscene.core.types import FloatArray
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.projection import Projection
@@ -31,7 +31,7 @@ from polyscene.training.averaging import fit_seeds, seeds_of
 from polyscene.training.budget import Budget
 from polyscene.training.checkpoints import Checkpoints
 from polyscene.training.loop import Curve, fit
-from polyscene.training.optimisation import OptimisationSettings
+from polyscene.training.plan import Plan
 from polyscene.training.recording import Recorder, open_recorder
 
 PROJECTION, WEIGHTS = "projection", "weights"
@@ -241,24 +241,20 @@ class LanguageTuner:
         what: str,
     ) -> Curve:
         details, label = self.details, f"{self.label}: {what}: {phase}"
-        checkpoints = self._checkpoints(label, learners)
         recorder = self._recorder(label)
 
+        plan = Plan(
+            budget,
+            self._optimiser(phase),
+            f"{self.label}: language model: {phase}",
+            patience=details.patience,
+            validate_every=max((budget.steps or 1) // details.validations, 1),
+            checkpoints=self._checkpoints(label, learners),
+            recorder=recorder,
+        )
+
         def run(seed: int) -> Curve:
-            every = max((budget.steps or 1) // details.validations, 1)
-            return fit(
-                learners,
-                shares,
-                budget,
-                self._optimisation(phase),
-                generator(seed, "tuning", label),
-                self.progress,
-                f"{self.label}: language model: {phase}",
-                checkpoints,
-                recorder,
-                details.patience,
-                every,
-            )
+            return fit(learners, shares, plan, generator(seed, "tuning", label), self.progress)
 
         try:
             if details.seeds > 1:
@@ -268,11 +264,11 @@ class LanguageTuner:
             if recorder is not None:
                 recorder.close()
 
-    def _optimisation(self, phase: str) -> OptimisationSettings:
-        said = self.details.optimiser.model_dump()
+    def _optimiser(self, phase: str) -> OptimiserSettings:
         if phase == PROJECTION:
-            said |= {"learning_rate": self.details.projection_rate, "perturbation": 0.0}
-        return OptimisationSettings(**said)
+            own = {"learning_rate": self.details.projection_rate, "perturbation": 0.0}
+            return self.details.optimiser.model_copy(update=own)
+        return self.details.optimiser
 
     def _checkpoints(self, label: str, learners: Mapping[str, TextLearner]) -> Checkpoints | None:
         every = self.details.checkpoint_steps

@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 
 from polyscene.core.errors import RunError
 
-FORMAT = 1
+FORMAT = 2
 _HEADER = "polyscene.training"
 
 

@@ -59,10 +59,11 @@ def contrast_loss(
     logits = functional.normalize(anchors, dim=1) @ functional.normalize(candidates, dim=1).T  # (B, C)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32)) / temperature
     if log_popularity is not None:
-        logits = logits - log_popularity
+        logits -= log_popularity  # in place from here on: the matrix is the largest of a training's
     if excluded is not None:
-        own = functional.one_hot(positive.long(), len(candidates)).bool()  # (B, C)
-        logits = logits.masked_fill(excluded & ~own, -torch.inf)
+        barred = excluded.clone()  # (B, C)
+        barred[torch.arange(len(barred), device=barred.device), positive.long()] = False
+        logits.masked_fill_(barred, -torch.inf)
     return functional.cross_entropy(logits, positive.long())
 
 

@@ -8,19 +8,32 @@ from pydantic import Field
 
 from polyscene.core.settings.block import Strict
 
+OptimiserName = Literal["adamw", "sgd", "adafactor"]
+ScheduleName = Literal["linear", "cosine", "constant"]
+TrainingPrecision = Literal["float32", "bfloat16"]
+
 
 class OptimiserSettings(Strict):
-    """How weights move while the language model learns."""
+    """How weights move, in any training.
 
-    optimiser: Literal["adamw", "sgd", "adafactor"] = "adamw"
-    learning_rate: float = Field(2e-4, gt=0, description="of the language model's own weights")
-    schedule: Literal["linear", "cosine", "constant"] = "cosine"
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps over which the rate rises")
-    weight_decay: float = Field(0.01, ge=0)
-    clip: float = Field(1.0, gt=0, description="the greatest norm of the gradient")
-    accumulation: int = Field(1, ge=1, description="batches per step")
-    precision: Literal["float32", "bfloat16"] = "float32"
-    perturbation: float = Field(0.0, ge=0, description="length of the adversarial push at the embeddings")
+    "adamw" (Loshchilov and Hutter, ICLR 2019), "sgd" with momentum, or "adafactor" (Shazeer and Stern, ICML
+    2018), whose memory grows with rows plus columns instead of with their product. The decay is decoupled
+    from the gradient (added to it by sgd); biases and norms are spared, told by their names. After the
+    warm-up the rate falls to zero in a line or a half cosine, or stays.
+    """
+
+    optimiser: OptimiserName = "adamw"
+    learning_rate: float = Field(2e-4, gt=0, allow_inf_nan=False, description="the highest rate")
+    schedule: ScheduleName = "cosine"
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the budget over which the rate rises")
+    weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
+    clip: float | None = Field(1.0, gt=0, description="the greatest norm of the gradient; None: any")
+    accumulation: int = Field(1, ge=1, description="batches per step; their gradients are averaged")
+    precision: TrainingPrecision = Field("float32", description="bfloat16: the forward pass under autocast")
+    perturbation: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="length of the adversarial push at the embeddings"
+    )
 
 
 class ObjectiveShares(Strict):
