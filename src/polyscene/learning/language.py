@@ -99,37 +99,42 @@ def tune_language(
         folder: for checkpoints and records.
         cache: of what the untuned model reads.
     """
-    scenarios, language = ground.dataset.scenarios, settings.language
-    if language.tuning != "none":
-        must_be_tunable(model, effective_method(settings))
-    plain: dict[str, FloatArray] = {}
-    tuned = Tuned(model, {})
-    for name, scenario in scenarios.items():
-        plain[name], bounded = read_catalogue(model, scenario.catalogue.text, language, cache, progress)
-        if bounded is not None:
-            tuned.bounds[name] = bounded
+    language, tuned = settings.language, Tuned(model, {})
+
+    def untuned(name: str) -> FloatArray:
+        texts = ground.dataset.scenarios[name].catalogue.text
+        vectors, bound = read_catalogue(model, texts, language, cache, progress)
+        if bound is not None:
+            tuned.bounds[name] = bound
+        return vectors
+
     if language.tuning == "none":
-        tuned.vectors = {name: ItemVectors(rows, rows, rows) for name, rows in plain.items()}
+        for name in ground.dataset.scenarios:
+            vectors = untuned(name)
+            tuned.vectors[name] = ItemVectors(vectors, vectors, vectors)
         return tuned
+    must_be_tunable(model, effective_method(settings))
     for names in _groups(ground, settings):
-        _tune_group(LanguageTuner(model, ground, settings, names, folder, progress), tuned, plain)
+        tuner = LanguageTuner(model, ground, settings, names, folder, progress, cache=cache)
+        read = tuner.untuned if tuner.reads_as_untuned else untuned
+        _tune_group(tuner, tuned, {name: read(name) for name in names})
     return tuned
 
 
-def _tune_group(group: LanguageTuner, tuned: Tuned, plain: Mapping[str, FloatArray]) -> None:
+def _tune_group(tuner: LanguageTuner, tuned: Tuned, plain: Mapping[str, FloatArray]) -> None:
     """Learn from the past and judge, then from everything; leave vectors, model, curves and bounds."""
-    early = group.learn_early()
-    final = group.learn_all(early)
-    finished = marked(group.model)
+    early = tuner.learn_early()
+    final = tuner.learn_all(early)
+    finished = marked(tuner.model)
     for name, vectors in final.items():
-        common = plain[name] if group.details.scope == "scenario" else vectors
+        common = plain[name] if tuner.details.scope == "scenario" else vectors
         tuned.vectors[name] = ItemVectors(early.vectors[name], vectors, common, plain[name])
         tuned.models[name] = finished
     tuned.outcomes |= early.outcomes
-    tuned.bounds |= group.bounds
-    group.forget()
+    tuned.bounds |= tuner.bounds
+    tuner.forget()
     tuned.curves |= {
-        f"language model, {group.label}, {phase}": curve for phase, curve in early.curves.items()
+        f"language model, {tuner.label}, {phase}": curve for phase, curve in early.curves.items()
     }
 
 

@@ -20,6 +20,8 @@ from polyscene.core.types import FloatArray
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.projection import Projection
 from polyscene.language.model.token_embeddings import commonest
+from polyscene.language.text.cache import EncodingCache
+from polyscene.language.text.encoding import unit_vectors
 from polyscene.language.text.keyword_stuffing import BoundedVectors, beginnings, bounded_by
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words, tuned_weights
@@ -36,7 +38,9 @@ from polyscene.training.recording import Recorder, open_recorder
 
 PROJECTION, WEIGHTS = "projection", "weights"
 
-EncoderFactory = Callable[[LanguageModel, Sequence[str], int, int, Progress], CachedEncoder]
+EncoderFactory = Callable[
+    [LanguageModel, Sequence[str], int, int, Progress, EncodingCache | None], CachedEncoder
+]
 """What makes a `CachedEncoder`."""
 
 
@@ -91,6 +95,7 @@ class LanguageTuner:
         folder: Path,
         progress: Progress,
         reading: EncoderFactory = CachedEncoder,
+        cache: EncodingCache | None = None,
     ) -> None:
         self.ground, self.settings, self.names = ground, settings, list(names)
         self.details: TuningDetails = settings.tuning
@@ -101,6 +106,8 @@ class LanguageTuner:
         torch.manual_seed(derived(settings.seed, "tuning", self.label) % 2**31)
         self.model = dressed(model, method, self.details, self.details.steps)
         frozen = frozen_layers(self.model, method, self.details)
+        self.reads_as_untuned = method != "prefix"  # with a prefix even an untrained model reads differently
+        kept = cache if self.reads_as_untuned else None
         self.readers = {
             name: reading(
                 self.model,
@@ -108,6 +115,7 @@ class LanguageTuner:
                 frozen,
                 settings.language.batch_tokens,
                 progress,
+                kept,
             )
             for name in names
         }
@@ -118,7 +126,7 @@ class LanguageTuner:
             for name, reader in self.readers.items():
                 leads, self._lead_chars[name] = beginnings(reader.texts)
                 self._leads[name] = reading(
-                    self.model, leads, frozen, settings.language.batch_tokens, progress
+                    self.model, leads, frozen, settings.language.batch_tokens, progress, kept
                 )
         if isinstance(self.model.projection, Projection):
             spoken = [reader.pooled[reader.lengths > 0] for reader in self.readers.values()]
@@ -132,6 +140,18 @@ class LanguageTuner:
         known: set[int] = set().union(*(reader.vocabulary for reader in readers))
         phrases = commonest([reader.phrases for reader in readers], most) if most else None
         learn_words(self.model, known, phrases)
+
+    def untuned(self, name: str) -> FloatArray:
+        """Return (n, d) what the untuned model makes of a catalogue, from the first reading; within reach.
+
+        Only where `reads_as_untuned`.
+        """
+        vectors = unit_vectors(self.readers[name].pooled[:, 0])
+        leads = self._leads.get(name)
+        if leads is None:
+            return vectors
+        reach = wanted_reach(self.settings.language)
+        return bounded_by(unit_vectors(leads.pooled[:, 0]), vectors, self._lead_chars[name], reach).vectors
 
     def learn_early(self) -> PastOutcome:
         """Learn from the past, and judge on what came after it."""

@@ -27,6 +27,7 @@ from polyscene.core.files import write_text
 from polyscene.core.progress import Advance, Progress
 from polyscene.core.settings.project import Settings
 from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.text.cache import EncodingCache
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.learning.language import try_tuning
 from polyscene.learning.search_space import Chosen, Space, Trial, applied, required
@@ -196,14 +197,20 @@ class SharedEncoders:
         self._kept: dict[tuple[str, ...], CachedEncoder] = {}
 
     def __call__(
-        self, model: LanguageModel, texts: Sequence[str], frozen: int, batch_tokens: int, progress: Progress
+        self,
+        model: LanguageModel,
+        texts: Sequence[str],
+        frozen: int,
+        batch_tokens: int,
+        progress: Progress,
+        cache: EncodingCache | None = None,
     ) -> CachedEncoder:
         """Return a reader of the texts for a freshly dressed model; see `CachedEncoder`."""
         catalogue = tuple(texts)
         kept = self._kept.get(catalogue)
         if kept is None or kept.frozen != frozen:
             self._kept.pop(catalogue, None)  # the old one goes before the new one comes
-            kept = self._kept[catalogue] = CachedEncoder(model, texts, frozen, batch_tokens, progress)
+            kept = self._kept[catalogue] = CachedEncoder(model, texts, frozen, batch_tokens, progress, cache)
         twin = copy.copy(kept)
         twin.model = model
         return twin
