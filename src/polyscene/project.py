@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from polyscene.core.memory import keep_freed_memory
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.threads import set_threads
@@ -110,6 +111,7 @@ class Project:
             ModelError: the language model cannot be used.
         """
         set_threads(self.settings.runtime.threads)
+        keep_freed_memory()
         ground = self.ground(everything_counts)
         model = load_model(self.settings.language, self.base, self.progress)
         readers = self._readers(model)
