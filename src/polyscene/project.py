@@ -28,7 +28,7 @@ from polyscene.language.model.loading import load_model
 from polyscene.language.text.cache import EncodingCache
 from polyscene.learning.backbone import Backbone
 from polyscene.learning.fit import Fitted, fit_system
-from polyscene.learning.language import Tuned, tune_language
+from polyscene.learning.language import TunedLanguage, tune_language
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.search import SearchResult, search, searchable
 from polyscene.learning.training_data import TrainingData, training_data
@@ -206,7 +206,7 @@ class Project:
         backbone = Backbone(self.settings.language, self.base, model)
         return RerankerTrainer(backbone, settings, self.settings.seed)
 
-    def _tuned(self, ground: TrainingData, model: LanguageModel) -> Tuned:
+    def _tuned(self, ground: TrainingData, model: LanguageModel) -> TunedLanguage:
         """Let the language model learn, and read every scenario's items."""
         runtime = self.settings.runtime
         cache = EncodingCache(None if runtime.cache is None else self.base / runtime.cache, self.progress)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 from polyscene.core.progress import Silent
-from polyscene.core.settings.language import TuningMethod
+from polyscene.core.settings.language import TUNING_METHODS
 from polyscene.core.settings.project import Settings
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.types import FloatArray
@@ -32,18 +32,18 @@ from polyscene.language.text.encoding import encode
 from polyscene.language.tuning.files import FACTS, WEIGHTS, load_tuned
 from polyscene.language.tuning.methods import KEYS, PLACES
 from polyscene.learning import language_tuner
-from polyscene.learning.language import LANGUAGE, Tuned, try_tuning, tune_language
+from polyscene.learning.language import LANGUAGE, TunedLanguage, try_tuning, tune_language
 from polyscene.learning.language_tuner import PROJECTION
-from polyscene.learning.objectives import TuningData
+from polyscene.learning.phases import Phase
 from polyscene.learning.training_data import TrainingData, training_data
-from polyscene.learning.tuning_data import tuning_data
+from polyscene.learning.tuning_data import TuningData, tuning_data
 from polyscene.project import UNFINISHED, Project
 from polyscene.recommenders.content import Content
 from polyscene.runs.folder import MANIFEST
 from polyscene.runs.run import Run
 from polyscene.training import loop
 
-METHODS: tuple[TuningMethod, ...] = get_args(TuningMethod)
+METHODS: tuple[str, ...] = tuple(TUNING_METHODS)
 NAMES = ("shop", "news", "video")
 MEAN = "projection.mean"
 BRIEF = {"projection_steps": 8, "projection_batch": 64, "steps": 6, "batch": 32, "validations": 2}
@@ -76,7 +76,7 @@ def village(hamlet: Path, small_encoder: Path, tmp_path: Path) -> Village:
     """Return what opens a hamlet of one's own that reads with a tiny model."""
 
     def open_(
-        method: TuningMethod = "top",
+        method: str = "top",
         model: Path = small_encoder,
         home: str = "village",
         optimiser: dict[str, Any] | None = None,
@@ -105,7 +105,7 @@ def alone(project: Project, *names: str) -> tuple[LanguageModel, TrainingData, S
     return load_model(project.settings.language, project.base), project.ground(), project.settings
 
 
-def tuned(project: Project, *names: str, ground: TrainingData | None = None) -> Tuned:
+def tuned(project: Project, *names: str, ground: TrainingData | None = None) -> TunedLanguage:
     model, found, settings = alone(project, *names)
     folder = project.base / UNFINISHED
     return tune_language(model, ground or found, settings, folder, EncodingCache(None), Silent())
@@ -200,7 +200,7 @@ def test_shared_vectors_are_common_and_those_of_scenarios_are_not(village: Villa
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if method != "none"])
-def test_every_method_learns_with_an_adversary(village: Village, method: TuningMethod) -> None:
+def test_every_method_learns_with_an_adversary(village: Village, method: str) -> None:
     project = village(method, optimiser={"perturbation": 0.5}, projection_steps=0, validations=1)
     model, ground, settings = alone(project)
     before = {name: tensor.clone() for name, tensor in model.module.state_dict().items()}
@@ -302,12 +302,13 @@ def test_what_helps_nobody_is_not_kept(village: Village, monkeypatch: pytest.Mon
         def judge(vectors: FloatArray) -> float:
             return 1.0 + taste * float(np.abs(vectors - frozen).max())
 
-        def lesson(
-            ground: TrainingData, name: str, details: TuningDetails, decay: float, early: bool
+        def judged(
+            data: TrainingData, name: str, details: TuningDetails, decay: float, phase: Phase
         ) -> TuningData:
-            return replace(tuning_data(ground, name, details, decay, early), judge=judge if early else None)
+            known = judge if phase is Phase.PAST else None
+            return replace(tuning_data(data, name, details, decay, phase), judge=known)
 
-        return lesson
+        return judged
 
     monkeypatch.setattr(language_tuner, "tuning_data", judged_by(-1.0))
     found = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())
@@ -360,7 +361,7 @@ def test_behaviour_that_follows_texts_is_learned(village: Village) -> None:
 
 
 @pytest.mark.parametrize("method", ["top", "adalora"])
-def test_several_seeds_are_averaged(village: Village, method: TuningMethod) -> None:
+def test_several_seeds_are_averaged(village: Village, method: str) -> None:
     found = tuned(village(method, seeds=2))
     assert found.outcomes["shop"].after >= 0
     assert np.isfinite(found.vectors["shop"].final).all()
@@ -369,21 +370,21 @@ def test_several_seeds_are_averaged(village: Village, method: TuningMethod) -> N
 def test_the_whole_is_learned_in_as_many_rounds_as_were_best_for_the_past(
     village: Village, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[tuple[str, int, int]] = []
-    learn = language_tuner.LanguageTuner._phase
+    phases: list[tuple[str, int, int]] = []
+    learn = language_tuner.LanguageTuner._stage
 
     def watched(
-        self: language_tuner.LanguageTuner, learners: Any, shares: Any, phase: str, budget: Any, what: str
+        self: language_tuner.LanguageTuner, learners: Any, shares: Any, stage: str, budget: Any, phase: Phase
     ) -> Any:
         per_round = sum(len(learner) // learner.batch_size for learner in learners.values())
-        told.append((what, budget.steps, per_round))
-        return learn(self, learners, shares, phase, budget, what)
+        phases.append((phase.value, budget.steps, per_round))
+        return learn(self, learners, shares, stage, budget, phase)
 
-    monkeypatch.setattr(language_tuner.LanguageTuner, "_phase", watched)
+    monkeypatch.setattr(language_tuner.LanguageTuner, "_stage", watched)
     monkeypatch.setattr(language_tuner, "_best_step", lambda curve: 3)
     tuned(village(steps=0, projection_steps=7, projection_batch=4))
-    (early, most, some), (late, steps, more) = told
-    assert (early, most, late) == ("past events", 7, "all events")
+    (first, most, some), (second, steps, more) = phases
+    assert (first, most, second) == ("past events", 7, "all events")
     assert more > some > 3, "more was chosen by then"
     assert steps == math.ceil(3 / some * more) > 3
 
@@ -395,9 +396,9 @@ def test_without_anything_held_out_the_last_weights_are_kept(
     model, ground, settings = alone(project)
 
     def unjudged(
-        ground: TrainingData, name: str, details: TuningDetails, decay: float, early: bool
+        data: TrainingData, name: str, details: TuningDetails, decay: float, phase: Phase
     ) -> TuningData:
-        return replace(tuning_data(ground, name, details, decay, early), judge=None)
+        return replace(tuning_data(data, name, details, decay, phase), judge=None)
 
     monkeypatch.setattr(language_tuner, "tuning_data", unjudged)
     found = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())
@@ -534,7 +535,7 @@ def titled(project: Project, reach: float | str) -> Project:
 
 
 @pytest.mark.parametrize("method", ["none", "top"])
-def test_a_text_turns_its_item_no_further_than_the_reach(village: Village, method: TuningMethod) -> None:
+def test_a_text_turns_its_item_no_further_than_the_reach(village: Village, method: str) -> None:
     project = village(method)
     free = tuned(titled(project, "unbounded")).vectors["shop"]
     found = tuned(titled(project, 0.5))

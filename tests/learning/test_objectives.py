@@ -23,15 +23,12 @@ from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.loading import load_model
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed, frozen_layers
-from polyscene.learning.objectives import (
-    CoEngagement,
-    Feedback,
-    Order,
-    Pretraining,
-    TextLearner,
-    TuningData,
-)
-from polyscene.learning.tuning_data import objectives_of
+from polyscene.learning.objectives.co_engagement import CoEngagement
+from polyscene.learning.objectives.feedback import Feedback
+from polyscene.learning.objectives.learner import TextLearner, objectives_of
+from polyscene.learning.objectives.order import Order
+from polyscene.learning.objectives.pretraining import Pretraining
+from polyscene.learning.tuning_data import TuningData
 from polyscene.training.stepping import Stepper
 
 TEXTS = ("red shoe", "blue shoe", "a novel", "a very long novel of the sea", "", "tea pot", "tea", "coffee")
@@ -378,9 +375,9 @@ def test_validation_is_minus_the_judges_word(reader: CachedEncoder) -> None:
         heard.append(vectors)
         return 0.25
 
-    lesson = tuning_data(log_of())
-    assert math.isnan(CoEngagement(reader, lesson, details()).validate())
-    assert CoEngagement(reader, replace(lesson, judge=judge), details()).validate() == -0.25
+    data = tuning_data(log_of())
+    assert math.isnan(CoEngagement(reader, data, details()).validate())
+    assert CoEngagement(reader, replace(data, judge=judge), details()).validate() == -0.25
     np.testing.assert_array_equal(heard[0], reader.all())
 
 

@@ -25,7 +25,7 @@ from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.files import save_tuned
 from polyscene.language.tuning.methods import marked, must_be_tunable
 from polyscene.learning.bounding import facts_of, read_catalogue
-from polyscene.learning.language_tuner import EncoderFactory, LanguageTuner, Outcome, effective_method
+from polyscene.learning.language_tuner import EncoderFactory, LanguageTuner, TuningOutcome, effective_method
 from polyscene.learning.training_data import ItemVectors, TrainingData
 from polyscene.training.loop import Curve
 
@@ -34,13 +34,13 @@ LANGUAGE = "language"
 
 
 @dataclass
-class Tuned:
+class TunedLanguage:
     """The tuned language models and what they make of the catalogues.
 
     Attributes:
         vectors: by scenario.
         models: by scenario, as learned on everything; empty where nothing is tuned.
-        curves: by group of scenarios and phase.
+        curves: by scenarios that share a model, and stage.
         outcomes: by scenario.
         bounds: how far a text may carry its item, by scenario; empty where that is not bounded.
     """
@@ -49,7 +49,7 @@ class Tuned:
     vectors: dict[str, ItemVectors]
     models: dict[str, LanguageModel] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, TuningOutcome] = field(default_factory=dict)
     bounds: dict[str, BoundedVectors] = field(default_factory=dict)
 
     def save(self, folder: Path, settings: Settings) -> None:
@@ -86,80 +86,78 @@ class Tuned:
 
 def tune_language(
     model: LanguageModel,
-    ground: TrainingData,
+    data: TrainingData,
     settings: Settings,
     folder: Path,
     cache: EncodingCache,
     progress: Progress,
-) -> Tuned:
-    """Tune the language model on the ground's events and read every catalogue with what came of it.
+) -> TunedLanguage:
+    """Tune the language model on the training events and read every catalogue with what came of it.
 
     Args:
         model: as it was loaded; it is not changed.
         folder: for checkpoints and records.
         cache: of what the untuned model reads.
     """
-    language, tuned = settings.language, Tuned(model, {})
+    language, tuned = settings.language, TunedLanguage(model, {})
 
     def untuned(name: str) -> FloatArray:
-        texts = ground.dataset.scenarios[name].catalogue.text
+        texts = data.dataset.scenarios[name].catalogue.text
         vectors, bound = read_catalogue(model, texts, language, cache, progress)
         if bound is not None:
             tuned.bounds[name] = bound
         return vectors
 
     if language.tuning == "none":
-        for name in ground.dataset.scenarios:
+        for name in data.dataset.scenarios:
             vectors = untuned(name)
             tuned.vectors[name] = ItemVectors(vectors, vectors, vectors)
         return tuned
     must_be_tunable(model, effective_method(settings))
-    for names in _groups(ground, settings):
-        tuner = LanguageTuner(model, ground, settings, names, folder, progress, cache=cache)
+    for names in _sharing(data, settings):
+        tuner = LanguageTuner(model, data, settings, names, folder, progress, cache=cache)
         read = tuner.untuned if tuner.reads_as_untuned else untuned
-        _tune_group(tuner, tuned, {name: read(name) for name in names})
+        _tune_together(tuner, tuned, {name: read(name) for name in names})
     return tuned
 
 
-def _tune_group(tuner: LanguageTuner, tuned: Tuned, plain: Mapping[str, FloatArray]) -> None:
+def _tune_together(tuner: LanguageTuner, tuned: TunedLanguage, plain: Mapping[str, FloatArray]) -> None:
     """Learn from the past and judge, then from everything; leave vectors, model, curves and bounds."""
-    early = tuner.learn_early()
-    final = tuner.learn_all(early)
+    past = tuner.learn_past()
+    final = tuner.learn_all(past)
     finished = marked(tuner.model)
     for name, vectors in final.items():
         common = plain[name] if tuner.details.scope == "scenario" else vectors
-        tuned.vectors[name] = ItemVectors(early.vectors[name], vectors, common, plain[name])
+        tuned.vectors[name] = ItemVectors(past.vectors[name], vectors, common, plain[name])
         tuned.models[name] = finished
-    tuned.outcomes |= early.outcomes
+    tuned.outcomes |= past.outcomes
     tuned.bounds |= tuner.bounds
     tuner.forget()
-    tuned.curves |= {
-        f"language model, {tuner.label}, {phase}": curve for phase, curve in early.curves.items()
-    }
+    tuned.curves |= {f"language model, {tuner.label}, {stage}": curve for stage, curve in past.curves.items()}
 
 
 def try_tuning(
     model: LanguageModel,
-    ground: TrainingData,
+    data: TrainingData,
     settings: Settings,
     folder: Path,
     progress: Progress,
-    reading: EncoderFactory = CachedEncoder,
-) -> dict[str, Outcome]:
+    make_encoder: EncoderFactory = CachedEncoder,
+) -> dict[str, TuningOutcome]:
     """Learn from the past alone and say what it was worth: the cheaper half of `tune_language`.
 
     Args:
-        reading: makes the reader of one catalogue; trials of several settings may share what they read.
+        make_encoder: of one catalogue; trials of several settings may share what they read.
     """
-    outcomes: dict[str, Outcome] = {}
-    for names in _groups(ground, settings):
-        group = LanguageTuner(model, ground, settings, names, folder, progress, reading)
-        outcomes |= group.learn_early().outcomes
-        group.forget()
+    outcomes: dict[str, TuningOutcome] = {}
+    for names in _sharing(data, settings):
+        tuner = LanguageTuner(model, data, settings, names, folder, progress, make_encoder)
+        outcomes |= tuner.learn_past().outcomes
+        tuner.forget()
     return outcomes
 
 
-def _groups(ground: TrainingData, settings: Settings) -> list[list[str]]:
+def _sharing(data: TrainingData, settings: Settings) -> list[list[str]]:
     """Return which scenarios share a model."""
-    names = list(ground.dataset.scenarios)
+    names = list(data.dataset.scenarios)
     return [names] if settings.tuning.scope == "shared" else [[name] for name in names]

@@ -185,11 +185,11 @@ def _weighted_mean(losses: Tensor, weight: Tensor | None) -> Tensor:
     return (weight * losses).sum() / weight.sum()
 
 
-def _demand_rows(found: Tensor, wanted: Tensor) -> None:
-    if found.ndim != 1 or found.shape != wanted.shape or not len(found):
+def _demand_rows(given: Tensor, wanted: Tensor) -> None:
+    if given.ndim != 1 or given.shape != wanted.shape or not len(given):
         raise ValueError(
             f"expected two tensors (B,) with B at least 1, "
-            f"found {tuple(found.shape)} and {tuple(wanted.shape)}"
+            f"found {tuple(given.shape)} and {tuple(wanted.shape)}"
         )
 
 
@@ -210,17 +210,17 @@ def _demand_contrast(
     if temperature <= 0:
         raise ValueError(f"expected a temperature above 0, found {temperature:g}")
     n, c = len(anchors), len(candidates)
-    found = [tuple(anchors.shape[1:]), tuple(candidates.shape[1:]), tuple(positive.shape)]
+    shapes = [tuple(anchors.shape[1:]), tuple(candidates.shape[1:]), tuple(positive.shape)]
     beside = [
         tuple(part.shape) == wanted
         for part, wanted in ((log_popularity, (c,)), (excluded, (n, c)))
         if part is not None
     ]
-    if not n or not c or anchors.ndim != 2 or found[0] != found[1] or found[2] != (n,) or not all(beside):
+    if not n or not c or anchors.ndim != 2 or shapes[0] != shapes[1] or shapes[2] != (n,) or not all(beside):
         raise ValueError(
             f"expected anchors (B, d), candidates (C, d), positive (B,), log_popularity (C,) and excluded "
             f"(B, C) with B and C at least 1, found anchors {tuple(anchors.shape)}, candidates "
-            f"{tuple(candidates.shape)}, positive {found[2]}"
+            f"{tuple(candidates.shape)}, positive {shapes[2]}"
         )
     if not bool(((positive >= 0) & (positive < c)).all()):
         low, high = int(positive.min()), int(positive.max())

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
+from polyscene.core.registry import Registry, known_to
 from polyscene.core.settings.block import Strict
+
+OBJECTIVES: Registry[Any] = Registry(
+    "polyscene.objectives", ("co_engagement", "feedback", "order", "pretraining")
+)
+"""What a language model is tuned for, by name: classes of `learning.objectives.learner.TextLearner`."""
+
+RECORDERS: Registry[Any] = Registry(
+    "polyscene.recorders", ("none", "jsonl", "tensorboard", "mlflow", "wandb")
+)
+"""Where a training's numbers go, by name: makers of `training.recording.Recorder`."""
 
 OptimiserName = Literal["adamw", "sgd", "adafactor"]
 ScheduleName = Literal["linear", "cosine", "constant"]
@@ -37,12 +48,30 @@ class OptimiserSettings(Strict):
 
 
 class ObjectiveShares(Strict):
-    """What the language model is tuned for: the weight of each objective; 0 leaves it out."""
+    """What the language model is tuned for: the weight of each objective; 0 leaves it out.
+
+    A plug-in's objective is weighed by its name, as those that come with Polyscene.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Annotated[float, Field(ge=0)]]
 
     co_engagement: float = Field(1.0, ge=0, description="what the same people choose belongs together")
     feedback: float = Field(0.0, ge=0, description="the scenario's objectives, clicks and values, from text")
     order: float = Field(0.0, ge=0, description="the chosen above what was shown beside it")
     pretraining: float = Field(0.0, ge=0, description="the words of the catalogue itself")
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Return the weight of every objective that is named, by name."""
+        return {name: float(share) for name, share in self.model_dump().items()}
+
+    @model_validator(mode="after")
+    def _must_be_known(self) -> Self:
+        unknown = [name for name in self.shares if name not in OBJECTIVES]
+        if unknown:
+            raise ValueError(f"Objectives should be among {', '.join(OBJECTIVES)}, not {', '.join(unknown)}")
+        return self
 
 
 class TuningDetails(Strict):
@@ -73,6 +102,6 @@ class TuningDetails(Strict):
     patience: int | None = Field(None, ge=1, description="validations without gain after which to stop")
     seeds: int = Field(1, ge=1, description="trainings whose weights are averaged")
     checkpoint_steps: int | None = Field(None, ge=1, description="steps between checkpoints")
-    recorder: Literal["none", "jsonl", "tensorboard", "mlflow", "wandb"] = "none"
+    recorder: Annotated[str, known_to(RECORDERS)] = "none"
     objectives: ObjectiveShares = Field(default_factory=ObjectiveShares)
     optimiser: OptimiserSettings = Field(default_factory=OptimiserSettings)

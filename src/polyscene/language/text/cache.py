@@ -35,7 +35,7 @@ from polyscene.language.text.normalisation import normalise
 
 _LAYOUT = 3  # part of every key: raise it when normalising, encoding or the layout changes
 _KEYS_PER_SELECT = 500  # the least that any SQLite build allows is 999
-_STORED_AT_ONCE = 1024
+_TEXTS_PER_TRANSACTION = 1024
 _BUSY_SECONDS = 60.0
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 _TABLE = (
@@ -75,17 +75,17 @@ class EncodingCache:
             (n, dimension) vectors and (n,) whether each was found undamaged; other rows are 0.
         """
         vectors = np.zeros((len(keys), dimension), dtype=np.float32)
-        found = np.zeros(len(keys), dtype=np.bool_)
+        known = np.zeros(len(keys), dtype=np.bool_)
         rows = {key: row for row, key in enumerate(keys)}
 
         def load(connection: sqlite3.Connection) -> None:
             for key, blob, checksum in _selected(connection, keys):
                 row, vector = rows.get(key), _vector(key, blob, checksum)
                 if row is not None and vector is not None and len(vector) == dimension:
-                    vectors[row], found[row] = vector, True
+                    vectors[row], known[row] = vector, True
 
         self._with_file(fingerprint, load)
-        return vectors, found
+        return vectors, known
 
     def write(self, fingerprint: str, keys: Sequence[bytes], vectors: FloatArray) -> None:
         """Store (n, dimension) vectors under n keys, all or none of them."""
@@ -250,7 +250,7 @@ def _in_portions(
     held: list[tuple[LongArray, FloatArray]] = []
     for batch in batches:
         held.append(batch)
-        if sum(len(places) for places, _ in held) >= _STORED_AT_ONCE:
+        if sum(len(places) for places, _ in held) >= _TEXTS_PER_TRANSACTION:
             yield _joined(held)
             held = []
     if held:
@@ -258,7 +258,9 @@ def _in_portions(
 
 
 def _joined(batches: Sequence[tuple[LongArray, FloatArray]]) -> tuple[LongArray, FloatArray]:
-    return np.concatenate([places for places, _ in batches]), np.concatenate([found for _, found in batches])
+    return np.concatenate([places for places, _ in batches]), np.concatenate(
+        [vectors for _, vectors in batches]
+    )
 
 
 def _selected(

@@ -23,7 +23,7 @@ from polyscene.language.model.pooling import pool
 from polyscene.language.text.normalisation import normalise
 
 DEFAULT_BATCH_TOKENS = 4096
-_TOKENISED_AT_ONCE = 1024
+_TEXTS_PER_TOKENISING = 1024
 
 
 def encode(
@@ -167,8 +167,8 @@ def padded_batches(
 def tokenised(model: LanguageModel, texts: Sequence[str]) -> list[IntArray]:
     """Return the token ids of each text, cut to the model's `max_tokens`; none for an empty text."""
     tokens: list[IntArray] = []
-    for start in range(0, len(texts), _TOKENISED_AT_ONCE):
-        chunk = list(texts[start : start + _TOKENISED_AT_ONCE])
+    for start in range(0, len(texts), _TEXTS_PER_TOKENISING):
+        chunk = list(texts[start : start + _TEXTS_PER_TOKENISING])
         ids = model.tokenizer(
             chunk,
             truncation=True,

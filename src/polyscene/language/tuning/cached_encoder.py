@@ -96,9 +96,9 @@ class CachedEncoder:
     def every_parameter(self) -> Iterator[tuple[str, Parameter]]:
         """Yield what can learn, at rest or not."""
         resting, self.resting = self.resting, False
-        found = list(self.named_parameters())
+        parameters = list(self.named_parameters())
         self.resting = resting
-        yield from found
+        yield from parameters
 
     def memory(self) -> Iterator[tuple[str, Tensor]]:
         """Yield what a training remembers of the weights beside them: AdaLoRA's budget, elsewhere nothing."""
@@ -129,8 +129,8 @@ class CachedEncoder:
             portions = within_budget(order, self.lengths[rows], self.batch_tokens)
             parts = [self._upper(rows[places]) for places in portions]
             pooled = torch.cat(parts)[torch.from_numpy(np.argsort(order))]
-        spoken = torch.from_numpy(self.lengths[rows] > 0).to(pooled.device)  # (b,)
-        return self._projected(pooled, rows) * spoken[:, None]
+        has_tokens = torch.from_numpy(self.lengths[rows] > 0).to(pooled.device)  # (b,)
+        return self._projected(pooled, rows) * has_tokens[:, None]
 
     def all(self) -> FloatArray:
         """Return (n, d) vectors of all texts as the model reads them now, without dropout or gradients."""
@@ -202,8 +202,8 @@ class CachedEncoder:
         places = np.arange(lengths.max())  # (length,)
         mask = places < lengths[:, None]  # (b, length)
         at = self._offsets[rows][:, None] + np.minimum(places, lengths[:, None] - 1)  # (b, length)
-        found = self._activations[np.minimum(at, len(self._activations) - 1)]
-        hidden = torch.from_numpy(np.ascontiguousarray(found)).to(self.model.device).float()
+        activations = self._activations[np.minimum(at, len(self._activations) - 1)]
+        hidden = torch.from_numpy(np.ascontiguousarray(activations)).to(self.model.device).float()
         return hidden, torch.from_numpy(mask.astype(np.int64)).to(self.model.device)
 
     def _space(self) -> NDArray[np.float16]:
