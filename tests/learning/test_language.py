@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from polyscene.recommenders.content import Content
 from polyscene.runs.folder import MANIFEST
 from polyscene.runs.run import Run
 from polyscene.training import loop
+from polyscene.training.averaging import Averaged
 
 METHODS: tuple[str, ...] = tuple(TUNING_METHODS)
 NAMES = ("shop", "news", "video")
@@ -199,26 +201,45 @@ def test_shared_vectors_are_common_and_those_of_scenarios_are_not(village: Villa
     np.testing.assert_allclose(each.vectors["shop"].common, plain, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", [method for method in METHODS if method != "none"])
-def test_every_method_learns_with_an_adversary(village: Village, method: str) -> None:
-    project = village(method, optimiser={"perturbation": 0.5}, projection_steps=0, validations=1)
+def unjudged(data: TrainingData, name: str, details: TuningDetails, decay: float, phase: Phase) -> TuningData:
+    """Hold nothing out, so that the last weights are kept, good or bad."""
+    return replace(tuning_data(data, name, details, decay, phase), judge=None)
+
+
+def before_and_after(project: Project, monkeypatch: pytest.MonkeyPatch) -> tuple[FloatArray, FloatArray]:
+    """Return what the model makes of the shop's texts before its steps and after the last one."""
     model, ground, settings = alone(project)
-    before = {name: tensor.clone() for name, tensor in model.module.state_dict().items()}
-    found = try_tuning(model, ground, settings, project.base, Silent())["shop"]
-    assert found.weights > 0
-    assert found.after >= found.before
-    assert all(torch.equal(tensor, before[name]) for name, tensor in model.module.state_dict().items())
+    monkeypatch.setattr(language_tuner, "tuning_data", unjudged)
+    frozen = {name: tensor.clone() for name, tensor in model.module.state_dict().items()}
+    tuner = language_tuner.LanguageTuner(model, ground, settings, ["shop"], project.base, Silent())
+    before, past = tuner.vectors()["shop"], tuner.learn_past()
+    assert past.outcomes["shop"].weights > 0
+    assert all(torch.equal(tensor, frozen[name]) for name, tensor in model.module.state_dict().items())
+    return before, past.vectors["shop"]
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "none"])
+def test_every_method_moves_what_the_model_says_with_an_adversary(
+    village: Village, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    optimiser = {"perturbation": 0.5, "learning_rate": 0.01}
+    project = village(method, optimiser=optimiser, projection_steps=0, validations=1)
+    before, after = before_and_after(project, monkeypatch)
+    assert np.isfinite(after).all()
+    assert np.abs(after - before).max() > 1e-4
 
 
 @pytest.mark.parametrize(
     "optimiser",
     [{"precision": "bfloat16"}, {"optimiser": "adafactor", "accumulation": 2}, {"optimiser": "sgd"}],
 )
-def test_every_way_of_moving_weights_can_be_chosen(village: Village, optimiser: dict[str, Any]) -> None:
-    project = village(optimiser=optimiser, projection_steps=2, steps=3)
-    model, ground, settings = alone(project)
-    found = try_tuning(model, ground, settings, project.base, Silent())["shop"]
-    assert found.after >= found.before > 0
+def test_every_way_of_moving_weights_can_be_chosen(
+    village: Village, optimiser: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = village(optimiser=optimiser | {"learning_rate": 0.01}, projection_steps=0, steps=4)
+    before, after = before_and_after(project, monkeypatch)
+    assert np.isfinite(after).all()
+    assert np.abs(after - before).max() > 1e-5
 
 
 SUM = {"co_engagement": 1.0, "feedback": 0.5, "order": 0.5, "pretraining": 0.1}
@@ -320,19 +341,21 @@ def test_what_helps_nobody_is_not_kept(village: Village, monkeypatch: pytest.Mon
     assert found.models["shop"].fingerprint != other.models["shop"].fingerprint
 
 
-def test_random_events_make_nothing_worse(village: Village) -> None:
+def test_what_validated_best_is_what_is_judged_even_on_random_events(village: Village) -> None:
     project = village()
     model, ground, settings = alone(project)
     scenario = ground.dataset.scenarios["shop"]
     item = np.random.default_rng(0).integers(0, len(scenario.catalogue), len(scenario.events))
     events = replace(scenario.events, item=item.astype(np.int32))
     dataset = replace(ground.dataset, scenarios={"shop": replace(scenario, events=events)})
-    outcome = try_tuning(model, tuning_ground(dataset, ground, settings), settings, project.base, Silent())[
-        "shop"
-    ]
-    assert outcome.after >= outcome.before
-    if not any(outcome.steps.values()):
-        assert outcome.after == outcome.before
+    data = tuning_ground(dataset, ground, settings)
+    tuner = language_tuner.LanguageTuner(model, data, settings, ["shop"], project.base, Silent())
+    past = tuner.learn_past()
+    outcome, curves = past.outcomes["shop"], list(past.curves.values())
+    assert outcome.before == pytest.approx(-curves[0].initial)
+    assert outcome.after == pytest.approx(-min(curves[-1].initial, *curves[-1].validation))
+    for earlier, later in pairwise(curves):
+        assert later.initial == pytest.approx(min(earlier.initial, *earlier.validation))
 
 
 def test_behaviour_that_follows_texts_is_learned(village: Village) -> None:
@@ -361,10 +384,20 @@ def test_behaviour_that_follows_texts_is_learned(village: Village) -> None:
 
 
 @pytest.mark.parametrize("method", ["top", "adalora"])
-def test_several_seeds_are_averaged(village: Village, method: str) -> None:
+def test_several_seeds_are_averaged(village: Village, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    results: list[Averaged] = []
+    fit_seeds = language_tuner.fit_seeds
+
+    def watched(*given: Any) -> Averaged:
+        results.append(fit_seeds(*given))
+        return results[-1]
+
+    monkeypatch.setattr(language_tuner, "fit_seeds", watched)
     found = tuned(village(method, seeds=2))
-    assert found.outcomes["shop"].after >= 0
     assert np.isfinite(found.vectors["shop"].final).all()
+    assert [len(result.curves) for result in results] == [2] * len(results)
+    assert all(first.training != second.training for first, second in (result.curves for result in results))
+    assert len(results) == 4, "two stages, of the past and of everything"
 
 
 def test_the_whole_is_learned_in_as_many_rounds_as_were_best_for_the_past(
@@ -394,11 +427,6 @@ def test_without_anything_held_out_the_last_weights_are_kept(
 ) -> None:
     project = village()
     model, ground, settings = alone(project)
-
-    def unjudged(
-        data: TrainingData, name: str, details: TuningDetails, decay: float, phase: Phase
-    ) -> TuningData:
-        return replace(tuning_data(data, name, details, decay, phase), judge=None)
 
     monkeypatch.setattr(language_tuner, "tuning_data", unjudged)
     found = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.scenarios import ScenarioSettings
-from polyscene.core.settings.tuning import OptimiserSettings, TuningDetails
+from polyscene.core.settings.tuning import OBJECTIVES, OptimiserSettings, TuningDetails
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import Choices, Histories, Queries, Timeline
 from polyscene.data.schema import EventLog
@@ -325,6 +326,23 @@ def test_every_objective_can_be_perturbed(model: LanguageModel, kind: str, layer
     assert plain.keys() == pushed.keys()
     twice = max(float((pushed[name] - 2 * plain[name]).abs().max()) for name in plain)
     assert twice > 1e-6  # the second pass stood elsewhere
+
+
+def test_a_plug_ins_objective_is_weighed_by_its_name(
+    reader: CachedEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Same(Order):
+        """The same as another under a name of its own."""
+
+    with pytest.raises(ValidationError, match="not same"):
+        details(objectives={"same": 0.5})
+    monkeypatch.setattr(OBJECTIVES, "_added", {"same": Same})
+    found = learners_of(reader, {"same": 0.5}, log_of({2: 0.0}))
+    ((share, learner),) = found.values()
+    assert share == 0.5
+    assert isinstance(learner, Same)
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):
+        details(objectives={"same": -0.5})
 
 
 def test_the_sum_of_objectives_is_the_sum_over_learners(reader: CachedEncoder) -> None:

@@ -93,7 +93,7 @@ class TuningDetails(Strict):
     projection_batch: int = Field(1024, ge=2, description="choices per step of the projection")
     steps: int = Field(0, ge=0, description="then, with the method's weights learning too")
     batch: int = Field(256, ge=2, description="choices per step of the language model")
-    epochs: int = Field(10, ge=1, description="in no phase more rounds through the choices than this")
+    epochs: int = Field(10, ge=1, description="in no stage more rounds through the choices than this")
     minutes: float | None = Field(None, gt=0, description="at most so long; cannot be repeated exactly")
     temperature: float = Field(0.07, gt=0)
     history: int = Field(6, ge=1, description="latest events that make a user's profile")
