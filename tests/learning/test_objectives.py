@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def pasts(histories: Histories) -> list[list[int]]:
     return [histories.items[a:b].tolist() for a, b in pairwise(ends)]
 
 
-def one_batch(learner: TextLearner, seed: int = 0) -> object:
+def one_batch(learner: TextLearner, seed: int = 0) -> Any:
     return next(iter(learner.batches(np.random.default_rng(seed))))
 
 
@@ -163,11 +164,11 @@ def test_popularity_counts_what_may_be_learned_from(reader: CachedEncoder) -> No
     """With every item alike popular, the correction is the same for all and cancels."""
     learner = CoEngagement(reader, tuning_data(log_of()), details())
     batch = one_batch(learner)
-    corrected = float(learner.loss(batch).detach())  # type: ignore[arg-type]
+    corrected = float(learner.loss(batch).detach())
     learner._log_popularity = torch.full((len(TEXTS),), -2.0)
-    level = float(learner.loss(batch).detach())  # type: ignore[arg-type]
+    level = float(learner.loss(batch).detach())
     learner._log_popularity = torch.zeros(len(TEXTS))
-    assert level == pytest.approx(float(learner.loss(batch).detach()), abs=1e-5)  # type: ignore[arg-type]
+    assert level == pytest.approx(float(learner.loss(batch).detach()), abs=1e-5)
     assert corrected != pytest.approx(level, abs=1e-3)
 
 
@@ -300,8 +301,8 @@ def test_pretraining_takes_texts_with_something_to_find(reader: CachedEncoder) -
     assert isinstance(learner, Pretraining)
     assert len(learner) == len([text for text in TEXTS if text])
     batch = one_batch(learner)
-    loss = learner.loss(batch)  # type: ignore[arg-type]
-    assert torch.equal(loss.detach(), learner.loss(batch).detach())  # type: ignore[arg-type]
+    loss = learner.loss(batch)
+    assert torch.equal(loss.detach(), learner.loss(batch).detach())
     assert float(loss.detach()) == pytest.approx(math.log(300), rel=0.2)  # it knows nothing yet
 
 
@@ -402,8 +403,8 @@ def test_validation_is_minus_the_judges_word(reader: CachedEncoder) -> None:
 @pytest.mark.parametrize("method", ["top", "adalora"])
 def test_weights_go_out_and_in(model: LanguageModel, method: str) -> None:
     settings = details(rank=2)
-    worn = dressed(model, method, settings, 8)  # type: ignore[arg-type]
-    reader = CachedEncoder(worn, TEXTS, frozen_layers(worn, method, settings))  # type: ignore[arg-type]
+    worn = dressed(model, method, settings, 8)
+    reader = CachedEncoder(worn, TEXTS, frozen_layers(worn, method, settings))
     learner = CoEngagement(reader, tuning_data(log_of()), settings)
     stepper = Stepper({"a": learner}, OptimiserSettings(learning_rate=0.05))
 

@@ -15,7 +15,7 @@ from polyscene.data.splits.folds import mask_of
 from polyscene.language.model.loading import load_model
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed
-from polyscene.learning.content_judge import JUDGED
+from polyscene.learning.content_judge import MAX_JUDGED_CHOICES
 from polyscene.learning.objectives.learner import objectives_of
 from polyscene.learning.objectives.order import MAX_SLATE, Order
 from polyscene.learning.phases import Phase
@@ -132,7 +132,7 @@ def test_the_judge_is_the_plain_ndcg_of_content(ground: TrainingData, name: str)
     vectors = vectors_of(ground, name)
     centred = vectors - vectors.mean(axis=0)
     centred /= np.linalg.norm(centred, axis=1, keepdims=True)
-    held = ground.folds.tune(name, JUDGED, 0).choices
+    held = ground.folds.tune(name, MAX_JUDGED_CHOICES, 0).choices
     since, gains = ground.since[name], []
     for row, target in enumerate(held.target):
         one = held.queries.take(row, row + 1)
@@ -156,7 +156,7 @@ def test_better_vectors_are_judged_better(ground: TrainingData) -> None:
     """Items in the order of their popularity among the held-out: those who like one like its neighbours."""
     judge = tuning_data(ground, "shop", TuningDetails(), 0.8, Phase.PAST).judge
     assert judge is not None
-    held = ground.folds.tune("shop", JUDGED, 0).choices
+    held = ground.folds.tune("shop", MAX_JUDGED_CHOICES, 0).choices
     best = vectors_of(ground, "shop")
     for row, target in enumerate(held.target):  # pull each choice towards what came before it
         past = held.queries.take(row, row + 1).history.items[-3:]

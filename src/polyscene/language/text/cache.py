@@ -224,7 +224,7 @@ def _unread(
         listener.say(f"{int(known.sum()):,} of {len(texts):,} texts were encoded before")
     places = np.flatnonzero(~known & np.asarray([bool(text) for text in texts], dtype=np.bool_))
     if len(places):
-        yield places, [texts[place] for place in places]
+        yield places, [texts[place] for place in places.tolist()]
 
 
 def encoding_keys(model: LanguageModel, texts: Sequence[str], layers: Sequence[int] = ()) -> list[bytes]:
