@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from polyscene.core.settings.tuning import OptimiserSettings
-from polyscene.training.averaging import fit_seeds, mean_predictions, mean_weights, seeds_of
+from polyscene.training.averaging import fit_seeds, mean_weights, seeds_of
 from polyscene.training.budget import Budget
 from polyscene.training.loop import Curve, fit
 from polyscene.training.plan import Plan
@@ -48,16 +48,6 @@ def test_runs_of_different_models_are_refused(other: dict[str, torch.Tensor]) ->
 def test_no_run_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one run"):
         mean_weights([])
-    with pytest.raises(ValueError, match="one shape"):
-        mean_predictions([])
-    with pytest.raises(ValueError, match="one shape"):
-        mean_predictions([np.zeros(2, np.float32), np.zeros(3, np.float32)])
-
-
-def test_predictions_are_averaged_in_their_own_type() -> None:
-    found = mean_predictions([np.array([[1, 2]], np.float32), np.array([[3, 6]], np.float32)])
-    assert found.tolist() == [[2.0, 4.0]]
-    assert found.dtype == np.float32
 
 
 def test_seeds_follow_from_one_and_differ() -> None:

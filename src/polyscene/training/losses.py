@@ -6,8 +6,6 @@ a model or knows what a scenario is; what may be drawn and what is masked is the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -152,26 +150,6 @@ def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
     counted = labels != UNLABELLED  # (n, l)
     losses = functional.cross_entropy(logits[counted], labels[counted], reduction="sum")
     return losses / counted.sum().clamp(min=1)
-
-
-def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Return `Σ_t μ_t L_t` over tasks t.
-
-    Args:
-        losses: scalars by task, at least one.
-        weights: μ_t by task, for every task that has a loss; others are not used.
-
-    Raises:
-        ValueError: there is no loss, or a loss without a weight.
-    """
-    missing = sorted(set(losses) - set(weights))
-    if missing or not losses:
-        raise ValueError(
-            f"expected a weight for each of one or more losses, "
-            f"found {', '.join(missing) or 'no loss'} without; name them in the weights"
-        )
-    first, *others = (weights[task] * loss for task, loss in losses.items())
-    return sum(others, first)
 
 
 def _weighted_mean(losses: Tensor, weight: Tensor | None) -> Tensor:
