@@ -10,7 +10,8 @@ the item. The audience of an attack are those of them who have an item whose wor
 model is taken as it came, or, with --tuned, as the project tunes it on what may be learned from; the defence
 is that of `polyscene.language.text.keyword_stuffing`, which `[language] reach` turns on. Its price is the
 content signal's NDCG@10 over all choices of the test part, without any attack. "in front" writes the
-foreign words before the item's own: that text is another item's from its first word on, which no bound on the rest of it can hold.
+foreign words before the item's own: that text is another item's from its first word on, which no bound on the
+rest of it can hold.
 """
 
 from __future__ import annotations
@@ -77,40 +78,40 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Attack, defend, print, write."""
-    given = parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
-        opened = _project(given)
+        opened = _project(options)
         with measured() as cost:
             scenarios = {
-                scene.name: attacked(scene, encode, given.items, given.users, opened.settings.seed)
-                for scene, encode in scenes(opened, given.reach, given.tuned, given.work)
+                scene.name: attacked(scene, encode, options.items, options.users, opened.settings.seed)
+                for scene, encode in scenes(opened, options.reach, options.tuned, options.work)
             }
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1
-    found = {"project": opened.settings.name, "seed": opened.settings.seed, "scenarios": scenarios}
+    results = {"project": opened.settings.name, "seed": opened.settings.seed, "scenarios": scenarios}
     for name, result in scenarios.items():
         print(shown_result(name, result))
-    if given.json is not None:
+    if options.json is not None:
         write_json(
-            given.json, {**found, "cost": cost.to_json(), "machine": machine(), "versions": versions()}
+            options.json, {**results, "cost": cost.to_json(), "machine": machine(), "versions": versions()}
         )
     return 0
 
 
-def _project(given: argparse.Namespace) -> Project:
+def _project(options: argparse.Namespace) -> Project:
     """Open what was named; the sample world where nothing was."""
-    if min(given.items, given.users) < 1:
-        expected, found = "at least 1", f"--items {given.items} --users {given.users}"
-        raise ConfigError(Problem("nothing to attack", expected, found, "leave both out"))
-    if given.reach is not None and not 0 <= given.reach <= 180:
-        expected, found = "0 to 180 degrees", f"--reach {given.reach}"
+    if min(options.items, options.users) < 1:
+        expected, actual = "at least 1", f"--items {options.items} --users {options.users}"
+        raise ConfigError(Problem("nothing to attack", expected, actual, "leave both out"))
+    if options.reach is not None and not 0 <= options.reach <= 180:
+        expected, actual = "0 to 180 degrees", f"--reach {options.reach}"
         raise ConfigError(
-            Problem("there is no such reach", expected, found, "leave it out for the usual one")
+            Problem("there is no such reach", expected, actual, "leave it out for the usual one")
         )
-    if not (given.name or given.data or given.config):
-        given.config = SampleWorld.generate().write(given.work / "sample")
-    return chosen_project(given, Telling(), given.cache)
+    if not (options.name or options.data or options.config):
+        options.config = SampleWorld.generate().write(options.work / "sample")
+    return chosen_project(options, Telling(), options.cache)
 
 
 def scenes(opened: Project, degrees: float | None, tuned: bool, work: Path) -> Iterator[tuple[Scene, Encode]]:
@@ -132,7 +133,7 @@ def scenes(opened: Project, degrees: float | None, tuned: bool, work: Path) -> I
             read = partial(encode, packed(models[name]), batch_tokens=batch_tokens)
         items, learned = scenario.catalogue, ground.folds.learned(name, tuning=False)
         decay = replace(ground.evidence(name, tuning=False), vectors=untaught(items.text)).decay
-        said = settings.scenarios[name].repeats
+        repeats = settings.scenarios[name].repeats
         scene = Scene(
             name,
             items,
@@ -141,7 +142,7 @@ def scenes(opened: Project, degrees: float | None, tuned: bool, work: Path) -> I
             ground.folds.test(name, settings.seed).choices,
             np.bincount(learned.item, minlength=len(items)),
             available(items.since, learned),
-            not (repeated(learned) if said is None else said),
+            not (repeated(learned) if repeats is None else repeats),
             decay,
         )
         yield scene, read
@@ -183,11 +184,11 @@ def attacked(scene: Scene, encode: Encode, items: int, users: int, seed: int) ->
 
 def _victims(scene: Scene, most: int, stream: np.random.Generator) -> LongArray:
     """Draw from the half of the items with words that the fewest have found."""
-    spoken = np.flatnonzero(np.any(scene.plain != 0, axis=1))
-    if len(spoken) < 2:
-        expected, found = f"at least 2 items with words in scenario '{scene.name}'", str(len(spoken))
-        raise DataError(Problem("nothing to attack", expected, found, "name columns with words in 'text'"))
-    order = spoken[stream.permutation(len(spoken))]
+    with_text = np.flatnonzero(np.any(scene.plain != 0, axis=1))
+    if len(with_text) < 2:
+        expected, actual = f"at least 2 items with words in scenario '{scene.name}'", str(len(with_text))
+        raise DataError(Problem("nothing to attack", expected, actual, "name columns with words in 'text'"))
+    order = with_text[stream.permutation(len(with_text))]
     unfound = order[np.argsort(scene.popularity[order], kind="stable")][: (len(order) + 1) // 2]
     return np.sort(stream.choice(unfound, min(most, len(unfound)), replace=False))
 
@@ -220,7 +221,7 @@ def _ranks(
     mean = vectors[np.any(vectors != 0, axis=1)].mean(axis=0, dtype=np.float64)
     changed = unit((np.concatenate(hostile) - mean).astype(np.float32))  # (k * m, d)
     own = np.tile(victims, len(hostile))  # (k * m,)
-    found = []
+    blocks = []
     for _, queries in asked.blocks(BLOCK):
         scores, has = signal.score(queries), _had(queries.history, len(vectors))  # (B, n)
         scores[has & scene.removed] = -np.inf
@@ -234,8 +235,8 @@ def _ranks(
             [len(row) - np.searchsorted(row, one, "left") for row, one in zip(scores, mine, strict=True)]
         )
         rank = 1.0 + (above - (before > mine) + level - (before >= mine)) / 2.0
-        found.append(np.where(has[:, own], np.nan, rank))
-    return np.split(np.concatenate(found), len(hostile), axis=1)
+        blocks.append(np.where(has[:, own], np.nan, rank))
+    return np.split(np.concatenate(blocks), len(hostile), axis=1)
 
 
 def _had(history: Histories, n_items: int) -> BoolArray:
@@ -276,15 +277,15 @@ def _price(scene: Scene, seed: int) -> dict[str, Any]:
     choices = scene.choices.pick(np.sort(rows))
     plain, held = (_ndcg(scene, vectors, choices) for vectors in (scene.plain, bounded.vectors))
     lost = paired_bootstrap(held, plain, choices.queries.user, seed=seed)
-    spoken = np.any(scene.plain != 0, axis=1)
-    kept = np.einsum("nd,nd->n", scene.plain[spoken], bounded.vectors[spoken])
+    has_text = np.any(scene.plain != 0, axis=1)
+    kept = np.einsum("nd,nd->n", scene.plain[has_text], bounded.vectors[has_text])
     return {
         "defence": {
             "reach_degrees": math.degrees(bounded.reach),
             "least_cosine_to_beginning": math.cos(bounded.reach),
             "most_score_gained": 2 * math.sin(bounded.reach / 2),
             "lead_chars": bounded.lead_chars,
-            "held_back": len(bounded.held_back) / max(int(spoken.sum()), 1),
+            "held_back": len(bounded.held_back) / max(int(has_text.sum()), 1),
         },
         "price": {
             "choices": len(choices),
@@ -311,17 +312,18 @@ def _ndcg(scene: Scene, vectors: FloatArray, choices: Choices) -> Ranks:
     return np.concatenate(gains)
 
 
-def shown_result(name: str, found: Mapping[str, Any]) -> str:
+def shown_result(name: str, result: Mapping[str, Any]) -> str:
     """Return the tables of one scenario."""
-    defence, price = found["defence"], found["price"]
+    defence, price = result["defence"], result["price"]
     reach, chars = defence["reach_degrees"], defence["lead_chars"]
     head = (
-        f"{name}: {found['attacked']} of {found['items']:,} items attacked, {found['users']:,} users asked; "
+        f"{name}: {result['attacked']} of {result['items']:,} items attacked, "
+        f"{result['users']:,} users asked; "
         f"a text may turn its item {reach:.1f} degrees from what its first {chars} characters say"
     )
     rows = [
         [f"{kind}; {who}", *(_cell(steps[step][who]) for step in STEPS)]
-        for kind, steps in found["attacks"].items()
+        for kind, steps in result["attacks"].items()
         for who in ("everyone", "audience")
         if steps["attack"][who]
     ]

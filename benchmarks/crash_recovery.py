@@ -1,6 +1,6 @@
 """Kill training with SIGKILL at random moments: what was there before must be whole, and answer as before.
 
-    python benchmarks/kill.py --times 50 --json kill.json
+    python benchmarks/crash_recovery.py --times 50 --json crashes.json
 
 One run is trained on a small sample world. Then training is started and killed again and again, half of the
 time at any moment, half of the time while the new run is being written. After each kill the list of runs,
@@ -39,7 +39,7 @@ Slates = dict[str, list[tuple[str, float]]]
 
 
 @dataclass(frozen=True)
-class Kill:
+class Crash:
     """One killed training.
 
     Attributes:
@@ -57,7 +57,7 @@ class Kill:
     harm: tuple[str, ...]
 
 
-class Victim:
+class CrashTest:
     """A small project with one finished run, and what that run recommends."""
 
     def __init__(self, folder: Path, users: int, items: int, seed: int) -> None:
@@ -114,7 +114,7 @@ class Victim:
         names = {entry.name for entry in self.project.runs_folder.iterdir()}
         return tuple(sorted(names - set(self.project.runs())))
 
-    def kill(self, aim: str, draws: np.random.Generator) -> Kill:
+    def kill(self, aim: str, draws: np.random.Generator) -> Crash:
         """Start a training, kill it and look at what is there."""
         before = set(self.left())
         start = time.perf_counter()
@@ -127,7 +127,7 @@ class Victim:
             training.kill()
         seconds = time.perf_counter() - start
         harm, finished = self._harm()
-        return Kill(aim, seconds, finished, tuple(sorted(set(self.left()) - before)), harm)
+        return Crash(aim, seconds, finished, tuple(sorted(set(self.left()) - before)), harm)
 
     def _harm(self) -> tuple[tuple[str, ...], bool]:
         """Compare with what was known; a run that was finished in time is known from now on."""
@@ -154,7 +154,7 @@ class Victim:
         return self.left()
 
 
-def shown(kills: Sequence[Kill], remaining: Sequence[str]) -> str:
+def shown(kills: Sequence[Crash], remaining: Sequence[str]) -> str:
     """Return the table and what it adds up to."""
     rows = [
         [
@@ -178,20 +178,20 @@ def shown(kills: Sequence[Kill], remaining: Sequence[str]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Kill, look, print, write; 1 where anything was harmed or left for good."""
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     prepare_environment()
-    draws = np.random.default_rng(given.seed)
-    victim = Victim(given.work / "kill", given.users, given.items, given.seed)
+    draws = np.random.default_rng(options.seed)
+    crash_test = CrashTest(options.work / "crashes", options.users, options.items, options.seed)
     aims = ("any moment", "while writing")
-    kills = [victim.kill(aims[number % 2], draws) for number in range(given.times)]
-    remaining = victim.swept()
+    kills = [crash_test.kill(aims[number % 2], draws) for number in range(options.times)]
+    remaining = crash_test.swept()
     print(shown(kills, remaining))
-    if given.json is not None:
-        write_json(given.json, _found(kills, remaining, given.seed))
+    if options.json is not None:
+        write_json(options.json, _summary(kills, remaining, options.seed))
     return 1 if remaining or any(kill.harm for kill in kills) else 0
 
 
-def _found(kills: Sequence[Kill], remaining: Sequence[str], seed: int) -> dict[str, Any]:
+def _summary(kills: Sequence[Crash], remaining: Sequence[str], seed: int) -> dict[str, Any]:
     return {
         "times": len(kills),
         "seed": seed,

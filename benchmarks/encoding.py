@@ -124,9 +124,9 @@ def compare(
 
 def likeness(ours: FloatArray, theirs: FloatArray) -> dict[str, float]:
     """Return how alike (n, d) vectors of the same n different texts are; both in [0, 1] where all is well."""
-    spoken = (np.linalg.norm(ours, axis=1) > 0) & (np.linalg.norm(theirs, axis=1) > 0)
-    cosines = np.sum(ours[spoken] * theirs[spoken], axis=1, dtype=np.float64)
-    kept = neighbours_kept(ours[spoken], theirs[spoken])
+    has_text = (np.linalg.norm(ours, axis=1) > 0) & (np.linalg.norm(theirs, axis=1) > 0)
+    cosines = np.sum(ours[has_text] * theirs[has_text], axis=1, dtype=np.float64)
+    kept = neighbours_kept(ours[has_text], theirs[has_text])
     return {
         "cosine": round(float(cosines.mean()), 6),
         "worst_cosine": round(float(cosines.min()), 6),
@@ -159,14 +159,14 @@ def side_by_side(texts: Sequence[str], scratch: Path, processes: int) -> float:
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(processes)
     ]
-    told = [process.stdout for process in running if process.stdout is not None]
-    ready = [line.readline() for line in told]
+    outputs = [process.stdout for process in running if process.stdout is not None]
+    ready = [line.readline() for line in outputs]
     start = perf_counter()
     for process in running:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    done = [line.readline() for line in told]
+    done = [line.readline() for line in outputs]
     seconds = perf_counter() - start
     for process in running:
         process.communicate()
@@ -187,7 +187,7 @@ def encode_alone(handed: Path) -> None:
     print("done", flush=True)
 
 
-def shown(found: Mapping[str, Any]) -> str:
+def shown(results: Mapping[str, Any]) -> str:
     """Return the table and what it was measured on."""
     rows = [
         [
@@ -201,14 +201,15 @@ def shown(found: Mapping[str, Any]) -> str:
             f"{line['p50_ms']:.1f}",
             f"{line['p99_ms']:.1f}",
         ]
-        for name, line in found["models"].items()
+        for name, line in results["models"].items()
     ]
     head = ["model", "texts/s", "ratio", "by work", "cosine", "worst", "top-10", "one p50 ms", "one p99 ms"]
-    bf16 = "multiplies bf16" if found["fast_bfloat16"] else "does not multiply bf16: float32 throughout"
-    together = found["side_by_side"]
+    bf16 = "multiplies bf16" if results["fast_bfloat16"] else "does not multiply bf16: float32 throughout"
+    together = results["side_by_side"]
     return "\n".join(
         [
-            f"{found['texts']:,} texts of {found['tokens_per_text']:.1f} tokens, {found['threads']} threads",
+            f"{results['texts']:,} texts of {results['tokens_per_text']:.1f} tokens, "
+            f"{results['threads']} threads",
             table(head, rows),
             f"this processor {bf16}",
             f"fast: one process {together['1']:,.0f} texts/s, two at once {together['2']:,.0f} in all",
@@ -218,21 +219,21 @@ def shown(found: Mapping[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Encode, compare, print, write."""
-    given = _parser().parse_args(arguments)
-    if given.encode is not None:
-        encode_alone(given.encode)
+    options = _parser().parse_args(arguments)
+    if options.encode is not None:
+        encode_alone(options.encode)
         return 0
     try:
-        found = measure(given)
+        results = measure(options)
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as error:
         print(f"the reference failed: {shown_command(error)}", file=sys.stderr)
         return 1
-    print(shown(found))
-    if given.json is not None:
-        write_json(given.json, found)
+    print(shown(results))
+    if options.json is not None:
+        write_json(options.json, results)
     return 0
 
 
@@ -241,19 +242,19 @@ def shown_command(error: subprocess.CalledProcessError) -> str:
     return f"{Path(str(error.cmd[0])).name} ended with status {error.returncode}; its own words stand above"
 
 
-def measure(given: argparse.Namespace) -> dict[str, Any]:
+def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Return everything for the table and the JSON file."""
-    texts = [normalise(text) for text in texts_of(given.data, given.texts, given.seed)]
+    texts = [normalise(text) for text in texts_of(options.data, options.texts, options.seed)]
     threads, settings = set_threads(), LanguageSettings()
     model = load_model(settings, progress=Telling())
-    python = given.python or environment(given.work.resolve(), sys.executable)
+    python = options.python or environment(options.work.resolve(), sys.executable)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        models = {name: WAYS[name](model, texts, scratch) for name in given.ways}
+        models = {name: WAYS[name](model, texts, scratch) for name in options.ways}
         for each in models.values():
             encode(each, texts[:64])
         with reference(python, locate(settings), texts, scratch, threads) as asked:
-            lines = compare(models, texts, asked, given.rounds)
+            lines = compare(models, texts, asked, options.rounds)
         few = texts[: max(1, len(texts) // 4)]
         together = {str(count): round(side_by_side(few, scratch, count), 1) for count in (1, 2)}
     return {
@@ -264,7 +265,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         "precision": model.precision,
         "models": lines,
         "side_by_side": together,
-        "seed": given.seed,
+        "seed": options.seed,
         "machine": machine(),
         "versions": versions(),
     }

@@ -29,9 +29,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, judge, print, write."""
-    given = parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
-        opened = chosen_project(given, Telling())
+        opened = chosen_project(options, Telling())
         with measured() as training:
             run = opened.train()
         with measured() as judging:
@@ -39,13 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1
-    found = {"project": opened.settings.name, "run": run.id} | results.to_json()
-    found["cost"] = {"train": training.to_json(), "evaluate": judging.to_json()}
-    print(result_tables(found))
+    report = {"project": opened.settings.name, "run": run.id} | results.to_json()
+    report["cost"] = {"train": training.to_json(), "evaluate": judging.to_json()}
+    print(result_tables(report))
     for step, cost in (("training", training), ("judging", judging)):
         print(f"{step}: {cost.seconds:.1f} s, peak memory {cost.peak_mb:,.0f} MiB")
-    if given.json is not None:
-        write_json(given.json, found)
+    if options.json is not None:
+        write_json(options.json, report)
     return 0
 
 

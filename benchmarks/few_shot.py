@@ -32,7 +32,7 @@ from polyscene.language.model.loading import load_model
 from polyscene.language.ranking.examples import Prompt, base_logits, people
 from polyscene.language.ranking.history_encoding import Encoder, MemoisedEncoder, encoder_of
 from polyscene.language.ranking.kernel import Kernel
-from polyscene.language.ranking.ranker import Judgement, TextRanker
+from polyscene.language.ranking.ranker import ScoreParts, TextRanker
 from polyscene.language.ranking.templates import read_prompt
 from polyscene.metrics.probability import auc, log_loss
 from projects import data_root
@@ -63,29 +63,29 @@ class Split:
 
 
 @dataclass
-class Found:
+class FewShotScores:
     """What one number of labels gave, over several draws.
 
     Attributes:
         scores: (n,) probabilities per draw.
-        wordless: the same without the language model's vectors.
+        without_vectors: the same without the language model's vectors.
         rows: one mapping of metrics per draw.
     """
 
     scores: list[Values] = field(default_factory=list)
-    wordless: list[Values] = field(default_factory=list)
+    without_vectors: list[Values] = field(default_factory=list)
     rows: list[dict[str, float]] = field(default_factory=list)
 
-    def add(self, labels: Values, told: Judgement, wordless: Judgement) -> None:
+    def add(self, labels: Values, scores: ScoreParts, without_vectors: ScoreParts) -> None:
         """Judge one draw."""
-        self.scores.append(told.chance)
-        self.wordless.append(wordless.chance)
+        self.scores.append(scores.probability)
+        self.without_vectors.append(without_vectors.probability)
         self.rows.append(
             {
-                "auc": auc(labels, told.chance),
-                "text_alone_auc": auc(labels, told.text),
-                "without_language_model_auc": auc(labels, wordless.chance),
-                "log_loss": log_loss(labels, told.chance),
+                "auc": auc(labels, scores.probability),
+                "text_alone_auc": auc(labels, scores.text),
+                "without_language_model_auc": auc(labels, without_vectors.probability),
+                "log_loss": log_loss(labels, scores.probability),
             }
         )
 
@@ -105,12 +105,12 @@ def load(folder: Path, part: str) -> Split:
     try:
         rows = pl.read_parquet(path, columns=["input", "output"])
     except (OSError, pl.exceptions.PolarsError) as error:
-        found = shown(str(error).splitlines()[0], 200)
+        reason = shown(str(error).splitlines()[0], 200)
         raise DataError(
             Problem(
                 "the prompts cannot be read",
                 f"{part}.parquet with input and output",
-                found,
+                reason,
                 OBTAIN,
                 str(path),
             )
@@ -119,13 +119,13 @@ def load(folder: Path, part: str) -> Split:
     return Split(prompts, np.array([prompt.label for prompt in prompts], np.float64))
 
 
-def judge(encoder: Encoder, examples: Sequence[Prompt], test: Split, found: Found) -> None:
+def judge(encoder: Encoder, examples: Sequence[Prompt], test: Split, scores: FewShotScores) -> None:
     """Learn from the examples and score the test split, with the language model's vectors and without."""
     asked = [Prompt(p.candidate, p.liked, p.disliked, None, p.user, p.profile) for p in test.prompts]
-    with_words, without = TextRanker(encoder), TextRanker(encoder, Kernel().wordless())
+    with_words, without = TextRanker(encoder), TextRanker(encoder, Kernel().without_vectors())
     for ranker in (with_words, without):
         ranker.fit(examples) if examples else ranker.zero_shot()
-    found.add(test.labels, with_words.judge(asked), without.judge(asked))
+    scores.add(test.labels, with_words.score_parts(asked), without.score_parts(asked))
 
 
 def lead(test: Split, scores: Sequence[Values], others: Sequence[Values], seed: int) -> dict[str, Any]:
@@ -175,14 +175,14 @@ def run(folder: Path, encoder: Encoder, draws: int, seed: int) -> dict[str, Any]
             Problem("nothing can be ordered", "both answers in test", "one of them", "choose another split")
         )
     base = base_logits(test.prompts)
-    found = {size: Found() for size in (0, *SIZES) if size <= len(valid.prompts)}
-    for size, results in found.items():
+    scores = {size: FewShotScores() for size in (0, *SIZES) if size <= len(valid.prompts)}
+    for size, results in scores.items():
         for draw in range(draws if size else 1):
             chosen = generator(seed, "few_shot", str(size), str(draw)).permutation(len(valid.prompts))[:size]
             judge(encoder, [valid.prompts[row] for row in np.sort(chosen)], test, results)
-    zero = found[0]
+    zero = scores[0]
     return {
-        "auc": {str(size): found[size].summary("auc") for size in found if size},
+        "auc": {str(size): scores[size].summary("auc") for size in scores if size},
         "base_rate_auc": auc(test.labels, base),
         "zero_shot_auc": zero.rows[0]["auc"],
         "text": {
@@ -192,9 +192,9 @@ def run(folder: Path, encoder: Encoder, draws: int, seed: int) -> dict[str, Any]
             }
             | {
                 "over_base_rate": lead(test, results.scores, [base], seed),
-                "over_without_language_model": lead(test, results.scores, results.wordless, seed),
+                "over_without_language_model": lead(test, results.scores, results.without_vectors, seed),
             }
-            for size, results in found.items()
+            for size, results in scores.items()
         },
         "draws": draws,
         "prompts": {"valid": len(valid.prompts), "test": len(test.prompts)},
@@ -202,11 +202,11 @@ def run(folder: Path, encoder: Encoder, draws: int, seed: int) -> dict[str, Any]
     }
 
 
-def tables(found: Mapping[str, Any]) -> str:
-    """Return what was found as text, AUC in percent."""
-    rows = [["base rate alone", f"{100 * found['base_rate_auc']:.2f}", "", "", "", ""]]
-    for name, text in found["text"].items():
-        scored = found["auc"].get(name, {"mean": found["zero_shot_auc"]})
+def tables(results: Mapping[str, Any]) -> str:
+    """Return the results as text, AUC in percent."""
+    rows = [["base rate alone", f"{100 * results['base_rate_auc']:.2f}", "", "", "", ""]]
+    for name, text in results["text"].items():
+        scored = results["auc"].get(name, {"mean": results["zero_shot_auc"]})
         spread = f" ± {100 * scored['sd']:.2f}" if "sd" in scored else ""
         rows.append(
             [
@@ -219,8 +219,8 @@ def tables(found: Mapping[str, Any]) -> str:
             ]
         )
     head = ["AUC, %", "ranker", "text alone", "without vectors", "over the base rate", "over no vectors"]
-    asked, of = found["prompts"]["test"], found["people"]["test"]
-    title = f"{asked:,} prompts of {of:,} people, {found['draws']} draws; leads in AUC, paired"
+    prompts, of = results["prompts"]["test"], results["people"]["test"]
+    title = f"{prompts:,} prompts of {of:,} people, {results['draws']} draws; leads in AUC, paired"
     return f"{title}\n{table(head, rows)}"
 
 
@@ -237,26 +237,26 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Load, judge, print, write."""
-    given = parser().parse_args(arguments)
-    if given.draws < 1:
-        print(f"expected at least 1 draw, found {given.draws}", file=sys.stderr)
+    options = parser().parse_args(arguments)
+    if options.draws < 1:
+        print(f"expected at least 1 draw, found {options.draws}", file=sys.stderr)
         return 1
-    folder = data_root() / SET if given.data is None else given.data
+    folder = data_root() / SET if options.data is None else options.data
     try:
         encoder = MemoisedEncoder(
-            encoder_of(load_model(LanguageSettings(model=given.model), progress=Telling()))
+            encoder_of(load_model(LanguageSettings(model=options.model), progress=Telling()))
         )
         with measured() as cost:
-            found = run(folder, encoder, given.draws, given.seed)
+            results = run(folder, encoder, options.draws, options.seed)
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1
-    found |= {"seed": given.seed, "model": given.model, "cost": cost.to_json()}
-    found |= {"machine": machine(), "versions": versions()}
-    print(tables(found))
+    results |= {"seed": options.seed, "model": options.model, "cost": cost.to_json()}
+    results |= {"machine": machine(), "versions": versions()}
+    print(tables(results))
     print(f"{cost.seconds:.1f} s, peak memory {cost.peak_mb:,.0f} MiB")
-    if given.json is not None:
-        write_json(given.json, found)
+    if options.json is not None:
+        write_json(options.json, results)
     return 0
 
 

@@ -46,7 +46,7 @@ def peak_mb() -> float:
     Linux is asked for the program's own peak: `ru_maxrss` also counts what its parent held when it forked.
     """
     if STATUS.is_file():
-        found = re.search(r"^VmHWM:\s+(\d+) kB", STATUS.read_text(), re.MULTILINE)
-        if found:
-            return int(found[1]) / 1024
+        match = re.search(r"^VmHWM:\s+(\d+) kB", STATUS.read_text(), re.MULTILINE)
+        if match:
+            return int(match[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (MEBI if sys.platform == "darwin" else 1024)

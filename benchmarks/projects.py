@@ -101,8 +101,8 @@ def project(name_or_config: str | Path, data: Path | None = None, work: Path = W
     folder = (data_root() / known.folder if data is None else data).resolve()
     missing = [name for name in known.files if not (folder / name).is_file()]
     if missing:
-        found = f"{folder} without {', '.join(missing)}"
-        raise _problem("the set is not there", ", ".join(known.files), found, f"obtain it: {known.obtain}")
+        actual = f"{folder} without {', '.join(missing)}"
+        raise _problem("the set is not there", ", ".join(known.files), actual, f"obtain it: {known.obtain}")
     text = (HERE / "projects" / f"{name_or_config}.toml").read_text(encoding="utf-8")
     return _write(work / f"{name_or_config}.toml", text.replace("{data}", folder.as_posix()))
 
@@ -149,32 +149,32 @@ def add_project_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_project(
-    given: argparse.Namespace, progress: Progress | None = None, cache: Path | None = None
+    options: argparse.Namespace, progress: Progress | None = None, cache: Path | None = None
 ) -> Project:
     """Open the project that the arguments name; its runs always go to the work folder.
 
     Args:
-        given: what `add_project_arguments` understood.
+        options: what `add_project_arguments` understood.
         progress: who hears of long work.
         cache: where encoded texts are kept; default: as configured, so that only new ones cost time.
 
     Raises:
         ConfigError: nothing was named, or it cannot be used.
     """
-    if given.config is not None:
-        config = Path(given.config)
-    elif given.name is not None:
-        config = project(given.name, given.data, given.work)
-    elif given.data is not None:
-        config = project_of_folder(given.data, given.work)
+    if options.config is not None:
+        config = Path(options.config)
+    elif options.name is not None:
+        config = project(options.name, options.data, options.work)
+    elif options.data is not None:
+        config = project_of_folder(options.data, options.work)
     else:
         remedy = "for example --set amazon_beauty, or --data FOLDER"
         raise _problem("nothing to run on", "--set, --data or --config", "none of them", remedy)
-    settings = adjusted(Settings.load(config), given.seed, given.seen)
+    settings = adjusted(Settings.load(config), options.seed, options.seen)
     base = config.resolve().parent
     runtime: dict[str, str] = {} if cache is None else {"cache": str(cache.resolve())}
-    if base != given.work.resolve():
-        runtime["runs"] = (given.work / "runs" / base.name).resolve().as_posix()
+    if base != options.work.resolve():
+        runtime["runs"] = (options.work / "runs" / base.name).resolve().as_posix()
     changed = settings.runtime.model_copy(update=runtime)
     return Project(settings.model_copy(update={"runtime": changed}), base, config.name, progress)
 
@@ -196,5 +196,5 @@ def _write(path: Path, text: str) -> Path:
     return path
 
 
-def _problem(what: str, expected: str, found: str, remedy: str) -> ConfigError:
-    return ConfigError(Problem(what, expected, found, remedy))
+def _problem(what: str, expected: str, actual: str, remedy: str) -> ConfigError:
+    return ConfigError(Problem(what, expected, actual, remedy))

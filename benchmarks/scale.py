@@ -123,8 +123,8 @@ def measure(step: str, folder: Path) -> dict[str, float]:
     """Take one step in a process of its own and return what it cost."""
     command = [sys.executable, __file__, "--step", step, "--work", str(folder)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    cost: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return cost
 
 
 def shown(costs: Mapping[str, Mapping[str, float]], events: int) -> str:
@@ -143,21 +143,21 @@ def shown(costs: Mapping[str, Mapping[str, float]], events: int) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Generate, take every step, print, write."""
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     prepare_environment()
-    if given.step is not None:
-        print(json.dumps(STEPS[given.step](given.work).to_json()))
+    if options.step is not None:
+        print(json.dumps(STEPS[options.step](options.work).to_json()))
         return 0
-    folder = given.work / "scale"
-    generate(folder, given.events, given.seed)
+    folder = options.work / "scale"
+    generate(folder, options.events, options.seed)
     costs = {step: measure(step, folder) for step in STEPS}
-    print(shown(costs, given.events))
-    if given.json is not None:
-        write_json(given.json, _found(costs, given.events, given.seed))
+    print(shown(costs, options.events))
+    if options.json is not None:
+        write_json(options.json, _summary(costs, options.events, options.seed))
     return 0
 
 
-def _found(costs: Mapping[str, Mapping[str, float]], events: int, seed: int) -> dict[str, Any]:
+def _summary(costs: Mapping[str, Mapping[str, float]], events: int, seed: int) -> dict[str, Any]:
     return {
         "events": events,
         "seed": seed,

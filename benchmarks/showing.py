@@ -1,4 +1,4 @@
-"""How benchmarks show what they found: plain tables on standard output, JSON in a file, notes beside them."""
+"""How benchmarks show their results: plain tables on standard output, JSON in a file, notes beside them."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([drawn[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *drawn[1:]])
 
 
-def result_tables(found: Mapping[str, Any], extra: Mapping[str, Mapping[str, str]] | None = None) -> str:
+def result_tables(summary: Mapping[str, Any], extra: Mapping[str, Mapping[str, str]] | None = None) -> str:
     """Return one table per scenario of what `Results.to_json` gives, best NDCG first.
 
     Args:
-        found: the results.
+        summary: the results.
         extra: further columns, each a text by model name.
     """
-    k = 10 if 10 in found["cutoffs"] else found["cutoffs"][0]
+    k = 10 if 10 in summary["cutoffs"] else summary["cutoffs"][0]
     names = [column.format(k=k) for column in COLUMNS]
     parts = []
-    for scenario, results in found["scenarios"].items():
+    for scenario, results in summary["scenarios"].items():
         models = sorted(results["models"].items(), key=lambda pair: -pair[1].get(names[1], 0.0))
         rows = [
             [model, *(_number(row.get(name)) for name in names), *_more(model, extra)]

@@ -17,8 +17,8 @@ def texts_of(folder: Path | None, count: int, seed: int) -> list[str]:
     Raises:
         DataError: the folder holds no texts.
     """
-    found = _sample_texts(seed) if folder is None else _folder_texts(folder)
-    if not found:
+    texts = _sample_texts(seed) if folder is None else _folder_texts(folder)
+    if not texts:
         raise DataError(
             Problem(
                 "there are no texts",
@@ -28,8 +28,8 @@ def texts_of(folder: Path | None, count: int, seed: int) -> list[str]:
                 file=str(folder),
             )
         )
-    chosen = np.random.default_rng(seed).permutation(len(found))[:count]
-    return [found[place] for place in chosen]
+    chosen = np.random.default_rng(seed).permutation(len(texts))[:count]
+    return [texts[place] for place in chosen]
 
 
 def _sample_texts(seed: int) -> list[str]:
@@ -39,10 +39,10 @@ def _sample_texts(seed: int) -> list[str]:
 
 def _folder_texts(folder: Path) -> list[str]:
     tables = sorted(folder.glob("**/items.parquet")) or sorted(folder.glob("**/*.parquet"))
-    found = [text for path in tables for text in _wordiest(pl.read_parquet(path))]
+    texts = [text for path in tables for text in _wordiest(pl.read_parquet(path))]
     for path in sorted(folder.glob("**/*.txt")):
-        found += [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line]
-    return found
+        texts += [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line]
+    return texts
 
 
 def _wordiest(frame: pl.DataFrame) -> list[str]:

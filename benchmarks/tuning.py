@@ -72,9 +72,9 @@ def with_tuning(project: Project, method: str, **changes: Any) -> Project:  # no
     return Project(changed, project.base, project.config, project.progress)
 
 
-def quality(given: argparse.Namespace, hidden: float = 0.0) -> dict[str, Any]:
+def quality(options: argparse.Namespace, hidden: float = 0.0) -> dict[str, Any]:
     """Train and judge with the model as it comes and as it is tuned; compare choice by choice."""
-    opened = chosen_project(given, Telling())
+    opened = chosen_project(options, Telling())
     evaluation = opened.settings.evaluation.model_copy(update={"hidden_items": hidden})
     opened.settings = opened.settings.model_copy(update={"evaluation": evaluation})
     method = opened.settings.language.tuning
@@ -86,14 +86,14 @@ def quality(given: argparse.Namespace, hidden: float = 0.0) -> dict[str, Any]:
             run = project.train()
         results[name], costs[name] = project.evaluate(run), cost.to_json()
     part = "new_items" if hidden else None
-    found = {
+    comparisons = {
         before.scenario: _compared(before, after, part, opened.settings.seed)
         for before, after in zip(results["none"].judgements, results[method].judgements, strict=True)
     }
-    for scenario, row in found.items():
+    for scenario, row in comparisons.items():
         print(_quality_table(scenario, method, row), "\n")
     full = {name: _plain(result) for name, result in results.items()}
-    return {"method": method, "hidden": hidden, "scenarios": found, "cost": costs, "models": full}
+    return {"method": method, "hidden": hidden, "scenarios": comparisons, "cost": costs, "models": full}
 
 
 def _plain(results: Results) -> dict[str, Any]:
@@ -150,14 +150,14 @@ def _ratio(before: float, after: float) -> str:
     return f"{after / before:.2f}" if before else "–"
 
 
-def methods(given: argparse.Namespace) -> dict[str, Any]:
+def methods(options: argparse.Namespace) -> dict[str, Any]:
     """Run every method in a process of its own."""
-    found = {}
+    outcomes = {}
     for method in ROWS:
-        command = [sys.executable, __file__, *_passed_on(given), "--part", "methods", "--method", method]
+        command = [sys.executable, __file__, *_passed_on(options), "--part", "methods", "--method", method]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        found[method] = json.loads(done.stdout.splitlines()[-1])
-        print(f"{method}: {found[method]}", file=sys.stderr)
+        outcomes[method] = json.loads(done.stdout.splitlines()[-1])
+        print(f"{method}: {outcomes[method]}", file=sys.stderr)
     rows = [
         [
             method,
@@ -169,30 +169,30 @@ def methods(given: argparse.Namespace) -> dict[str, Any]:
             f"{row['peak_mb']:,.0f}",
             f"{row['file_mb']:.1f}",
         ]
-        for method, row in found.items()
+        for method, row in outcomes.items()
     ]
     head = ["method", "before", "after", "weights", "seconds", "of processors", "peak MiB", "file MB"]
     print(table(head, rows))
-    return {"methods": found, "steps": given.steps, "batch": given.batch}
+    return {"methods": outcomes, "steps": options.steps, "batch": options.batch}
 
 
-def one_method(given: argparse.Namespace) -> dict[str, Any]:
+def one_method(options: argparse.Namespace) -> dict[str, Any]:
     """Tune once on the past; return what it did and cost."""
     from polyscene.core.threads import set_threads
     from polyscene.language.model.loading import load_model
     from polyscene.learning.language import try_tuning
 
-    opened = chosen_project(given, Telling())
-    idle = given.method in ("none", PROJECTION)
-    method: str = "top" if idle else given.method
-    wanted = {"steps": 0 if idle else given.steps, "batch": given.batch}
-    project = with_tuning(opened, method, **wanted, projection=given.method != "none")
+    opened = chosen_project(options, Telling())
+    idle = options.method in ("none", PROJECTION)
+    method: str = "top" if idle else options.method
+    wanted = {"steps": 0 if idle else options.steps, "batch": options.batch}
+    project = with_tuning(opened, method, **wanted, projection=options.method != "none")
     set_threads(project.settings.runtime.threads)
     ground = project.ground()
     model = load_model(project.settings.language, project.base)
     start = process_time()
     with measured() as cost:
-        outcomes = try_tuning(model, ground, project.settings, given.work / "tuning", project.progress)
+        outcomes = try_tuning(model, ground, project.settings, options.work / "tuning", project.progress)
     tuned = next(iter(outcomes.values()))
     return {
         "before": tuned.before,
@@ -204,7 +204,7 @@ def one_method(given: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def speed(given: argparse.Namespace) -> dict[str, Any]:
+def speed(options: argparse.Namespace) -> dict[str, Any]:
     """Take the same choices through the tuned part and through a plain full loop in float32."""
     import numpy as np
     import torch
@@ -218,14 +218,14 @@ def speed(given: argparse.Namespace) -> dict[str, Any]:
     from polyscene.learning.tuning_data import tuning_data
     from polyscene.representation.history_decay import USUAL
 
-    opened = chosen_project(given, Telling())
+    opened = chosen_project(options, Telling())
     set_threads(opened.settings.runtime.threads)
     name = next(iter(opened.dataset.scenarios))
     model, ground = load_model(opened.settings.language, opened.base), opened.ground()
     data = tuning_data(ground, name, opened.settings.tuning, USUAL, Phase.PAST)
-    found: dict[str, dict[str, float]] = {}
+    speeds: dict[str, dict[str, float]] = {}
     for label, method, changes, steps in WAYS:
-        project = with_tuning(opened, method, batch=given.batch, projection_batch=given.batch, **changes)
+        project = with_tuning(opened, method, batch=options.batch, projection_batch=options.batch, **changes)
         details = project.settings.tuning
         worn = dressed(replace(model, autocast=None) if method == "full" else model, method, details)
         texts = opened.dataset.scenarios[name].catalogue.text
@@ -246,24 +246,34 @@ def speed(given: argparse.Namespace) -> dict[str, Any]:
             optimiser.step()
             seconds.append(perf_counter() - start)
             samples = len(batch)
-        found[label] = {"samples_per_s": samples / float(np.median(seconds[1:])), "peak_mb": peak_mb()}
-    slow = found["plain full loop"]["samples_per_s"]
-    for row in found.values():
+        speeds[label] = {"samples_per_s": samples / float(np.median(seconds[1:])), "peak_mb": peak_mb()}
+    slow = speeds["plain full loop"]["samples_per_s"]
+    for row in speeds.values():
         row["ratio"] = row["samples_per_s"] / slow
-    rows = [[label, f"{row['samples_per_s']:.1f}", f"{row['ratio']:.1f}"] for label, row in found.items()]
+    rows = [[label, f"{row['samples_per_s']:.1f}", f"{row['ratio']:.1f}"] for label, row in speeds.items()]
     print(table(["tuning", "samples/s", "ratio"], rows))
-    return {"speed": found, "batch": given.batch}
+    return {"speed": speeds, "batch": options.batch}
 
 
-def _passed_on(given: argparse.Namespace) -> list[str]:
-    said = {"--set": given.name, "--data": given.data, "--config": given.config, "--seed": given.seed}
-    said |= {"--work": given.work, "--steps": given.steps, "--batch": given.batch, "--seen": given.seen}
-    return [text for key, value in said.items() if value is not None for text in (key, str(value))]
+def _passed_on(options: argparse.Namespace) -> list[str]:
+    flags = {
+        "--set": options.name,
+        "--data": options.data,
+        "--config": options.config,
+        "--seed": options.seed,
+    }
+    flags |= {
+        "--work": options.work,
+        "--steps": options.steps,
+        "--batch": options.batch,
+        "--seen": options.seen,
+    }
+    return [text for key, value in flags.items() if value is not None for text in (key, str(value))]
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "quality": quality,
-    "new_items": lambda given: quality(given, HIDDEN),
+    "new_items": lambda options: quality(options, HIDDEN),
     "methods": methods,
     "speed": speed,
 }
@@ -271,20 +281,20 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the part, print, write."""
-    given = parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
-        if given.method is not None:
-            print(json.dumps(one_method(given)))
+        if options.method is not None:
+            print(json.dumps(one_method(options)))
             return 0
-        found = PARTS[given.part](given)
+        results = PARTS[options.part](options)
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as error:
         print(f"{error.cmd[-1]} ended with status {error.returncode}; why stands above", file=sys.stderr)
         return 1
-    if given.json is not None:
-        write_json(given.json, found | {"machine": machine(), "versions": versions()})
+    if options.json is not None:
+        write_json(options.json, results | {"machine": machine(), "versions": versions()})
     return 0
 
 

@@ -89,8 +89,8 @@ class Reference:
 
     def vectors(self) -> FloatArray:
         """Return what it made of all texts the last time."""
-        found: FloatArray = np.load(self._out, allow_pickle=False)
-        return found
+        vectors: FloatArray = np.load(self._out, allow_pickle=False)
+        return vectors
 
     def stop(self) -> None:
         """End it."""
@@ -106,9 +106,9 @@ class Reference:
 
 
 @contextmanager
-def reference(*given: Any) -> Iterator[Reference]:  # noqa: ANN401 - what `Reference` takes
+def reference(*options: Any) -> Iterator[Reference]:  # noqa: ANN401 - what `Reference` takes
     """Run the reference while the caller asks it."""
-    running = Reference(*given)
+    running = Reference(*options)
     try:
         yield running
     finally:

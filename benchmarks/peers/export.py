@@ -113,14 +113,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     add_project_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write the folds here")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        facts = export(chosen_project(given, Telling()), given.out)
+        facts = export(chosen_project(options, Telling()), options.out)
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1
-    if given.json is not None:
-        write_json(given.json, facts)
+    if options.json is not None:
+        write_json(options.json, facts)
     for name, about in facts["scenarios"].items():
         print(f"{name}: {about['choices']:,} choices, {about['n_items']:,} items, seen {about['seen_items']}")
     return 0

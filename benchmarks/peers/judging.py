@@ -96,13 +96,13 @@ class Fold:
     def open(self, rows: Ints) -> NDArray[np.bool_]:
         """Return (B, n) which items may be shown; the chosen one always is."""
         asked = self.requests.pick(rows)
-        found = np.ones((len(rows), self.learn.n_items), bool)
+        mask = np.ones((len(rows), self.learn.n_items), bool)
         if self.since is not None:
-            found &= self.since <= asked.time[:, None]
+            mask &= self.since <= asked.time[:, None]
         if self.hide_seen:
-            found[asked.rows, asked.items] = False
-        found[np.arange(len(rows)), self.target[rows]] = True
-        return found
+            mask[asked.rows, asked.items] = False
+        mask[np.arange(len(rows)), self.target[rows]] = True
+        return mask
 
 
 class Model(Protocol):
@@ -135,13 +135,13 @@ def grid(fit: Fit, settings: Sequence[Settings]) -> Choose:
 def load_fold(folder: Path, step: str, facts: Mapping[str, Any]) -> Fold:
     """Read one step ("tune" or "test") of a scenario's folder."""
     with np.load(folder / f"{step}.npz", allow_pickle=False) as held:
-        found = {name: held[name] for name in held.files}
-    user, item, time, weight = (found[f"learn_{name}"] for name in ("user", "item", "time", "weight"))
+        arrays = {name: held[name] for name in held.files}
+    user, item, time, weight = (arrays[f"learn_{name}"] for name in ("user", "item", "time", "weight"))
     learn = Learn(user, item, time, weight, facts["n_users"], facts["n_items"])
-    requests = Requests(found["user"], found["time"], found["offsets"], found["items"])
-    slices = {name.removeprefix("slice_"): mask for name, mask in found.items() if name.startswith("slice_")}
-    since = found["since"] if facts["clock"] == "time" else None
-    return Fold(learn, requests, found["target"], since, facts["hide_seen"], slices)
+    requests = Requests(arrays["user"], arrays["time"], arrays["offsets"], arrays["items"])
+    slices = {name.removeprefix("slice_"): mask for name, mask in arrays.items() if name.startswith("slice_")}
+    since = arrays["since"] if facts["clock"] == "time" else None
+    return Fold(learn, requests, arrays["target"], since, facts["hide_seen"], slices)
 
 
 def ranks_of(model: Model, fold: Fold, rows: Ints) -> tuple[NDArray[np.float64], Ints]:
@@ -176,18 +176,18 @@ def main(name: str, packages: Sequence[str], fit: Fit, choose: Choose) -> None:
         fit: fits it.
         choose: chooses its settings on validation.
     """
-    given = _parser().parse_args()
-    facts = json.loads((given.fold / "export.json").read_text(encoding="utf-8"))
-    seed = facts["seed"] if given.seed is None else given.seed
+    options = _parser().parse_args()
+    facts = json.loads((options.fold / "export.json").read_text(encoding="utf-8"))
+    seed = facts["seed"] if options.seed is None else options.seed
     cost = {step: Cost() for step in ("choose", "fit", "judge")}
     scenarios, chosen = {}, {}
     ranks: dict[str, Any] = {}
     for number, (scenario, about) in enumerate(facts["scenarios"].items()):
-        folder = given.fold / str(number)
-        if given.settings is None:
+        folder = options.fold / str(number)
+        if options.settings is None:
             settings, tried = _chosen(folder, about, choose, seed, cost["choose"])
         else:
-            settings, tried = given.settings, []
+            settings, tried = options.settings, []
         fold = load_fold(folder, "test", about)
         with measured() as fitting:
             model = fit(fold.learn, settings, seed)
@@ -199,7 +199,7 @@ def main(name: str, packages: Sequence[str], fit: Fit, choose: Choose) -> None:
         kept = {key: about[key] for key in ("users", "choices", "protocol", "seen_items", "slices")}
         scenarios[scenario] = {**kept, "models": {name: row}}
         chosen[scenario] = {"settings": dict(settings), "tried": tried}
-    found = {
+    results = {
         "scenarios": scenarios,
         "cutoffs": facts["cutoffs"],
         "seed": seed,
@@ -207,8 +207,8 @@ def main(name: str, packages: Sequence[str], fit: Fit, choose: Choose) -> None:
         "cost": {step: spent.to_json() for step, spent in cost.items()},
         "versions": {package: metadata.version(package) for package in packages},
     }
-    np.savez(given.json.with_suffix(".ranks.npz"), **ranks)
-    given.json.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    np.savez(options.json.with_suffix(".ranks.npz"), **ranks)
+    options.json.write_text(json.dumps(results, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""RecTools' EASE: one ridge regression that foretells every item from all the others.
+"""RecTools' EASE: one ridge regression that predicts every item from all the others.
 
     python benchmarks/peers/rectools_ease.py --fold FOLDER --json ease.json
 
@@ -29,9 +29,9 @@ class Ease:
         ones = np.ones(len(requests.items), np.float32)
         past = sparse.csr_matrix((ones, (requests.rows, requests.items)), shape=shape)
         past.data[:] = 1.0  # once, however often it was chosen
-        found = past[:, self._known] @ self._weight  # (B, known)
-        scores = np.full(shape, found.min(initial=0.0) - 1.0, np.float32)
-        scores[:, self._known] = found
+        known_scores = past[:, self._known] @ self._weight  # (B, known)
+        scores = np.full(shape, known_scores.min(initial=0.0) - 1.0, np.float32)
+        scores[:, self._known] = known_scores
         return scores
 
 

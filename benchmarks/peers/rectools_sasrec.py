@@ -29,7 +29,7 @@ BATCH = 128
 LOOK = 5
 """Epochs between two looks at validation."""
 PATIENCE = 2
-MOST_EPOCHS = 60
+MAX_EPOCHS = 60
 
 
 class Sasrec:
@@ -50,9 +50,9 @@ class Sasrec:
             items = self._net.item_model.get_all_embeddings()
             sessions = torch.from_numpy(self._sessions(requests))
             users = self._net.encode_sessions({"x": sessions}, items)[:, -1]
-            found = (users @ items.T).numpy()
-        scores: Floats = found[:, self._tokens]
-        scores[:, self._tokens == 0] = found.min(initial=0.0) - 1.0
+            token_scores = (users @ items.T).numpy()
+        scores: Floats = token_scores[:, self._tokens]
+        scores[:, self._tokens == 0] = token_scores.min(initial=0.0) - 1.0
         scores[(sessions == 0).all(dim=1).numpy()] = 0.0
         return scores
 
@@ -78,7 +78,7 @@ def choose(fold: Fold, judge: Callable[[Model], float], seed: int) -> tuple[Sett
     """Return the number of epochs after which validation was best."""
     model, data = _fresh(seed), _data(fold.learn)
     tried: list[dict[str, Any]] = []
-    for epochs in range(LOOK, MOST_EPOCHS + 1, LOOK):
+    for epochs in range(LOOK, MAX_EPOCHS + 1, LOOK):
         model.fit_partial(data, min_epochs=LOOK, max_epochs=LOOK)
         tried.append({"epochs": epochs, "ndcg@10": judge(Sasrec(model, fold.learn.n_items))})
         print(tried[-1], flush=True)
@@ -91,7 +91,7 @@ def choose(fold: Fold, judge: Callable[[Model], float], seed: int) -> tuple[Sett
 def _fresh(seed: int) -> Any:  # noqa: ANN401 - RecTools carries no types
     seed_everything(seed, verbose=False)
     return SASRecModel(
-        **SHAPE, **LOSS, lr=LEARNING_RATE, batch_size=BATCH, epochs=MOST_EPOCHS, deterministic=True
+        **SHAPE, **LOSS, lr=LEARNING_RATE, batch_size=BATCH, epochs=MAX_EPOCHS, deterministic=True
     )
 
 

@@ -59,13 +59,13 @@ KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
 class Outcome:
     """What one peer wrote: its JSON file, and mid-ranks by the scenario's number."""
 
-    found: Mapping[str, Any]
+    report: Mapping[str, Any]
     ranks: Mapping[str, NDArray[np.float64]]
 
     @property
     def model(self) -> str:
         """Its name in tables."""
-        first = next(iter(self.found["scenarios"].values()))
+        first = next(iter(self.report["scenarios"].values()))
         return str(next(iter(first["models"])))
 
 
@@ -127,7 +127,7 @@ def merged(results: Results, outcomes: Sequence[Outcome]) -> Results:
 
 def leads(judgement: Judgement, models: Sequence[str], results: Results) -> dict[str, dict[str, Any]]:
     """Return our lead in NDCG over each of the models, with its interval over users."""
-    found = {}
+    rows = {}
     ours = ndcg(judgement.ranks[SYSTEM], results.main_cutoff)
     for model in models:
         theirs = ndcg(judgement.ranks[model], results.main_cutoff)
@@ -137,8 +137,8 @@ def leads(judgement: Judgement, models: Sequence[str], results: Results) -> dict
             "better": lead.excludes_zero and lead.mean > 0,
             "worse": lead.excludes_zero and lead.mean < 0,
         }
-        found[model] = {"mean": lead.mean, **bounds, **verdict}
-    return found
+        rows[model] = {"mean": lead.mean, **bounds, **verdict}
+    return rows
 
 
 def report(
@@ -148,67 +148,69 @@ def report(
     everything = merged(results, outcomes)
     models = [outcome.model for outcome in outcomes]
     return everything.to_json() | {
-        "leads": {found.scenario: leads(found, models, results) for found in everything.judgements},
-        "cost": dict(cost) | {outcome.model: outcome.found["cost"] for outcome in outcomes},
-        "chosen": {outcome.model: outcome.found["chosen"] for outcome in outcomes},
-        "peer_versions": {outcome.model: outcome.found["versions"] for outcome in outcomes},
+        "leads": {
+            judgement.scenario: leads(judgement, models, results) for judgement in everything.judgements
+        },
+        "cost": dict(cost) | {outcome.model: outcome.report["cost"] for outcome in outcomes},
+        "chosen": {outcome.model: outcome.report["chosen"] for outcome in outcomes},
+        "peer_versions": {outcome.model: outcome.report["versions"] for outcome in outcomes},
     }
 
 
-def shown(found: Mapping[str, Any]) -> str:
+def shown(results: Mapping[str, Any]) -> str:
     """Return the side by side tables, then the leads."""
     columns: dict[str, dict[str, str]] = {"train s": {}, "judge s": {}, "peak MiB": {}}
-    for model, steps in found["cost"].items():
+    for model, steps in results["cost"].items():
         judging = steps["evaluate" if model == SYSTEM else "judge"]
         training = sum(step["seconds"] for step in steps.values()) - judging["seconds"]
         columns["train s"][model] = f"{training:,.0f}"
         columns["judge s"][model] = f"{judging['seconds']:,.0f}"
         columns["peak MiB"][model] = f"{max(step['peak_mb'] for step in steps.values()):,.0f}"
-    lines = [result_tables(found, columns)]
-    for scenario, rows in found["leads"].items():
+    lines = [result_tables(results, columns)]
+    for scenario, rows in results["leads"].items():
         lines += [f"{scenario}: {SYSTEM} - {model}, ndcg: {lead_text(lead)}" for model, lead in rows.items()]
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train and judge everybody, print, write; 1 where a peer failed."""
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        results, folds, cost = _ourselves(given)
+        results, folds, cost = _ourselves(options)
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1
     outcomes, failed = [], []
-    for script in given.peers:
+    for script in options.peers:
         done = folds / f"{script}.json"
-        if given.resume and done.is_file():
+        if options.resume and done.is_file():
             outcomes.append(read_peer(done))
             continue
         try:
-            python = environment(PEERS[script], given.work, given.python)
+            python = environment(PEERS[script], options.work, options.python)
             outcomes.append(run_peer(script, python, folds, results.seed))
         except subprocess.CalledProcessError as error:
             print(f"{script} failed: {error}", file=sys.stderr)
             failed.append(script)
-    found = report(results, outcomes, {SYSTEM: cost}) | {"failed": failed}
-    print(shown(found))
-    if given.json is not None:
-        write_json(given.json, found)
+    summary = report(results, outcomes, {SYSTEM: cost}) | {"failed": failed}
+    print(shown(summary))
+    if options.json is not None:
+        write_json(options.json, summary)
     return 1 if failed else 0
 
 
-def _ourselves(given: argparse.Namespace) -> tuple[Results, Path, dict[str, dict[str, float]]]:
+def _ourselves(options: argparse.Namespace) -> tuple[Results, Path, dict[str, dict[str, float]]]:
     """Train and judge Polyscene, every text encoded anew, and export the folds it learned from.
 
     When resuming, the newest run is judged instead; what its training cost lies beside its folds.
     """
-    given.work.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=given.work) as cache:
-        opened = chosen_project(given, Telling(), Path(cache))
+    options.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=options.work) as cache:
+        opened = chosen_project(options, Telling(), Path(cache))
         with measured() as training:
-            run = opened.run() if given.resume else opened.train()
-        folds = given.work / "folds" / run.id
-        if not given.resume:
+            run = opened.run() if options.resume else opened.train()
+        folds = options.work / "folds" / run.id
+        if not options.resume:
             export(opened, folds)
             write_json(folds / COST, training.to_json())
         with measured() as judging:

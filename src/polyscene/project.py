@@ -19,7 +19,7 @@ from polyscene.data.reading.check import CheckReport, check_project
 from polyscene.data.reading.dataset import read_dataset
 from polyscene.data.schema import Dataset
 from polyscene.data.splits.folds import everything, split
-from polyscene.engine.system import System
+from polyscene.engine.state import System
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.report.page import write_report
 from polyscene.evaluation.results import Results
@@ -33,10 +33,12 @@ from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.search import SearchResult, search, searchable
 from polyscene.learning.training_data import TrainingData, training_data
 from polyscene.runs.folder import MANIFEST, find_run, new_run, run_ids
+from polyscene.runs.item_encoder import KEY, encoder_facts
 from polyscene.runs.judging import evaluate, save_exposure
 from polyscene.runs.reporting import report_of
 from polyscene.runs.reranker_files import save_readers
 from polyscene.runs.run import FORMAT, METRICS, REPORT, Run
+from polyscene.runs.system_files import save_system
 
 UNFINISHED = ".tuning"
 """Beside the runs: checkpoints and records of the language model's training."""
@@ -118,14 +120,15 @@ class Project:
         tuned = self._tuned(ground, model)
         fitted = fit_system(replace(ground, vectors=tuned.vectors), self.settings, self.progress, readers)
         fitted.curves = tuned.curves | fitted.curves
-        system = System.of(self.dataset, fitted.fusions)
+        system = System.of(self.dataset, fitted.spaces, fitted.fusions)
         with new_run(self.runs_folder) as (run_id, folder):
-            facts = system.save(folder)
+            facts = save_system(system, folder)
             tuned.save(folder, self.settings)
             fitted.notes += tuned.notes()
             manifest = self._manifest(fitted, facts, everything_counts) | {
                 "tuning": tuned.facts(),
                 "reach": tuned.bound_facts(),
+                KEY: encoder_facts(model.fingerprint, tuned.views(self.settings), folder, self.base),
                 "readers": {} if readers is None else save_readers(system, readers.backbone, folder),
             }
             (folder / MANIFEST).write_text(

@@ -22,9 +22,9 @@ def test_a_folder_that_was_never_seen_is_attacked_and_defended(
         script("attack").main([*where, "--items", "4", "--users", "20", "--seed", "5", "--json", str(out)])
         == 0
     )
-    found = json.loads(out.read_text(encoding="utf-8"))
-    ((name, result),) = found["scenarios"].items()
-    assert found["seed"] == 5
+    results = json.loads(out.read_text(encoding="utf-8"))
+    ((name, result),) = results["scenarios"].items()
+    assert results["seed"] == 5
     assert (result["items"], result["attacked"], result["users"]) == (24, 4, 20)
     for kind, steps in result["attacks"].items():
         assert set(steps) == NAMES, kind
@@ -32,7 +32,7 @@ def test_a_folder_that_was_never_seen_is_attacked_and_defended(
     hidden, plain = (result["attacks"][kind]["attack"] for kind in ("neighbour, zero width", "neighbour"))
     assert hidden == plain
     assert 0 < result["defence"]["least_cosine_to_beginning"] <= 1
-    assert {"machine", "versions", "cost"} <= set(found)
+    assert {"machine", "versions", "cost"} <= set(results)
     assert name in capsys.readouterr().out
 
 

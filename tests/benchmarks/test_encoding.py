@@ -41,16 +41,16 @@ def test_everybody_encodes_the_same_texts(
     words = ["--data", str(never_seen), "--rounds", "1", "--json", str(out), "--python", sys.executable]
     pl.read_csv(never_seen / "songs.csv").write_parquet(never_seen / "songs.parquet")
     assert encoding.main(words) == 0
-    found = json.loads(out.read_text(encoding="utf-8"))
-    assert found["texts"] == 24
-    assert list(found["models"]) == ["sentence-transformers", "transformers", "fast"]
-    assert all(set(line) == NUMBERS for line in found["models"].values())
-    reference, fast = found["models"]["sentence-transformers"], found["models"]["fast"]
+    results = json.loads(out.read_text(encoding="utf-8"))
+    assert results["texts"] == 24
+    assert list(results["models"]) == ["sentence-transformers", "transformers", "fast"]
+    assert all(set(line) == NUMBERS for line in results["models"].values())
+    reference, fast = results["models"]["sentence-transformers"], results["models"]["fast"]
     assert reference["ratio"] == 1.0
     assert fast["worst_cosine"] > 0.9999
-    assert fast["top10"] > 0.99 or found["precision"] != "float32"
-    assert found["side_by_side"] == {"1": 6, "2": 12}
-    assert {"machine", "versions", "seed", "fast_bfloat16"} <= set(found)
+    assert fast["top10"] > 0.99 or results["precision"] != "float32"
+    assert results["side_by_side"] == {"1": 6, "2": 12}
+    assert {"machine", "versions", "seed", "fast_bfloat16"} <= set(results)
     assert "one p50 ms" in capsys.readouterr().out
 
 

@@ -24,15 +24,15 @@ def test_a_folder_that_was_never_seen_is_trained_and_judged(never_seen: Path, tm
     ]
     done = subprocess.run([*command, "--work", tmp_path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found = json.loads(out.read_text(encoding="utf-8"))
-    (results,) = found["scenarios"].values()
-    assert found["seed"] == 5
+    summary = json.loads(out.read_text(encoding="utf-8"))
+    (results,) = summary["scenarios"].values()
+    assert summary["seed"] == 5
     assert results["users"] > 0
     assert {"polyscene", "popularity", "transitions"} <= set(results["models"])
     assert {"hr@10", "ndcg@10", "mrr", "auc"} <= set(results["models"]["polyscene"])
     assert results["models"]["polyscene"]["ndcg@10"] > results["models"]["popularity"]["ndcg@10"]
-    assert found["cost"]["train"]["seconds"] > 0
-    assert found["cost"]["evaluate"]["peak_mb"] >= found["cost"]["train"]["peak_mb"] > 50
+    assert summary["cost"]["train"]["seconds"] > 0
+    assert summary["cost"]["evaluate"]["peak_mb"] >= summary["cost"]["train"]["peak_mb"] > 50
     assert "transitions" in done.stdout
     assert not (never_seen / "runs").exists()
 

@@ -19,7 +19,7 @@ ASKED = 'Liked: {liked}\nDisliked: {disliked}\nWill they like the thing "{title}
 
 def _split(draws: np.random.Generator, rows: int) -> pl.DataFrame:
     words = (["quiet river", "blue lake", "warm rain"], ["loud engine", "steel motor", "diesel truck"])
-    found = []
+    prompts = []
     for _ in range(rows):
         habit = draws.normal()
         things = []
@@ -32,8 +32,8 @@ def _split(draws: np.random.Generator, rows: int) -> pl.DataFrame:
             ", ".join(f'"{t}"' for t, yes in past if yes == wanted) for wanted in (True, False)
         )
         text = ASKED.format(liked=liked, disliked=disliked, title=title)
-        found.append({"instruction": "Answer.", "input": text, "output": "Yes." if label else "No."})
-    return pl.DataFrame(found)
+        prompts.append({"instruction": "Answer.", "input": text, "output": "Yes." if label else "No."})
+    return pl.DataFrame(prompts)
 
 
 @pytest.fixture(scope="module")
@@ -50,19 +50,19 @@ def test_a_folder_that_was_never_seen_is_judged(
     out = tmp_path / "found.json"
     command = ["--data", str(folder), "--json", str(out), "--draws", "2", "--seed", "3"]
     assert script("few_shot").main(command) == 0
-    found = json.loads(out.read_text(encoding="utf-8"))
-    assert list(found["auc"]) == ["16", "64"], "there are no 256 examples"
-    assert found["auc"]["64"]["mean"] > found["base_rate_auc"] + 0.1
-    assert found["zero_shot_auc"] > 0.5
-    assert found["text"]["64"]["text_alone_auc"]["mean"] > 0.7
-    lead = found["text"]["64"]["over_base_rate"]
+    results = json.loads(out.read_text(encoding="utf-8"))
+    assert list(results["auc"]) == ["16", "64"], "there are no 256 examples"
+    assert results["auc"]["64"]["mean"] > results["base_rate_auc"] + 0.1
+    assert results["zero_shot_auc"] > 0.5
+    assert results["text"]["64"]["text_alone_auc"]["mean"] > 0.7
+    lead = results["text"]["64"]["over_base_rate"]
     assert lead["low"] < lead["mean"] < lead["high"]
-    assert lead["mean"] == pytest.approx(found["auc"]["64"]["mean"] - found["base_rate_auc"])
-    assert found["text"]["zero_shot"]["over_base_rate"]["mean"] == pytest.approx(
-        found["zero_shot_auc"] - found["base_rate_auc"]
+    assert lead["mean"] == pytest.approx(results["auc"]["64"]["mean"] - results["base_rate_auc"])
+    assert results["text"]["zero_shot"]["over_base_rate"]["mean"] == pytest.approx(
+        results["zero_shot_auc"] - results["base_rate_auc"]
     )
-    assert found["people"]["test"] == 60
-    assert {"seed", "draws", "machine", "versions", "cost", "model"} <= set(found)
+    assert results["people"]["test"] == 60
+    assert {"seed", "draws", "machine", "versions", "cost", "model"} <= set(results)
     assert "64 examples" in capsys.readouterr().out
 
 

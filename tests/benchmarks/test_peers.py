@@ -32,10 +32,10 @@ def test_a_peer_is_judged_exactly_like_a_signal_of_ours(
     script: Script, project: Project, tmp_path: Path, seen: str
 ) -> None:
     settings = script("projects").adjusted(project.settings, None, seen)
-    told = Project(settings, project.base, f"{seen}.toml")
-    run = told.train()
-    (judged,) = told.evaluate(run).judgements
-    facts = script("export").export(told, tmp_path)
+    split_project = Project(settings, project.base, f"{seen}.toml")
+    run = split_project.train()
+    (judged,) = split_project.evaluate(run).judgements
+    facts = script("export").export(split_project, tmp_path)
     (about,) = facts["scenarios"].values()
     judging = script("judging")
     fold = judging.load_fold(tmp_path / "0", "test", about)
@@ -86,18 +86,18 @@ def test_peers_and_polyscene_stand_in_one_table(
         "implicit_als",
     ]
     assert run.main([*arguments, "nobody"]) == 1  # one peer fails, the others stand
-    found = json.loads(out.read_text(encoding="utf-8"))
-    assert found["failed"] == ["nobody"]
-    (results,) = found["scenarios"].values()
+    summary = json.loads(out.read_text(encoding="utf-8"))
+    assert summary["failed"] == ["nobody"]
+    (results,) = summary["scenarios"].values()
     assert set(results["models"]["implicit ALS"]) >= {"hr@10", "ndcg@10", "mrr", "auc"}
-    (leads,) = found["leads"].values()
+    (leads,) = summary["leads"].values()
     gap = results["models"]["polyscene"]["ndcg@10"] - results["models"]["implicit ALS"]["ndcg@10"]
     assert leads["implicit ALS"]["mean"] == pytest.approx(gap, abs=1e-6)
-    assert set(found["cost"]["implicit ALS"]) == {"choose", "fit", "judge"}
-    (chosen,) = found["chosen"]["implicit ALS"].values()
+    assert set(summary["cost"]["implicit ALS"]) == {"choose", "fit", "judge"}
+    (chosen,) = summary["chosen"]["implicit ALS"].values()
     best = max(chosen["tried"], key=lambda one: one["ndcg@10"])
     assert chosen["settings"]["factors"] == best["factors"]
-    assert "implicit" in found["peer_versions"]["implicit ALS"]
+    assert "implicit" in summary["peer_versions"]["implicit ALS"]
     assert "polyscene - implicit ALS" in capsys.readouterr().out
     assert run.main([*arguments, "--resume"]) == 0  # nothing is fitted again
-    assert json.loads(out.read_text(encoding="utf-8"))["leads"] == found["leads"]
+    assert json.loads(out.read_text(encoding="utf-8"))["leads"] == summary["leads"]

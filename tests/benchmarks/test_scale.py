@@ -16,11 +16,11 @@ def test_every_step_is_measured(
     scale, out = script("scale"), tmp_path / "scale.json"
     monkeypatch.setattr(scale, "measure", lambda step, folder: scale.STEPS[step](folder).to_json())
     assert scale.main(["--events", str(EVENTS), "--work", str(tmp_path), "--json", str(out)]) == 0
-    found = json.loads(out.read_text(encoding="utf-8"))
-    assert found["events"] == EVENTS
-    assert list(found["steps"]) == ["load", "check", "popularity", "transitions", "train"]
-    assert all(cost["peak_mb"] > 0 for cost in found["steps"].values())
-    assert {"machine", "versions"} <= set(found)
+    results = json.loads(out.read_text(encoding="utf-8"))
+    assert results["events"] == EVENTS
+    assert list(results["steps"]) == ["load", "check", "popularity", "transitions", "train"]
+    assert all(cost["peak_mb"] > 0 for cost in results["steps"].values())
+    assert {"machine", "versions"} <= set(results)
     assert "transitions" in capsys.readouterr().out
 
 

@@ -15,12 +15,12 @@ Ran = Callable[..., dict[str, Any]]
 def ran(script: Callable[[str], ModuleType], never_seen: Path, tmp_path: Path) -> Ran:
     """Run the command on the songs and return its JSON."""
 
-    def run(*said: str) -> dict[str, Any]:
+    def run(*options: str) -> dict[str, Any]:
         out = tmp_path / "found.json"
         command = ["--data", str(never_seen), "--work", str(tmp_path), "--json", str(out), "--seed", "5"]
-        assert script("tuning").main([*command, *said]) == 0
-        found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-        return found
+        assert script("tuning").main([*command, *options]) == 0
+        results: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+        return results
 
     return run
 
@@ -28,22 +28,22 @@ def ran(script: Callable[[str], ModuleType], never_seen: Path, tmp_path: Path) -
 def test_before_and_after_are_judged_on_the_same_choices(
     ran: Ran, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = ran()
-    (row,) = found["scenarios"].values()
+    results = ran()
+    (row,) = results["scenarios"].values()
     for model in ("content", "polyscene"):
         gain = row[model]["after"]["ndcg@10"] - row[model]["before"]["ndcg@10"]
         assert row[model]["difference"]["mean"] == pytest.approx(gain)
         assert row[model]["difference"]["low"] <= gain <= row[model]["difference"]["high"]
-    assert found["method"] == "top"
-    assert set(found["models"]) == {"none", "top"}
-    assert found["machine"]["cpus"] >= 1
+    assert results["method"] == "top"
+    assert set(results["models"]) == {"none", "top"}
+    assert results["machine"]["cpus"] >= 1
     assert "difference of ndcg@10" in capsys.readouterr().out
 
 
 def test_hidden_items_are_new_when_they_are_judged(ran: Ran) -> None:
-    found = ran("--part", "new_items")
-    (row,) = found["scenarios"].values()
-    assert found["hidden"] == 0.1
+    results = ran("--part", "new_items")
+    (row,) = results["scenarios"].values()
+    assert results["hidden"] == 0.1
     assert row["choices"] > 0
 
 
@@ -62,10 +62,10 @@ def test_one_method_says_what_it_did(
 ) -> None:
     command = ["--data", str(never_seen), "--work", str(tmp_path), "--steps", "2", "--batch", "16"]
     assert script("tuning").main([*command, "--part", "methods", "--method", "adapter"]) == 0
-    found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert found["weights"] > 0
-    assert found["file_mb"] < 91
-    assert found["seconds"] > 0
+    results = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert results["weights"] > 0
+    assert results["file_mb"] < 91
+    assert results["seconds"] > 0
 
 
 def test_nothing_before_has_no_ratio(script: Callable[[str], ModuleType]) -> None:

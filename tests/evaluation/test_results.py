@@ -40,8 +40,8 @@ def judged(seed: int = 0, choices: int = 120) -> Judgement:
 
 
 def test_the_table_averages_each_metric_over_choices() -> None:
-    found, table = judged(), judged().table((5, 10))
-    rank = found.ranks["transitions"]
+    judgement, table = judged(), judged().table((5, 10))
+    rank = judgement.ranks["transitions"]
     row = table["transitions"]
     assert row["hr@5"] == pytest.approx(np.mean(rank <= 5))
     assert row["ndcg@10"] == pytest.approx(ranking.ndcg(rank, 10).mean())
@@ -49,24 +49,24 @@ def test_the_table_averages_each_metric_over_choices() -> None:
     assert row["precision@10"] == pytest.approx(row["hr@10"] / 10)
     assert row["recall@10"] == row["hr@10"]
     assert row["auc"] == pytest.approx(np.mean((N_ITEMS - rank) / (N_ITEMS - 1)))
-    assert found.popularity is not None
-    assert found.vectors is not None
-    shown = found.top["transitions"]
+    assert judgement.popularity is not None
+    assert judgement.vectors is not None
+    shown = judgement.top["transitions"]
     assert row["coverage@10"] == lists.coverage(shown, N_ITEMS)
     assert row["coverage@5"] == lists.coverage(shown[:, :5], N_ITEMS)
     assert row["gini@5"] == lists.gini(lists.exposures(shown[:, :5], N_ITEMS))
-    assert row["novelty@10"] == lists.novelty(shown, found.popularity)
-    assert row["diversity@10"] == pytest.approx(lists.intra_list_diversity(shown, found.vectors).mean())
+    assert row["novelty@10"] == lists.novelty(shown, judgement.popularity)
+    assert row["diversity@10"] == pytest.approx(lists.intra_list_diversity(shown, judgement.vectors).mean())
 
 
 def test_slices_stand_beside_the_means_and_empty_ones_are_left_out() -> None:
-    found = judged()
-    row = found.table((10,))["popularity"]
-    cold = found.slices["cold_users"]
-    assert row["hr@10/cold_users"] == pytest.approx(np.mean(found.ranks["popularity"][cold] <= 10))
+    judgement = judged()
+    row = judgement.table((10,))["popularity"]
+    cold = judgement.slices["cold_users"]
+    assert row["hr@10/cold_users"] == pytest.approx(np.mean(judgement.ranks["popularity"][cold] <= 10))
     assert "ndcg@10/cold_items" in row
     assert not [name for name in row if name.endswith("/new_items")]
-    assert Results((found,), resamples=5).to_json()["scenarios"]["shop"]["slices"]["new_items"] == 0
+    assert Results((judgement,), resamples=5).to_json()["scenarios"]["shop"]["slices"]["new_items"] == 0
 
 
 def test_what_was_not_kept_is_left_out() -> None:
@@ -93,22 +93,22 @@ def test_a_target_outside_the_candidates_counts_as_a_miss() -> None:
 
 
 def test_the_lead_is_over_the_best_other_model() -> None:
-    found = judged()
-    compared = found.difference(10, resamples=200, seed=3)
+    judgement = judged()
+    compared = judgement.difference(10, resamples=200, seed=3)
     assert compared is not None
     against, lead = compared
     assert against == "transitions"
-    ours, theirs = (ranking.ndcg(found.ranks[model], 10) for model in ("polyscene", "transitions"))
-    assert lead == paired_bootstrap(ours, theirs, found.users, resamples=200, seed=3)
+    ours, theirs = (ranking.ndcg(judgement.ranks[model], 10) for model in ("polyscene", "transitions"))
+    assert lead == paired_bootstrap(ours, theirs, judgement.users, resamples=200, seed=3)
     assert lead.excludes_zero
 
 
 def test_there_is_no_lead_without_two_models_or_choices() -> None:
-    found = judged()
-    assert replace(found, ranks={"polyscene": found.ranks["polyscene"]}).difference() is None
-    assert replace(found, ranks={"popularity": found.ranks["popularity"]}).difference() is None
-    assert found.difference(part="new_items") is None
-    assert found.difference(part="cold_users", resamples=10) is not None
+    judgement = judged()
+    assert replace(judgement, ranks={"polyscene": judgement.ranks["polyscene"]}).difference() is None
+    assert replace(judgement, ranks={"popularity": judgement.ranks["popularity"]}).difference() is None
+    assert judgement.difference(part="new_items") is None
+    assert judgement.difference(part="cold_users", resamples=10) is not None
 
 
 def test_the_file_has_the_agreed_shape(tmp_path: Path) -> None:
@@ -117,9 +117,9 @@ def test_the_file_has_the_agreed_shape(tmp_path: Path) -> None:
     )
     path = tmp_path / "deep" / "results.json"
     results.save(path)
-    found = json.loads(path.read_text(encoding="utf-8"))
-    assert found == results.to_json()
-    shop = found["scenarios"]["shop"]
+    file = json.loads(path.read_text(encoding="utf-8"))
+    assert file == results.to_json()
+    shop = file["scenarios"]["shop"]
     assert shop["users"] == len(np.unique(judged().users))
     assert shop["choices"] == 120
     assert (shop["protocol"], shop["seen_items"]) == ("leave_last_out", "removed")
@@ -134,14 +134,14 @@ def test_the_file_has_the_agreed_shape(tmp_path: Path) -> None:
     assert lead["low"] <= lead["mean"] <= lead["high"]
     assert (lead["better"], lead["worse"]) == (True, False)
     assert set(shop["differences"]) == {"ndcg@10", "ndcg@10/cold_items", "ndcg@10/cold_users"}
-    assert (found["averaged_over"], found["intervals_over"]) == ("choices", "users")
-    assert found["machine"] == {"cpus": 2}
+    assert (file["averaged_over"], file["intervals_over"]) == ("choices", "users")
+    assert file["machine"] == {"cpus": 2}
 
 
 def test_a_model_that_lies_behind_is_called_worse() -> None:
-    found = judged()
-    swapped = {"polyscene": found.ranks["popularity"], "popularity": found.ranks["polyscene"]}
-    lead = Results((replace(found, ranks=swapped, top={}),)).to_json()["scenarios"]["shop"]["differences"]
+    judgement = judged()
+    swapped = {"polyscene": judgement.ranks["popularity"], "popularity": judgement.ranks["polyscene"]}
+    lead = Results((replace(judgement, ranks=swapped, top={}),)).to_json()["scenarios"]["shop"]["differences"]
     assert (lead["ndcg@10"]["better"], lead["ndcg@10"]["worse"]) == (False, True)
 
 
@@ -174,7 +174,7 @@ def test_columns_of_other_lengths_are_refused() -> None:
 
 
 def test_exposure_counts_the_first_places() -> None:
-    found = judged()
-    assert found.exposure("polyscene", 3).sum() == 3 * found.n_choices
+    judgement = judged()
+    assert judgement.exposure("polyscene", 3).sum() == 3 * judgement.n_choices
     with pytest.raises(ValueError, match="lists of 'nobody'"):
-        found.exposure("nobody", 3)
+        judgement.exposure("nobody", 3)

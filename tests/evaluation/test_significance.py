@@ -19,8 +19,8 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
         users = np.repeat(np.arange(80), 1 + np.arange(80) % 4)
         tastes = dice.normal(0.3, 1.0, 80)
         values = tastes[users] + dice.normal(0.0, 0.3, len(users))
-        found = bootstrap_interval(values, users, resamples=300, seed=trial)
-        covered += found.low <= 0.3 <= found.high
+        interval = bootstrap_interval(values, users, resamples=300, seed=trial)
+        covered += interval.low <= 0.3 <= interval.high
     assert 0.91 <= covered / 300 <= 0.98
 
 
@@ -38,15 +38,15 @@ def test_whole_users_are_drawn_so_repeated_choices_do_not_add_certainty() -> Non
 @settings(max_examples=40)
 def test_the_interval_is_the_percentile_of_literal_redraws(rows: list[tuple[int, float]], seed: int) -> None:
     users, values = np.array([u for u, _ in rows]), np.array([v for _, v in rows])
-    found = bootstrap_interval(values, users, resamples=50, seed=seed)
-    assert found.mean == pytest.approx(values.mean())
+    interval = bootstrap_interval(values, users, resamples=50, seed=seed)
+    assert interval.mean == pytest.approx(values.mean())
     names = np.unique(users)
     if len(names) < 2:
-        assert not found.known
+        assert not interval.known
         return
     draws = generator(seed, "bootstrap").integers(0, len(names), (50, len(names)))
     means = [np.concatenate([values[users == names[i]] for i in draw]).mean() for draw in draws]
-    assert (found.low, found.high) == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=1e-9)
+    assert (interval.low, interval.high) == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=1e-9)
 
 
 def test_a_pair_is_compared_on_the_same_draws() -> None:
@@ -72,8 +72,8 @@ def test_columns_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     whole = intervals(values, users, resamples=40, seed=3)
     alone = bootstrap_interval(values[:, 2], users, resamples=40, seed=3)
     assert (alone.low, alone.high) == pytest.approx((whole[2].low, whole[2].high))
-    monkeypatch.setattr(significance, "BLOCK_NUMBERS", 50)
-    monkeypatch.setattr(significance, "COLUMN_NUMBERS", 40)
+    monkeypatch.setattr(significance, "MAX_BLOCK_NUMBERS", 50)
+    monkeypatch.setattr(significance, "MAX_COLUMN_NUMBERS", 40)
     for one, other in zip(intervals(values, users, resamples=40, seed=3), whole, strict=True):
         assert (one.mean, one.low, one.high) == pytest.approx((other.mean, other.low, other.high))
 
@@ -90,12 +90,12 @@ def test_seeds_and_levels_matter_as_they_should() -> None:
     ("values", "resamples"), [([0.5, 0.25], 0), ([0.5], 100)], ids=["no draws wanted", "one user"]
 )
 def test_unknown_bounds_exclude_nothing(values: list[float], resamples: int) -> None:
-    found = bootstrap_interval(values, resamples=resamples)
-    assert found.mean == np.mean(values)
-    assert isnan(found.low)
-    assert isnan(found.high)
-    assert not found.excludes_zero
-    assert not found.known
+    interval = bootstrap_interval(values, resamples=resamples)
+    assert interval.mean == np.mean(values)
+    assert isnan(interval.low)
+    assert isnan(interval.high)
+    assert not interval.excludes_zero
+    assert not interval.known
 
 
 def test_no_choice_has_no_mean() -> None:

@@ -1,4 +1,4 @@
-"""Language models for the tests: the carried one, and tiny random ones that are made here."""
+"""Language models for the tests: the bundled one, and tiny random ones that are made here."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from polyscene.engine.system import System
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from polyscene import project as projects
@@ -22,7 +23,6 @@ from polyscene.core.settings.project import Settings
 from polyscene.core.settings.text_ranker import TextRankerSettings
 from polyscene.data.queries import Histories, Queries
 from polyscene.engine import recommending
-from polyscene.engine.system import System
 from polyscene.language.compression.int8 import to_int8
 from polyscene.language.model.loading import load_model
 from polyscene.language.model.quiet import quiet
@@ -198,7 +198,7 @@ def test_a_reader_that_does_not_suit_the_model_is_refused(
 
 
 def test_a_decoder_without_an_output_layer_is_refused(village: Village, small_decoder: Path) -> None:
-    with pytest.raises(ModelError, match="foretells no words"):
+    with pytest.raises(ModelError, match="predicts no words"):
         village(small_decoder, reader="answers").train()
 
 

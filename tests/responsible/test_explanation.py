@@ -8,7 +8,7 @@ from polyscene.responsible.explanation import TITLE_LENGTH, reason, shortened
 NOTHING_SPECIAL = "It is among the best of what can be shown here."
 
 
-def test_the_signal_with_the_largest_share_speaks() -> None:
+def test_the_reason_follows_from_the_largest_share() -> None:
     shares = {"popularity": 0.2, "recency": 0.7, "content": -3.0}
     assert reason(shares, None) == "It is new."
     assert reason({**shares, "popularity": 0.8}, None) == "Many people chose it lately."
@@ -34,7 +34,7 @@ def test_every_signal_has_a_sentence_of_its_own(past: str | None) -> None:
 
 
 @pytest.mark.parametrize("shares", [{}, {"popularity": 0.0}, {"content": -1.0, "linear": -0.1}])
-def test_where_nothing_lifted_it_nothing_is_claimed(shares: dict[str, float]) -> None:
+def test_without_a_positive_share_nothing_is_claimed(shares: dict[str, float]) -> None:
     assert reason(shares, "Blue Tea") == NOTHING_SPECIAL
 
 

@@ -242,7 +242,7 @@ def candidate_of(model: LanguageModel, asked: Asked, texts: list[str], folder: P
     from polyscene.language.compression.exporting import export
     from polyscene.language.compression.heads import drop_heads
     from polyscene.language.compression.int8 import to_int8
-    from polyscene.language.compression.layers import drop_layers, spread
+    from polyscene.language.compression.layers import drop_layers, evenly_spread
     from polyscene.language.compression.neurons import drop_neurons
     from polyscene.language.compression.precision import halve
     from polyscene.language.compression.sparsity import sparsify
@@ -250,7 +250,7 @@ def candidate_of(model: LanguageModel, asked: Asked, texts: list[str], folder: P
 
     way, share = asked.way, asked.share
     if way is Way.layers:
-        return drop_layers(model, spread(len(stack(model.module)), share))
+        return drop_layers(model, evenly_spread(len(stack(model.module)), share))
     if way is Way.heads:
         return drop_heads(model, texts, share)
     if way is Way.neurons:

@@ -138,7 +138,7 @@ def _installed(name: str) -> bool:
 def _model(config: Path, settings: Settings | None) -> Fact:
     from polyscene.language.model.bundled import WEIGHTS_SHA256
     from polyscene.language.model.loading import load_model
-    from polyscene.language.model.sources import CARRIED
+    from polyscene.language.model.sources import BUNDLED_MODEL
     from polyscene.language.tuning.methods import must_be_tunable
 
     language = settings.language if settings else _default_language()
@@ -148,7 +148,7 @@ def _model(config: Path, settings: Settings | None) -> Fact:
             must_be_tunable(model, language.tuning)
     except PolysceneError as error:
         return Fact("language model", str(error), False, "see [language] in the configuration")
-    checked = f", weights verified (sha256 {WEIGHTS_SHA256[:12]}…)" if language.model == CARRIED else ""
+    checked = f", weights verified (sha256 {WEIGHTS_SHA256[:12]}…)" if language.model == BUNDLED_MODEL else ""
     found = f"{model.name}: {model.kind}, {model.dimension} dimensions, {model.precision} on {model.device}"
     return Fact("language model", found + checked)
 

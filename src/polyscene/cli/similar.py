@@ -26,9 +26,9 @@ def similar(
 
     found = opened(config).run(run)
     places = found.similar(item, scenario, k)
-    place = found.system.place(scenario)
+    place = found.system.scenario(scenario)
     if json:
         show_json({"item": item, "scenario": place.name, "items": [place_json(near) for near in places]})
     else:
-        title = place.item(place.code(item)).text
+        title = place.catalogue.titles[place.catalogue.code(item)]
         show(slate_table(f"{place.name}: like {title}", places, "likeness"))

@@ -1,7 +1,7 @@
 """What the parts expect of each other, so that none has to know which part it is talking to.
 
 A judge asks a `Ranker` for scores, a trainer turns the parameters of a `Learner`, a service
-feeds events to an `Updatable` and lets a `Policy` choose. Torch is named for the type checker only.
+lets a `Policy` choose. Torch is named for the type checker only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from polyscene.core.types import Event, FloatArray, IntArray
+from polyscene.core.types import FloatArray, IntArray, LongArray
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Query = TypeVar("Query", contravariant=True)
 Batch = TypeVar("Batch", bound=Sized)
+Asked = TypeVar("Asked", contravariant=True)
+Decided = TypeVar("Decided")
 
 VectorJudge = Callable[[FloatArray], float]
 """From (n, d) vectors of the n items or texts, in their order, to how well they serve; larger is better."""
@@ -78,11 +80,11 @@ class Learner(Protocol[Batch]):
         ...
 
 
-class Updatable(Protocol):
-    """What learns from single events while it serves."""
+class Stage(Protocol[Asked, Decided]):
+    """One step from a request to a slate."""
 
-    def observe(self, event: Event) -> None:
-        """Take in one event; the next request sees it."""
+    def __call__(self, request: Asked, decision: Decided) -> Decided:
+        """Return the decision, with what this step found out."""
         ...
 
 
@@ -91,8 +93,12 @@ class Policy(Protocol):
 
     def choose(
         self, scores: FloatArray, size: int, generator: np.random.Generator
-    ) -> tuple[IntArray, FloatArray]:
+    ) -> tuple[LongArray, FloatArray]:
         """Return (k,) places of the candidates in slate order and (k,) their propensities."""
+        ...
+
+    def probability(self, scores: FloatArray, slate: LongArray) -> FloatArray:
+        """Return (k,) the probability with which each place of a slate would be what it is."""
         ...
 
 
@@ -104,4 +110,4 @@ class Metric(Protocol):
         ...
 
 
-__all__ = ["CandidateScorer", "Learner", "Metric", "Policy", "Ranker", "Updatable"]
+__all__ = ["CandidateScorer", "Learner", "Metric", "Policy", "Ranker", "Stage"]

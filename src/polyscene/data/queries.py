@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -41,17 +42,17 @@ class Histories:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    @property
+    @cached_property
     def lengths(self) -> LongArray:
         """Return (B,) how many events each row has."""
         return np.diff(self.offsets)
 
-    @property
+    @cached_property
     def rows(self) -> LongArray:
         """Return (m,) the row each event belongs to."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
-    @property
+    @cached_property
     def ages(self) -> LongArray:
         """Return (m,) how many events of the same row came later: 0 for the last one."""
         return np.repeat(self.offsets[1:], self.lengths) - 1 - np.arange(len(self.items))
@@ -166,6 +167,14 @@ class Timeline:
         stop = np.where(known, self._bisect(first, self._starts[code + 1], time), first)
         start = first if length is None else np.maximum(first, stop - length)
         return self._cut(start, stop)
+
+    def latest(self, user: int, length: int | None = HISTORY_LENGTH) -> Histories:
+        """Return one user's latest events, at most so many; None: all. -1 is an unknown user."""
+        start, stop = (int(self._starts[user]), int(self._starts[user + 1])) if user >= 0 else (0, 0)
+        first = start if length is None else max(start, stop - length)
+        offsets = np.array([0, stop - first])
+        rows = slice(first, stop)
+        return Histories(offsets, self._items[rows], self._times[rows], self._weights[rows])
 
     def _bisect(self, low: LongArray, high: LongArray, time: LongArray) -> LongArray:
         """Return, for each range of the sorted log, where its first event at or after `time` lies."""

@@ -1,20 +1,21 @@
-"""From a request to a slate: score, keep what may be shown, take the best, give reasons."""
+"""Slates, explanations and similar items, read from decisions."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
-from polyscene.core.types import FloatArray, Item, Recommendation, Slate
+from polyscene.core.types import Item, LongArray, Recommendation, Slate
 from polyscene.data.queries import Histories, Queries
-from polyscene.engine.system import ScenarioState, System
-from polyscene.recommenders.content import Content
-from polyscene.responsible.explanation import reason
+from polyscene.engine.decision import Decision, Request
+from polyscene.engine.pipeline import decide
+from polyscene.engine.stages import shares_of
+from polyscene.engine.state import NO_USER, System
+from polyscene.responsible.explanation import reason, strongest
 
-GREEDY = 1.0
-"""The propensity of a policy that never explores."""
+SURE = 1.0
+"""The propensity of what is not a choice among candidates."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class Explanation:
     Attributes:
         rank: 1-based place among everything that may be shown; None where it may not be shown.
         candidates: how many items may be shown.
-        shares: by signal, what its word for the item adds to the score.
+        shares: by signal, what it adds to the item's score.
         scores: by signal, its own score, in units of its spread.
-        past: the user's past items that speak for it, strongest first, each with the signal that says so.
+        past: the user's past items that stand behind it, strongest first, each with the signal that says so.
     """
 
     user: str
@@ -40,101 +41,90 @@ class Explanation:
     past: tuple[tuple[str, Item], ...]
 
 
-def recommend(
-    system: System, run: str, user: str, scenario: str | None, k: int, exclude: Collection[str]
-) -> Slate:
-    """Return the k best items for a user, fewer where fewer may be shown."""
-    place = system.place(scenario)
-    queries = system.queries(user, place)
-    open_ = place.fusion.open(queries)[0]
-    for item in exclude:
-        open_[place.code(item)] = False
-    scores = np.where(open_, place.fusion.score(queries)[0], -np.inf)
-    best = np.argsort(-scores, kind="stable")[: min(k, int(open_.sum()))]
-    return Slate(user, place.name, tuple(_with_reasons(place, queries, best, scores)), run)
+def slate_of(decision: Decision, request: Request, run: str) -> Slate:
+    """Return the slate of a decision."""
+    items = decision.state.catalogue.items(decision.codes.tolist())
+    reasons = decision.reasons or [""] * len(items)
+    shares = decision.shares or [{} for _ in items]
+    scores = decision.scores[decision.places].tolist()
+    rows = zip(items, scores, decision.propensities.tolist(), reasons, shares, strict=True)
+    return Slate(request.user, decision.state.name, tuple(Recommendation(*row) for row in rows), run)
 
 
-def _with_reasons(
-    place: ScenarioState, queries: Queries, best: np.ndarray, scores: FloatArray
-) -> list[Recommendation]:
-    if not len(best):
-        return []
-    shares = _shares(place, queries, best)
-    found = []
-    for row, code in enumerate(best):
-        past = _spokesmen(place, queries, int(code), shares[row])
-        title = place.catalogue.title[past[0][1]] if past else None
-        found.append(
-            Recommendation(
-                place.item(int(code)), float(scores[code]), GREEDY, reason(shares[row], title), shares[row]
-            )
-        )
-    return found
-
-
-def _shares(place: ScenarioState, queries: Queries, codes: np.ndarray) -> list[dict[str, float]]:
-    """Return each item's share by fitted signal."""
-    fusion = place.fusion
-    table = fusion.shares(queries, codes[None].astype(np.int32))[0]  # (C, K)
-    return [
-        {name: float(row[at]) for at, name in enumerate(fusion.names) if fusion.signals[at] is not None}
-        for row in table
-    ]
-
-
-def _spokesmen(
-    place: ScenarioState, queries: Queries, item: int, shares: dict[str, float]
-) -> list[tuple[str, int]]:
-    """Return the past items that speak for an item, by signal from the largest share down."""
-    history = queries.history.items
-    found = []
-    for name in sorted(shares, key=lambda signal: -shares[signal]):
-        signal = place.fusion.signals[place.fusion.names.index(name)]
-        if shares[name] <= 0 or signal is None:
-            continue
-        support = signal.support(history, item) if len(history) else np.zeros(0)
-        if len(support) and support.max() > 0:
-            found.append((name, int(history[int(np.argmax(support))])))
-        elif not found:
-            break
-    return found
+def recommend(system: System, run: str, request: Request) -> Slate:
+    """Return the best items for a user, fewer than asked where fewer may be shown."""
+    return slate_of(decide(system, request), request, run)
 
 
 def explain(system: System, user: str, item: str, scenario: str | None) -> Explanation:
     """Return why an item stands where it stands for a user."""
-    place = system.place(scenario)
-    code = place.code(item)
-    queries = system.queries(user, place)
-    open_ = place.fusion.open(queries)[0]
-    scores = place.fusion.score(queries)[0]
-    shares = _shares(place, queries, np.array([code]))[0]
-    past = _spokesmen(place, queries, code, shares)
-    raw = place.fusion.score_all(queries)
-    return Explanation(
-        user,
-        place.item(code),
-        int(1 + np.sum(open_ & (scores > scores[code]))) if open_[code] else None,
-        int(open_.sum()),
-        float(scores[code]),
-        reason(shares, place.catalogue.title[past[0][1]] if past else None),
-        shares,
-        {name: float(values[0, code]) for name, values in raw.items() if name != "polyscene"},
-        tuple((name, place.item(other)) for name, other in past),
-    )
+    request = Request(user, scenario, size=1, also=(item,), reasons=False)
+    decision = decide(system, request)
+    state = decision.state
+    with system.lock.reading():
+        code = state.catalogue.code(item)
+        place = int(np.flatnonzero(decision.candidates == code)[0])
+        shares = shares_of(decision, np.array([place]))[0]
+        past = _past(decision, code, shares)
+        best = strongest(shares)
+        sentences = None if best is None else state.fusion.present()[best].sentences
+        behind = past[0][1] if past and past[0][0] == best else None
+        fitted = state.fusion.fitted()
+        return Explanation(
+            user,
+            state.catalogue.items([code])[0],
+            None if decision.closed[code] else _rank(decision, place),
+            int(np.sum(~decision.closed)),
+            float(decision.scores[place]),
+            reason(sentences, None if behind is None else state.catalogue.titles[behind]),
+            shares,
+            {name: float(decision.features.signals[0, row, place]) for name, row in fitted.items()},
+            tuple((name, state.catalogue.items([other])[0]) for name, other in past),
+        )
+
+
+def _rank(decision: Decision, place: int) -> int:
+    """Return the 1-based place of an open candidate; one that nobody put forward stands behind all others."""
+    open_ = ~decision.closed[decision.candidates]
+    better = int(np.sum(open_ & (decision.scores > decision.scores[place])))
+    fusion = decision.state.fusion
+    if place < decision.ranked or fusion.small:
+        return better + 1
+    whole = fusion.score(decision.queries)[0]
+    code = int(decision.candidates[place])
+    return int(1 + np.sum(~decision.closed & (whole > whole[code])))
+
+
+def _past(decision: Decision, code: int, shares: dict[str, float]) -> list[tuple[str, int]]:
+    """Return the past items behind an item, by signal from the largest share down."""
+    history = decision.queries.history.items
+    if not len(history):
+        return []
+    signals = decision.state.fusion.present()
+    behind: list[tuple[str, int]] = []
+    for name in sorted(shares, key=lambda signal: -shares[signal]):
+        if shares[name] > 0:
+            support = signals[name].support(history, np.array([code]))[0]
+            if support.max() > 0:
+                behind.append((name, int(history[int(np.argmax(support))])))
+    return behind
 
 
 def similar(system: System, item: str, scenario: str | None, k: int) -> list[Recommendation]:
     """Return the items most like an item: nearest in meaning where it has text, else in behaviour."""
-    place = system.place(scenario)
-    code = place.code(item)
-    fusion = place.fusion
-    content = next((signal for signal in fusion.signals if type(signal) is Content), None)
-    if content is not None and np.any(content.vectors[code]):
-        scores, why = content.vectors @ content.vectors[code], "It reads much like it."
-    else:
-        history = Histories.of([[code]])
-        queries = Queries(np.array([-1], np.int32), np.array([system.now(place)]), history)
-        scores, why = fusion.score(queries)[0], "It is chosen by people who choose it."
-    scores = np.where(np.arange(len(scores)) == code, -np.inf, scores)
-    best = np.argsort(-scores, kind="stable")[: min(k, len(scores) - 1)]
-    return [Recommendation(place.item(int(at)), float(scores[at]), GREEDY, why) for at in best]
+    state = system.scenario(scenario)
+    with system.lock.reading():
+        code = state.catalogue.code(item)
+        vectors = state.space.view("tuned").vectors
+        if np.any(vectors[code]):
+            scores, why = vectors @ vectors[code], "It reads much like it."
+        else:
+            moment = np.array([system.now(state)], np.int64)
+            queries = Queries(np.array([NO_USER], np.int32), moment, Histories.of([[code]]))
+            scores, why = state.fusion.score(queries)[0], "It is chosen by people who choose it."
+        scores = np.where(np.arange(len(scores)) == code, -np.inf, scores)
+        best: LongArray = np.argsort(-scores, kind="stable")[: min(k, len(scores) - 1)]
+        items = state.catalogue.items(best.tolist())
+        return [
+            Recommendation(near, float(scores[row]), SURE, why) for near, row in zip(items, best, strict=True)
+        ]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from polyscene.core.progress import Progress
@@ -45,17 +44,17 @@ def judge(
     case: Case,
     score_all: Callable[[Queries], Mapping[str, FloatArray]],
     block: int,
-    longest: int,
+    list_length: int,
     progress: Progress,
 ) -> Judgement:
     """Rank the whole catalogue for every choice, with every model.
 
-    The chosen item is always a candidate, so that a wrong publication date costs nobody a hit.
+    The chosen item is always a candidate, so that a wrong publication date loses nobody a hit.
 
     Args:
         score_all: returns (B, n) scores by model name.
         block: requests at a time.
-        longest: how many best items to keep of each list.
+        list_length: how many best items to keep of each list.
     """
     ranks: dict[str, list[NDArray[np.float64]]] = {}
     top: dict[str, list[IntArray]] = {}
@@ -68,7 +67,7 @@ def judge(
             open_[np.arange(len(target)), target] = True
             for model, scores in score_all(queries).items():
                 ranks.setdefault(model, []).append(mid_ranks(scores, target, open_))
-                top.setdefault(model, []).append(_best(scores, open_, longest))
+                top.setdefault(model, []).append(_best(scores, open_, list_length))
             counts.append(candidate_counts(np.zeros(open_.shape, np.float32), open_))
             advance(len(target))
     empty = np.zeros(0, np.int64)
@@ -86,11 +85,13 @@ def judge(
     )
 
 
-def _best(scores: FloatArray, open_: BoolArray, longest: int) -> IntArray:
+def _best(scores: FloatArray, open_: BoolArray, list_length: int) -> IntArray:
     """Return (B, longest) best items, -1 where fewer are open (torch finds them much faster than numpy)."""
-    shown = torch.from_numpy(np.where(open_, scores, -np.inf))
-    kept = min(longest, shown.shape[1])
-    found = torch.topk(shown, kept, dim=1)
-    best = np.full((len(scores), longest), -1, np.int32)
-    best[:, :kept] = np.where(np.isfinite(found.values.numpy()), found.indices.numpy(), -1)
+    import torch  # late: reports read judgements without it
+
+    candidates = torch.from_numpy(np.where(open_, scores, -np.inf))
+    count = min(list_length, candidates.shape[1])
+    top_scores, top_items = torch.topk(candidates, count, dim=1)
+    best = np.full((len(scores), list_length), -1, np.int32)
+    best[:, :count] = np.where(np.isfinite(top_scores.numpy()), top_items.numpy(), -1)
     return best

@@ -7,7 +7,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-PARTS = ("polyscene", "numpy", "polars", "scipy", "torch", "transformers", "implicit")
+PACKAGES = ("polyscene", "numpy", "polars", "scipy", "torch", "transformers", "implicit")
 _CPU_TABLE = Path("/proc/cpuinfo")
 
 
@@ -22,14 +22,14 @@ def machine() -> dict[str, str | int]:
 
 
 def versions() -> dict[str, str]:
-    """Return the installed versions of what the numbers depend on; absent parts are left out."""
-    found = {}
-    for part in PARTS:
+    """Return the installed versions of what the numbers depend on; absent ones are left out."""
+    installed = {}
+    for package in PACKAGES:
         try:
-            found[part] = metadata.version(part)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def _usable_cpus() -> int:

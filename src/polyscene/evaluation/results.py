@@ -1,4 +1,4 @@
-"""What a judge found, and the tables that follow from it.
+"""The outcome of a judgement, and the tables that follow from it.
 
 A judge fills one `Judgement` per scenario with ranks and lists; everything here is arithmetic on those.
 Every number is a mean over choices (a user with ten choices counts ten times), every interval is over users.
@@ -100,7 +100,7 @@ class Judgement:
     def table(self, cutoffs: Sequence[int] = DEFAULT_CUTOFFS) -> Table:
         """Return value by metric by model: `ndcg@10`, `mrr`, `coverage@10`, `ndcg@10/new_items` and so on.
 
-        What cannot be said is left out: slices without choices, lists that were not kept or are shorter
+        What cannot be computed is left out: slices without choices, lists that were not kept or are shorter
         than the cutoff, diversity without vectors, everything where nothing was judged.
         """
         return {model: self._row(model, cutoffs) for model in self.ranks}
@@ -134,14 +134,14 @@ class Judgement:
     ) -> dict[str, dict[str, Interval]]:
         """Return bootstrap intervals over users by metric by model: mrr, auc, hr@k and ndcg@k."""
         names = ["mrr", "auc", *(f"{metric}@{k}" for k in cutoffs for metric in ("hr", "ndcg"))]
-        found = {}
+        by_model = {}
         for model in self.ranks:
             values = self.per_choice(model, cutoffs)
             columns = np.stack([values[name] for name in names], axis=1)  # (B, M)
-            found[model] = dict(
+            by_model[model] = dict(
                 zip(names, intervals(columns, self.users, resamples=resamples, seed=seed), strict=True)
             )
-        return found
+        return by_model
 
     def difference(
         self, cutoff: int = 10, part: str | None = None, resamples: int = 1000, seed: int = 0
@@ -180,8 +180,8 @@ class Results:
         cutoffs: the k of every metric.
         resamples: bootstrap draws for every interval; 0 draws none.
         seed: of those draws.
-        machine: what `provenance.machine` says.
-        versions: what `provenance.versions` says.
+        machine: from `provenance.machine`.
+        versions: from `provenance.versions`.
     """
 
     judgements: tuple[Judgement, ...]
@@ -199,7 +199,7 @@ class Results:
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values: `{"scenarios": {NAME: {"users", "models", …}}, …}`."""
         return {
-            "scenarios": {found.scenario: self._scenario(found) for found in self.judgements},
+            "scenarios": {judgement.scenario: self._scenario(judgement) for judgement in self.judgements},
             "cutoffs": list(self.cutoffs),
             "averaged_over": "choices",
             "intervals_over": "users",
@@ -213,26 +213,26 @@ class Results:
         """Write `to_json` to a file, whole or not at all."""
         write_text(path, json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
-    def _scenario(self, found: Judgement) -> dict[str, Any]:
-        bounds = found.intervals(self.cutoffs, self.resamples, self.seed)
+    def _scenario(self, judgement: Judgement) -> dict[str, Any]:
+        bounds = judgement.intervals(self.cutoffs, self.resamples, self.seed)
         return {
-            "users": found.n_users,
-            "choices": found.n_choices,
-            "protocol": found.protocol,
-            "seen_items": found.seen_items,
-            "slices": {part: int(mask.sum()) for part, mask in found.slices.items()},
-            "models": found.table(self.cutoffs),
+            "users": judgement.n_users,
+            "choices": judgement.n_choices,
+            "protocol": judgement.protocol,
+            "seen_items": judgement.seen_items,
+            "slices": {part: int(mask.sum()) for part, mask in judgement.slices.items()},
+            "models": judgement.table(self.cutoffs),
             "intervals": {
                 model: {name: [it.low, it.high] for name, it in row.items() if it.known}
                 for model, row in bounds.items()
             },
-            "differences": self._differences(found),
+            "differences": self._differences(judgement),
         }
 
-    def _differences(self, found: Judgement) -> dict[str, dict[str, Any]]:
+    def _differences(self, judgement: Judgement) -> dict[str, dict[str, Any]]:
         rows = {}
-        for part in (None, *found.slices):
-            compared = found.difference(self.main_cutoff, part, self.resamples, self.seed)
+        for part in (None, *judgement.slices):
+            compared = judgement.difference(self.main_cutoff, part, self.resamples, self.seed)
             if compared is None:
                 continue
             name = f"ndcg@{self.main_cutoff}" + (f"/{part}" if part else "")

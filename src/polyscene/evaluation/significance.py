@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from polyscene.core.seeds import generator
 
 Values = NDArray[np.float64]
-BLOCK_NUMBERS = 1_000_000
-COLUMN_NUMBERS = 16_000_000
+MAX_BLOCK_NUMBERS = 1_000_000
+MAX_COLUMN_NUMBERS = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _bounds(
         return unknown, unknown
     tails = [(1.0 - level) / 2.0, (1.0 + level) / 2.0]
     low, high = unknown.copy(), unknown.copy()
-    width = max(1, COLUMN_NUMBERS // len(names))
+    width = max(1, MAX_COLUMN_NUMBERS // len(names))
     for start in range(0, values.shape[1], width):
         columns = slice(start, start + width)
         drawn = _resampled_means(values[:, columns], owner, len(names), resamples, seed)
@@ -127,7 +127,7 @@ def _resampled_means(
     draws = generator(seed, "bootstrap")
     choices = np.bincount(owner, minlength=n_users).astype(np.float64)  # (U,)
     sums = np.stack([np.bincount(owner, column, n_users) for column in values.T], axis=1)  # (U, M)
-    rows = max(1, BLOCK_NUMBERS // n_users)
+    rows = max(1, MAX_BLOCK_NUMBERS // n_users)
     blocks = []
     for start in range(0, resamples, rows):
         size = min(rows, resamples - start)

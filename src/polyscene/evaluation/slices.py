@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from polyscene.core.types import BoolArray
 
-COLD = 3
+MIN_WARM_EVENTS = 3
 """Fewer training events than this, and an item or a user is cold."""
 
 
@@ -33,6 +33,6 @@ def choice_slices(
         raise ValueError(f"expected two (B,) arrays, found {item_events.shape} and {user_events.shape}")
     return {
         "new_items": item_events == 0,
-        "cold_items": item_events < COLD,
-        "cold_users": user_events < COLD,
+        "cold_items": item_events < MIN_WARM_EVENTS,
+        "cold_users": user_events < MIN_WARM_EVENTS,
     }

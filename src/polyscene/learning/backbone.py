@@ -1,4 +1,4 @@
-"""The language model behind the text ranker's readers: loaded when first needed, and checked to be the one.
+"""The language model of a run, for new items and the text ranker: loaded late, and checked to be the one.
 
 Several scenarios share it. What their readers have learnt on top is not known here.
 """
@@ -26,8 +26,8 @@ from polyscene.language.tuning.methods import must_be_tunable
 Loaded = TypeVar("Loaded")
 
 KINDS: dict[Kind, str] = {
-    "encoder": "an encoder (BERT and its kin)",
-    "decoder": "a decoder (LLaMA, GPT and their kin)",
+    "encoder": "an encoder (the BERT family)",
+    "decoder": "a decoder (the LLaMA and GPT families)",
 }
 
 
@@ -38,7 +38,8 @@ class Backbone:
         settings: which model.
         base: what a relative model folder is relative to.
         loaded: the model, where it was loaded already.
-        expected: its fingerprint, where readers were taught with it before.
+        expected: its fingerprint, where something was learned with it before.
+        reader: who reads with it, for messages.
 
     Raises:
         ModelError: from any of the models below: it cannot be loaded, or is not the expected one.
@@ -50,8 +51,9 @@ class Backbone:
         base: Path,
         loaded: LanguageModel | None = None,
         expected: str | None = None,
+        reader: str = "the text ranker of this run",
     ) -> None:
-        self.settings, self.base, self.expected = settings, base, expected
+        self.settings, self.base, self.expected, self.reader = settings, base, expected, reader
         self._loaded = loaded
 
     @property
@@ -107,13 +109,13 @@ class Backbone:
             model = load(self.settings, self.base)
         except ModelError as error:
             raise ModelError(
-                f"the text ranker of this run reads with the language model {name}, which cannot be used: "
+                f"{self.reader} reads with the language model {name}, which cannot be used: "
                 f"put it back where it lay when the run was trained, or train again. The reason: {error}"
             ) from error
         if present != self.expected:
             raise ModelError(
-                f"the text ranker of this run was taught with another language model than the one now found "
-                f"as {name}: put the former back, or train again"
+                f"{self.reader} was taught with another language model than the one now found as {name}: "
+                "put the former back, or train again"
             )
         return model
 

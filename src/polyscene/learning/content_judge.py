@@ -14,8 +14,7 @@ from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import mid_ranks, ndcg
 from polyscene.recommenders.content import Content
 from polyscene.recommenders.fusion.features import Features
-from polyscene.recommenders.fusion.training import open_candidates
-from polyscene.representation.items import centred
+from polyscene.representation.item_space import ItemSpace
 
 MAX_JUDGED_CHOICES = 2000
 """At most so many choices are ranked."""
@@ -46,10 +45,11 @@ def content_judge(data: TrainingData, name: str, decay: float | None = None) -> 
     hide_seen = data.hide_seen[name]
 
     def judge(vectors: FloatArray) -> float:
-        fading = replace(evidence, vectors=vectors, prior=None).decay if decay is None else decay
-        signal, gains = Content(centred(vectors), fading), []
+        space, gains = ItemSpace.of(vectors), []
+        signal = Content(space=space)
+        signal.decay = replace(evidence, space=space).decay if decay is None else decay
         for rows, queries in held.queries.blocks(BLOCK):
-            open_ = open_candidates(features, queries, hide_seen)  # (B, n)
+            open_ = ~features.closed(queries, hide_seen)  # (B, n)
             target = held.target[rows].astype(np.int64)
             open_[np.arange(len(target)), target] = True
             gains.append(ndcg(mid_ranks(signal.score(queries), target, open_), CUTOFF))

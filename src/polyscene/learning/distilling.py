@@ -14,7 +14,7 @@ from polyscene.core.settings.tuning import OptimiserSettings
 from polyscene.core.types import BoolArray
 from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.distillation import Student
-from polyscene.language.compression.layers import drop_layers, spread
+from polyscene.language.compression.layers import drop_layers, evenly_spread
 from polyscene.language.compression.neurons import drop_neurons
 from polyscene.language.model.architecture import stack
 from polyscene.language.model.language_model import LanguageModel
@@ -89,7 +89,7 @@ def student_of(teacher: LanguageModel, texts: Sequence[str], teaching: Teaching)
         ModelError: nothing would be cut, or what would be cannot.
     """
     depth = len(stack(teacher.module))
-    keep = spread(depth, teaching.layers)
+    keep = evenly_spread(depth, teaching.layers)
     if len(keep) == depth and teaching.neurons == 1:
         raise ModelError(
             f"expected a student smaller than its teacher, found all {depth} layers and every neuron kept; "

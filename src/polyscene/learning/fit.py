@@ -19,11 +19,13 @@ from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import mid_ranks, ndcg
 from polyscene.recommenders.fusion.features import Features, Signals
-from polyscene.recommenders.fusion.fusion import Fusion
+from polyscene.recommenders.fusion.fusion import RERANKED, Fusion, second_look
 from polyscene.recommenders.fusion.network import FusionNetwork
 from polyscene.recommenders.fusion.training import Example, examples
 from polyscene.recommenders.registry import SIGNALS
-from polyscene.recommenders.signal import Evidence, Signal
+from polyscene.recommenders.reranker import Reranker
+from polyscene.recommenders.signal import Evidence, Signal, SignalSettings
+from polyscene.representation.item_space import ItemSpace
 from polyscene.training.loop import Curve, fit
 
 HELD_OUT = 0.2
@@ -41,12 +43,14 @@ class Fitted:
 
     Attributes:
         fusions: by scenario, with their signals fitted on everything that may be learned from.
+        spaces: the items' vectors by scenario, as those signals see them.
         curves: of the joint training and of each scenario's own.
         validation: NDCG@10 by scenario and model on the choices held out from the fusion's training.
         notes: what a user should know, each a sentence.
     """
 
     fusions: dict[str, Fusion]
+    spaces: dict[str, ItemSpace] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
     validation: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -61,6 +65,7 @@ class _FusionData:
     training: list[Example]
     held_out: list[Example]
     judged: Choices
+    reranker: Reranker | None
 
 
 def fit_system(
@@ -79,72 +84,93 @@ def fit_system(
     for name in places:
         label = f"{name}: past events"
         past = evidence.pop(name)
-        signals = _signals(names, usable[name], past, progress, label)
-        _teach_reader(readers, ground, name, signals, past, progress)
-        lessons[name] = _lesson(ground, name, signals, settings, progress)
+        signals = _signals(names, usable[name], past, settings, progress, label)
+        reranker, _ = _reranker(readers, ground, name, signals, past, progress)
+        lessons[name] = _lesson(ground, name, names, signals, reranker, settings, progress)
     networks, curves = _learn(lessons, places, names, settings, ground.seed, progress)
-    fitted = Fitted({}, curves)
+    spaces = {name: ground.space(name, tuning=False) for name in places}
+    fitted = Fitted({}, spaces, curves)
     for name, lesson in lessons.items():
         tuned = Fusion(
-            names, lesson.signals, lesson.features, networks[name], places[name], ground.hide_seen[name]
+            names,
+            lesson.signals,
+            lesson.features,
+            networks[name].fitted(),
+            places[name],
+            ground.hide_seen[name],
+            reranker=lesson.reranker,
         )
         tuned.fallback = _fallback(tuned, lesson, fitted, name, settings.runtime.blocks_mb)
         everything = ground.evidence(name, tuning=False)
-        signals = _signals(names, usable[name], everything, progress, f"{name}: all events")
-        fitted.notes += _teach_reader(readers, ground, name, signals, everything, progress)
+        signals = _signals(names, usable[name], everything, settings, progress, f"{name}: all events")
+        reranker, notes = _reranker(readers, ground, name, signals, everything, progress)
+        fitted.notes += notes
         features = Features.of(everything)
         features.scales = lesson.features.scales
         fitted.fusions[name] = Fusion(
-            names, signals, features, tuned.network, places[name], tuned.hide_seen, tuned.fallback
+            names,
+            signals,
+            features,
+            tuned.weights,
+            places[name],
+            tuned.hide_seen,
+            tuned.fallback,
+            reranker,
         )
     return fitted
 
 
 def _usable(wanted: Sequence[str], evidence: Evidence) -> list[str]:
     """Return the wanted signals that the evidence can feed; popularity where there is none."""
-    return [name for name in ALL_SIGNALS if name in wanted and _fed(name, evidence)] or ["popularity"]
+    fed: list[str] = [name for name in ALL_SIGNALS if name in wanted and evidence.meets(SIGNALS[name].needs)]
+    return fed or ["popularity"]
 
 
 def _signals(
-    names: Sequence[str], usable: Sequence[str], evidence: Evidence, progress: Progress, label: str
+    names: Sequence[str],
+    usable: Sequence[str],
+    evidence: Evidence,
+    settings: Settings,
+    progress: Progress,
+    label: str,
 ) -> list[Signal | None]:
     """Fit the usable signals, in the fusion's order."""
     fitted: dict[str, Signal] = {}
     with progress.track(f"{label}: signals", len(usable), "signals") as advance:
         for name in usable:
-            fitted[name] = SIGNALS[name]().fit(evidence)
+            fitted[name] = SIGNALS[name](signal_settings(settings, name)).fit(evidence)
             advance(1)
     return [fitted.get(name) for name in names]
 
 
-def _teach_reader(
+def signal_settings(settings: Settings, name: str) -> SignalSettings:
+    """Return the hyperparameters of a signal as the project sets them."""
+    return SIGNALS[name].Settings()
+
+
+def _reranker(
     readers: RerankerTrainer | None,
     ground: TrainingData,
     name: str,
     signals: Signals,
     evidence: Evidence,
     progress: Progress,
-) -> list[str]:
-    """Let a text ranker among the fitted signals be read by the language model; return what to tell of it."""
+) -> tuple[Reranker | None, list[str]]:
+    """Teach a reranker for a text ranker among the fitted signals; return it, and what to tell of it."""
     if readers is None:
-        return []
+        return None, []
     texts, unseen = ground.dataset.scenarios[name].catalogue.text, ground.hide_seen[name]
-    note = readers.attach(name, signals, evidence, texts, unseen, progress)
-    return [] if note is None else [note]
-
-
-def _fed(name: str, evidence: Evidence) -> bool:
-    if name == "recency":
-        return evidence.clock == "time"
-    if name == "elsewhere" and not evidence.elsewhere:
-        return False
-    if name == "content_prior" and evidence.prior is None:
-        return False
-    return not SIGNALS[name].needs_language or bool(np.any(evidence.vectors))
+    return readers.trained(name, signals, evidence, texts, unseen, progress)
 
 
 def _lesson(
-    ground: TrainingData, name: str, signals: Signals, settings: Settings, progress: Progress
+    ground: TrainingData,
+    name: str,
+    names: Sequence[str],
+    signals: Signals,
+    reranker: Reranker | None,
+    settings: Settings,
+    progress: Progress,
 ) -> _FusionData:
     evidence = ground.evidence(name, tuning=True)
     seed = derived(ground.seed, "fusion", name)
@@ -155,17 +181,18 @@ def _lesson(
     features = Features.of(evidence)
     features.measure(signals, fold.choices.queries.pick(stream.permutation(rows[~held])[:MEASURED]))
     full = evidence.n_items <= settings.fusion.max_catalogue
+    reread = None if reranker is None else second_look(reranker, features, names.index(RERANKED))
     made = []
     with progress.track(f"{name}: choices", len(rows), "choices") as advance:
         for part in (rows[~held], rows[held]):
             found: list[Example] = []
             chosen = fold.choices.pick(part)
-            for some in examples(features, signals, chosen, full, stream, ground.hide_seen[name]):
+            for some in examples(features, signals, chosen, full, stream, ground.hide_seen[name], reread):
                 found += some
                 advance(len(some))
             made.append(found)
     judged = fold.choices.pick(stream.permutation(rows[held])[:JUDGED])
-    return _FusionData(signals, features, made[0], made[1], judged)
+    return _FusionData(signals, features, made[0], made[1], judged, reranker)
 
 
 def _held_out(user: np.ndarray, stream: np.random.Generator) -> np.ndarray:

@@ -23,8 +23,9 @@ from polyscene.language.text.cache import EncodingCache
 from polyscene.language.text.keyword_stuffing import BoundedVectors
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.files import save_tuned
-from polyscene.language.tuning.methods import marked, must_be_tunable
-from polyscene.learning.bounding import facts_of, read_catalogue
+from polyscene.language.tuning.methods import frozen_layers, marked, must_be_tunable
+from polyscene.learning.bounding import BoundedCatalogue, facts_of, read_catalogue
+from polyscene.learning.item_views import ViewName, ViewRecipe
 from polyscene.learning.language_tuner import EncoderFactory, LanguageTuner, TuningOutcome, effective_method
 from polyscene.learning.training_data import ItemVectors, TrainingData
 from polyscene.training.loop import Curve
@@ -43,6 +44,7 @@ class TunedLanguage:
         curves: by scenarios that share a model, and stage.
         outcomes: by scenario.
         bounds: how far a text may carry its item, by scenario; empty where that is not bounded.
+        prior_bounds: the same for the model as it came.
     """
 
     backbone: LanguageModel
@@ -51,6 +53,14 @@ class TunedLanguage:
     curves: dict[str, Curve] = field(default_factory=dict)
     outcomes: dict[str, TuningOutcome] = field(default_factory=dict)
     bounds: dict[str, BoundedVectors] = field(default_factory=dict)
+    prior_bounds: dict[str, BoundedVectors] = field(default_factory=dict)
+
+    def keep_prior(self, name: str, read: BoundedCatalogue) -> FloatArray:
+        """Keep the bound of a scenario's vectors by the model as it came, and return these vectors."""
+        vectors, bound = read
+        if bound is not None:
+            self.prior_bounds[name] = bound
+        return vectors
 
     def save(self, folder: Path, settings: Settings) -> None:
         """Write every scenario's small file into a run's folder."""
@@ -71,6 +81,20 @@ class TunedLanguage:
         """Return what a run's manifest says of how far a text may carry its item."""
         return {name: facts_of(bounded) for name, bounded in self.bounds.items()}
 
+    def views(self, settings: Settings) -> dict[str, dict[ViewName, ViewRecipe]]:
+        """Return what gives a new text its vectors, by scenario and view."""
+        files = {name: outcome["file"] for name, outcome in self.facts().items()}
+        recipes: dict[str, dict[ViewName, ViewRecipe]] = {}
+        for name in self.vectors:
+            prior = _recipe(self.prior_bounds.get(name))
+            tuned = prior
+            if name in files:
+                frozen = frozen_layers(self.models[name], effective_method(settings), settings.tuning)
+                tuned = _recipe(self.bounds.get(name), files[name], frozen)
+            common = tuned if settings.tuning.scope == "shared" else prior
+            recipes[name] = {"tuned": tuned, "prior": prior, "common": common}
+        return recipes
+
     def notes(self) -> list[str]:
         """Return what tuning did, a sentence per scenario."""
         return [
@@ -82,6 +106,12 @@ class TunedLanguage:
 
     def _distinct(self) -> list[LanguageModel]:
         return list({id(tuned): tuned for tuned in self.models.values()}.values())
+
+
+def _recipe(bound: BoundedVectors | None, file: str | None = None, frozen: int = 0) -> ViewRecipe:
+    if bound is None:
+        return ViewRecipe(file=file, frozen=frozen)
+    return ViewRecipe(file=file, frozen=frozen, reach=bound.reach, lead_chars=bound.lead_chars)
 
 
 def tune_language(
@@ -101,23 +131,21 @@ def tune_language(
     """
     language, tuned = settings.language, TunedLanguage(model, {})
 
-    def untuned(name: str) -> FloatArray:
+    def untuned(name: str) -> BoundedCatalogue:
         texts = data.dataset.scenarios[name].catalogue.text
-        vectors, bound = read_catalogue(model, texts, language, cache, progress)
-        if bound is not None:
-            tuned.bounds[name] = bound
-        return vectors
+        return read_catalogue(model, texts, language, cache, progress)
 
     if language.tuning == "none":
         for name in data.dataset.scenarios:
-            vectors = untuned(name)
+            vectors = tuned.keep_prior(name, untuned(name))
             tuned.vectors[name] = ItemVectors(vectors, vectors, vectors)
+        tuned.bounds |= tuned.prior_bounds
         return tuned
     must_be_tunable(model, effective_method(settings))
     for names in _sharing(data, settings):
         tuner = LanguageTuner(model, data, settings, names, folder, progress, cache=cache)
         read = tuner.untuned if tuner.reads_as_untuned else untuned
-        _tune_together(tuner, tuned, {name: read(name) for name in names})
+        _tune_together(tuner, tuned, {name: tuned.keep_prior(name, read(name)) for name in names})
     return tuned
 
 

@@ -18,18 +18,19 @@ from polyscene.core.settings.tuning import OptimiserSettings, TuningDetails
 from polyscene.core.types import FloatArray
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.projection import Projection
-from polyscene.language.model.token_embeddings import commonest
+from polyscene.language.model.token_embeddings import most_frequent
 from polyscene.language.text.cache import EncodingCache
 from polyscene.language.text.encoding import unit_vectors
 from polyscene.language.text.keyword_stuffing import BoundedVectors, beginnings, bounded_by
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.method import method_of
 from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words, tuned_weights
-from polyscene.learning.bounding import wanted_reach
+from polyscene.learning.bounding import BoundedCatalogue, wanted_reach
 from polyscene.learning.objectives.learner import TextLearner, objectives_of
 from polyscene.learning.phases import Phase
 from polyscene.learning.training_data import TrainingData
 from polyscene.learning.tuning_data import TuningData, tuning_data
+from polyscene.representation.item_space import ItemSpace
 from polyscene.training.averaging import fit_seeds, seeds_of
 from polyscene.training.budget import Budget
 from polyscene.training.checkpoints import Checkpoints
@@ -139,20 +140,21 @@ class LanguageTuner:
     def _learn_words(self) -> None:
         encoders, limit = self.encoders.values(), self.details.phrases
         known: set[int] = set().union(*(encoder.vocabulary for encoder in encoders))
-        phrases = commonest([encoder.phrases for encoder in encoders], limit) if limit else None
+        phrases = most_frequent([encoder.phrases for encoder in encoders], limit) if limit else None
         learn_words(self.model, known, phrases)
 
-    def untuned(self, name: str) -> FloatArray:
-        """Return (n, d) what the untuned model makes of a catalogue, from the first reading; within reach.
+    def untuned(self, name: str) -> BoundedCatalogue:
+        """Return what the untuned model makes of a catalogue, from the first reading.
 
         Only where `reads_as_untuned`.
         """
         vectors = unit_vectors(self.encoders[name].pooled[:, 0])
         leads = self._leads.get(name)
         if leads is None:
-            return vectors
+            return vectors, None
         reach = wanted_reach(self.settings.language)
-        return bounded_by(unit_vectors(leads.pooled[:, 0]), vectors, self._lead_chars[name], reach).vectors
+        bound = bounded_by(unit_vectors(leads.pooled[:, 0]), vectors, self._lead_chars[name], reach)
+        return bound.vectors, bound
 
     def learn_past(self) -> PastTuning:
         """Learn from the past, and judge on what came after it."""
@@ -184,7 +186,7 @@ class LanguageTuner:
     def _decay(self, name: str, vectors: FloatArray) -> float:
         """Return how fast taste fades in a scenario, by vectors that have learned nothing yet."""
         evidence = self.data.evidence(name, tuning=Phase.PAST.tuning)
-        return replace(evidence, vectors=vectors).decay
+        return replace(evidence, space=ItemSpace.of(vectors)).decay
 
     def _tuning_data(self, decays: Mapping[str, float], phase: Phase) -> dict[str, TuningData]:
         return {

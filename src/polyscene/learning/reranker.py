@@ -19,7 +19,7 @@ from polyscene.data.queries import Histories
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.packed_bert import packed
 from polyscene.language.ranking.bayesian_logistic import BayesianLogistic
-from polyscene.language.ranking.calibration import DEVIATION, MEAN, PromptReader
+from polyscene.language.ranking.calibration import PRIOR_DEVIATION, PRIOR_MEAN, PromptReader
 from polyscene.language.ranking.cross_encoder import CrossEncoder
 from polyscene.language.ranking.cross_encoder_tuning import CrossEncoderTuning
 from polyscene.language.ranking.examples import Prompt
@@ -73,7 +73,7 @@ class RerankerTrainer:
         self.template = usable_template(settings)
         backbone.must_suit(settings)
 
-    def attach(
+    def trained(
         self,
         name: str,
         signals: Signals,
@@ -81,8 +81,8 @@ class RerankerTrainer:
         texts: Sequence[str],
         unseen: bool,
         progress: Progress,
-    ) -> str | None:
-        """Teach a reader of a scenario and let the fitted text ranker use it.
+    ) -> tuple[Reranker | None, list[str]]:
+        """Teach a reader of a scenario, and measure how much it counts beside the fitted text ranker.
 
         Args:
             name: of the scenario.
@@ -93,21 +93,21 @@ class RerankerTrainer:
             progress: told that something is going on.
 
         Returns:
-            What a user should know of it, a sentence; None where nothing happened.
+            The reranker, and what a user should know of it; None and nothing where nothing happened.
         """
         student = text_ranker_in(signals)
         if student is None:
-            return None
+            return None, []
         data = _RerankerData.of(evidence, texts, self.settings)
         with progress.track(f"{name}: the text ranker's reader", 1, "readers") as advance:
             reader = self._taught(name, data)
-            student.second = _weighed(reader, student, data, self.settings.top, unseen)
+            reranker = _weighed(reader, student, data, self.settings.top, unseen)
             advance(1)
-        second = student.second
-        return (
-            f"{name}: the text ranker's reader learnt from {len(data.drawn)} choices; its weight is "
-            f"{second.trust:.2f}, the student's {second.student:.2f}"
+        note = (
+            f"{name}: the text ranker's reader learnt from {len(data.drawn)} choices; its weight "
+            f"is {reranker.trust:.2f}, the student's {reranker.student:.2f}"
         )
+        return reranker, [note]
 
     def _taught(self, name: str, data: _RerankerData) -> TrainedScorer:
         if self.settings.reader == "answers":
@@ -180,6 +180,6 @@ def _weighed(
     student_odds = student.log_odds(history, drawn)  # (n, 1 + NEGATIVES)
     reader_odds = reader(history, drawn.astype(np.int32))
     rows = np.column_stack([np.ones(drawn.size), student_odds.ravel(), reader_odds.ravel()])
-    weights = BayesianLogistic.prior(MEAN, DEVIATION).after(rows, labels_of(drawn)).mean
+    weights = BayesianLogistic.prior(PRIOR_MEAN, PRIOR_DEVIATION).posterior(rows, labels_of(drawn)).mean
     own, trust = (max(float(weight), 0.0) for weight in weights[1:])
     return Reranker(reader, top, unseen, own, trust)

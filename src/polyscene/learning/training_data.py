@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from polyscene.core.settings.project import Settings
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.schema import Dataset, Part
 from polyscene.data.splits.folds import Folds, Parts, available, mask_of, newcomers, repeated
 from polyscene.recommenders.signal import Evidence, OtherScenario
+from polyscene.representation.item_space import ItemSpace
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,10 @@ class ItemVectors:
     final: FloatArray
     common: FloatArray
     prior: FloatArray | None = None
+
+    def space(self, tuning: bool) -> ItemSpace:
+        """Return them as one space, before the fusion is tuned or for good."""
+        return ItemSpace.of(self.early if tuning else self.final, self.common, self.prior)
 
 
 @dataclass(frozen=True)
@@ -48,32 +51,38 @@ class TrainingData:
     since: Mapping[str, LongArray]
     hide_seen: Mapping[str, bool]
     seed: int
+    _spaces: dict[tuple[str, bool], ItemSpace] = field(default_factory=dict, init=False, repr=False)
 
     def evidence(self, name: str, tuning: bool) -> Evidence:
         """Return what may be learned from in one scenario, before the fusion is tuned or for good."""
         scenario = self.dataset.scenarios[name]
         others = {
-            other: OtherScenario(self.folds.learned(other, tuning), self._vectors(other).common)
+            other: OtherScenario(self.folds.learned(other, tuning), self.space(other, tuning))
             for other in self.dataset.scenarios
             if other != name
         }
-        vectors = self._vectors(name)
         return Evidence(
             self.folds.learned(name, tuning),
             len(self.dataset.users),
             len(scenario.catalogue),
-            vectors.early if tuning else vectors.final,
+            self.space(name, tuning),
             self.since[name],
             scenario.clock,
             others,
             self.seed,
-            vectors.common,
-            vectors.prior,
         )
 
-    def _vectors(self, name: str) -> ItemVectors:
-        unread = np.zeros((len(self.dataset.scenarios[name].catalogue), 0), np.float32)
-        return self.vectors.get(name, ItemVectors(unread, unread, unread))
+    def space(self, name: str, tuning: bool) -> ItemSpace:
+        """Return the vectors of a scenario's items, before the fusion is tuned or for good."""
+        key = name, tuning
+        if key not in self._spaces:
+            vectors = self.vectors.get(name)
+            self._spaces[key] = (
+                ItemSpace.empty(len(self.dataset.scenarios[name].catalogue))
+                if vectors is None
+                else vectors.space(tuning)
+            )
+        return self._spaces[key]
 
 
 def training_data(

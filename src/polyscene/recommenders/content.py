@@ -6,15 +6,25 @@ from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
+from pydantic import Field
 
-from polyscene.core.types import FloatArray, IntArray
+from polyscene.core.types import Arrays, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Histories, Queries
-from polyscene.recommenders.signal import Arrays, Evidence, Signal
-from polyscene.representation.history_decay import USUAL
-from polyscene.representation.items import centred, unit
+from polyscene.recommenders.scores import Scores, VectorScores
+from polyscene.recommenders.signal import Evidence, Need, Signal, SignalSettings
+from polyscene.representation.history_decay import DEFAULT_DECAY
+from polyscene.representation.item_space import ItemSpace, ViewName
+from polyscene.representation.items import unit
 from polyscene.representation.users import taste
+from polyscene.responsible.explanation import Sentences
 
-ELSEWHERE_DECAY = 0.8
+
+class ContentSettings(SignalSettings):
+    """`[signals.content]` and its kin: see `Content`."""
+
+    decay: float | None = Field(
+        None, gt=0, lt=1, description="what an event still counts after each later one; default: measured"
+    )
 
 
 class Content(Signal):
@@ -24,52 +34,57 @@ class Content(Signal):
     without text, and users without history, score 0. How fast taste fades is measured with the language
     model as it came, so that what it learned by heart does not count.
 
-    Args:
-        vectors: (n_items, d) centred unit vectors.
-        decay: what an event still counts after each later one.
+    Live: equal to a fit on all events with the decay of the last fit; new and edited texts count at once.
     """
 
     name: ClassVar[str] = "content"
-    needs_language: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.TEXT})
+    sentences: ClassVar[Sentences] = Sentences(
+        "It reads much like what you chose.", "It reads much like {past}, which you chose."
+    )
+    view: ClassVar[ViewName] = "tuned"
+    Settings = ContentSettings
 
-    def __init__(self, vectors: FloatArray | None = None, decay: float = USUAL) -> None:
-        self.vectors = np.zeros((0, 0), np.float32) if vectors is None else vectors
-        self.decay = decay
+    def __init__(self, settings: SignalSettings | None = None, space: ItemSpace | None = None) -> None:
+        super().__init__(settings)
+        self.space = ItemSpace.empty(0) if space is None else space
+        self.decay = self.settings.decay or DEFAULT_DECAY
+
+    @property
+    def vectors(self) -> FloatArray:
+        """Return (n_items, d) centred unit vectors."""
+        return self.space.view(self.view).vectors
 
     def fit(self, evidence: Evidence) -> Self:
-        """Centre the vectors, and measure how fast taste fades."""
-        self.vectors, self.decay = centred(evidence.vectors), evidence.decay
+        """Take the vectors, and measure how fast taste fades."""
+        self.space = evidence.space
+        self.decay = self.settings.decay or evidence.decay
         return self
 
     def users(self, queries: Queries) -> FloatArray:
         """Return (B, d) unit profiles."""
         return unit(taste(queries.history, self.vectors, self.decay))
 
-    def score(self, queries: Queries) -> FloatArray:
-        """Compare with every item."""
-        scores: FloatArray = self.users(queries) @ self.vectors.T
-        return scores
+    def prepare(self, queries: Queries) -> Scores:
+        """Compare profiles with items."""
+        view = self.space.view(self.view)
+        return VectorScores(self.users(queries), view.vectors, view.index)
 
-    def score_candidates(self, queries: Queries, candidates: IntArray) -> FloatArray:
-        """Compare with the candidates only."""
-        scores: FloatArray = np.einsum("bd,bcd->bc", self.users(queries), self.vectors[candidates])
-        return scores
-
-    def support(self, history: IntArray, item: int) -> FloatArray:
-        """Return each past item's cosine with the item, decayed by age."""
+    def support(self, history: IntArray, items: IntArray | LongArray) -> FloatArray:
+        """Return each past item's cosine with each item, decayed by age."""
         ages = np.arange(len(history))[::-1]
-        cosines = self.vectors[history] @ self.vectors[item]
+        cosines = self.vectors[items] @ self.vectors[history].T
         support: FloatArray = (cosines * self.decay**ages).astype(np.float32)
         return support
 
     def state(self) -> Arrays:
-        """Return the centred vectors and the decay."""
-        return {"vectors": self.vectors, "decay": np.array(self.decay)}
+        """Return the decay; the vectors are the item space's."""
+        return {"decay": np.array(self.decay)}
 
-    @classmethod
-    def restore(cls, state: Arrays) -> Self:
-        """Build from `state`."""
-        return cls(state["vectors"], float(state["decay"]))
+    def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
+        """Take the vectors and the decay."""
+        self.space, self.decay = space, float(state["decay"])
+        return self
 
 
 class ContentPrior(Content):
@@ -80,49 +95,65 @@ class ContentPrior(Content):
     """
 
     name: ClassVar[str] = "content_prior"
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.TEXT, Need.PRIOR})
+    sentences: ClassVar[Sentences] = Sentences(
+        "It means much the same as what you chose.", "It means much the same as {past}, which you chose."
+    )
+    view: ClassVar[ViewName] = "prior"
 
-    def fit(self, evidence: Evidence) -> Self:
-        """Centre the vectors of before, and measure how fast taste fades."""
-        self.vectors = centred(evidence.vectors if evidence.prior is None else evidence.prior)
-        self.decay = evidence.decay
-        return self
+
+class CrossScenarioSettings(ContentSettings):
+    """`[signals.cross_scenario]`: see `CrossScenario`."""
+
+    decay: float | None = Field(
+        0.8, gt=0, lt=1, description="what an event still counts after each later one"
+    )
 
 
 class CrossScenario(Content):
-    """The same cosine, with what the user did in the other scenarios: shared users carry their taste over."""
+    """The same cosine, with what the user did in the other scenarios: shared users carry their taste over.
 
-    name: ClassVar[str] = "elsewhere"
+    Live: equal to a fit on all events.
+    """
+
+    name: ClassVar[str] = "cross_scenario"
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.TEXT, Need.OTHER_SCENARIOS})
+    sentences: ClassVar[Sentences] = Sentences("It is close to what you did in other places.")
+    view: ClassVar[ViewName] = "common"
+    Settings = CrossScenarioSettings
 
     def __init__(
-        self, vectors: FloatArray | None = None, others: Mapping[str, FloatArray] | None = None
+        self,
+        settings: SignalSettings | None = None,
+        space: ItemSpace | None = None,
+        others: Mapping[str, ItemSpace] | None = None,
     ) -> None:
-        super().__init__(vectors)
+        super().__init__(settings, space)
         self.others = dict(others or {})
 
     def fit(self, evidence: Evidence) -> Self:
-        """Centre the vectors of every scenario by its own mean."""
-        self.vectors = centred(evidence.vectors if evidence.common is None else evidence.common)
-        self.others = {name: centred(other.vectors) for name, other in evidence.elsewhere.items()}
+        """Take the vectors of every scenario."""
+        self.space = evidence.space
+        self.others = {name: other.space for name, other in evidence.elsewhere.items()}
         return self
 
     def users(self, queries: Queries) -> FloatArray:
         """Return (B, d) unit profiles of what the users did elsewhere."""
         total = np.zeros((len(queries), self.vectors.shape[1]), np.float32)
-        for name, vectors in self.others.items():
+        for name, space in self.others.items():
             history = queries.elsewhere.get(name, Histories.of([[]] * len(queries)))
-            total += taste(history, vectors, ELSEWHERE_DECAY)
+            total += taste(history, space.view("common").vectors, self.decay)
         return unit(total)
 
-    def support(self, history: IntArray, item: int) -> FloatArray:
-        """Nothing in this scenario speaks for the item: what does lies elsewhere."""
-        return np.zeros(len(history), np.float32)
+    def support(self, history: IntArray, items: IntArray | LongArray) -> FloatArray:
+        """Nothing in this scenario speaks for an item: what does lies elsewhere."""
+        return np.zeros((len(items), len(history)), np.float32)
 
     def state(self) -> Arrays:
-        """Return the centred vectors of every scenario."""
-        return {"vectors": self.vectors} | {f"other.{name}": rows for name, rows in self.others.items()}
+        """Return the decay; the vectors are the item spaces'."""
+        return {"decay": np.array(self.decay)}
 
-    @classmethod
-    def restore(cls, state: Arrays) -> Self:
-        """Build from `state`."""
-        others = {key.removeprefix("other."): rows for key, rows in state.items() if key.startswith("other.")}
-        return cls(state["vectors"], others)
+    def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
+        """Take the vectors of every scenario."""
+        self.space, self.others, self.decay = space, dict(others), float(state["decay"])
+        return self

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
-from implicit.als import AlternatingLeastSquares
+from numpy.typing import NDArray
+from pydantic import Field
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from polyscene.core.growing import GrowingArray
 from polyscene.core.seeds import derived
-from polyscene.core.types import FloatArray, IntArray
+from polyscene.core.types import Arrays, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
-from polyscene.recommenders.signal import Arrays, Evidence, Signal, interactions
-from polyscene.representation.users import profile
+from polyscene.recommenders.scores import Scores, VectorScores
+from polyscene.recommenders.signal import Evidence, Signal, SignalSettings, interactions
+from polyscene.representation.index import VectorIndex
+from polyscene.representation.item_space import ItemSpace
+from polyscene.representation.users import decayed
+from polyscene.responsible.explanation import Sentences
 
-SIZE = 64
-ITERATIONS = 12
-REGULARISATION = 5.0
-CONFIDENCE = 20.0
-HISTORY_DECAY = 0.9
+
+class FactorsSettings(SignalSettings):
+    """`[signals.factors]`: see `Factors`."""
+
+    size: int = Field(64, ge=2, description="numbers in a vector")
+    iterations: int = Field(12, ge=1)
+    regularisation: float = Field(5.0, gt=0, description="λ")
+    confidence: float = Field(20.0, ge=0, description="how much more a choice counts than none")
+    decay: float = Field(0.9, gt=0, lt=1, description="what an event still counts after each later one")
 
 
 class Factors(Signal):
@@ -27,24 +38,46 @@ class Factors(Signal):
 
     `x_u = (YᵀY + Yᵀ(C_u - I)Y + λI)⁻¹ Yᵀ C_u 1`, with confidence `C = 1 + 20 · weight`.
 
+    Live: item factors are those of the last fit; the history is the present one. New items score 0.
+
     Source: Y. Hu, Y. Koren, C. Volinsky, Collaborative Filtering for Implicit Feedback Datasets, ICDM 2008.
     """
 
     name: ClassVar[str] = "factors"
+    sentences: ClassVar[Sentences] = Sentences(
+        "People whose taste is like yours chose it.",
+        "People whose taste is like yours, as in {past}, chose this.",
+    )
+    Settings = FactorsSettings
 
-    def __init__(self, items: FloatArray | None = None) -> None:
-        self.items = np.zeros((0, SIZE), np.float32) if items is None else items
-        self._gram = self.items.T @ self.items + REGULARISATION * np.eye(self.items.shape[1])
+    def __init__(self, settings: SignalSettings | None = None, items: FloatArray | None = None) -> None:
+        super().__init__(settings)
+        self._set(np.zeros((0, self.settings.size), np.float32) if items is None else items)
+
+    def _set(self, items: FloatArray) -> None:
+        self._rows: GrowingArray[np.float32] = GrowingArray(items)
+        penalty = self.settings.regularisation * np.eye(items.shape[1])
+        self._gram: NDArray[np.float64] = items.T @ items + penalty
+        self._inverse = np.linalg.inv(self._gram).astype(np.float32)
+        self._index: VectorIndex | None = None
+
+    @property
+    def items(self) -> FloatArray:
+        """Return (n_items, size) factors; zero where nobody chose the item."""
+        return self._rows.array
 
     def fit(self, evidence: Evidence) -> Self:
         """Factorise the matrix of choices."""
         chosen = interactions(evidence.positive, evidence.n_users, evidence.n_items)
-        chosen.data = 1.0 + CONFIDENCE * chosen.data
+        settings = self.settings
+        chosen.data = 1.0 + settings.confidence * chosen.data
+        from implicit.als import AlternatingLeastSquares  # loaded only to learn
+
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
-                factors=min(SIZE, max(2, evidence.n_items - 1)),
-                iterations=ITERATIONS,
-                regularization=REGULARISATION,
+                factors=min(settings.size, max(2, evidence.n_items - 1)),
+                iterations=settings.iterations,
+                regularization=settings.regularisation,
                 alpha=1.0,
                 random_state=derived(evidence.seed, self.name) % 2**31,
                 use_gpu=False,
@@ -53,47 +86,43 @@ class Factors(Signal):
         counts = np.bincount(chosen.indices, minlength=evidence.n_items)
         items = np.array(model.item_factors, np.float32)
         items[counts == 0] = 0.0
-        return self._with(items)
-
-    def _with(self, items: FloatArray) -> Self:
-        self.items = items
-        self._gram = items.T @ items + REGULARISATION * np.eye(items.shape[1])
+        self._set(items)
         return self
 
     def users(self, queries: Queries) -> FloatArray:
-        """Return (B, d) user factors solved from the histories."""
-        past = profile(queries.history, len(self.items), HISTORY_DECAY)
-        vectors = np.zeros((len(queries), self.items.shape[1]), np.float32)
-        for row in range(len(queries)):
-            lo, hi = past.indptr[row], past.indptr[row + 1]
-            if hi > lo:
-                seen = self.items[past.indices[lo:hi]]
-                trust = CONFIDENCE * past.data[lo:hi, None]
-                vectors[row] = np.linalg.solve(self._gram + seen.T @ (trust * seen), seen.T @ (1 + trust))[
-                    :, 0
-                ]
+        """Return (B, size) user factors solved from the histories."""
+        items, settings = self.items, self.settings
+        vectors = np.zeros((len(queries), items.shape[1]), np.float32)
+        for row, (codes, weights) in enumerate(decayed(queries.history, settings.decay)):
+            if len(codes):
+                distinct, place = np.unique(codes, return_inverse=True)
+                trust = settings.confidence * np.bincount(place, weights)[:, None]
+                seen = items[distinct]
+                gram = self._gram + seen.T @ (trust * seen)
+                vectors[row] = np.linalg.solve(gram, seen.T @ (1 + trust))[:, 0]
         return vectors
 
-    def score(self, queries: Queries) -> FloatArray:
+    def prepare(self, queries: Queries) -> Scores:
         """Multiply user and item factors."""
-        scores: FloatArray = self.users(queries) @ self.items.T
-        return scores
+        if self._index is None:
+            self._index = VectorIndex(self.items)
+        return VectorScores(self.users(queries), self.items, self._index)
 
-    def score_candidates(self, queries: Queries, candidates: IntArray) -> FloatArray:
-        """Multiply only with the candidates' factors."""
-        scores: FloatArray = np.einsum("bd,bcd->bc", self.users(queries), self.items[candidates])
-        return scores
+    def support(self, history: IntArray, items: IntArray | LongArray) -> FloatArray:
+        """Return each past item's share `y_iᵀ (YᵀY + λI)⁻¹ y_h` in the score of each item."""
+        support: FloatArray = (self.items[items] @ self._inverse @ self.items[history].T).astype(np.float32)
+        return support
 
-    def support(self, history: IntArray, item: int) -> FloatArray:
-        """Return each past item's share `y_iᵀ (YᵀY + λI)⁻¹ y_h` in the score."""
-        solved = np.linalg.solve(self._gram, self.items[item])
-        return (self.items[history] @ solved).astype(np.float32)
+    def extend(self, rows: LongArray, since: LongArray) -> None:
+        """Make room for new items."""
+        many = max(int(rows.max(initial=-1)) + 1 - len(self._rows), 0)
+        self._rows.extend(np.zeros((many, self.items.shape[1]), np.float32))
 
     def state(self) -> Arrays:
         """Return the item factors."""
         return {"items": self.items}
 
-    @classmethod
-    def restore(cls, state: Arrays) -> Self:
-        """Build from `state`."""
-        return cls(state["items"])
+    def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
+        """Take the factors back."""
+        self._set(state["items"])
+        return self

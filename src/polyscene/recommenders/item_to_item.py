@@ -2,59 +2,101 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Self
 
 import numpy as np
+from pydantic import Field
 from scipy import sparse
 
-from polyscene.core.types import FloatArray, IntArray
+from polyscene.core.types import Arrays, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
-from polyscene.recommenders.signal import Arrays, Evidence, Signal
-from polyscene.representation.users import profile
+from polyscene.recommenders.links import Entries, Links
+from polyscene.recommenders.scores import DenseScores, Scores
+from polyscene.recommenders.signal import Evidence, Signal, SignalSettings
+from polyscene.representation.item_space import ItemSpace
+from polyscene.representation.users import decayed
+
+
+class ItemToItemSettings(SignalSettings):
+    """What every item-to-item signal may be told.
+
+    `decay` is what an event still counts after each later one, `max_links` how many links a row keeps.
+    """
+
+    decay: float = Field(0.8, gt=0, lt=1)
+    max_links: int = Field(400, ge=1)
 
 
 class ItemToItem(Signal):
     """`score(u, j) = Σ_k weight_k · decay^age(k) · M[h_k, j]` over the history h; the last has age 0.
 
-    A subclass names its `decay` and makes the (n_items, n_items) matrix M in `links`.
+    A subclass makes the (n_items, n_items) matrix of raw strengths in `fit_links`, and may turn raw strengths
+    into those of M in `strength`. Items without a link to anything in the history score 0 and are not put
+    forward.
     """
 
-    decay: ClassVar[float]
+    Settings = ItemToItemSettings
 
-    def __init__(self, matrix: sparse.csr_array | None = None) -> None:
-        self.matrix = sparse.csr_array((0, 0), dtype=np.float32) if matrix is None else matrix
+    def __init__(self, settings: SignalSettings | None = None) -> None:
+        super().__init__(settings)
+        self.links = Links()
 
-    def links(self, evidence: Evidence) -> sparse.csr_array:
-        """Return M, learned from the evidence."""
-        raise TypeError(f"{type(self).__name__} does not say how to make its links")
+    @abstractmethod
+    def fit_links(self, evidence: Evidence) -> sparse.csr_array:
+        """Return the raw strengths, learned from the evidence."""
+
+    def strength(self, rows: IntArray | LongArray, entries: Entries) -> FloatArray:
+        """Return (e,) what the raw entries of the named rows mean in M."""
+        return entries.value
 
     def fit(self, evidence: Evidence) -> Self:
         """Make the matrix."""
-        self.matrix = self.links(evidence).astype(np.float32)
+        self.links = Links(self.fit_links(evidence).astype(np.float32))
         return self
 
-    def score(self, queries: Queries) -> FloatArray:
-        """Sum the rows of what the users did."""
-        past = profile(queries.history, self.matrix.shape[0], self.decay)
-        return np.asarray((past @ self.matrix).todense(), dtype=np.float32)
+    @property
+    def matrix(self) -> sparse.csr_array:
+        """Return M, (n_items, n_items)."""
+        raw = self.links.matrix()
+        rows = np.arange(raw.shape[0])
+        place = np.repeat(rows, np.diff(raw.indptr))
+        data = self.strength(rows, Entries(place, raw.indices, raw.data)).astype(np.float32)
+        return sparse.csr_array((data, raw.indices, raw.indptr), shape=raw.shape)
 
-    def support(self, history: IntArray, item: int) -> FloatArray:
-        """Return the link from each history item to the item, decayed by age."""
+    def prepare(self, queries: Queries) -> Scores:
+        """Sum the rows of what the users did."""
+        scores = np.zeros((len(queries), len(self.links)), np.float32)
+        history = decayed(queries.history, self.settings.decay)
+        for row, (items, weights) in enumerate(history):
+            if len(items):
+                entries = self.links.entries(items)
+                values = self.strength(items, entries) * weights[entries.place]
+                scores[row] = np.bincount(entries.column, values, len(self.links))
+        return DenseScores(scores, positive=True)
+
+    def support(self, history: IntArray, items: IntArray | LongArray) -> FloatArray:
+        """Return the link from each history item to each of the items, decayed by age."""
         ages = np.arange(len(history))[::-1]
-        links = np.array([self.matrix[int(past), item] for past in history], np.float32)
-        return (links * self.decay**ages).astype(np.float32)
+        entries = self.links.entries(history)
+        values = self.strength(history, entries)
+        links = np.zeros((len(items), len(history)), np.float32)
+        for row, item in enumerate(items):
+            here = entries.column == item
+            np.add.at(links[row], entries.place[here], values[here])
+        support: FloatArray = links * (self.settings.decay**ages).astype(np.float32)
+        return support
 
     def state(self) -> Arrays:
-        """Return the matrix in its sparse parts."""
-        return {
-            "data": self.matrix.data.astype(np.float32),
-            "indices": self.matrix.indices.astype(np.int32),
-            "indptr": self.matrix.indptr.astype(np.int64),
-            "shape": np.array(self.matrix.shape, np.int64),
-        }
+        """Return the raw strengths in their sparse parts."""
+        return self.links.state()
 
-    @classmethod
-    def restore(cls, state: Arrays) -> Self:
-        """Build from `state`."""
-        shape = tuple(int(n) for n in state["shape"])
-        return cls(sparse.csr_array((state["data"], state["indices"], state["indptr"]), shape=shape))
+    def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
+        """Take the matrix back."""
+        self.links = Links.restore(state)
+        return self
+
+    def extend(self, rows: LongArray, since: LongArray) -> None:
+        """Make room for new items; nothing leads to them yet."""
+        self.links.grow(int(rows.max(initial=-1)) + 1)

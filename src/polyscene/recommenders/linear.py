@@ -6,17 +6,24 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 import numpy as np
+from pydantic import Field
 from scipy import linalg, sparse
 
 from polyscene.core.types import FloatArray, LongArray
-from polyscene.recommenders.item_to_item import ItemToItem
+from polyscene.recommenders.item_to_item import ItemToItem, ItemToItemSettings
 from polyscene.recommenders.signal import Evidence, interactions
+from polyscene.responsible.explanation import Sentences
 
-RIDGE = 100.0
-MAX_ITEMS = 20_000
-"""Above it only the most chosen items take part in the regression: a dense inverse is n² memory, n³ time."""
-MOST = 400
 BLOCK = 512
+
+
+class LinearSettings(ItemToItemSettings):
+    """`[signals.linear]`: see `Linear`."""
+
+    ridge: float = Field(100.0, gt=0, description="λ, the penalty on weights")
+    max_items: int = Field(
+        20_000, ge=1, description="only the most chosen take part: a dense inverse is n² memory, n³ time"
+    )
 
 
 class Linear(ItemToItem):
@@ -25,31 +32,37 @@ class Linear(ItemToItem):
     X (n_users, n_items) holds choices. The inverse is computed in place by Cholesky (spotrf, spotri), and
     each row of B keeps its 400 strongest weights; λ is 100.
 
+    Live: the weights are those of the last fit; the history is the present one.
+
     Source: H. Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019, equation 8.
     """
 
     name: ClassVar[str] = "linear"
-    decay: ClassVar[float] = 0.8
+    sentences: ClassVar[Sentences] = Sentences(
+        "Your history predicts it.", "{past} predicts this among people with a similar history."
+    )
+    Settings = LinearSettings
 
-    def links(self, evidence: Evidence) -> sparse.csr_array:
+    def fit_links(self, evidence: Evidence) -> sparse.csr_array:
         """Solve the ridge regression of every item on all others."""
         chosen = interactions(evidence.positive, evidence.n_users, evidence.n_items)
         chosen.data = np.minimum(chosen.data, 1.0)
-        kept = _most_chosen(chosen)
-        return _spread(_regression(chosen[:, kept]), kept, evidence.n_items)
+        kept = _most_chosen(chosen, self.settings.max_items)
+        blocks = _regression(chosen[:, kept], self.settings.ridge)
+        return _spread(blocks, kept, evidence.n_items, self.settings.max_links)
 
 
-def _most_chosen(chosen: sparse.csr_array) -> LongArray:
-    """Return the items with events, at most MAX_ITEMS of them, in the order of the catalogue."""
+def _most_chosen(chosen: sparse.csr_array, max_items: int) -> LongArray:
+    """Return the items with events, the most chosen of them, in the order of the catalogue."""
     counts = np.bincount(chosen.indices, minlength=chosen.shape[1])
-    best = np.argsort(-counts, kind="stable")[:MAX_ITEMS]
+    best = np.argsort(-counts, kind="stable")[:max_items]
     return np.sort(best[counts[best] > 0])
 
 
-def _regression(chosen: sparse.csr_array) -> Iterator[tuple[LongArray, FloatArray]]:
+def _regression(chosen: sparse.csr_array, ridge: float) -> Iterator[tuple[LongArray, FloatArray]]:
     """Yield blocks of rows of the dense weights, zero on the diagonal; one (k, k) array is ever held."""
     gram = _gram(chosen)
-    gram[np.diag_indices_from(gram)] += RIDGE
+    gram[np.diag_indices_from(gram)] += ridge
     factor, failed = linalg.lapack.spotrf(gram, lower=1, overwrite_a=1)
     inverse, singular = linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
     diagonal = np.diag(inverse).copy()
@@ -74,10 +87,10 @@ def _gram(chosen: sparse.csr_array) -> FloatArray:
 
 
 def _spread(
-    blocks: Iterable[tuple[LongArray, FloatArray]], kept: LongArray, n_items: int
+    blocks: Iterable[tuple[LongArray, FloatArray]], kept: LongArray, n_items: int, max_links: int
 ) -> sparse.csr_array:
     """Keep the strongest weights of every row and put them where the items stand in the catalogue."""
-    most = min(MOST, len(kept) - 1)
+    most = min(max_links, len(kept) - 1)
     shape = (n_items, n_items)
     if most <= 0:
         return sparse.csr_array(shape, dtype=np.float32)

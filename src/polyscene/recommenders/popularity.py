@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from polyscene.core.types import FloatArray, IntArray
+from polyscene.core.growing import GrowingArray, Largest
+from polyscene.core.types import Arrays, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
-from polyscene.recommenders.signal import Arrays, Evidence, Signal
+from polyscene.recommenders.scores import Scores, SharedScores
+from polyscene.recommenders.signal import Evidence, Observation, Signal, SignalSettings
+from polyscene.representation.item_space import ItemSpace
+from polyscene.responsible.explanation import Sentences
 
 DAY = 86_400_000_000  # microseconds
-HALF_LIVES = (0.5, 2.0, 7.0, 30.0, 120.0, 1000.0)
-"""Days; the one that best foretells the last tenth of the training events is kept."""
+MIN_EVENTS = 100
+"""With fewer, no half-life can be told from another."""
+MAX_DOUBLINGS = 256.0
+"""Counts are written anew before they have grown by two to this power."""
+
+
+class PopularitySettings(SignalSettings):
+    """`[signals.popularity]`: see `Popularity`."""
+
+    half_lives: tuple[float, ...] = Field(
+        (0.5, 2.0, 7.0, 30.0, 120.0, 1000.0), min_length=1, description="days; the likeliest of them is kept"
+    )
+    latest: float = Field(0.1, gt=0, lt=1, description="share of the events by which half-lives are compared")
 
 
 class Popularity(Signal):
@@ -21,46 +38,82 @@ class Popularity(Signal):
 
     The half-life is chosen inside the training events: the one under which the latest tenth of them is
     most likely. Sequence numbers have no common clock, so there nothing decays.
+
+    Live: equal to a fit on all events with the half-life of the last fit.
     """
 
     name: ClassVar[str] = "popularity"
+    sentences: ClassVar[Sentences] = Sentences("Many people chose it lately.")
+    Settings = PopularitySettings
 
-    def __init__(self, scores: FloatArray | None = None, half_life: float = np.inf) -> None:
-        self.scores = np.zeros(0, np.float32) if scores is None else scores
-        self.half_life = half_life
+    def __init__(self, settings: SignalSettings | None = None) -> None:
+        super().__init__(settings)
+        self.half_life, self._start, self._end = np.inf, 0.0, 0.0
+        self._counts: GrowingArray[np.float64] = GrowingArray(np.zeros(0))
+        self._order = Largest()
 
     def fit(self, evidence: Evidence) -> Self:
         """Count the events of every item."""
         events = evidence.positive
         days = events.time / DAY
         self.half_life = np.inf
-        if evidence.clock == "time" and len(events) >= 100:
-            cut = int(len(events) * 0.9)
+        if evidence.clock == "time" and len(events) >= MIN_EVENTS:
+            cut = int(len(events) * (1 - self.settings.latest))
             likelihoods = [
                 _likelihood(events.item, events.weight, days, cut, half_life, evidence.n_items)
-                for half_life in HALF_LIVES
+                for half_life in self.settings.half_lives
             ]
-            self.half_life = HALF_LIVES[int(np.argmax(likelihoods))]
+            self.half_life = self.settings.half_lives[int(np.argmax(likelihoods))]
         counts = _decayed(events.item, events.weight, days, self.half_life, evidence.n_items)
-        self.scores = np.log1p(counts).astype(np.float32)
+        self._start = self._end = float(days.max(initial=0.0))
+        self._counts, self._order = GrowingArray(counts), Largest()
         return self
 
-    def score(self, queries: Queries) -> FloatArray:
-        """Return the same row for everybody."""
-        return np.tile(self.scores, (len(queries), 1))
+    def prepare(self, queries: Queries) -> Scores:
+        """Return the same scores for everybody."""
+        counts = self._counts.array
+        factor = 2.0 ** ((self._start - self._end) / self.half_life)
 
-    def score_candidates(self, queries: Queries, candidates: IntArray) -> FloatArray:
-        """Return the candidates' popularity."""
-        return self.scores[candidates]
+        def scored(items: LongArray) -> FloatArray:
+            scores: FloatArray = np.log1p(counts[items] * factor).astype(np.float32)
+            return scores
+
+        return SharedScores(len(queries), self._order, counts, scored)
+
+    def observe(self, event: Observation) -> None:
+        """Count the event."""
+        day = event.time / DAY
+        if np.isinf(self.half_life):
+            self._counts.writable()[event.item] += event.weight
+        else:
+            self._end = max(self._end, day)
+            if (self._end - self._start) / self.half_life > MAX_DOUBLINGS:
+                self._rebase()
+            self._counts.writable()[event.item] += event.weight * 2.0 ** (
+                (day - self._start) / self.half_life
+            )
+        self._order.changed(event.item)
+
+    def _rebase(self) -> None:
+        """Let counts tell what they are worth at the present end; their order stays."""
+        counts = self._counts.writable()
+        counts *= 2.0 ** ((self._start - self._end) / self.half_life)
+        self._start = self._end
+
+    def extend(self, rows: LongArray, since: LongArray) -> None:
+        """Take in new items, which nobody has chosen."""
+        self._counts.extend(np.zeros(max(int(rows.max(initial=-1)) + 1 - len(self._counts), 0)))
 
     def state(self) -> Arrays:
-        """Return the scores and the half-life."""
-        return {"scores": self.scores, "half_life": np.array(self.half_life)}
+        """Return the counts, the half-life and the days between which they are told."""
+        moments = np.array([self.half_life, self._start, self._end])
+        return {"counts": self._counts.array, "moments": moments}
 
-    @classmethod
-    def restore(cls, state: Arrays) -> Self:
-        """Build from `state`."""
-        return cls(state["scores"], float(state["half_life"]))
+    def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
+        """Take the counts back."""
+        self.half_life, self._start, self._end = (float(value) for value in state["moments"])
+        self._counts, self._order = GrowingArray(state["counts"]), Largest()
+        return self
 
 
 def _decayed(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
 
-from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.core.growing import GrowingArray, Largest
+from polyscene.core.types import Arrays, FloatArray, LongArray
 from polyscene.data.queries import Queries
-from polyscene.recommenders.signal import Arrays, Evidence, Signal
+from polyscene.data.schema import UNKNOWN_TIME
+from polyscene.recommenders.scores import Scores, SharedScores
+from polyscene.recommenders.signal import Evidence, Need, Observation, Signal, SignalSettings
+from polyscene.representation.item_space import ItemSpace
+from polyscene.responsible.explanation import Sentences
 
 HOUR = 3_600_000_000  # microseconds
 OLDEST = 24.0 * 365 * 50  # hours; stands for "always been there"
@@ -20,39 +26,63 @@ class Recency(Signal):
     An item that says when it became available is judged by that, another one by its first event; an item
     with neither counts as very old.
     Items that are not there yet count as brand new; whether they may be shown is not this signal's affair.
+
+    Live: equal to a fit on all events.
     """
 
     name: ClassVar[str] = "recency"
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.MOMENTS})
+    sentences: ClassVar[Sentences] = Sentences("It is new.")
 
-    def __init__(self, since: LongArray | None = None, moments: bool = True) -> None:
-        self.since = np.zeros(0, np.int64) if since is None else since
-        self.moments = moments
+    def __init__(self, settings: SignalSettings | None = None) -> None:
+        super().__init__(settings)
+        self._moments, self._order = True, Largest()
+        self._since: GrowingArray[np.int64] = GrowingArray(np.zeros(0, np.int64))
+        self._dated: GrowingArray[np.bool_] = GrowingArray(np.zeros(0, np.bool_))
 
     def fit(self, evidence: Evidence) -> Self:
         """Note when each item appeared."""
-        self.since = evidence.born
-        self.moments = evidence.clock == "time"
+        self._since, self._dated = GrowingArray(evidence.born), GrowingArray(evidence.since != UNKNOWN_TIME)
+        self._moments, self._order = evidence.clock == "time", Largest()
         return self
 
-    def score(self, queries: Queries) -> FloatArray:
+    def prepare(self, queries: Queries) -> Scores:
         """Score by age; without moments nobody knows an age, and all are equal."""
-        return self._by_age(queries, np.broadcast_to(self.since, (len(queries), len(self.since))))
+        since, now = self._since.array, queries.time[:, None].astype(np.float64)
 
-    def score_candidates(self, queries: Queries, candidates: IntArray) -> FloatArray:
-        """Score the candidates by age."""
-        return self._by_age(queries, self.since[candidates])
+        def scored(items: LongArray) -> FloatArray:
+            if not self._moments:
+                return np.zeros((len(queries), items.shape[1]), np.float32)
+            hours = (now - since[items]) / HOUR
+            return -np.log1p(np.clip(hours, 0.0, OLDEST)).astype(np.float32)
 
-    def _by_age(self, queries: Queries, since: LongArray) -> FloatArray:
-        if not self.moments:
-            return np.zeros(since.shape, np.float32)
-        hours = (queries.time[:, None].astype(np.float64) - since) / HOUR
-        return -np.log1p(np.clip(hours, 0.0, OLDEST)).astype(np.float32)
+        return SharedScores(len(queries), self._order, since, scored)
+
+    def observe(self, event: Observation) -> None:
+        """Let an item that does not say when it appeared have appeared with its first event."""
+        if not self._dated.array[event.item]:
+            since = self._since.writable()
+            if since[event.item] == UNKNOWN_TIME or event.time < since[event.item]:
+                since[event.item] = event.time
+                self._order.reset()
+
+    def extend(self, rows: LongArray, since: LongArray) -> None:
+        """Note when new items appeared."""
+        new = rows >= len(self._since)
+        self._since.put(
+            rows[~new], np.where(since == UNKNOWN_TIME, self._since.array[rows * ~new], since)[~new]
+        )
+        self._dated.put(rows[~new], self._dated.array[rows[~new]] | (since[~new] != UNKNOWN_TIME))
+        self._since.extend(since[new])
+        self._dated.extend(since[new] != UNKNOWN_TIME)
+        self._order.reset()
 
     def state(self) -> Arrays:
-        """Return when each item appeared."""
-        return {"since": self.since, "moments": np.array(self.moments)}
+        """Return when each item appeared, and whether it says so itself."""
+        return {"since": self._since.array, "dated": self._dated.array, "moments": np.array(self._moments)}
 
-    @classmethod
-    def restore(cls, state: Arrays) -> Self:
-        """Build from `state`."""
-        return cls(state["since"], bool(state["moments"]))
+    def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
+        """Take the moments back."""
+        self._since, self._dated = GrowingArray(state["since"]), GrowingArray(state["dated"].astype(np.bool_))
+        self._moments, self._order = bool(state["moments"]), Largest()
+        return self

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from polyscene.core.errors import RunError
+from polyscene.core.types import Arrays
 from polyscene.recommenders.content import Content, ContentPrior, CrossScenario
 from polyscene.recommenders.content_transitions import ContentTransitions
 from polyscene.recommenders.factors import Factors
@@ -17,7 +18,7 @@ from polyscene.recommenders.linear import Linear
 from polyscene.recommenders.neighbours import Neighbours
 from polyscene.recommenders.popularity import Popularity
 from polyscene.recommenders.recency import Recency
-from polyscene.recommenders.signal import Arrays, Signal
+from polyscene.recommenders.signal import Signal
 from polyscene.recommenders.text_ranker import TextRanker
 from polyscene.recommenders.transitions import Transitions
 

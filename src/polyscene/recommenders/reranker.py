@@ -41,24 +41,34 @@ class Reranker:
     student: float = 0.0
     trust: float = 1.0
 
-    def reorder(self, scores: FloatArray, history: Histories) -> FloatArray:
-        """Deal the best scores of each row of (B, n) out anew: no other place changes, nor does the set."""
-        best, counts = _best(scores, self._open(scores, history), self.top)
+    def reorder(self, scores: FloatArray, candidates: IntArray | LongArray, history: Histories) -> FloatArray:
+        """Deal the best scores of each row out anew: no other place changes, nor does the set.
+
+        Args:
+            scores: (B, C) of the candidates.
+            candidates: (B, C) item codes; one that stands there twice is a filler and counts once.
+            history: of the B requests.
+        """
+        best, counts = _best(scores, self._open(candidates, history), self.top)
         if not best.size:
             return scores
-        odds = self.reader(history, best.astype(np.int32))  # (B, C)
+        odds = self.reader(history, np.take_along_axis(candidates, best, axis=1).astype(np.int32))  # (B, top)
         dealt = scores.copy()
         for row, count in enumerate(counts):
-            candidates = best[row, :count]
-            given = scores[row, candidates]
+            places = best[row, :count]
+            given = scores[row, places]
             order = np.argsort(-(self.student * given + self.trust * odds[row, :count]), kind="stable")
-            dealt[row, candidates[order]] = given
+            dealt[row, places[order]] = given
         return dealt
 
-    def _open(self, scores: FloatArray, history: Histories) -> BoolArray:
-        open_ = np.ones(scores.shape, bool)
-        if self.unseen:
-            open_[history.rows, history.items] = False
+    def _open(self, candidates: IntArray | LongArray, history: Histories) -> BoolArray:
+        """Return (B, C) which candidates are read: each once, and not what was had where that bars."""
+        open_ = np.zeros(candidates.shape, bool)
+        for row, codes in enumerate(candidates):
+            open_[row, np.unique(codes, return_index=True)[1]] = True
+            if self.unseen:
+                had = history.items[history.offsets[row] : history.offsets[row + 1]]
+                open_[row] &= ~np.isin(codes, had)
         return open_
 
 

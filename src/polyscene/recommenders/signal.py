@@ -1,36 +1,53 @@
 """The shape every signal has: fit on evidence, score requests, give its state away and take it back.
 
-A signal knows one scenario. It scores the whole catalogue in blocks, or a list of candidates per request;
-both give the same numbers. It knows neither the fusion nor how it is judged.
+A signal knows one scenario, the vectors of its items, and what happens there. It scores the whole catalogue,
+or a list of candidates per request; both give the same numbers. It knows neither the fusion nor how it is
+judged.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 from scipy import sparse
 
-from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.core.types import Arrays, BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import LATEST, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
+from polyscene.recommenders.scores import DenseScores, Scores
 from polyscene.representation.history_decay import history_decay
-from polyscene.representation.items import centred
+from polyscene.representation.item_space import ItemSpace
+from polyscene.responsible.explanation import Sentences
 
-Arrays = dict[str, NDArray[Any]]
+
+class Need(StrEnum):
+    """What a signal cannot do without."""
+
+    TEXT = "text"
+    MOMENTS = "moments"
+    OTHER_SCENARIOS = "other scenarios"
+    PRIOR = "prior"
+
+
+class SignalSettings(BaseModel):
+    """Hyperparameters of a signal: what `[signals.NAME]` may say. Kept with what was fitted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
 class OtherScenario:
-    """What another scenario offers as evidence: its log and its items' language-model vectors."""
+    """What another scenario offers as evidence: its log and its items' vectors."""
 
     events: EventLog
-    vectors: FloatArray
+    space: ItemSpace
 
 
 @dataclass(frozen=True)
@@ -40,33 +57,29 @@ class Evidence:
     Attributes:
         events: the log to learn from, ordered by time.
         n_users, n_items: sizes of the numberings; items without events are part of the catalogue.
-        vectors: (n_items, d) unit language-model vectors; a zero row has no text.
+        space: the items' vectors.
         since: (n_items,) when each item became available; UNKNOWN_TIME where the catalogue does not say.
         clock: whether times are moments or positions.
         elsewhere: the other scenarios by name.
         seed: of the run.
-        common: (n_items, d) vectors in the space that all scenarios share; None: `vectors` are.
-        prior: (n_items, d) vectors of the language model as it came; None: it has learned nothing since.
     """
 
     events: EventLog
     n_users: int
     n_items: int
-    vectors: FloatArray
+    space: ItemSpace
     since: LongArray
     clock: Clock
     elsewhere: Mapping[str, OtherScenario] = field(default_factory=dict)
     seed: int = 0
-    common: FloatArray | None = None
-    prior: FloatArray | None = None
 
     @property
     def born(self) -> LongArray:
         """Return (n_items,) when each item appeared: as it says, else its first event here, else unknown."""
         first = np.full(self.n_items, LATEST)
         np.minimum.at(first, self.events.item, self.events.time)
-        unsaid = np.where(first == LATEST, UNKNOWN_TIME, first)
-        appeared: LongArray = np.where(self.since == UNKNOWN_TIME, unsaid, self.since)
+        of_events = np.where(first == LATEST, UNKNOWN_TIME, first)
+        appeared: LongArray = np.where(self.since == UNKNOWN_TIME, of_events, self.since)
         return appeared
 
     @cached_property
@@ -75,45 +88,124 @@ class Evidence:
 
         It is measured with the language model as it came, so that what it learned by heart does not count.
         """
-        plain = centred(self.vectors if self.prior is None else self.prior)
-        return history_decay(self.positive, self.n_users, self.clock, plain, self.seed)
+        vectors = self.space.view("prior").vectors
+        return history_decay(self.positive, self.n_users, self.clock, vectors, self.seed)
 
     @property
     def positive(self) -> EventLog:
         """Return the events that count."""
         return self.events.take(self.events.weight > 0)
 
+    def meets(self, needs: frozenset[Need]) -> bool:
+        """Return whether everything is there that a signal cannot do without."""
+        there = {
+            Need.TEXT: self.space.has_text,
+            Need.MOMENTS: self.clock == "time",
+            Need.OTHER_SCENARIOS: bool(self.elsewhere),
+            Need.PRIOR: "prior" in self.space.views,
+        }
+        return all(there[need] for need in needs)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One event that counts, as a live signal takes it in, in codes.
+
+    Attributes:
+        past, past_weights: what the user had done here before it, oldest first, and how much each counts.
+        later: what the user had done here after it, oldest first, where the event comes late.
+    """
+
+    user: int
+    item: int
+    time: int
+    weight: float
+    past: Sequence[int]
+    past_weights: Sequence[float]
+    later: Sequence[int] = ()
+
 
 class Signal(ABC):
-    """One source of scores for (user, item)."""
+    """One source of scores for (user, item).
+
+    Args:
+        settings: hyperparameters, of the class that `Settings` names.
+    """
 
     name: ClassVar[str]
-    needs_language: ClassVar[bool] = False
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    sentences: ClassVar[Sentences]
+    Settings: ClassVar[type[SignalSettings]] = SignalSettings
+
+    def __init__(self, settings: SignalSettings | None = None) -> None:
+        self.settings: Any = self.Settings() if settings is None else settings
 
     @abstractmethod
     def fit(self, evidence: Evidence) -> Self:
         """Learn from the evidence and return self."""
 
-    @abstractmethod
-    def score(self, queries: Queries) -> FloatArray:
+    def prepare(self, queries: Queries) -> Scores:
+        """Return what it says of B requests, ready to be asked of any items.
+
+        By default everything is scored at once, by `score_all`; a signal that can be asked of a few items for
+        less does better here.
+        """
+        return DenseScores(self.score_all(queries))
+
+    def score_all(self, queries: Queries) -> FloatArray:
         """Return (B, n_items) scores over the whole catalogue; larger is better, always finite."""
+        return self.prepare(queries).whole()
 
-    def score_candidates(self, queries: Queries, candidates: IntArray) -> FloatArray:
-        """Return (B, C) scores of the named items, equal to those columns of `score`."""
-        return np.take_along_axis(self.score(queries), candidates.astype(np.int64), axis=1)
+    def score(self, queries: Queries, candidates: IntArray | None = None) -> FloatArray:
+        """Return (B, C) scores of the named items; None: (B, n_items), of the whole catalogue."""
+        scores = self.prepare(queries)
+        return scores.whole() if candidates is None else scores.at(candidates)
 
-    def support(self, history: IntArray, item: int) -> FloatArray:
-        """Return (h,) how much each past item, oldest first, speaks for `item`; zero where none does."""
-        return np.zeros(len(history), np.float32)
+    def propose(self, queries: Queries, most: int, closed: BoolArray) -> list[LongArray]:
+        """Return each request's best open items; see `Scores.best`. `closed` is (B, n_items)."""
+        scores = self.prepare(queries)
+        return [scores.best(row, most, closed[row]) for row in range(len(queries))]
+
+    def support(self, history: IntArray, items: IntArray | LongArray) -> FloatArray:
+        """Return (m, h) how much each past item, oldest first, adds to the score of each of the items."""
+        return np.zeros((len(items), len(history)), np.float32)
 
     @abstractmethod
     def state(self) -> Arrays:
-        """Return everything that `restore` needs, as named arrays."""
+        """Return what `restore` needs beside the settings and the items' vectors, as named arrays."""
 
-    @classmethod
     @abstractmethod
-    def restore(cls, state: Arrays) -> Self:
-        """Build the fitted signal from its state."""
+    def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
+        """Take back a state and return self.
+
+        Args:
+            state: from `state`.
+            space: of the scenario's items.
+            others: of the other scenarios' items, by name.
+        """
+
+
+@runtime_checkable
+class Updates(Protocol):
+    """A signal that learns from single events; its docstring says how it then differs from a fit on all."""
+
+    def observe(self, event: Observation) -> None:
+        """Take in one event."""
+        ...
+
+
+@runtime_checkable
+class Extends(Protocol):
+    """A signal that keeps something per item, and takes in new and changed ones."""
+
+    def extend(self, rows: LongArray, since: LongArray) -> None:
+        """Take in items that are in the item space already.
+
+        Args:
+            rows: (m,) codes, ascending; those beyond what the signal knows are new, others changed text.
+            since: (m,) when each became available; UNKNOWN_TIME where not said.
+        """
+        ...
 
 
 def interactions(events: EventLog, n_users: int, n_items: int) -> sparse.csr_array:

@@ -8,27 +8,36 @@ from who chose what. A slower reader may look again at the student's best candid
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from polyscene.core.seeds import generator
-from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.core.types import Arrays, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Histories, Queries, Timeline
 from polyscene.language.ranking.bayesian_logistic import BayesianLogistic
 from polyscene.language.ranking.student import Profiles, Student, features
-from polyscene.recommenders.reranker import Reranker
-from polyscene.recommenders.signal import Arrays, Evidence, Signal
-from polyscene.representation.items import centred, unit
+from polyscene.recommenders.scores import Scores, VectorScores
+from polyscene.recommenders.signal import Evidence, Need, Signal, SignalSettings
+from polyscene.representation.item_space import ItemSpace
+from polyscene.representation.items import unit
 from polyscene.representation.users import taste
+from polyscene.responsible.explanation import Sentences
 
-HISTORY_DECAY = 0.8
-MOST_CHOICES = 2000
 NEGATIVES = 4
-LIKENESS, LIKENESS_DEVIATION = 4.0, 4.0
+SIMILARITY, SIMILARITY_DEVIATION = 4.0, 4.0
 """Prior of λ: one of cosine similarity is worth four in log-odds, give or take four."""
 ITEM_DEVIATION = 1.0
+
+
+class TextRankerSignalSettings(SignalSettings):
+    """`[signals.text_ranker]`: see `TextRanker`."""
+
+    decay: float = Field(0.8, gt=0, lt=1, description="what an event still counts after each later one")
+    max_choices: int = Field(2000, ge=0, description="latest choices that it learns from")
 
 
 class TextRanker(Signal):
@@ -36,66 +45,71 @@ class TextRanker(Signal):
 
     The prior alone, where nobody has chosen anything, is similarity to the person's history.
 
-    Args:
-        vectors: (n_items, d) centred unit vectors.
-        student: scores them.
-        second: looks again at each request's best, where one is given; it is no part of the state.
+    Live: the weights are those of the last fit; history and vectors are the present ones.
     """
 
     name: ClassVar[str] = "text_ranker"
-    needs_language: ClassVar[bool] = True
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.TEXT})
+    sentences: ClassVar[Sentences] = Sentences("Its words make it likely, after what you chose.")
+    Settings = TextRankerSignalSettings
 
     def __init__(
         self,
-        vectors: FloatArray | None = None,
+        settings: SignalSettings | None = None,
+        space: ItemSpace | None = None,
         student: Student | None = None,
-        second: Reranker | None = None,
     ) -> None:
-        self.vectors = np.zeros((0, 0), np.float32) if vectors is None else vectors
+        super().__init__(settings)
+        self.space = ItemSpace.empty(0) if space is None else space
         self.student = student or Student.of(_prior(self.vectors.shape[1]).mean)
-        self.second = second
+
+    @property
+    def vectors(self) -> FloatArray:
+        """Return (n_items, d) centred unit vectors."""
+        return self.space.view("tuned").vectors
 
     def fit(self, evidence: Evidence) -> Self:
-        """Learn from each user's latest choice, at most 2,000 of them, and four draws beside it."""
-        self.vectors = centred(evidence.vectors)
+        """Learn from each user's latest choice, at most `max_choices` of them, and four draws beside it."""
+        self.space = evidence.space
         prior = _prior(self.vectors.shape[1])
-        chosen, history = latest_choices(evidence, MOST_CHOICES)
+        chosen, history = latest_choices(evidence, self.settings.max_choices)
         if len(chosen) and evidence.n_items > 1:
             drawn = beside(chosen, evidence.n_items, generator(evidence.seed, "text_ranker"))
-            prior = prior.after(self._features(history, drawn), labels_of(drawn))
+            prior = prior.posterior(self._features(history, drawn), labels_of(drawn))
         self.student = Student.of(prior.mean)
         return self
 
     def users(self, history: Histories) -> FloatArray:
         """Return (B, d) unit profiles."""
-        return unit(taste(history, self.vectors, HISTORY_DECAY))
+        return unit(taste(history, self.vectors, self.settings.decay))
 
-    def score(self, queries: Queries) -> FloatArray:
-        """Score the catalogue by the student; the second look, where there is one, orders its best."""
-        profiles = _profiles(self.users(queries.history))
-        scores = self.student.score(profiles, self.vectors.astype(np.float64))  # (B, n_items)
-        return scores if self.second is None else self.second.reorder(scores, queries.history)
+    def prepare(self, queries: Queries) -> Scores:
+        """Score by the student: one vector per request, what all like plus how much taste counts."""
+        student = self.student
+        wanted = student.item + student.liked * self.users(queries.history).astype(np.float64)
+        view = self.space.view("tuned")
+        return VectorScores(wanted.astype(np.float32), view.vectors, view.index, student.bias)
 
     def log_odds(self, history: Histories, candidates: LongArray) -> NDArray[np.float64]:
-        """Return (B, C) what the student alone says of (B, C) candidates."""
-        said = self._features(history, candidates) @ self.student.weights
-        return np.asarray(said.reshape(candidates.shape))
+        """Return (B, C) what the student says of (B, C) candidates."""
+        log_odds = self._features(history, candidates) @ self.student.weights
+        return np.asarray(log_odds.reshape(candidates.shape))
 
-    def support(self, history: IntArray, item: int) -> FloatArray:
-        """Return how much each past item's likeness adds to the item's score, decayed by age."""
+    def support(self, history: IntArray, items: IntArray | LongArray) -> FloatArray:
+        """Return how much each past item's likeness adds to each item's score, decayed by age."""
         ages = np.arange(len(history))[::-1]
-        cosines = self.vectors[history] @ self.vectors[item]
-        support: FloatArray = (self.student.liked * cosines * HISTORY_DECAY**ages).astype(np.float32)
+        cosines = self.vectors[items] @ self.vectors[history].T
+        support: FloatArray = (self.student.liked * cosines * self.settings.decay**ages).astype(np.float32)
         return support
 
     def state(self) -> Arrays:
-        """Return vectors and weights."""
-        return {"vectors": self.vectors, **self.student.state()}
+        """Return the weights; the vectors are the item space's."""
+        return self.student.state()
 
-    @classmethod
-    def restore(cls, state: Arrays) -> Self:
-        """Build from `state`; a second look has to be given anew."""
-        return cls(state["vectors"], Student.restore(state))
+    def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
+        """Take weights and vectors back."""
+        self.space, self.student = space, Student.restore(state)
+        return self
 
     def _features(self, history: Histories, candidates: LongArray) -> NDArray[np.float64]:
         """Return (B · C, d + 4) one row per request and candidate."""
@@ -105,8 +119,8 @@ class TextRanker(Signal):
 
 def _prior(dimension: int) -> BayesianLogistic:
     """Return weights in the order of `features`; habits and dislikes are not known here."""
-    mean = np.r_[0.0, 0.0, LIKENESS, 0.0, np.zeros(dimension)]
-    deviation = np.r_[2.0, 1e-3, LIKENESS_DEVIATION, 1e-3, np.full(dimension, ITEM_DEVIATION)]
+    mean = np.r_[0.0, 0.0, SIMILARITY, 0.0, np.zeros(dimension)]
+    deviation = np.r_[2.0, 1e-3, SIMILARITY_DEVIATION, 1e-3, np.full(dimension, ITEM_DEVIATION)]
     return BayesianLogistic.prior(mean, deviation)
 
 

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
+from pydantic import Field
 from scipy import sparse
 
-from polyscene.core.types import IntArray
-from polyscene.recommenders.item_to_item import ItemToItem
-from polyscene.recommenders.signal import Evidence, top_per_row
+from polyscene.core.growing import GrowingArray
+from polyscene.core.types import Arrays, FloatArray, IntArray, LongArray
+from polyscene.recommenders.item_to_item import ItemToItem, ItemToItemSettings
+from polyscene.recommenders.links import Entries, Links
+from polyscene.recommenders.signal import Evidence, Observation, SignalSettings, top_per_row
+from polyscene.representation.item_space import ItemSpace
+from polyscene.responsible.explanation import Sentences
 
-WINDOW = 10
-PAIR_DECAY = 0.8
-BACKWARD = 0.4
-MOST = 500
 PAIRS_AT_ONCE = 40_000_000
+
+
+class TransitionsSettings(ItemToItemSettings):
+    """`[signals.transitions]`: see `Transitions`."""
+
+    decay: float = Field(0.5, gt=0, lt=1)
+    max_links: int = Field(500, ge=1)
+    window: int = Field(10, ge=1, description="choices of one user within which pairs are counted")
+    pair_decay: float = Field(0.8, gt=0, le=1, description="what a pair counts per choice between")
+    backward: float = Field(0.4, ge=0, description="what the way back counts beside the way there")
 
 
 class Transitions(ItemToItem):
@@ -24,29 +36,84 @@ class Transitions(ItemToItem):
 
     `C[i, j]` adds `0.8^(gap - 1)` for every time that j followed i within ten choices of one user, and 0.4
     times that for every time that it came before; rows are divided by the root of their sum, which keeps
-    popular items from speaking too loudly without silencing them.
+    popular items from weighing too much without making them count for nothing.
+
+    Live: equal to a fit on all events, late ones included, as long as no row holds more than `max_links`
+    links; beyond that the weakest ones, which a fit would leave out, stay.
     """
 
     name: ClassVar[str] = "transitions"
-    decay: ClassVar[float] = 0.5
+    sentences: ClassVar[Sentences] = Sentences(
+        "It often follows what you chose.", "People who chose {past} often went on to this."
+    )
+    Settings = TransitionsSettings
 
-    def links(self, evidence: Evidence) -> sparse.csr_array:
+    def __init__(self, settings: SignalSettings | None = None) -> None:
+        super().__init__(settings)
+        self._sums: GrowingArray[np.float64] = GrowingArray(np.zeros(0))
+
+    def fit_links(self, evidence: Evidence) -> sparse.csr_array:
         """Count ordered pairs, as many rows at a time as memory bears."""
-        events = evidence.positive
+        events, settings = evidence.positive, self.settings
         order = np.lexsort((events.time, events.user))
         user, item = events.user[order], events.item[order]
-        n_blocks = 1 + 2 * WINDOW * len(events) // PAIRS_AT_ONCE
+        n_blocks = 1 + 2 * settings.window * len(events) // PAIRS_AT_ONCE
         borders = np.linspace(0, evidence.n_items, n_blocks + 1).astype(int)
-        blocks = []
+        blocks, sums = [], []
         for start, stop in pairwise(borders.tolist()):
-            counts = ordered_pairs(user, item, evidence.n_items, start, stop)
-            sums = np.asarray(counts.sum(axis=1)).ravel()
-            scale = 1.0 / np.sqrt(np.maximum(sums, 1e-12))
-            blocks.append(top_per_row((sparse.diags_array(scale) @ counts).tocsr(), MOST))
+            counts = ordered_pairs(user, item, evidence.n_items, start, stop, settings)
+            sums.append(np.asarray(counts.sum(axis=1), np.float64).ravel())
+            blocks.append(top_per_row(counts, settings.max_links))
+        self._sums = GrowingArray(np.concatenate(sums))
         return sparse.vstack(blocks, format="csr")
 
+    def strength(self, rows: IntArray | LongArray, entries: Entries) -> FloatArray:
+        """Divide by the root of the row's sum."""
+        roots = 1.0 / np.sqrt(np.maximum(self._sums.array[rows], 1e-12))
+        strength: FloatArray = entries.value * roots[entries.place].astype(np.float32)
+        return strength
 
-def ordered_pairs(user: IntArray, item: IntArray, n_items: int, start: int, stop: int) -> sparse.csr_array:
+    def observe(self, event: Observation) -> None:
+        """Count the pairs that the event makes, and count anew those that it stands between."""
+        window, decay = self.settings.window, self.settings.pair_decay
+        past, later = event.past[-window:][::-1], event.later[:window]
+        pairs = [(item, event.item, decay**gap) for gap, item in enumerate(past)]
+        pairs += [(event.item, item, decay**gap) for gap, item in enumerate(later)]
+        for before, first in enumerate(past if later else ()):
+            for after, second in enumerate(later):
+                gap = before + after + 1  # until now
+                if gap <= window:
+                    pairs.append((first, second, (decay**gap if gap < window else 0.0) - decay ** (gap - 1)))
+        self._count(pairs)
+
+    def _count(self, pairs: Sequence[tuple[int, int, float]]) -> None:
+        """Add the weights of pairs, there and back."""
+        links, sums, backward = self.links, self._sums.writable(), self.settings.backward
+        for earlier, later, weight in pairs:
+            if earlier != later:
+                links.add(earlier, later, weight)
+                links.add(later, earlier, weight * backward)
+                sums[earlier] += weight
+                sums[later] += weight * backward
+
+    def extend(self, rows: LongArray, since: LongArray) -> None:
+        """Make room for new items."""
+        super().extend(rows, since)
+        self._sums.extend(np.zeros(len(self.links) - len(self._sums)))
+
+    def state(self) -> Arrays:
+        """Return the counts and the sums of their rows."""
+        return super().state() | {"sums": self._sums.array}
+
+    def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
+        """Take the counts back."""
+        self.links, self._sums = Links.restore(state), GrowingArray(state["sums"])
+        return self
+
+
+def ordered_pairs(
+    user: IntArray, item: IntArray, n_items: int, start: int, stop: int, settings: TransitionsSettings
+) -> sparse.csr_array:
     """Return the rows start to stop of the (n_items, n_items) sums of pair weights.
 
     Args:
@@ -55,11 +122,11 @@ def ordered_pairs(user: IntArray, item: IntArray, n_items: int, start: int, stop
     """
     shape = (stop - start, n_items)
     total = sparse.csr_array(shape, dtype=np.float32)
-    for gap in range(1, min(WINDOW, len(user) - 1) + 1):
+    for gap in range(1, min(settings.window, len(user) - 1) + 1):
         same = (user[gap:] == user[:-gap]) & (item[gap:] != item[:-gap])
         earlier, later = item[:-gap][same], item[gap:][same]
-        for row, column, direction in ((earlier, later, 1.0), (later, earlier, BACKWARD)):
+        for row, column, direction in ((earlier, later, 1.0), (later, earlier, settings.backward)):
             here = (row >= start) & (row < stop)
-            weight = np.full(int(here.sum()), direction * PAIR_DECAY ** (gap - 1), np.float32)
+            weight = np.full(int(here.sum()), direction * settings.pair_decay ** (gap - 1), np.float32)
             total = total + sparse.coo_array((weight, (row[here] - start, column[here])), shape=shape).tocsr()
     return total

@@ -17,7 +17,7 @@ from polyscene.representation.items import unit
 from polyscene.representation.users import taste
 
 DECAYS = (0.3, 0.5, 0.65, 0.8, 0.9, 0.97)
-USUAL = 0.8
+DEFAULT_DECAY = 0.8
 """Where too little was chosen to tell."""
 ENOUGH = 50
 MOST, LEAST = 6000, 500
@@ -47,7 +47,7 @@ def history_decay(log: EventLog, n_users: int, clock: Clock, vectors: FloatArray
     heard = np.bincount(history.rows, spoken[history.items], minlength=len(history)) > 0
     told = np.flatnonzero(spoken[chosen] & heard)
     if len(told) < ENOUGH:
-        return USUAL
+        return DEFAULT_DECAY
     once = not repeated(log)
     return max(DECAYS, key=lambda decay: _worth(chosen[told], history.pick(told), vectors, decay, once))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 
-from polyscene.core.types import FloatArray
+from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import Histories
 
 FAINTEST = 1e-3
@@ -24,6 +26,23 @@ def profile(history: Histories, n_items: int, decay: float) -> sparse.csr_array:
     return sparse.coo_array(entries, shape=(len(history), n_items), dtype=np.float32).tocsr()
 
 
+def decayed(history: Histories, decay: float) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Yield each request's items and their decayed weights, `weight * decay ** age`, as in `profile`.
+
+    An item that was chosen twice stands there twice.
+    """
+    oldest = math.floor(math.log(FAINTEST) / math.log(decay))
+    weights = history.weights
+    for start, stop in pairwise(history.offsets.tolist()):
+        first = max(start, stop - 1 - oldest)
+        ages = np.arange(stop - first - 1, -1, -1, dtype=np.float32)
+        yield history.items[first:stop], (weights[first:stop] * np.float32(decay) ** ages).astype(np.float32)
+
+
 def taste(history: Histories, vectors: FloatArray, decay: float) -> FloatArray:
     """Return (B, d) decayed sums of the (n_items, d) vectors of what the users did."""
+    if len(history) == 1:
+        items, weights = next(decayed(history, decay))
+        alone: FloatArray = (weights @ vectors[items])[None]
+        return alone
     return np.asarray(profile(history, len(vectors), decay) @ vectors, np.float32)

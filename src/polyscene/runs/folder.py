@@ -72,6 +72,14 @@ def find_run(runs: Path, run_id: str | None) -> Path:
     raise UnknownIdError(f"expected {wanted} in {runs}, found {found}; `polyscene train` makes one")
 
 
+def way_to(folder: Path, base: Path) -> str:
+    """Return the way from a run's folder to where relative paths start: both may move together."""
+    try:
+        return Path(os.path.relpath(base.resolve(), folder.resolve())).as_posix()
+    except ValueError:  # on another drive
+        return str(base.resolve())
+
+
 def sweep(runs: Path) -> None:
     """Remove what writers left behind that are no longer alive."""
     for entry in runs.iterdir():

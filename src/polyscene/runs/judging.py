@@ -5,21 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from polyscene.core.errors import RunError
 from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
-from polyscene.core.types import FloatArray, LongArray
+from polyscene.core.types import Arrays, LongArray
 from polyscene.data.schema import Dataset
 from polyscene.data.splits.folds import Folds, split
-from polyscene.engine.system import ScenarioState
+from polyscene.engine.state import ScenarioState
 from polyscene.evaluation.judge import Case, judge
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.results import Results
 from polyscene.learning.fit import block_size
-from polyscene.recommenders.content import Content
 from polyscene.recommenders.registry import load_arrays, save_arrays
-from polyscene.recommenders.signal import Arrays
 from polyscene.runs.run import Run
 
 EXPOSURE = "exposure.safetensors"
@@ -36,13 +35,13 @@ def evaluate(run: Run, dataset: Dataset, settings: Settings, progress: Progress)
     _fits(run, dataset, settings)
     evaluation = settings.evaluation
     parts = split(dataset, evaluation)
-    whole = [name for name, place in run.system.places.items() if place.fusion.hide_seen]
+    whole = [name for name, place in run.system.scenarios.items() if place.fusion.hide_seen]
     folds = Folds(dataset, parts, evaluation, whole)
     seen = np.zeros(len(dataset.users), np.int64)
     for name in dataset.scenarios:
         seen += np.bincount(folds.learned(name, tuning=False).user, minlength=len(seen))
     judgements = []
-    for name, place in run.system.places.items():
+    for name, place in run.system.scenarios.items():
         fold = folds.test(name, settings.seed)
         counts = np.bincount(fold.learn.item, minlength=len(place.catalogue))
         fusion = place.fusion
@@ -52,7 +51,7 @@ def evaluate(run: Run, dataset: Dataset, settings: Settings, progress: Progress)
             fusion.open,
             counts,
             seen,
-            _vectors(place),
+            place.space.view("tuned").vectors if place.space.has_text else None,
             "removed" if fusion.hide_seen else "kept",
             evaluation.protocol,
         )
@@ -99,20 +98,17 @@ def _fits(run: Run, dataset: Dataset, settings: Settings) -> None:
         key for key in ("protocol", "test_share", "valid_share", "warmup") if trained[key] != present[key]
     ]
     system = run.system
-    same = set(system.places) == set(dataset.scenarios) and system.users.values.equals(dataset.users.values)
-    if changed or not same or not all(_same(system.places[name], dataset) for name in system.places):
+    users = system.users.ids().values
+    same = set(system.scenarios) == set(dataset.scenarios) and users.equals(dataset.users.values)
+    if changed or not same or not all(_same(state, dataset) for state in system.scenarios.values()):
         what = f"[evaluation] {', '.join(changed)}" if changed else "the tables"
         raise RunError(f"expected what run {run.id} was trained on, found that {what} changed; train again")
 
 
 def _same(place: ScenarioState, dataset: Dataset) -> bool:
-    scenario = dataset.scenarios[place.name]
+    scenario, events = dataset.scenarios[place.name], place.log.events()
     return (
-        place.catalogue.ids.values.equals(scenario.catalogue.ids.values)
-        and np.array_equal(place.events.item, scenario.events.item)
-        and np.array_equal(place.events.time, scenario.events.time)
+        place.catalogue.ids.ids().values.equals(scenario.catalogue.ids.values.cast(pl.String))
+        and np.array_equal(events.item, scenario.events.item)
+        and np.array_equal(events.time, scenario.events.time)
     )
-
-
-def _vectors(place: ScenarioState) -> FloatArray | None:
-    return next((signal.vectors for signal in place.fusion.signals if type(signal) is Content), None)

@@ -9,7 +9,7 @@ import polars as pl
 
 from polyscene.core.errors import RunError
 from polyscene.core.seeds import generator
-from polyscene.engine.system import ScenarioState
+from polyscene.engine.state import ScenarioState
 from polyscene.evaluation.report.content import (
     CurvePoint,
     DataCard,
@@ -22,7 +22,6 @@ from polyscene.evaluation.report.content import (
     ScenarioResults,
     SlateEntry,
 )
-from polyscene.recommenders.content import Content
 from polyscene.runs.judging import load_exposure
 from polyscene.runs.run import Run
 
@@ -55,13 +54,13 @@ def report_of(run: Run) -> ReportData:
                 _map(place),
                 tuple(sample_slates(run, name)),
             )
-            for number, (name, place) in enumerate(run.system.places.items())
+            for number, (name, place) in enumerate(run.system.scenarios.items())
         ),
         run=run.id,
         made=manifest["created"],
         curves=tuple(_curve(name, curve) for name, curve in manifest["curves"].items()),
         card=DataCard(
-            {name: _counts(place) for name, place in run.system.places.items()},
+            {name: _counts(place) for name, place in run.system.scenarios.items()},
             run.notes,
             manifest["machine"],
             manifest["versions"],
@@ -74,19 +73,19 @@ def report_of(run: Run) -> ReportData:
 def sample_slates(run: Run, scenario: str, samples: int = SAMPLES) -> list[SampleSlate]:
     """Return slates for a few users who have done something here, drawn by the run's seed."""
     system = run.system
-    place = system.place(scenario)
-    active = np.flatnonzero(np.bincount(place.events.user, minlength=len(system.users)) >= FEWEST)
+    place = system.scenario(scenario)
+    active = np.flatnonzero(np.bincount(place.log.events().user, minlength=len(system.users)) >= FEWEST)
     stream = generator(int(run.manifest["seed"]), "samples", scenario)
     chosen = stream.choice(active, min(samples, len(active)), replace=False)
     found = []
     for code in chosen:
         user = system.users[int(code)]
-        past = system.queries(user, place).history.items[-HISTORY:]
+        past = place.timeline.history(int(code), HISTORY).items
         slate = run.recommend(user, scenario, SLATE)
         found.append(
             SampleSlate(
                 user,
-                tuple(place.catalogue.title[int(item)] for item in past),
+                tuple(place.catalogue.titles[int(item)] for item in past),
                 tuple(SlateEntry(it.item.text, it.reason, it.propensity) for it in slate),
             )
         )
@@ -95,14 +94,14 @@ def sample_slates(run: Run, scenario: str, samples: int = SAMPLES) -> list[Sampl
 
 def _map(place: ScenarioState) -> ItemMap | None:
     """Return the items along the two main directions of their vectors, coloured by the first category."""
-    content = next((signal for signal in place.fusion.signals if type(signal) is Content), None)
-    if content is None or len(content.vectors) < 3:
+    every = place.space.view("tuned").vectors
+    if not place.space.has_text or len(every) < 3:
         return None
-    step = max(len(content.vectors) // MAPPED, 1)
-    vectors = content.vectors[::step]
+    step = max(len(every) // MAPPED, 1)
+    vectors = every[::step]
     _, _, axes = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
     points = ((vectors - vectors.mean(axis=0)) @ axes[:2].T).astype(np.float32)
-    return ItemMap(points, _categories(place.catalogue.attributes, len(content.vectors))[::step])
+    return ItemMap(points, _categories(place.catalogue.attributes(), len(every))[::step])
 
 
 def _categories(attributes: pl.DataFrame, n_items: int) -> tuple[str, ...]:
@@ -115,13 +114,13 @@ def _categories(attributes: pl.DataFrame, n_items: int) -> tuple[str, ...]:
 
 
 def _counts(place: ScenarioState) -> dict[str, int | str]:
-    events = place.events
+    events = place.log.events()
     return {
         "items": len(place.catalogue),
         "users": len(np.unique(events.user)),
         "events": len(events),
         "actions": ", ".join(events.actions),
-        "signals": sum(signal is not None for signal in place.fusion.signals),
+        "signals": len(place.fusion.fitted()),
     }
 
 

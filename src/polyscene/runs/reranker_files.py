@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -23,17 +22,18 @@ from safetensors.torch import load_file, save_file
 from polyscene.core.errors import RunError, shown
 from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.text_ranker import TextRankerSettings
-from polyscene.engine.system import System
+from polyscene.core.types import Arrays
+from polyscene.engine.state import System
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.ranking.bayesian_logistic import BayesianLogistic
 from polyscene.language.ranking.calibration import PromptReader
 from polyscene.language.ranking.yes_no_ranker import YesNoRanker
 from polyscene.learning.backbone import Backbone, usable_template
 from polyscene.learning.prompts import PromptBuilder, PromptScorer
-from polyscene.learning.reranker import RerankerWeights, TrainedScorer, cross_encoder, text_ranker_in
+from polyscene.learning.reranker import RerankerWeights, TrainedScorer, cross_encoder
 from polyscene.recommenders.registry import load_arrays, save_arrays
 from polyscene.recommenders.reranker import Reranker
-from polyscene.recommenders.signal import Arrays
+from polyscene.runs.folder import way_to
 
 READERS = "readers"
 READER, ENCODER = "reader.safetensors", "encoder.safetensors"
@@ -43,13 +43,12 @@ HEAD = ("mean", "covariance", "tuned")
 def save_readers(system: System, backbone: Backbone, folder: Path) -> dict[str, Any]:
     """Write every reader into a run's folder and return what the manifest must say of them."""
     places: dict[str, str] = {}
-    for number, (name, place) in enumerate(system.places.items()):
-        student = text_ranker_in(place.fusion.signals)
-        second = None if student is None else student.second
-        if second is not None and isinstance(second.reader, TrainedScorer):
+    for number, (name, state) in enumerate(system.scenarios.items()):
+        reranker = state.fusion.reranker
+        if reranker is not None and isinstance(reranker.reader, TrainedScorer):
             places[name] = f"{READERS}/{number}"
-            _save(second, second.reader.learnt, folder / places[name])
-    return {"fingerprint": backbone.fingerprint, "base": _way(folder, backbone.base), "places": places}
+            _save(reranker, reranker.reader.learnt, folder / places[name])
+    return {"fingerprint": backbone.fingerprint, "base": way_to(folder, backbone.base), "places": places}
 
 
 def restore_readers(system: System, folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -69,11 +68,9 @@ def restore_readers(system: System, folder: Path, manifest: Mapping[str, Any]) -
     except (KeyError, TypeError, ValidationError) as error:
         raise RunError(f"expected a whole run in {folder}, found {error!r}; train again") from error
     for name, home in places.items():
-        place = system.place(name)
-        student = text_ranker_in(place.fusion.signals)
-        if student is not None:
-            texts, unseen = place.catalogue.text, place.fusion.hide_seen
-            student.second = _restored(backbone, settings, home, texts, unseen)
+        state = system.scenario(name)
+        texts, unseen = state.catalogue.texts, state.fusion.hide_seen
+        state.fusion.reranker = _restored(backbone, settings, home, texts, unseen)
 
 
 def _restored(
@@ -85,14 +82,6 @@ def _restored(
     reader = PromptScorer(PromptBuilder.of(texts, settings), partial(_judge, backbone, settings, home, state))
     own, trust = (float(weight) for weight in state["weights"])
     return Reranker(reader, settings.top, unseen, own, trust)
-
-
-def _way(folder: Path, base: Path) -> str:
-    """Return the way from a run's folder to where relative paths start: both may move together."""
-    try:
-        return Path(os.path.relpath(base.resolve(), folder.resolve())).as_posix()
-    except ValueError:  # on another drive
-        return str(base.resolve())
 
 
 def _save(second: Reranker, learnt: RerankerWeights, home: Path) -> None:

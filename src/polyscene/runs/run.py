@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from polyscene.core.errors import RunError
-from polyscene.core.types import Recommendation, Slate
+from polyscene.core.settings.scenarios import ScenarioSettings
+from polyscene.core.types import Event, Recommendation, Slate
 from polyscene.engine import recommending
+from polyscene.engine.decision import Request
 from polyscene.engine.recommending import Explanation
-from polyscene.engine.system import System
+from polyscene.engine.state import System
+from polyscene.engine.updates import Intake
 from polyscene.runs.folder import MANIFEST
-from polyscene.runs.reranker_files import restore_readers
+from polyscene.runs.system_files import load_system
 
-FORMAT = 1
+FORMAT = 2
 METRICS = "metrics.json"
 REPORT = "report.html"
 
@@ -45,14 +48,19 @@ class Run:
     @cached_property
     def system(self) -> System:
         """The fitted system, read from the folder when it is first needed."""
-        system = System.load(self.folder, self.manifest["system"])
-        restore_readers(system, self.folder, self.manifest)
+        system = load_system(self.folder, self.manifest["system"])
+        if self.manifest.get("readers"):
+            from polyscene.runs.reranker_files import (
+                restore_readers,  # language models, loaded only if asked for
+            )
+
+            restore_readers(system, self.folder, self.manifest)
         return system
 
     @property
     def scenarios(self) -> tuple[str, ...]:
         """The names of the scenarios."""
-        return tuple(self.manifest["system"]["places"])
+        return tuple(self.manifest["system"]["scenarios"])
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -69,7 +77,12 @@ class Run:
         return found
 
     def recommend(
-        self, user: str, scenario: str | None = None, k: int = 10, exclude: Collection[str] = ()
+        self,
+        user: str,
+        scenario: str | None = None,
+        k: int = 10,
+        exclude: Collection[str] = (),
+        reasons: bool = True,
     ) -> Slate:
         """Return a slate of at most k items for a user; a stranger gets what suits everybody.
 
@@ -78,13 +91,32 @@ class Run:
             scenario: may be left out where there is only one.
             k: at least 1.
             exclude: item ids that shall not be shown.
+            reasons: whether every place gets its reason; a slate without them takes half the time.
 
         Raises:
             UnknownIdError: no such scenario or excluded item.
             ModelError: a reader of texts needs the language model, which is not there.
             ValueError: k is below 1.
         """
-        return recommending.recommend(self.system, self.id, str(user), scenario, _size(k), exclude)
+        request = Request(str(user), scenario, _size(k), tuple(exclude), reasons=reasons)
+        return recommending.recommend(self.system, self.id, request)
+
+    @cached_property
+    def intake(self) -> Intake:
+        """Takes events and items into the system."""
+        scenarios = self.manifest["settings"]["scenarios"]
+        return Intake(self.system, {name: ScenarioSettings(**one) for name, one in scenarios.items()})
+
+    def observe(self, *events: Event) -> None:
+        """Take in events, all or none of them: the next request sees them.
+
+        What is observed is kept in memory, and by `save`.
+
+        Raises:
+            UnknownIdError: no such scenario or item; `put_items` makes items known.
+            DataError: a value is not a number, or a time does not suit the scenario's clock.
+        """
+        self.intake.observe(events)
 
     def similar(self, item: str, scenario: str | None = None, k: int = 10) -> list[Recommendation]:
         """Return the k items most like one item.

@@ -4,11 +4,11 @@ from polyscene.evaluation.report.content import Difference, ScenarioResults
 
 
 def test_the_evaluation_files_block_is_read_also_without_its_extras() -> None:
-    found = ScenarioResults.from_json("a", {"users": 3, "models": {"m": {"ndcg@5": 0.5}}})
-    assert (found.users, found.choices) == (3, 3)
-    assert found.main_metric == "ndcg@5"
-    assert not found.intervals
-    assert not found.differences
+    scenario = ScenarioResults.from_json("a", {"users": 3, "models": {"m": {"ndcg@5": 0.5}}})
+    assert (scenario.users, scenario.choices) == (3, 3)
+    assert scenario.main_metric == "ndcg@5"
+    assert not scenario.intervals
+    assert not scenario.differences
 
 
 def test_the_main_metric_is_ndcg_at_ten_where_it_is_there() -> None:

@@ -7,15 +7,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyscene.evaluation.report import catalogue_figures, model_figures
+from polyscene.core.registry import Registry
+from polyscene.evaluation.report import figures, page
+from polyscene.evaluation.report.catalogue_figures import (
+    EXPOSURE,
+    ITEM_MAP,
+    LEARNING_CURVE,
+    bin_labels,
+    popularity_bins,
+)
 from polyscene.evaluation.report.content import (
     CurvePoint,
     Exposure,
     ItemMap,
     LearningCurve,
+    ReportData,
+    ScenarioReport,
     ScenarioResults,
 )
 from polyscene.evaluation.report.drawing import Drawing
+from polyscene.evaluation.report.figures import FIGURES, Figure, Part, drawings
+from polyscene.evaluation.report.model_figures import MODEL_COMPARISON, SCENARIO_COMPARISON, SLICE_COMPARISON
 from polyscene.evaluation.report.palette import DARK, LIGHT
 from polyscene.evaluation.report.text import clean
 
@@ -47,11 +59,21 @@ def results(models: list[str], parts: bool = True) -> ScenarioResults:
     return ScenarioResults("shop", 10, 20, rows, bounds, slices)
 
 
+def svg_of(figure: Figure[Part], name: str, part: Part) -> str:
+    drawing = figure.draw(name, part)
+    assert drawing is not None
+    return drawing.svg()
+
+
+def bars(name: str, models: list[str]) -> str:
+    return svg_of(MODEL_COMPARISON, name, ScenarioReport(results(models)))
+
+
 @given(st.text(st.characters(), max_size=30))
 @settings(max_examples=15)
 def test_any_words_come_out_as_they_went_in(text: str) -> None:
     drawing = Drawing("any", text, 60)
-    drawing.say(drawing.axes().text(0, 0, ""), text)
+    drawing.label(drawing.axes().text(0, 0, ""), text)
     svg = drawing.svg()
     if clean(text, 28):
         assert clean(text, 28) in words(svg)
@@ -59,9 +81,7 @@ def test_any_words_come_out_as_they_went_in(text: str) -> None:
 
 
 def test_ids_are_the_figures_own_and_references_find_them() -> None:
-    first, second = (
-        model_figures.by_model(name, results(["polyscene", "b"])).svg() for name in ("one", "two")
-    )
+    first, second = (bars(name, ["polyscene", "b"]) for name in ("one", "two"))
     ids = {
         name: [e.get("id") for e in Xml.fromstring(svg).iter() if e.get("id")]
         for name, svg in (("one", first), ("two", second))
@@ -76,7 +96,7 @@ def test_ids_are_the_figures_own_and_references_find_them() -> None:
 
 
 def test_colours_follow_the_theme_and_nothing_leaks_into_the_page() -> None:
-    svg = model_figures.by_model("one", results(["polyscene", "b"])).svg()
+    svg = bars("one", ["polyscene", "b"])
     assert "var(--accent)" in svg
     assert "var(--ink)" in svg
     assert not [colour for colour in LIGHT.values() if colour in svg]
@@ -87,45 +107,45 @@ def test_colours_follow_the_theme_and_nothing_leaks_into_the_page() -> None:
 
 
 def test_bars_show_every_model_its_value_and_the_system_in_bold() -> None:
-    svg = model_figures.by_model("bars", results(["polyscene", *HOSTILE])).svg()
-    found = words(svg)
-    assert {"polyscene", "0.5000", "家居用品", "<script>x</script>", "$\\frac{1", "_hidden"} <= set(found)
+    svg = bars("bars", ["polyscene", *HOSTILE])
+    labels = words(svg)
+    assert {"polyscene", "0.5000", "家居用品", "<script>x</script>", "$\\frac{1", "_hidden"} <= set(labels)
     bold = [e.text for e in Xml.fromstring(svg).iter("text") if "font-weight: 700" in (e.get("style") or "")]
     assert bold == ["0.5000", "polyscene"] or bold == ["polyscene", "0.5000"]
 
 
 def test_of_many_models_the_best_and_the_system_are_shown() -> None:
-    many = results([f"m{i}" for i in range(30)] + ["polyscene"])
-    found = words(model_figures.by_model("many", many).svg())
-    assert "polyscene" in found
-    assert "m0" in found
-    assert "m29" not in found
+    labels = words(bars("many", [f"m{i}" for i in range(30)] + ["polyscene"]))
+    assert "polyscene" in labels
+    assert "m0" in labels
+    assert "m29" not in labels
 
 
 def test_slices_without_choices_are_not_drawn() -> None:
-    found = words(model_figures.by_slice("slices", results(["polyscene", *HOSTILE])).svg())
-    assert "new items (5)" in found
-    assert "all (20)" in found
-    assert not [each for each in found if each.startswith("cold")]
+    labels = words(svg_of(SLICE_COMPARISON, "slices", ScenarioReport(results(["polyscene", *HOSTILE]))))
+    assert "new items (5)" in labels
+    assert "all (20)" in labels
+    assert not [each for each in labels if each.startswith("cold")]
 
 
 def test_scenarios_are_rows_whatever_they_are_called() -> None:
     scenarios = [results(["polyscene", "b"]), ScenarioResults("新闻", 1, 1, {"polyscene": {"ndcg@10": 0.0}})]
-    found = words(model_figures.by_scenario("all", scenarios).svg())
-    assert {"shop", "新闻", "best other model"} <= set(found)
+    data = ReportData("shop", tuple(map(ScenarioReport, scenarios)))
+    labels = words(svg_of(SCENARIO_COMPARISON, "all", data))
+    assert {"shop", "新闻", "best other model"} <= set(labels)
 
 
 def test_popularity_bins_double() -> None:
     counts = np.array([0, 1, 2, 3, 4, 5, 8, 9, 1024, 1025])
-    assert catalogue_figures.popularity_bins(counts).tolist() == [0, 1, 2, 3, 3, 4, 4, 5, 11, 12]
-    assert catalogue_figures.bin_labels(6) == ["0", "1", "2", "3–4", "5–8", "9–16"]
-    assert catalogue_figures.bin_labels(12)[-1] == "≤1k"
+    assert popularity_bins(counts).tolist() == [0, 1, 2, 3, 3, 4, 4, 5, 11, 12]
+    assert bin_labels(6) == ["0", "1", "2", "3–4", "5–8", "9–16"]
+    assert bin_labels(12)[-1] == "≤1k"
 
 
 @given(st.lists(st.integers(0, 5000), min_size=1, max_size=30))
 def test_every_item_has_a_bin_whose_name_holds_it(counts: list[int]) -> None:
-    bins = catalogue_figures.popularity_bins(np.array(counts))
-    labels = catalogue_figures.bin_labels(int(bins.max()) + 1)
+    bins = popularity_bins(np.array(counts))
+    labels = bin_labels(int(bins.max()) + 1)
     for count, place in zip(counts, bins, strict=True):
         ends = labels[place].split("–")
         if count < 513:
@@ -135,7 +155,8 @@ def test_every_item_has_a_bin_whose_name_holds_it(counts: list[int]) -> None:
 @pytest.mark.parametrize("popularity", [[0, 0, 0], [5, 100, 100_000]])
 def test_exposure_is_drawn_also_where_nothing_happened(popularity: list[int]) -> None:
     exposure = Exposure(np.array(popularity), {"polyscene": np.array([3, 0, 1]), "b": np.zeros(3, np.int64)})
-    svg = catalogue_figures.by_popularity("pop", exposure, ["polyscene", "absent", "b"]).svg()
+    models = results(["polyscene", "absent", "b"])
+    svg = svg_of(EXPOSURE, "pop", ScenarioReport(models, exposure))
     assert "polyscene" in words(svg)
     assert "absent" not in words(svg)
 
@@ -144,17 +165,38 @@ def test_exposure_is_drawn_also_where_nothing_happened(popularity: list[int]) ->
 def test_maps_stay_small_and_name_their_categories(n: int) -> None:
     dice = np.random.default_rng(0)
     names = tuple((*HOSTILE, "books", "")[i % 11] for i in range(n))
-    svg = catalogue_figures.item_map("map", ItemMap(dice.random((n, 2)).astype(np.float32), names)).svg()
+    items = ItemMap(dice.random((n, 2)).astype(np.float32), names)
+    svg = svg_of(ITEM_MAP, "map", ScenarioReport(results([]), None, items))
     assert len(svg) < LIMIT
-    found = words(svg)
-    assert "$\\frac{1" in found
-    assert ("other" in found) == (n > 8)
+    labels = words(svg)
+    assert "$\\frac{1" in labels
+    assert ("other" in labels) == (n > 8)
 
 
 @pytest.mark.parametrize("n", [0, 1, 20, 50_000])
 def test_learning_curves_stay_small(n: int) -> None:
     points = tuple(CurvePoint(i, 1 / (1 + i), 0.5 if i % 2 else None) for i in range(n))
-    svg = catalogue_figures.learning("curve", LearningCurve("fusion", points, "ndcg <10>")).svg()
+    svg = svg_of(LEARNING_CURVE, "curve", LearningCurve("fusion", points, "ndcg <10>"))
     assert len(svg) < LIMIT
     assert ("training loss" in words(svg)) == (n > 0)
     assert ("ndcg <10>" in words(svg)) == (n > 1)
+
+
+def test_the_figures_of_the_report_are_known_by_name() -> None:
+    assert list(FIGURES)[:3] == ["scenario_comparison", "model_comparison", "slice_comparison"]
+    assert {FIGURES[name].section for name in FIGURES} == {ReportData, ScenarioReport, LearningCurve}
+
+
+def test_a_figure_that_is_added_stands_in_its_section(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry: Registry[Figure[ScenarioReport]] = Registry("polyscene.report_figures")
+    monkeypatch.setattr(figures, "FIGURES", registry)
+
+    def draw_users(name: str, scenario: ScenarioReport) -> Drawing | None:
+        return Drawing(name, "users", 60, f"Users of {scenario.results.name}", "") if name else None
+
+    registry.add("users", Figure(ScenarioReport, draw_users))
+    scenario = ScenarioReport(results(["polyscene"]))
+    assert [each.name for each in drawings("s0", scenario)].count("s0-users") == 1
+    html = page.render(ReportData("shop", (scenario,)))
+    assert html.count("<h3>Users of shop</h3>") == 1
+    assert "users" not in [each.name for each in drawings("overview", ReportData("shop", ()))]

@@ -10,10 +10,10 @@ ANY_TEXT = st.text(st.characters(), max_size=80)
 
 @given(ANY_TEXT, st.integers(1, 40))
 def test_clean_text_is_printable_on_one_line_and_bounded(text: str, limit: int) -> None:
-    found = clean(text, limit)
-    assert found.isprintable()
-    assert columns(found) <= limit
-    found.encode("utf-8")
+    line = clean(text, limit)
+    assert line.isprintable()
+    assert columns(line) <= limit
+    line.encode("utf-8")
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=20))

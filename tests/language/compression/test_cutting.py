@@ -15,8 +15,8 @@ from transformers import BertConfig, BertModel
 from polyscene.core.errors import ModelError
 from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.exporting import export
-from polyscene.language.compression.heads import dearest, drop_heads
-from polyscene.language.compression.layers import drop_layers, every_other, spread
+from polyscene.language.compression.heads import drop_heads, most_important
+from polyscene.language.compression.layers import drop_layers, evenly_spread, every_other
 from polyscene.language.compression.neurons import drop_neurons, rounded
 from polyscene.language.compression.precision import halve
 from polyscene.language.model.architecture import attention, feed_forward, stack
@@ -44,12 +44,12 @@ def test_layers_are_dropped_and_the_folder_is_an_ordinary_one(
     name: str, request: pytest.FixtureRequest, texts: list[str], tmp_path: Path, settings_for: SettingsFor
 ) -> None:
     model: LanguageModel = request.getfixturevalue(name)
-    found = drop_layers(model, [0])
-    assert len(stack(found.model.module)) == 1
-    assert found.stored_mb < drop_layers(model, [0, 1]).stored_mb
-    _same(_reloaded(found, tmp_path, settings_for), found.model, texts)
+    smaller = drop_layers(model, [0])
+    assert len(stack(smaller.model.module)) == 1
+    assert smaller.stored_mb < drop_layers(model, [0, 1]).stored_mb
+    _same(_reloaded(smaller, tmp_path, settings_for), smaller.model, texts)
     _same(drop_layers(model, [0, 1]).model, model, texts)
-    assert found.model.fingerprint != model.fingerprint
+    assert smaller.model.fingerprint != model.fingerprint
     assert len(stack(model.module)) == 2
 
 
@@ -59,7 +59,7 @@ def test_every_other_layer_keeps_the_last() -> None:
 
 
 def test_layers_are_spread_over_the_whole_height() -> None:
-    assert [spread(6, share) for share in (0.01, 0.34, 0.5, 0.84, 1.0)] == [
+    assert [evenly_spread(6, share) for share in (0.01, 0.34, 0.5, 0.84, 1.0)] == [
         [5],
         [0, 5],
         [0, 2, 5],
@@ -79,12 +79,12 @@ def test_neurons_are_dropped_and_the_folder_is_an_ordinary_one(
     name: str, request: pytest.FixtureRequest, texts: list[str], tmp_path: Path, settings_for: SettingsFor
 ) -> None:
     model: LanguageModel = request.getfixturevalue(name)
-    found = drop_neurons(model, texts, 0.5)
-    config: Any = found.model.module.config
+    smaller = drop_neurons(model, texts, 0.5)
+    config: Any = smaller.model.module.config
     assert config.intermediate_size == 16
-    assert feed_forward(stack(found.model.module)[0]).out.in_features == 16
-    again = _reloaded(found, tmp_path, settings_for)
-    _same(again, found.model, texts)
+    assert feed_forward(stack(smaller.model.module)[0]).out.in_features == 16
+    again = _reloaded(smaller, tmp_path, settings_for)
+    _same(again, smaller.model, texts)
     _same(drop_neurons(model, texts, 1.0).model, model, texts)
 
 
@@ -102,8 +102,8 @@ def test_twins_take_over_for_each_other(bert: LanguageModel, texts: list[str]) -
         for layer in stack(bert.module):
             up = feed_forward(layer).sources[0]
             up.weight[16:], up.bias[16:] = up.weight[:16], up.bias[:16]
-    found = drop_neurons(bert, texts, 0.5).model
-    assert (encode(found, texts) * encode(bert, texts)).sum(1).min() > 0.9999
+    smaller = drop_neurons(bert, texts, 0.5).model
+    assert (encode(smaller, texts) * encode(bert, texts)).sum(1).min() > 0.9999
 
 
 def test_widths_are_whole_vectors_where_they_can_be() -> None:
@@ -113,28 +113,28 @@ def test_widths_are_whole_vectors_where_they_can_be() -> None:
 def test_heads_are_taken_out_rows_and_columns(
     bert: LanguageModel, texts: list[str], tmp_path: Path, settings_for: SettingsFor
 ) -> None:
-    found = drop_heads(bert, texts, 0.75)
-    counts = [attention(layer).heads for layer in stack(found.model.module)]
+    smaller = drop_heads(bert, texts, 0.75)
+    counts = [attention(layer).heads for layer in stack(smaller.model.module)]
     assert sorted(counts) == [1, 2]
-    assert found.stored_mb < drop_heads(bert, texts, 1.0).stored_mb
-    again = _reloaded(found, tmp_path, settings_for)
-    _same(again, found.model, texts)
-    _same(packed(again), found.model, texts)
+    assert smaller.stored_mb < drop_heads(bert, texts, 1.0).stored_mb
+    again = _reloaded(smaller, tmp_path, settings_for)
+    _same(again, smaller.model, texts)
+    _same(packed(again), smaller.model, texts)
     _same(drop_heads(bert, texts, 1.0).model, bert, texts)
 
 
 def test_a_silent_head_goes_first_and_without_loss(bert: LanguageModel, texts: list[str]) -> None:
     with torch.no_grad():
         attention(stack(bert.module)[1]).out.weight[:, :8] = 0.0
-    found = drop_heads(bert, texts, 0.75).model
-    assert [attention(layer).heads for layer in stack(found.module)] == [2, 1]
-    assert (encode(found, texts) * encode(bert, texts)).sum(1).min() > 0.99999
+    smaller = drop_heads(bert, texts, 0.75).model
+    assert [attention(layer).heads for layer in stack(smaller.module)] == [2, 1]
+    assert (encode(smaller, texts) * encode(bert, texts)).sum(1).min() > 0.99999
 
 
 def test_every_layer_keeps_its_dearest_head() -> None:
-    kept = dearest([torch.tensor([0.1, 0.2]), torch.tensor([5.0, 6.0])], 0.01)
+    kept = most_important([torch.tensor([0.1, 0.2]), torch.tensor([5.0, 6.0])], 0.01)
     assert [row.tolist() for row in kept] == [[1], [1]]
-    kept = dearest([torch.tensor([0.1, 0.2]), torch.tensor([5.0, 6.0])], 0.75)
+    kept = most_important([torch.tensor([0.1, 0.2]), torch.tensor([5.0, 6.0])], 0.75)
     assert [row.tolist() for row in kept] == [[1], [0, 1]]
 
 
@@ -165,14 +165,14 @@ def test_layers_of_a_deep_model_keep_their_order(bert: LanguageModel, texts: lis
 def test_half_precision_is_stored_so(
     bert: LanguageModel, texts: list[str], tmp_path: Path, settings_for: SettingsFor, precision: Any
 ) -> None:
-    found = halve(bert, precision)
-    again = _reloaded(found, tmp_path, settings_for)
-    assert np.array_equal(encode(again, texts), encode(found.model, texts))
-    cosines = (encode(found.model, texts) * encode(bert, texts)).sum(1)
+    smaller = halve(bert, precision)
+    again = _reloaded(smaller, tmp_path, settings_for)
+    assert np.array_equal(encode(again, texts), encode(smaller.model, texts))
+    cosines = (encode(smaller.model, texts) * encode(bert, texts)).sum(1)
     assert cosines.min() > 0.999
-    assert not np.array_equal(encode(found.model, texts), encode(bert, texts))
+    assert not np.array_equal(encode(smaller.model, texts), encode(bert, texts))
     stored = load_file(tmp_path / "model.safetensors")
-    assert sum(2 * part.numel() for part in stored.values()) / 1e6 == pytest.approx(found.stored_mb)
+    assert sum(2 * part.numel() for part in stored.values()) / 1e6 == pytest.approx(smaller.stored_mb)
     assert {str(part.dtype) for part in stored.values()} == {f"torch.{precision}"}
 
 

@@ -50,15 +50,15 @@ def candidate(
 def test_a_graph_encodes_as_torch_does(
     model: LanguageModel, candidate: Candidate, texts: list[str], tmp_path: Path
 ) -> None:
-    found = compressed(model, candidate, texts)
+    smaller = compressed(model, candidate, texts)
     expected = encode(model, texts + MORE)
-    np.testing.assert_allclose(encode(found.model, texts + MORE), expected, atol=1e-4)
-    found.save(tmp_path / "copied")
+    np.testing.assert_allclose(encode(smaller.model, texts + MORE), expected, atol=1e-4)
+    smaller.save(tmp_path / "copied")
     again = open_compressed(tmp_path / "copied", "float32")
     np.testing.assert_allclose(encode(again, texts + MORE, batch_tokens=1), expected, atol=1e-4)
     assert (again.kind, again.pooling, again.max_tokens) == (model.kind, model.pooling, model.max_tokens)
     assert open_compressed(tmp_path / "copied", max_tokens=8).max_tokens == 8
-    assert found.loss.mb_after > 0
+    assert smaller.loss.mb_after > 0
 
 
 @pytest.mark.parametrize(("form", "package"), [("onnx", "onnxruntime"), ("openvino", "openvino")])

@@ -18,7 +18,12 @@ from polyscene.language.compression import int8
 from polyscene.language.compression.folders import WEIGHTS
 from polyscene.language.compression.int8 import Int8Embedding, Int8Linear, per_channel, to_int8
 from polyscene.language.compression.opening import open_compressed
-from polyscene.language.compression.sparsity import packed, sparsify, unpacked, zero_least
+from polyscene.language.compression.sparsity import (
+    pack_nonzero,
+    sparsify,
+    unpack_nonzero,
+    zero_least_important,
+)
 from polyscene.language.model.architecture import linears
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.sources import NOTE
@@ -29,7 +34,7 @@ def test_the_smallest_weights_of_each_row_go() -> None:
     linear = nn.Linear(4, 2, bias=False)
     with torch.no_grad():
         linear.weight.copy_(torch.tensor([[1.0, -2.0, 3.0, -4.0], [8.0, 7.0, 6.0, 5.0]]))
-    zero_least(linear, 0.5, torch.tensor([1.0, 1.0, 1.0, 0.1]))
+    zero_least_important(linear, 0.5, torch.tensor([1.0, 1.0, 1.0, 0.1]))
     assert linear.weight.tolist() == [[0, -2, 3, 0], [8, 7, 0, 0]]
 
 
@@ -39,14 +44,14 @@ def test_zeros_are_stored_as_bits(
 ) -> None:
     model: LanguageModel = request.getfixturevalue(name)
     for share in (0.0, 0.5):
-        found = sparsify(model, share, texts)
-        found.save(tmp_path)
+        smaller = sparsify(model, share, texts)
+        smaller.save(tmp_path)
         again = open_compressed(tmp_path, "float32")
-        assert np.array_equal(encode(again, texts), encode(found.model, texts))
+        assert np.array_equal(encode(again, texts), encode(smaller.model, texts))
         zeros = [float((part.weight == 0).float().mean()) for part in linears(again.module).values()]
         np.testing.assert_allclose(zeros, share, atol=1e-6)
-    assert found.stored_mb < sparsify(model, 0.0).stored_mb
-    assert "takes as long" in found.note
+    assert smaller.stored_mb < sparsify(model, 0.0).stored_mb
+    assert "takes as long" in smaller.note
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
@@ -57,7 +62,7 @@ def test_packing_loses_nothing(out: int, width: int, seed: int) -> None:
     with torch.no_grad():
         linear.weight[torch.rand_like(linear.weight) < 0.5] = 0.0
     module = nn.Sequential(linear)
-    back = unpacked(packed(module, {"0": linear}), {"0.weight": linear.weight.shape})
+    back = unpack_nonzero(pack_nonzero(module, {"0": linear}), {"0.weight": linear.weight.shape})
     assert torch.equal(back["0.weight"], linear.weight)
     assert torch.equal(back["0.bias"], linear.bias)
 
@@ -86,8 +91,8 @@ def test_an_eight_bit_layer_stays_close_to_the_exact_one(bias: bool) -> None:
     torch.manual_seed(0)
     linear = nn.Linear(64, 32, bias=bias)
     rows = torch.randn(500, 64) * torch.logspace(-1, 1, 64) + torch.linspace(-5, 5, 64)
-    found = Int8Linear.of(linear, rows)
-    exact, rounded = linear(rows).detach(), found(rows.view(5, 100, 64)).view(500, 32)
+    layer = Int8Linear.of(linear, rows)
+    exact, rounded = linear(rows).detach(), layer(rows.view(5, 100, 64)).view(500, 32)
     error = (rounded - exact).square().mean() / exact.var()
     assert 0 < error < 1e-3
 
@@ -109,14 +114,14 @@ def test_eight_bits_keep_directions_and_come_back(
     name: str, request: pytest.FixtureRequest, texts: list[str], tmp_path: Path
 ) -> None:
     model: LanguageModel = request.getfixturevalue(name)
-    found = to_int8(model, texts)
-    vectors = encode(found.model, texts)
+    smaller = to_int8(model, texts)
+    vectors = encode(smaller.model, texts)
     cosines = (vectors * encode(model, texts)).sum(1)
     assert 1e-7 < 1 - cosines.mean() < 0.02
-    found.save(tmp_path)
+    smaller.save(tmp_path)
     again = open_compressed(tmp_path)
     assert np.array_equal(encode(again, texts), vectors)
-    assert found.stored_mb < 0.45 * sparsify(model, 0.0).stored_mb
+    assert smaller.stored_mb < 0.45 * sparsify(model, 0.0).stored_mb
     assert not any(
         isinstance(part, nn.Linear) for path, part in again.module.named_modules() if "pooler" not in path
     )
@@ -125,10 +130,10 @@ def test_eight_bits_keep_directions_and_come_back(
 def test_words_are_looked_up_by_their_scale() -> None:
     torch.manual_seed(0)
     words = nn.Embedding(10, 6, padding_idx=0)
-    found = Int8Embedding.of(words)
-    assert found.num_embeddings == 10
+    table = Int8Embedding.of(words)
+    assert table.num_embeddings == 10
     ids = torch.tensor([[1, 2], [0, 9]])
-    torch.testing.assert_close(found(ids), words(ids).detach(), atol=0.02, rtol=0)
+    torch.testing.assert_close(table(ids), words(ids).detach(), atol=0.02, rtol=0)
 
 
 def test_calibration_wants_words_and_a_processor(bert: LanguageModel) -> None:
@@ -148,7 +153,7 @@ def test_processors_that_sum_in_sixteen_bits_get_half_the_levels(monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         ({"format": 99}, "of format 1, found 99"),
         ({"way": "magic"}, "as the way"),
@@ -157,16 +162,16 @@ def test_processors_that_sum_in_sixteen_bits_get_half_the_levels(monkeypatch: py
     ],
 )
 def test_damaged_folders_are_told(
-    bert: LanguageModel, texts: list[str], tmp_path: Path, damage: dict[str, object], said: str | None
+    bert: LanguageModel, texts: list[str], tmp_path: Path, damage: dict[str, object], message: str | None
 ) -> None:
     from polyscene.language.compression.heads import drop_heads
 
     drop_heads(bert, texts, 0.75).save(tmp_path)
     note = json.loads((tmp_path / NOTE).read_text(encoding="utf-8")) | damage
-    if said is None:
+    if message is None:
         del note["kind"]
     (tmp_path / NOTE).write_text(json.dumps(note), encoding="utf-8")
-    with pytest.raises(ModelError, match=said or "cannot be loaded"):
+    with pytest.raises(ModelError, match=message or "cannot be loaded"):
         open_compressed(tmp_path)
 
 

@@ -8,17 +8,23 @@ import torch
 from torch import Tensor, nn
 
 from polyscene.language.compression import surgery
-from polyscene.language.compression.surgery import Moments, costs, gathered, keep_outputs, take_over
+from polyscene.language.compression.surgery import (
+    Moments,
+    input_moments,
+    keep_outputs,
+    refit_inputs,
+    removal_costs,
+)
 from polyscene.language.model.architecture import feed_forward, stack
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.text.encoding import tokenised
 
 
 def _seen(rows: Tensor) -> Moments:
-    found = Moments.of(rows.shape[1])
+    moments = Moments.of(rows.shape[1])
     for part in torch.split(rows, 7):
-        found.add(part)
-    return found
+        moments.add(part)
+    return moments
 
 
 @pytest.fixture
@@ -36,13 +42,13 @@ def _small_ridge(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_a_groups_cost_is_what_is_lost_without_it(rows: Tensor, bias: bool, size: int) -> None:
     linear = nn.Linear(6, 4, bias=bias)
-    prices = costs(linear, _seen(rows), size)
+    prices = removal_costs(linear, _seen(rows), size)
     for group in range(6 // size):
         keep = torch.tensor([unit for unit in range(6) if unit // size != group])
         exact = linear(rows).detach()
         smaller = nn.Linear(6, 4, bias=bias)
         smaller.load_state_dict(linear.state_dict())
-        take_over(smaller, _seen(rows), keep)
+        refit_inputs(smaller, _seen(rows), keep)
         lost = (smaller(rows[:, keep]).detach() - exact).square().sum(1).mean()
         assert float(prices[group]) == pytest.approx(float(lost), rel=1e-3)
 
@@ -52,7 +58,7 @@ def test_what_takes_over_is_the_least_squares_answer(rows: Tensor) -> None:
     exact = linear(rows).detach().numpy()
     with_one = np.concatenate([rows[:, keep].numpy(), np.ones((len(rows), 1))], axis=1)
     answer = np.linalg.lstsq(with_one, exact, rcond=None)[0]
-    take_over(linear, _seen(rows), keep)
+    refit_inputs(linear, _seen(rows), keep)
     np.testing.assert_allclose(linear.weight.detach().numpy(), answer[:3].T, atol=1e-3)
     np.testing.assert_allclose(linear.bias.detach().numpy(), answer[3], atol=1e-3)
     assert linear.in_features == 3
@@ -67,7 +73,7 @@ def test_outputs_that_stay_say_the_same(rows: Tensor) -> None:
 
 def test_padding_is_not_counted(bert: LanguageModel, texts: list[str]) -> None:
     parts = [feed_forward(layer).out for layer in stack(bert.module)]
-    found = gathered(bert, parts, [*texts, ""])
-    assert found[0].count == sum(map(len, tokenised(bert, texts)))
+    moments = input_moments(bert, parts, [*texts, ""])
+    assert moments[0].count == sum(map(len, tokenised(bert, texts)))
     assert not parts[0]._forward_pre_hooks
     assert not bert.module._forward_pre_hooks

@@ -31,8 +31,8 @@ def test_parts_are_found(name: str, linear_parts: int, gates: int, request: pyte
 
 
 def test_heads_are_counted(bert: LanguageModel, llama: LanguageModel, texts: list[str]) -> None:
-    found = attention(stack(bert.module)[0])
-    assert (found.heads, found.size) == (2, 8)
+    heads = attention(stack(bert.module)[0])
+    assert (heads.heads, heads.size) == (2, 8)
     assert not lacks_heads(bert.module)
     assert not lacks_heads(llama.module)
     assert lacks_heads(drop_heads(bert, texts, 0.75).model.module)

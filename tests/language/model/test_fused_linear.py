@@ -8,7 +8,7 @@ from torch import nn
 from transformers.activations import ACT2FN
 
 from polyscene.language.model import fused_linear
-from polyscene.language.model.fused_linear import can_lay_out, linear_for_reading
+from polyscene.language.model.fused_linear import linear_for_reading, prepacking_works
 
 
 def layer() -> nn.Linear:
@@ -23,22 +23,22 @@ def test_bfloat16_is_the_product_beside_rounding(
     monkeypatch: pytest.MonkeyPatch, laid_out: bool, rows: int, activation: str | None
 ) -> None:
     if not laid_out:
-        monkeypatch.setattr(fused_linear, "can_lay_out", lambda: False)
+        monkeypatch.setattr(fused_linear, "prepacking_works", lambda: False)
     follows = None if activation is None else ACT2FN[activation]
     hidden = torch.randn(rows, 24)
     with torch.inference_mode():
         expected = layer()(hidden) if follows is None else follows(layer()(hidden))
-        found = linear_for_reading(layer(), torch.bfloat16, follows)(hidden.bfloat16())
-    assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found.float(), expected, atol=0.03, rtol=0.02)
+        product = linear_for_reading(layer(), torch.bfloat16, follows)(hidden.bfloat16())
+    assert product.dtype == torch.bfloat16
+    torch.testing.assert_close(product.float(), expected, atol=0.03, rtol=0.02)
 
 
 def test_float32_is_the_layer_itself() -> None:
     plain = layer()
     assert linear_for_reading(plain, None) is plain
     hidden = torch.randn(5, 24)
-    found = linear_for_reading(plain, None, nn.GELU(approximate="tanh"))(hidden)
-    assert torch.equal(found, nn.functional.gelu(plain(hidden), approximate="tanh"))
+    product = linear_for_reading(plain, None, nn.GELU(approximate="tanh"))(hidden)
+    assert torch.equal(product, nn.functional.gelu(plain(hidden), approximate="tanh"))
 
 
 def test_exact_gelu_is_told_from_its_approximations() -> None:
@@ -58,9 +58,9 @@ def test_a_torch_without_layouts_goes_the_plain_way(monkeypatch: pytest.MonkeyPa
         raise RuntimeError("no such operator")
 
     monkeypatch.setattr(fused_linear, "FusedLinear", broken)
-    can_lay_out.cache_clear()
+    prepacking_works.cache_clear()
     try:
-        assert not can_lay_out()
+        assert not prepacking_works()
         assert isinstance(linear_for_reading(layer(), torch.bfloat16), nn.Linear)
     finally:
-        can_lay_out.cache_clear()
+        prepacking_works.cache_clear()

@@ -13,7 +13,7 @@ from transformers import T5Config
 from transformers.utils import logging
 
 from polyscene.core.errors import ModelError
-from polyscene.language import model as model_module
+from polyscene.language.model import language_model as model_module
 from polyscene.language.model.language_model import LanguageModel, chosen_autocast, chosen_device
 from polyscene.language.model.loading import load_model
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.language.conftest import Listener, SettingsFor
 
 
-def test_carried_model_is_described(minilm: LanguageModel) -> None:
+def test_the_bundled_model_is_described(minilm: LanguageModel) -> None:
     assert (minilm.name, minilm.kind, minilm.pooling) == ("minilm", "encoder", "mean")
     assert (minilm.dimension, minilm.max_tokens, minilm.precision) == (384, 128, "float32")
     assert not minilm.module.training

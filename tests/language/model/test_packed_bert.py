@@ -28,7 +28,7 @@ def test_pieces_and_threads_do_not_matter(
     bert: LanguageModel, monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
     expected, before = encode(bert, MANY), torch.get_num_threads()
-    monkeypatch.setattr(packed_bert, "PIECE_TOKENS", 16)
+    monkeypatch.setattr(packed_bert, "TOKENS_PER_PIECE", 16)
     torch.set_num_threads(threads)
     try:
         np.testing.assert_allclose(encode(packed(bert), MANY), expected, atol=1e-5)
@@ -39,13 +39,13 @@ def test_pieces_and_threads_do_not_matter(
 def test_padding_on_the_left_and_rows_in_any_order(bert: LanguageModel) -> None:
     ids = torch.tensor([[0, 0, 2, 5, 3], [2, 6, 7, 8, 3], [0, 2, 9, 5, 3], [0, 0, 2, 5, 3]])
     mask = (ids != 0).long()
-    found = packed(bert).module(input_ids=ids, attention_mask=mask).last_hidden_state
+    output = packed(bert).module(input_ids=ids, attention_mask=mask).last_hidden_state
     for row in range(len(ids)):
         alone = ids[row][mask[row].bool()][None]
         with torch.no_grad():
             expected = bert.module(input_ids=alone).last_hidden_state[0]
-        torch.testing.assert_close(found[row][mask[row].bool()], expected, atol=1e-5, rtol=1e-4)
-        assert not found[row][mask[row] == 0].any()
+        torch.testing.assert_close(output[row][mask[row].bool()], expected, atol=1e-5, rtol=1e-4)
+        assert not output[row][mask[row] == 0].any()
 
 
 def test_positions_of_roberta_are_counted_from_behind_the_padding(bert: LanguageModel) -> None:
@@ -65,8 +65,8 @@ def test_positions_of_roberta_are_counted_from_behind_the_padding(bert: Language
     mask = (ids != 1).long()
     with torch.no_grad():
         expected = model.module(input_ids=ids, attention_mask=mask).last_hidden_state
-    found = packed(model).module(input_ids=ids, attention_mask=mask).last_hidden_state
-    torch.testing.assert_close(found, expected * mask[..., None], atol=1e-5, rtol=1e-4)
+    output = packed(model).module(input_ids=ids, attention_mask=mask).last_hidden_state
+    torch.testing.assert_close(output, expected * mask[..., None], atol=1e-5, rtol=1e-4)
 
 
 def test_bfloat16_stays_close(bert: LanguageModel, texts: list[str]) -> None:
@@ -80,11 +80,11 @@ def test_all_layers_are_returned_where_they_are_wanted(bert: LanguageModel) -> N
     ids, mask = torch.tensor([[2, 5, 6, 3], [2, 7, 3, 0]]), torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
     with torch.no_grad():
         expected = bert.module(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
-    found = packed(bert).module(input_ids=ids, attention_mask=mask, output_hidden_states=True)
-    assert len(found.hidden_states) == len(expected) == 3
-    for ours, theirs in zip(found.hidden_states, expected, strict=True):
+    output = packed(bert).module(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+    assert len(output.hidden_states) == len(expected) == 3
+    for ours, theirs in zip(output.hidden_states, expected, strict=True):
         torch.testing.assert_close(ours, theirs * mask[..., None], atol=1e-5, rtol=1e-4)
-    assert torch.equal(found.hidden_states[-1], found.last_hidden_state)
+    assert torch.equal(output.hidden_states[-1], output.last_hidden_state)
 
 
 def test_what_was_put_into_a_model_is_not_lost(bert: LanguageModel) -> None:

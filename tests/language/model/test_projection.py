@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyscene.language.model.projection import Layers, Projection
-from polyscene.language.model.token_embeddings import WORD_SPEED, TokenEmbeddings
+from polyscene.language.model.token_embeddings import TOKEN_SCALE, TokenEmbeddings
 
 
 def pooled(n: int, layers: int, width: int, seed: int = 0) -> torch.Tensor:
@@ -18,11 +18,11 @@ def pooled(n: int, layers: int, width: int, seed: int = 0) -> torch.Tensor:
 
 def read(projection: Layers, rows: torch.Tensor, texts: list[list[int]] | None = None) -> torch.Tensor:
     """Apply a projection to texts of these tokens; without them, to texts of one token each."""
-    said = texts or [[0]] * len(rows)
-    starts = np.cumsum([0, *map(len, said)])[:-1]
-    tokens = torch.tensor([token for text in said for token in text], dtype=torch.long)
-    found: torch.Tensor = projection(rows, tokens, torch.from_numpy(starts))
-    return found
+    token_lists = texts or [[0]] * len(rows)
+    starts = np.cumsum([0, *map(len, token_lists)])[:-1]
+    tokens = torch.tensor([token for text in token_lists for token in text], dtype=torch.long)
+    vectors_read: torch.Tensor = projection(rows, tokens, torch.from_numpy(starts))
+    return vectors_read
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -32,8 +32,8 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 def test_an_untrained_projection_is_the_last_layer() -> None:
     rows = pooled(5, 3, 8)
-    found = read(Projection((4, 2, 0), 8), rows).detach().numpy()
-    np.testing.assert_allclose(found, unit(rows[:, 0].numpy()), atol=1e-6)
+    vectors_read = read(Projection((4, 2, 0), 8), rows).detach().numpy()
+    np.testing.assert_allclose(vectors_read, unit(rows[:, 0].numpy()), atol=1e-6)
 
 
 def test_measuring_takes_off_what_all_texts_share() -> None:
@@ -59,18 +59,18 @@ def test_formula(layers: int, width: int, seed: int) -> None:
     with torch.no_grad():
         projection.linear.weight.copy_(torch.from_numpy(weight))
         projection.mean.copy_(torch.from_numpy(mean))
-        found = read(projection, rows).numpy()
+        vectors_read = read(projection, rows).numpy()
     features = unit(rows.numpy() - mean)
     each = weight.reshape(width, layers, width)
-    np.testing.assert_allclose(found, unit(np.einsum("olw,nlw->no", each, features)), atol=1e-3)
+    np.testing.assert_allclose(vectors_read, unit(np.einsum("olw,nlw->no", each, features)), atol=1e-3)
 
 
 def test_the_mean_itself_has_no_direction_and_no_slope() -> None:
     rows, projection = pooled(4, 2, 6)[:1].repeat(3, 1, 1).requires_grad_(), Projection((1, 0), 6)
     projection.measure(rows.detach())
-    found = read(projection, rows)
-    found.sum().backward()  # type: ignore[no-untyped-call]
-    assert not found.any()
+    vectors_read = read(projection, rows)
+    vectors_read.sum().backward()  # type: ignore[no-untyped-call]
+    assert not vectors_read.any()
     assert rows.grad is not None
     assert torch.isfinite(rows.grad).all()
     assert projection.linear.weight.grad is not None
@@ -99,12 +99,12 @@ def test_words_are_averaged_over_the_known_ones(texts: list[list[int]], seed: in
     rows = torch.ones(len(texts), 1, 3)
     projection = Projection((0,), 3)
     projection.words = words
-    found = read(projection, rows, texts).detach().numpy()
+    vectors_read = read(projection, rows, texts).detach().numpy()
     for row, text in enumerate(texts):
-        said = [vectors[known.index(token)] for token in text if token in known]
-        added = WORD_SPEED * np.mean(said, axis=0) if said else np.zeros(3)
+        known_vectors = [vectors[known.index(token)] for token in text if token in known]
+        added = TOKEN_SCALE * np.mean(known_vectors, axis=0) if known_vectors else np.zeros(3)
         wanted = unit(np.ones(3)) + added
-        np.testing.assert_allclose(found[row], wanted / np.linalg.norm(wanted), atol=1e-4)
+        np.testing.assert_allclose(vectors_read[row], wanted / np.linalg.norm(wanted), atol=1e-4)
 
 
 def test_layers_side_by_side() -> None:

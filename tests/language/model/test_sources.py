@@ -43,8 +43,8 @@ def test_hub_id_is_found_in_the_local_cache(hub: Path, bert_folder: Path, settin
     shutil.copytree(bert_folder, hub / "models--acme--tiny" / "snapshots" / commit)
     (hub / "models--acme--tiny" / "refs").mkdir()
     (hub / "models--acme--tiny" / "refs" / "main").write_text(commit)
-    found = locate(settings_for("acme/tiny"))
-    assert fingerprint(found) == fingerprint(bert_folder)
+    folder = locate(settings_for("acme/tiny"))
+    assert fingerprint(folder) == fingerprint(bert_folder)
 
 
 NO_MODELS = ["./gone", "/gone/away", "a/b/c", "../up", "with space", "~/gone", "~no_such_user/m", "\0"]

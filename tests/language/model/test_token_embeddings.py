@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from polyscene.core.types import LongArray
 from polyscene.language.model.token_embeddings import (
-    WORD_SPEED,
+    TOKEN_SCALE,
     PhraseEmbeddings,
     TokenEmbeddings,
-    commonest,
+    most_frequent,
     phrases_of,
 )
 
@@ -45,7 +45,7 @@ def test_unknown_words_never_learn() -> None:
     words(torch.tensor([2, 5, 5]), torch.tensor([0, 1])).sum().backward()
     assert words.table.weight.grad is not None
     assert not words.table.weight.grad[0].any()
-    assert words.table.weight.grad[1].tolist() == [WORD_SPEED] * 3
+    assert words.table.weight.grad[1].tolist() == [TOKEN_SCALE] * 3
 
 
 @given(texts, st.integers(0, 2**16))
@@ -56,30 +56,30 @@ def test_phrases_are_averaged_over_the_known_ones_within_a_text(rows: list[list[
     with torch.no_grad():
         phrases.table.weight[1:] = torch.from_numpy(vectors)
     tokens, offsets = laid_out(rows)
-    found = phrases(torch.from_numpy(tokens), torch.from_numpy(offsets[:-1])).detach().numpy()
+    output = phrases(torch.from_numpy(tokens), torch.from_numpy(offsets[:-1])).detach().numpy()
     for row, text in enumerate(rows):
         keys = [one * VOCABULARY + two for one, two in pairwise(text)]
-        said = [vectors[known.index(key)] for key in keys if key in known]
+        known_vectors = [vectors[known.index(key)] for key in keys if key in known]
         turned = phrases.out.weight.detach().numpy()
-        expected = WORD_SPEED * (turned @ np.mean(said, axis=0)) if said else np.zeros(3)
-        np.testing.assert_allclose(found[row], expected, atol=1e-4)
+        expected = TOKEN_SCALE * (turned @ np.mean(known_vectors, axis=0)) if known_vectors else np.zeros(3)
+        np.testing.assert_allclose(output[row], expected, atol=1e-4)
 
 
 @given(texts)
 def test_every_text_tells_its_phrases_once(rows: list[list[int]]) -> None:
-    found = phrases_of(*laid_out(rows), VOCABULARY, MUTE)
-    assert sorted(found.tolist()) == sorted(key for row in rows for key in set(spoken_pairs(row)))
+    phrase_keys = phrases_of(*laid_out(rows), VOCABULARY, MUTE)
+    assert sorted(phrase_keys.tolist()) == sorted(key for row in rows for key in set(spoken_pairs(row)))
 
 
 @given(st.lists(texts, min_size=1, max_size=3), st.integers(0, 6))
 def test_the_phrases_of_most_texts_are_kept(catalogues: list[list[list[int]]], most: int) -> None:
-    found = commonest([phrases_of(*laid_out(rows), VOCABULARY, MUTE) for rows in catalogues], most)
+    phrase_keys = most_frequent([phrases_of(*laid_out(rows), VOCABULARY, MUTE) for rows in catalogues], most)
     count: dict[int, int] = {}
     for row in (row for rows in catalogues for row in rows):
         for key in set(spoken_pairs(row)):
             count[key] = count.get(key, 0) + 1
     ranked = sorted((-many, key) for key, many in count.items())
-    assert found == [key for _, key in ranked[:most]]
+    assert phrase_keys == [key for _, key in ranked[:most]]
 
 
 def test_without_texts_or_known_phrases_nothing_is_said() -> None:

@@ -32,7 +32,7 @@ def test_nothing_learnt_is_nothing_said(bert: LanguageModel) -> None:
     reader = CrossEncoder(bert)
     prompts = shoes_against_phones(4)
     assert not reader(prompts).any()
-    assert (reader.chance(prompts) == 0.5).all()
+    assert (reader.probability(prompts) == 0.5).all()
     assert not reader.fit([Prompt("red shoes")])(prompts).any(), "a prompt without a label teaches nothing"
 
 
@@ -80,18 +80,18 @@ def test_the_rate_warms_up_and_decays() -> None:
 def test_a_silent_reader_leaves_the_base_rate() -> None:
     prompts = [Prompt("a", ("b",) * n, ("c",) * (5 - n)) for n in range(6)]
     ranker = CalibratedRanker(lambda asked: np.zeros(len(asked)))
-    judged = ranker.judge(prompts)
-    assert not judged.text.any()
-    np.testing.assert_allclose(judged.chance, judged.base_rate)
-    assert np.all(np.diff(judged.chance) > 0)
+    parts = ranker.score_parts(prompts)
+    assert not parts.text.any()
+    np.testing.assert_allclose(parts.probability, parts.base_rate)
+    assert np.all(np.diff(parts.probability) > 0)
     assert len(ranker.score([])) == 0
 
 
 def test_labels_move_the_trust_in_a_reader() -> None:
     draws = np.random.default_rng(0)
     signal = draws.normal(size=600)
-    chance = 1 / (1 + np.exp(-2 * signal))
-    prompts = [Prompt(str(n), ("a",), ("b",), bool(draws.random() < chance[n])) for n in range(600)]
+    probability = 1 / (1 + np.exp(-2 * signal))
+    prompts = [Prompt(str(n), ("a",), ("b",), bool(draws.random() < probability[n])) for n in range(600)]
     right = CalibratedRanker(lambda asked: signal[[int(p.candidate) for p in asked]])
     wrong = CalibratedRanker(lambda asked: signal[::-1][[int(p.candidate) for p in asked]])
     assert right.fit(prompts).weights.mean[2] == pytest.approx(2.0, abs=0.4)

@@ -20,8 +20,8 @@ def test_the_answered_are_the_history_and_a_candidate_with_its_label() -> None:
 
 def test_overlapping_histories_are_one_persons_along_the_chain() -> None:
     rows = [("a", "b", "c", "d"), ("c", "d", "e", "f"), ("e", "f", "g", "h"), ("x", "y", "z", "a")]
-    found = people([Prompt("?", row) for row in rows])
-    assert found[0] == found[1] == found[2] != found[3]
+    numbers = people([Prompt("?", row) for row in rows])
+    assert numbers[0] == numbers[1] == numbers[2] != numbers[3]
 
 
 def test_the_same_titles_with_other_answers_are_another_person() -> None:
@@ -31,10 +31,10 @@ def test_the_same_titles_with_other_answers_are_another_person() -> None:
 
 def test_named_users_are_who_they_say() -> None:
     names = ["u", "v", "u", None, None]
-    found = people([Prompt("?", ("a", "b"), user=name) for name in names])
-    assert found[0] == found[2] != found[1]
-    assert found[3] == found[4]
-    assert found[3] not in found[:3]
+    numbers = people([Prompt("?", ("a", "b"), user=name) for name in names])
+    assert numbers[0] == numbers[2] != numbers[1]
+    assert numbers[3] == numbers[4]
+    assert numbers[3] not in numbers[:3]
 
 
 def test_nobody_knows_who_asks_without_a_history() -> None:

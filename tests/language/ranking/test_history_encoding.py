@@ -6,13 +6,19 @@ import numpy as np
 import pytest
 
 from polyscene.core.types import FloatArray
-from polyscene.language.ranking.history_encoding import FeatureScale, MemoisedEncoder, read, words, year
+from polyscene.language.ranking.history_encoding import (
+    FeatureScale,
+    MemoisedEncoder,
+    plain_title,
+    read_texts,
+    year,
+)
 
 Topics = Callable[[Sequence[str]], FloatArray]
 
 
 @pytest.mark.parametrize(
-    ("text", "spoken", "when"),
+    ("text", "title", "when"),
     [
         ("Silence of the Lambs, The (1991)", "The Silence of the Lambs", 1991.0),
         ("2001: A Space Odyssey (1968)", "2001: A Space Odyssey", 1968.0),
@@ -23,10 +29,10 @@ Topics = Callable[[Sequence[str]], FloatArray]
         ("", "", None),
     ],
 )
-def test_a_title_is_spoken_without_its_year(text: str, spoken: str, when: float | None) -> None:
-    assert words(text) == spoken
-    found = year(text)
-    assert np.isnan(found) if when is None else found == when
+def test_a_title_is_read_without_its_year(text: str, title: str, when: float | None) -> None:
+    assert plain_title(text) == title
+    parsed = year(text)
+    assert np.isnan(parsed) if when is None else parsed == when
 
 
 def test_each_text_is_read_once(topics: Topics) -> None:
@@ -37,18 +43,18 @@ def test_each_text_is_read_once(topics: Topics) -> None:
         return topics(texts)
 
     encoder = MemoisedEncoder(counting)
-    first = read(["river", "engine", "river"], encoder)
-    again = read(["engine"], encoder)
+    first = read_texts(["river", "engine", "river"], encoder)
+    again = read_texts(["engine"], encoder)
     assert asked == ["river", "engine"]
     np.testing.assert_array_equal(again.vectors[0], first.vectors[1])
     assert encoder([]).shape == (0, 6)
 
 
 def test_the_ground_is_taken_off(topics: Topics) -> None:
-    reading = read(["river (1990)", "engine (2000)", ""], topics)
+    reading = read_texts(["river (1990)", "engine (2000)", ""], topics)
     ground = FeatureScale.of(reading)
     np.testing.assert_allclose(ground.vector, reading.vectors[:2].mean(axis=0))
-    meanings = ground.meanings(reading.vectors)
+    meanings = ground.unit_vectors(reading.vectors)
     np.testing.assert_allclose(np.linalg.norm(meanings, axis=1), [1, 1, 0])
     np.testing.assert_allclose(meanings[0], -meanings[1], atol=1e-9)
     np.testing.assert_allclose(ground.decades(reading.years), [-0.5, 0.5, 0.0])
@@ -56,11 +62,11 @@ def test_the_ground_is_taken_off(topics: Topics) -> None:
 
 
 def test_where_all_say_the_same_nothing_is_said(topics: Topics) -> None:
-    reading = read(["river"], topics)
-    assert not FeatureScale.of(reading).meanings(reading.vectors).any()
+    reading = read_texts(["river"], topics)
+    assert not FeatureScale.of(reading).unit_vectors(reading.vectors).any()
 
 
 def test_without_texts_the_ground_is_bare(topics: Topics) -> None:
-    ground = FeatureScale.of(read([], topics))
+    ground = FeatureScale.of(read_texts([], topics))
     assert not ground.vector.any()
     assert not ground.decades(np.array([1990.0, np.nan])).any()

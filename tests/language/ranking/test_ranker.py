@@ -11,9 +11,9 @@ import pytest
 from polyscene.core.errors import ModelError
 from polyscene.core.types import FloatArray
 from polyscene.language.ranking.examples import Prompt, base_logits
-from polyscene.language.ranking.gp_posterior import Answers, GpPosterior, Queries
-from polyscene.language.ranking.kernel import Kernel, Seen
-from polyscene.language.ranking.ranker import FILES, TRUST, TextRanker
+from polyscene.language.ranking.gp_posterior import GpPosterior, Observations, PromptBatch
+from polyscene.language.ranking.kernel import Kernel, KernelInputs
+from polyscene.language.ranking.ranker import FILES, TRUST_LEVELS, TextRanker
 from polyscene.metrics.probability import auc
 
 Topics = Callable[[Sequence[str]], FloatArray]
@@ -35,8 +35,10 @@ def test_few_examples_teach_what_all_people_like(topics: Topics, drawn: Drawn) -
 def test_the_prompts_own_history_teaches_without_any_label(topics: Topics) -> None:
     contrary = Prompt("an engine 1", ("engine 2", "engine 3", "engine 4"), ("river 1", "river 2", "river 3"))
     other = replace(contrary, candidate="a river 4")
-    chance, text = (getattr(TextRanker(topics).judge([contrary, other]), part) for part in ("chance", "text"))
-    assert chance[0] > chance[1]
+    probability, text = (
+        getattr(TextRanker(topics).score_parts([contrary, other]), part) for part in ("probability", "text")
+    )
+    assert probability[0] > probability[1]
     assert text[0] > 0 > text[1]
 
 
@@ -46,10 +48,10 @@ def test_without_texts_that_say_anything_the_ranker_is_the_base_rate(drawn: Draw
 
     prompts = drawn(40, 3)
     ranker = TextRanker(silent)
-    judged = ranker.judge(prompts)
-    np.testing.assert_allclose(judged.text, 0.0, atol=1e-9)
+    parts = ranker.score_parts(prompts)
+    np.testing.assert_allclose(parts.text, 0.0, atol=1e-9)
     order = np.argsort(base_logits(prompts), kind="stable")
-    assert np.all(np.diff(judged.base_rate[order]) > -1e-9)
+    assert np.all(np.diff(parts.base_rate[order]) > -1e-9)
 
 
 def test_texts_that_explain_nothing_are_not_trusted(topics: Topics, drawn: Drawn) -> None:
@@ -69,26 +71,30 @@ def test_prompts_do_not_see_each_other(topics: Topics, drawn: Drawn) -> None:
 
 
 def test_the_two_steps_are_the_joint_posterior_where_all_is_linear(topics: Topics, drawn: Drawn) -> None:
-    """With tiny variances Laplace is linear: hearing examples, then a history, is hearing both at once."""
+    """With tiny variances Laplace is linear: learning examples, then a history, is learning both at once."""
     prior = Kernel(**{name: 1e-4 * value for name, value in Kernel(mean=0.0).to_json().items()})
     examples, (prompt,) = drawn(10, 7), drawn(1, 8)
-    answers = Answers.of(examples)
-    texts = list(dict.fromkeys([*answers.text, *(text for text, _ in prompt.history), prompt.candidate]))
+    observations = Observations.of(examples)
+    texts = list(dict.fromkeys([*observations.text, *(text for text, _ in prompt.history), prompt.candidate]))
     zeros = np.zeros(len(texts))
-    seen = Seen(topics(texts).astype(float), zeros, zeros, np.arange(len(texts)))
+    inputs = KernelInputs(topics(texts).astype(float), zeros, zeros, np.arange(len(texts)))
     place = {text: row for row, text in enumerate(texts)}
-    heard = seen.take(np.array([place[text] for text in answers.text]))
-    found = GpPosterior.after(prior, heard, answers).predict(seen, Queries.of([prompt], place))
-    own = Answers(np.full(len(prompt.history), 99), tuple(t for t, _ in prompt.history), labels_of(prompt))
-    rows = np.array([place[text] for text in (*answers.text, *own.text)])
-    person = np.concatenate([answers.person, own.person])
-    joint = GpPosterior.after(
-        prior, seen.take(rows), Answers(person, answers.text + own.text, np.r_[answers.label, own.label])
+    known = inputs.take(np.array([place[text] for text in observations.text]))
+    predictions = GpPosterior.fit(prior, known, observations).predict(inputs, PromptBatch.of([prompt], place))
+    own = Observations(
+        np.full(len(prompt.history), 99), tuple(t for t, _ in prompt.history), labels_of(prompt)
     )
-    candidate = seen.take(np.array([place[prompt.candidate]]))
-    across = prior.shared(candidate, joint.heard) + (person == 99) * prior.personal(candidate, joint.heard)
-    wanted = (across @ joint.posterior.slope[0])[0]
-    assert found.mean[0] == pytest.approx(wanted, rel=1e-3)
+    rows = np.array([place[text] for text in (*observations.text, *own.text)])
+    person = np.concatenate([observations.person, own.person])
+    joint = GpPosterior.fit(
+        prior,
+        inputs.take(rows),
+        Observations(person, observations.text + own.text, np.r_[observations.label, own.label]),
+    )
+    candidate = inputs.take(np.array([place[prompt.candidate]]))
+    cross = prior.shared(candidate, joint.inputs) + (person == 99) * prior.personal(candidate, joint.inputs)
+    expected = (cross @ joint.posterior.gradient[0])[0]
+    assert predictions.mean[0] == pytest.approx(expected, rel=1e-3)
 
 
 def labels_of(prompt: Prompt) -> np.ndarray:
@@ -96,20 +102,20 @@ def labels_of(prompt: Prompt) -> np.ndarray:
 
 
 def test_text_and_habit_add_up(topics: Topics, drawn: Drawn) -> None:
-    """With a prior that knows no habit and no level, all that is foretold comes from the texts."""
+    """With a prior that knows no habit and no level, all that is predicted comes from the texts."""
     ranker = TextRanker(topics, Kernel(mean=0.0, level=0.0, habit=0.0)).fit(drawn(20, 9))
     prompts = drawn(10, 10)
-    belief = ranker.beliefs[TRUST.index(1.0)]
-    for _, seen, questions in ranker._blocks(prompts):
-        found = belief.predict(seen, questions)
-        np.testing.assert_allclose(found.text, found.mean, atol=1e-9)
+    posterior = ranker.posteriors[TRUST_LEVELS.index(1.0)]
+    for _, inputs, batch in ranker._blocks(prompts):
+        predictions = posterior.predict(inputs, batch)
+        np.testing.assert_allclose(predictions.text, predictions.mean, atol=1e-9)
 
 
 def test_an_answer_of_one_person_counts_once(topics: Topics) -> None:
     prompt = Prompt("river 9", ("river 1", "river 2"), ("engine 1",), True)
-    once, twice = Answers.of([prompt]), Answers.of([prompt, replace(prompt, candidate="river 1")])
+    once, twice = Observations.of([prompt]), Observations.of([prompt, replace(prompt, candidate="river 1")])
     assert len(once.label) == len(twice.label) == 4
-    assert once.met() == dict.fromkeys(("river 1", "river 2", "engine 1", "river 9"), 1)
+    assert once.people_per_text() == dict.fromkeys(("river 1", "river 2", "engine 1", "river 9"), 1)
 
 
 def test_prompts_without_history_or_form_are_scored(topics: Topics, drawn: Drawn) -> None:

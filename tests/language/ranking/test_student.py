@@ -19,9 +19,9 @@ def test_a_teacher_of_the_students_form_is_learnt_exactly() -> None:
     vectors = draws.normal(size=(60, 4))
     teacher = Student(0.5, 1.0, 2.0, -1.5, np.array([0.3, -0.2, 0.0, 1.0]))
     logits = np.diag(teacher.score(profiles, vectors)).astype(float)
-    found = Student.distil(logits, profiles, vectors, ridge=1e-8)
-    np.testing.assert_allclose(found.state()["weights"], teacher.state()["weights"], atol=1e-4)
-    np.testing.assert_allclose(features(profiles, vectors) @ found.state()["weights"], logits, atol=1e-4)
+    student = Student.distil(logits, profiles, vectors, ridge=1e-8)
+    np.testing.assert_allclose(student.state()["weights"], teacher.state()["weights"], atol=1e-4)
+    np.testing.assert_allclose(features(profiles, vectors) @ student.state()["weights"], logits, atol=1e-4)
 
 
 def test_the_student_of_a_text_ranker_orders_as_its_teacher(topics: Topics, drawn: Drawn) -> None:
@@ -29,8 +29,8 @@ def test_the_student_of_a_text_ranker_orders_as_its_teacher(topics: Topics, draw
     logits = [np.log(p / (1 - p)) for p in (teacher.score(drawn(300, 2)), teacher.score(drawn(50, 3)))]
     student = Student.distil(logits[0], *profiled(drawn(300, 2), topics))
     profiles, vectors = profiled(drawn(50, 3), topics)
-    found = np.diag(student.score(profiles, vectors))
-    assert np.corrcoef(found, logits[1])[0, 1] > 0.95
+    scores = np.diag(student.score(profiles, vectors))
+    assert np.corrcoef(scores, logits[1])[0, 1] > 0.95
 
 
 def test_profiles_are_shrunk_means(topics: Topics) -> None:

@@ -18,19 +18,19 @@ BOOK = (
 
 
 def test_the_usual_form_is_read() -> None:
-    found = read_prompt(FILM, "No.")
-    assert found.liked == ("Silence of the Lambs, The (1991)", "Alien (1979)")
-    assert found.disliked == ("Scream (1996)",)
-    assert found.candidate == "Top Gun (1986)"
-    assert found.label is False
+    prompt = read_prompt(FILM, "No.")
+    assert prompt.liked == ("Silence of the Lambs, The (1991)", "Alien (1979)")
+    assert prompt.disliked == ("Scream (1996)",)
+    assert prompt.candidate == "Top Gun (1986)"
+    assert prompt.label is False
 
 
 def test_any_noun_and_what_stands_behind_a_title_are_read_too() -> None:
-    found = read_prompt(BOOK, "Yes.")
-    assert found.liked == ("Emma written by Jane Austen", "Dune written by Frank Herbert")
-    assert found.disliked == ()
-    assert found.candidate == "Ubik written by Philip K. Dick"
-    assert found.label is True
+    prompt = read_prompt(BOOK, "Yes.")
+    assert prompt.liked == ("Emma written by Jane Austen", "Dune written by Frank Herbert")
+    assert prompt.disliked == ()
+    assert prompt.candidate == "Ubik written by Philip K. Dick"
+    assert prompt.label is True
 
 
 def test_titles_may_hold_quotes_and_commas() -> None:
@@ -39,8 +39,8 @@ def test_titles_may_hold_quotes_and_commas() -> None:
 
 
 def test_lists_may_stand_in_the_other_order() -> None:
-    found = read_prompt('Disliked: "a"\nLiked: "b"\nWill they like "c"?')
-    assert (found.liked, found.disliked) == (("b",), ("a",))
+    prompt = read_prompt('Disliked: "a"\nLiked: "b"\nWill they like "c"?')
+    assert (prompt.liked, prompt.disliked) == (("b",), ("a",))
 
 
 @pytest.mark.parametrize(
@@ -54,10 +54,10 @@ def test_lists_may_stand_in_the_other_order() -> None:
     ],
 )
 def test_a_text_in_no_form_is_a_candidate_as_a_whole(text: str) -> None:
-    found = read_prompt(text)
-    assert found == Prompt(" ".join(text.split())) or len(found.candidate) < len(text) == 5000
-    assert not found.liked
-    assert not found.disliked
+    prompt = read_prompt(text)
+    assert prompt == Prompt(" ".join(text.split())) or len(prompt.candidate) < len(text) == 5000
+    assert not prompt.liked
+    assert not prompt.disliked
 
 
 def test_an_empty_text_is_an_empty_candidate() -> None:

@@ -67,8 +67,8 @@ def _plain(model: YesNoModel, text: str, word: str) -> float:
 
 def test_log_odds_are_those_of_a_plain_loop(decoder: YesNoModel) -> None:
     texts = ["red shoe", "the blue dress for women", "phone"]
-    found = decoder.log_odds(texts, yes=(" Yes", "soft"), no=(" No",))
-    for text, odds in zip(texts, found, strict=True):
+    log_odds = decoder.log_odds(texts, yes=(" Yes", "soft"), no=(" No",))
+    for text, odds in zip(texts, log_odds, strict=True):
         yes = np.logaddexp(_plain(decoder, text, " Yes"), _plain(decoder, text, "soft"))
         assert odds == pytest.approx(yes - _plain(decoder, text, " No"), abs=1e-4)
 
@@ -79,14 +79,14 @@ def test_words_of_one_token_are_read_together(decoder: YesNoModel) -> None:
         lambda module, args, kwargs, output: read.append(output.logits.shape[1]), with_kwargs=True
     )
     texts = ["red shoe", "the blue dress for women", "phone"]
-    found = decoder.log_odds(texts, yes=("Y", "y"), no=("N",))
+    log_odds = decoder.log_odds(texts, yes=("Y", "y"), no=("N",))
     assert read == [3], "one batch, and of its logits the last of each text"
-    for text, odds in zip(texts, found, strict=True):
+    for text, odds in zip(texts, log_odds, strict=True):
         yes = np.logaddexp(_plain(decoder, text, "Y"), _plain(decoder, text, "y"))
         assert odds == pytest.approx(yes - _plain(decoder, text, "N"), abs=1e-4)
 
 
-def test_nothing_is_foretold_from_nothing(decoder: YesNoModel) -> None:
+def test_an_empty_prompt_is_predicted_from_a_start_token(decoder: YesNoModel) -> None:
     decoder.tokenizer.bos_token = None
     assert np.isfinite(decoder.log_odds([""])).all()
 
@@ -115,9 +115,11 @@ def test_of_a_long_prompt_the_end_is_read(decoder: YesNoModel) -> None:
 
 def test_a_reader_is_free_of_the_models_leaning(decoder: YesNoModel) -> None:
     reader = YesNoRanker(decoder, PromptTemplate.parse("{title}? {liked}"))
-    found = reader([Prompt("N/A", ("shoe",)), Prompt("red shoe", ("boot",)), Prompt("red shoe", ("boot",))])
-    assert found[0] == 0.0
-    assert found[1] == found[2] != 0.0
+    log_odds = reader(
+        [Prompt("N/A", ("shoe",)), Prompt("red shoe", ("boot",)), Prompt("red shoe", ("boot",))]
+    )
+    assert log_odds[0] == 0.0
+    assert log_odds[1] == log_odds[2] != 0.0
 
 
 def test_words_without_tokens_are_refused(decoder: YesNoModel) -> None:
@@ -133,7 +135,7 @@ def test_numbers_that_are_not_finite_are_refused(decoder: YesNoModel) -> None:
 
 
 def test_a_model_without_an_output_layer_is_refused(llama_folder: Path, settings_for: SettingsFor) -> None:
-    with pytest.raises(ModelError, match="foretells no words"):
+    with pytest.raises(ModelError, match="predicts no words"):
         load_yes_no_model(settings_for(llama_folder))
 
 

@@ -74,10 +74,10 @@ def test_many_vectors_come_back_in_order(tmp_path: Path) -> None:
     cache = EncodingCache(tmp_path)
     cache.write(PRINT, keys[:1_201], vectors[:1_201])
     order = np.random.default_rng(1).permutation(1_300)
-    found, known = cache.read(PRINT, [keys[place] for place in order], 8)
+    stored, known = cache.read(PRINT, [keys[place] for place in order], 8)
     assert np.array_equal(known, order < 1_201)
-    assert np.array_equal(found[known], vectors[order[known]])
-    assert not found[~known].any()
+    assert np.array_equal(stored[known], vectors[order[known]])
+    assert not stored[~known].any()
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ def test_threads_share_a_file(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(8)))
-    found, known = EncodingCache(tmp_path).read(PRINT, keys, 8)
+    stored, known = EncodingCache(tmp_path).read(PRINT, keys, 8)
     assert known.all()
-    assert np.array_equal(found, vectors)
+    assert np.array_equal(stored, vectors)
 
 
 SCRIPT = """

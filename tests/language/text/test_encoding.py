@@ -41,9 +41,9 @@ def test_similar_sentences_lie_nearer_than_different_ones(minilm: LanguageModel)
 
 def test_vectors_equal_a_plain_forward_pass(minilm: LanguageModel) -> None:
     expected = np.stack([_plain(minilm, text) for text in SENTENCES])
-    found = encode(minilm, SENTENCES)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    vectors = encode(minilm, SENTENCES)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["bert", "llama"])
@@ -61,8 +61,8 @@ def test_decoder_reads_the_last_token_on_either_padding_side(
     llama.tokenizer.padding_side = side
     batch = llama.tokenizer(texts, return_tensors="pt", padding=True)
     with torch.inference_mode():
-        found = llama.embed(batch["input_ids"], batch["attention_mask"]).numpy()
-    np.testing.assert_allclose(found, encode(llama, texts), atol=1e-5)
+        vectors = llama.embed(batch["input_ids"], batch["attention_mask"]).numpy()
+    np.testing.assert_allclose(vectors, encode(llama, texts), atol=1e-5)
 
 
 def test_order_does_not_change_a_bit(minilm: LanguageModel) -> None:

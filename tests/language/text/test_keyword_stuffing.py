@@ -14,8 +14,8 @@ from polyscene.core.types import FloatArray
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.text.encoding import encode
 from polyscene.language.text.keyword_stuffing import (
-    USUAL,
-    WIDEST,
+    MAX_REACH,
+    REACH_QUANTILE,
     angles,
     beginning,
     bounded_vectors,
@@ -60,10 +60,10 @@ def test_what_is_within_reach_keeps_its_vector_and_the_rest_turns_fully(
     leads, whole = units(one), units(other)
     between = angles(leads, whole)
     kept = within_reach(leads, whole, reach)
-    spoken = leads.any(axis=1) & whole.any(axis=1)
-    near = spoken & (between <= reach)
+    has_text = leads.any(axis=1) & whole.any(axis=1)
+    near = has_text & (between <= reach)
     np.testing.assert_array_equal(kept[near], whole[near])
-    plane = spoken & (between > reach) & (between < math.pi - 1e-2) & (between > 1e-3)
+    plane = has_text & (between > reach) & (between < math.pi - 1e-2) & (between > 1e-3)
     np.testing.assert_allclose(angles(kept, leads)[plane], reach, atol=1e-3)
     np.testing.assert_allclose((angles(kept, whole) + reach)[plane], between[plane], atol=1e-3)
 
@@ -99,13 +99,13 @@ def test_stuffing_gains_no_more_than_the_bound() -> None:
     honest = [f"{'a' * (10 + n)} {'ab'[n % 2] * (n % 9)}" for n in range(40)]
     usual = bounded_vectors(honest, counted)
     stuffed = honest[0] + " bbbbbbb" * 500
-    found = bounded_vectors([stuffed], counted, reach=usual.reach, lead_chars=usual.lead_chars)
+    bounded = bounded_vectors([stuffed], counted, reach=usual.reach, lead_chars=usual.lead_chars)
     profile = counted(["b"])[0]
     undefended = float(profile @ counted([stuffed])[0])
-    gained = float(profile @ found.vectors[0]) - float(profile @ found.leads[0])
+    gained = float(profile @ bounded.vectors[0]) - float(profile @ bounded.leads[0])
     assert undefended > 0.95
     assert gained <= 2 * math.sin(usual.reach / 2) + 1e-6 < 0.95
-    assert list(found.held_back) == [0]
+    assert list(bounded.held_back) == [0]
 
 
 def test_most_honest_items_keep_their_vectors_and_one_hostile_item_hardly_moves_the_reach() -> None:
@@ -113,7 +113,7 @@ def test_most_honest_items_keep_their_vectors_and_one_hostile_item_hardly_moves_
     honest = ["".join(draws.choice(list("abcd "), size=draws.integers(10, 60))).strip() for _ in range(200)]
     usual = bounded_vectors(honest, counted)
     same = np.all(usual.vectors == counted(honest), axis=1)
-    assert same.mean() >= USUAL
+    assert same.mean() >= REACH_QUANTILE
     assert len(usual.held_back) == (~same).sum() > 0
     attacked = bounded_vectors([*honest, "aaaaaaaaaaaa" + " b" * 300], counted)
     assert attacked.reach == pytest.approx(usual.reach, rel=0.05)
@@ -122,23 +122,23 @@ def test_most_honest_items_keep_their_vectors_and_one_hostile_item_hardly_moves_
 
 def test_no_catalogue_has_a_wider_reach_than_stated() -> None:
     loose = [f"aaaaaaaaaaaaaaaa {'b' * 100}", f"cccccccccccccccc {'d' * 100}", "aaaaaaaaaaaaaaaaaaaaaaaaaaa"]
-    found = bounded_vectors(loose, counted, lead_chars=16)
-    assert found.reach == WIDEST
+    bounded = bounded_vectors(loose, counted, lead_chars=16)
+    assert bounded.reach == MAX_REACH
 
 
 def test_items_without_words_stay_silent() -> None:
-    found = bounded_vectors(["", "\u200b", "aaa"], counted)
-    assert not found.vectors[:2].any()
-    assert found.vectors[2].any()
+    bounded = bounded_vectors(["", "\u200b", "aaa"], counted)
+    assert not bounded.vectors[:2].any()
+    assert bounded.vectors[2].any()
     assert bounded_vectors([], lambda texts: np.zeros((len(texts), 4), np.float32)).reach == 0.0
 
 
 @pytest.mark.parametrize(
-    ("reach", "chars", "said"),
+    ("reach", "chars", "message"),
     [(-0.1, None, "reach"), (4.0, None, "reach"), (math.nan, None, "reach"), (None, 0, "lead_chars")],
 )
-def test_numbers_out_of_range_are_refused(reach: float | None, chars: int | None, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_numbers_out_of_range_are_refused(reach: float | None, chars: int | None, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         bounded_vectors(["a"], counted, reach=reach, lead_chars=chars)
 
 

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyscene.language.text.normalisation import MAX_CHARS, MOST_REPEATS, normalise, undrummed, unmixed
+from polyscene.language.text.normalisation import (
+    MAX_CHARS,
+    MAX_REPEATS,
+    in_one_script,
+    normalise,
+    without_repeats,
+)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +91,8 @@ def test_letters_that_only_look_alike_become_the_words_own(raw: str, clean: str)
 @given(st.text(alphabet=LETTERS, max_size=10))
 def test_look_alikes_never_change_a_word_of_one_script(word: str) -> None:
     scripts = {unicodedata.name(letter).split()[0] for letter in word}
-    folded = unmixed(word)
-    assert unmixed(folded) == folded
+    folded = in_one_script(word)
+    assert in_one_script(folded) == folded
     assert len(folded) == len(word)
     assert folded == word or len(scripts) > 1
 
@@ -114,11 +120,11 @@ def test_a_phrase_that_drums_is_kept_a_few_times(raw: str, clean: str) -> None:
 )
 def test_no_short_phrase_follows_itself_too_often(parts: list[tuple[list[str], int]]) -> None:
     words = [word for phrase, times in parts for word in phrase * times]
-    kept = undrummed(words)
-    assert undrummed(kept) == kept
+    kept = without_repeats(words)
+    assert without_repeats(kept) == kept
     assert [word for word, _ in groupby(kept)][:1] == words[:1]
     assert set(kept) == set(words)
-    copies = MOST_REPEATS + 1
+    copies = MAX_REPEATS + 1
     for size in range(1, 9):
         for start in range(len(kept) - copies * size + 1):
             assert kept[start : start + copies * size] != kept[start : start + size] * copies

@@ -17,7 +17,7 @@ from polyscene.core.settings.tuning import TuningDetails
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.loading import load_model
 from polyscene.language.model.quiet import quiet
-from polyscene.language.model.token_embeddings import commonest
+from polyscene.language.model.token_embeddings import most_frequent
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words
 
@@ -45,7 +45,7 @@ def read(backbone: LanguageModel, method: str, texts: object = TEXTS, **changes:
     model = dressed(backbone, method, settings, 8)
     reader = CachedEncoder(model, list(texts), frozen_layers(model, method, settings), 48)  # type: ignore[call-overload]
     if settings.words:
-        learn_words(model, reader.vocabulary, commonest([reader.phrases], settings.phrases))
+        learn_words(model, reader.vocabulary, most_frequent([reader.phrases], settings.phrases))
     return reader
 
 

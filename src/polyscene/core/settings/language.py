@@ -18,7 +18,7 @@ TUNING_METHODS: Registry[Any] = Registry(
 class LanguageSettings(Strict):
     """The language model."""
 
-    model: str = Field("minilm", description="'minilm' (carried), a Hugging Face id, or a folder")
+    model: str = Field("minilm", description="'minilm' (bundled), a Hugging Face id, or a folder")
     tuning: Annotated[str, known_to(TUNING_METHODS)] = Field(
         "top", description="which weights learn the company's language"
     )

@@ -14,7 +14,7 @@ SignalName = Literal[
     "content",
     "content_prior",
     "content_transitions",
-    "elsewhere",
+    "cross_scenario",
     "text_ranker",
 ]
 

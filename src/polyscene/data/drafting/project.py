@@ -51,7 +51,7 @@ class ProjectDraft:
         """
         base = folder or Path.cwd()
         lines = [*self._head(), f"name = {text(self.name)}", "seed = 7", ""]
-        lines += ["[language]", 'model = "minilm"  # carried by a package, works offline', ""]
+        lines += ["[language]", 'model = "minilm"  # bundled, works offline', ""]
         alone = len({scenario.events.table.paths for scenario in self.scenarios}) == 1
         for scenario in self.scenarios:
             lines += [*scenario_toml(scenario, base, alone), ""]

@@ -34,8 +34,8 @@ def read_items(settings: ScenarioSettings, base: Path, problems: list[Problem]) 
         DataError: the table cannot be read at all.
     """
     items = settings.items
-    template, wrong = _template(settings)
-    needs = _needs(items, template)
+    template, wrong = template_of(settings)
+    needs = item_needs(items, template)
     try:
         table = open_table(items, base, [_key(items), *needs])
     except DataError as error:
@@ -45,12 +45,12 @@ def read_items(settings: ScenarioSettings, base: Path, problems: list[Problem]) 
     frame = read_keyed(table, _key(items), needs, items.on_duplicate, problems)
     if frame.is_empty():
         complain_if_empty(table, "items", problems)
-    texts = _texts(frame, items, template)
+    texts = item_texts(frame, items, template)
     _complain_of_silence(table, texts, problems)
     return Catalogue(
         ids=Ids(frame[_key(items).alias].alias("item")),
         text=texts,
-        title=_titles(frame, items, template),
+        title=item_titles(frame, items, template),
         attributes=attributes(frame, items.categorical, items.numeric),
         since=_since(table, frame, needs, problems),
     )
@@ -95,7 +95,8 @@ def complain_of_twins(categorical: Sequence[str], numeric: Sequence[str], key: s
     ]
 
 
-def _template(settings: ScenarioSettings) -> tuple[Template | None, list[Problem]]:
+def template_of(settings: ScenarioSettings) -> tuple[Template | None, list[Problem]]:
+    """Return the scenario's template, where one can be used, and what is wrong with the settings."""
     wrong = complain_of_twins(settings.items.categorical, settings.items.numeric, "items")
     if settings.template is None:
         return None, wrong
@@ -109,7 +110,8 @@ def _key(items: ItemsSettings) -> Need:
     return Need("id", items.id, "id")
 
 
-def _needs(items: ItemsSettings, template: Template | None) -> list[Need]:
+def item_needs(items: ItemsSettings, template: Template | None) -> list[Need]:
+    """Return the columns that describe an item, its id apart."""
     return [
         *(Need("text", name, "text") for name in items.text),
         *(Need("template", name, "text") for name in (template.fields if template else ())),
@@ -130,7 +132,8 @@ def _column(frame: pl.DataFrame, name: str) -> list[str | None]:
     return frame[Need("", name, "text").alias].to_list()
 
 
-def _texts(frame: pl.DataFrame, items: ItemsSettings, template: Template | None) -> tuple[str, ...]:
+def item_texts(frame: pl.DataFrame, items: ItemsSettings, template: Template | None) -> tuple[str, ...]:
+    """Return the text of every row: the template filled in, or the text columns joined."""
     if template is None:
         if not items.text:
             return ("",) * frame.height
@@ -141,7 +144,7 @@ def _texts(frame: pl.DataFrame, items: ItemsSettings, template: Template | None)
     )
 
 
-def _titles(frame: pl.DataFrame, items: ItemsSettings, template: Template | None) -> tuple[str, ...]:
+def item_titles(frame: pl.DataFrame, items: ItemsSettings, template: Template | None) -> tuple[str, ...]:
     """Return the first words there are: a text column, a field of the template, the id."""
     names = dict.fromkeys((*items.text, *(template.fields if template else ())))
     first = pl.coalesce(*(Need("", name, "text").alias for name in names), _key(items).alias)

@@ -63,6 +63,13 @@ def separator_of(source: Source, settings: TableSettings) -> str:
     return settings.separator or ("\t" if source.format == "tsv" else ",")
 
 
+def is_text_table(settings: TableSettings) -> bool:
+    """Return whether a table's values are all text, as far as format and names tell."""
+    names = [settings.path] if isinstance(settings.path, str) else settings.path
+    formats = {settings.format or _kind(Path(name))[0] for name in names}
+    return bool(formats & {"csv", "tsv"})
+
+
 def sources_of(settings: TableSettings, base: Path) -> list[Source]:
     """Return the files of a table, each once, folders and globs in the order of names.
 

@@ -1,1 +1,1 @@
-"""One HTML file that shows what a run found, to be read anywhere without a network."""
+"""One HTML file that shows the results of a run, to be read anywhere without a network."""

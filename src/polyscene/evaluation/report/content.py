@@ -84,8 +84,8 @@ class ScenarioResults:
     def ordered(self, metric: str | None = None) -> list[str]:
         """Return the models that have the metric, best first, equal ones by name with the system first."""
         by = metric or self.main_metric
-        found = [model for model, row in self.models.items() if by in row]
-        return sorted(found, key=lambda model: (-self.models[model][by], model != SYSTEM, model))
+        models = [model for model, row in self.models.items() if by in row]
+        return sorted(models, key=lambda model: (-self.models[model][by], model != SYSTEM, model))
 
 
 @dataclass(frozen=True)

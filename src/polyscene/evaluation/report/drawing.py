@@ -27,7 +27,7 @@ from polyscene.evaluation.report.text import clean, columns
 WIDTH = 380.0
 FONT_SIZE = 10.0
 RASTER_DPI = 144
-_SAID = "said-"
+_LABEL = "label-"
 _settings_lock = threading.Lock()
 
 
@@ -35,16 +35,18 @@ class Drawing:
     """A figure of fixed width that grows downward.
 
     Args:
-        name: unique on the page; letters, digits and dashes.
+        name: unique on the page; letters, digits, dashes and underscores.
         about: what the figure shows, for those who cannot see it.
         height: in points.
+        title: stands over it.
+        caption: stands under it.
     """
 
-    def __init__(self, name: str, about: str, height: float) -> None:
-        self.name, self.about = name, about
+    def __init__(self, name: str, about: str, height: float, title: str = "", caption: str = "") -> None:
+        self.name, self.about, self.title, self.caption = name, about, title, caption
         self.figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72, layout="constrained")
         self.figure.patch.set_alpha(0.0)
-        self._said: list[str] = []
+        self._labels: list[str] = []
 
     def axes(self, row: int = 1, rows: int = 1) -> Axes:
         """Return quiet axes: a light grid, no box, muted numbers."""
@@ -56,13 +58,13 @@ class Drawing:
             side.set_visible(False)
         return axes
 
-    def say(self, text: Text, words: object, limit: int = 28) -> Text:
-        """Put words of any origin into a text, cut to `limit` columns."""
-        true = clean(words, limit)
+    def label(self, text: Text, content: object, limit: int = 28) -> Text:
+        """Fill a text with content of any origin, cut to `limit` columns."""
+        label = clean(content, limit)
         text.set_parse_math(False)
-        text.set_text(_placeholder(true))
-        text.set_gid(f"{_SAID}{len(self._said)}")
-        self._said.append(true)
+        text.set_text(_placeholder(label))
+        text.set_gid(f"{_LABEL}{len(self._labels)}")
+        self._labels.append(label)
         return text
 
     def legend(self, marks: Sequence[Artist], names: Sequence[str]) -> None:
@@ -76,7 +78,7 @@ class Drawing:
             fontsize=FONT_SIZE - 1,
         )
         for text, name in zip(box.get_texts(), names, strict=True):
-            self.say(text, name).set_color(LIGHT["ink"])
+            self.label(text, name).set_color(LIGHT["ink"])
 
     def svg(self) -> str:
         """Return the figure as an `<svg>` element without any address in it."""
@@ -92,13 +94,13 @@ class Drawing:
         return Xml.tostring(root, encoding="unicode")
 
     def _restore(self, root: Xml.Element) -> None:
-        """Put the true words where the placeholders stand."""
+        """Put the labels where their placeholders stand."""
         for group in root.iter():
             name = group.get("id", "")
-            if name.startswith(_SAID):
+            if name.startswith(_LABEL):
                 for child in group.iter():
                     if _local(child.tag) == "text":
-                        child.text = self._said[int(name.removeprefix(_SAID))]
+                        child.text = self._labels[int(name.removeprefix(_LABEL))]
 
     def _plain(self, element: Xml.Element) -> None:
         """Take names out of their spaces, make ids unique on the page and colours follow the theme."""

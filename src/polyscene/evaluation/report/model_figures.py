@@ -8,22 +8,32 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from polyscene.evaluation.report.content import ScenarioResults
+from polyscene.evaluation.report.content import ReportData, ScenarioReport, ScenarioResults
 from polyscene.evaluation.report.drawing import FONT_SIZE, WIDTH, Drawing
+from polyscene.evaluation.report.figures import Figure
 from polyscene.evaluation.report.palette import CATEGORIES, LIGHT
 from polyscene.evaluation.results import SYSTEM
 
-ROW = 21.0
-MARGIN = 34.0
-MOST_ROWS = 14
+ROW_HEIGHT = 21.0
+AXIS_HEIGHT = 34.0
+MAX_ROWS = 14
 MARKERS = ("D", "s", "^")
 
 
-def by_model(name: str, results: ScenarioResults) -> Drawing:
+def draw_models(name: str, scenario: ScenarioReport) -> Drawing | None:
     """Bars of the main metric with intervals, best first, the system highlighted."""
+    results = scenario.results
+    if not results.ordered():
+        return None
     metric = results.main_metric
-    models = _at_most(results.ordered(metric), MOST_ROWS)
-    drawing = Drawing(name, f"{metric} of each model in {results.name}", MARGIN + ROW * len(models))
+    models = _best(results.ordered(metric), MAX_ROWS)
+    drawing = Drawing(
+        name,
+        f"{metric} of each model in {results.name}",
+        AXIS_HEIGHT + ROW_HEIGHT * len(models),
+        "By model",
+        f"{metric}, mean over choices; the line is the 95 % interval over users.",
+    )
     axes = drawing.axes()
     values = [results.models[model][metric] for model in models]
     ends = [
@@ -52,30 +62,38 @@ def by_model(name: str, results: ScenarioResults) -> Drawing:
     return drawing
 
 
-def by_slice(name: str, results: ScenarioResults) -> Drawing:
-    """Dots of the main metric on all choices and on each slice: the system and its three best rivals."""
+def draw_slices(name: str, scenario: ScenarioReport) -> Drawing | None:
+    """Dots of the main metric on all choices and on each slice: the system and the three best others."""
+    results = scenario.results
+    if not results.ordered() or not any(results.slices.values()):
+        return None
     metric = results.main_metric
-    models = rivals(results)
+    models = compared_models(results)
     parts = ["", *(part for part, n in results.slices.items() if n)]
     names = [
         f"all ({results.choices:,})",
-        *(f"{_words(part)} ({results.slices[part]:,})" for part in parts[1:]),
+        *(f"{_spaced(part)} ({results.slices[part]:,})" for part in parts[1:]),
     ]
-    height = MARGIN + 1.25 * ROW * len(parts) + 15 * ((len(models) + 1) // 2)
-    drawing = Drawing(name, f"{metric} by slice in {results.name}", height)
+    height = AXIS_HEIGHT + 1.25 * ROW_HEIGHT * len(parts) + 15 * ((len(models) + 1) // 2)
+    drawing = Drawing(
+        name,
+        f"{metric} by slice in {results.name}",
+        height,
+        "By slice",
+        f"{metric} where choices are hard: how many there are stands beside each slice.",
+    )
     axes = drawing.axes()
     keys = [metric + (f"/{part}" if part else "") for part in parts]
     for row, key in enumerate(keys):
-        found = [results.models[model][key] for model in models if key in results.models[model]]
-        if found:
-            axes.plot(
-                [min(found), max(found)], [row, row], color=LIGHT["line"], linewidth=5, solid_capstyle="round"
-            )
+        values = [results.models[model][key] for model in models if key in results.models[model]]
+        if values:
+            ends = [min(values), max(values)]
+            axes.plot(ends, [row, row], color=LIGHT["line"], linewidth=5, solid_capstyle="round")
     for place, model in reversed(list(enumerate(models))):
         points = [
             (results.models[model][key], row) for row, key in enumerate(keys) if key in results.models[model]
         ]
-        axes.plot(*zip(*points, strict=True), linestyle="none", clip_on=False, **look(place, model))
+        axes.plot(*zip(*points, strict=True), linestyle="none", clip_on=False, **marker_style(place, model))
     _name_rows(drawing, axes, names)
     best = [row[key] for row in results.models.values() for key in keys if key in row]
     _value_axis(axes, max(best, default=0.0) * 1.06)
@@ -83,10 +101,18 @@ def by_slice(name: str, results: ScenarioResults) -> Drawing:
     return drawing
 
 
-def by_scenario(name: str, scenarios: Sequence[ScenarioResults]) -> Drawing:
-    """For each scenario the system and the best other model on the main metric, with intervals."""
+def draw_scenarios(name: str, data: ReportData) -> Drawing | None:
+    """The system and the best other model on the main metric, with intervals, where scenarios are several."""
+    scenarios = [each.results for each in data.scenarios if SYSTEM in each.results.ordered()]
+    if len(scenarios) < 2:
+        return None
     drawing = Drawing(
-        name, "the system and the best other model in each scenario", MARGIN + 20 + 26 * len(scenarios)
+        name,
+        "the system and the best other model in each scenario",
+        AXIS_HEIGHT + 20 + 26 * len(scenarios),
+        "Scenario by scenario",
+        f"{scenarios[0].main_metric} of the system and of the best other model, "
+        "with 95 % intervals over users.",
     )
     axes = drawing.axes()
     top = 0.0
@@ -99,7 +125,7 @@ def by_scenario(name: str, scenarios: Sequence[ScenarioResults]) -> Drawing:
                 continue
             low, high = _bounds(results, model, metric, value)
             top = max(top, high, value)
-            style = look(0 if model == SYSTEM else 1, model)
+            style = marker_style(0 if model == SYSTEM else 1, model)
             axes.plot(
                 [low, high], [row + shift] * 2, color=style["color"], linewidth=1.6, solid_capstyle="butt"
             )
@@ -110,14 +136,19 @@ def by_scenario(name: str, scenarios: Sequence[ScenarioResults]) -> Drawing:
     return drawing
 
 
-def rivals(results: ScenarioResults, most: int = 3) -> list[str]:
+SCENARIO_COMPARISON = Figure(ReportData, draw_scenarios)
+MODEL_COMPARISON = Figure(ScenarioReport, draw_models)
+SLICE_COMPARISON = Figure(ScenarioReport, draw_slices)
+
+
+def compared_models(results: ScenarioResults, others: int = 3) -> list[str]:
     """Return the system, where there is one, and the best others."""
     models = results.ordered()
-    return [m for m in models if m == SYSTEM] + [m for m in models if m != SYSTEM][:most]
+    return [m for m in models if m == SYSTEM] + [m for m in models if m != SYSTEM][:others]
 
 
-def look(place: int, model: str) -> dict[str, Any]:
-    """Return a model's marker and colour; shape tells as much as colour."""
+def marker_style(place: int, model: str) -> dict[str, Any]:
+    """Return a model's marker and colour; shape distinguishes as well as colour."""
     if model == SYSTEM:
         return {"marker": "o", "color": LIGHT["accent"], "markersize": 7.5, "markeredgewidth": 0, "zorder": 4}
     index = max(place - 1, 0)
@@ -132,21 +163,21 @@ def look(place: int, model: str) -> dict[str, Any]:
 
 def legend(drawing: Drawing, axes: Axes, models: Sequence[str], line: str = "none") -> None:
     """Explain the models' marks under the axes."""
-    looks = [look(place, model) for place, model in enumerate(models)]
-    drawing.legend([axes.plot([], [], linestyle=line, linewidth=1.6, **mark)[0] for mark in looks], models)
+    styles = [marker_style(place, model) for place, model in enumerate(models)]
+    drawing.legend([axes.plot([], [], linestyle=line, linewidth=1.6, **mark)[0] for mark in styles], models)
 
 
 def _name_rows(drawing: Drawing, axes: Axes, names: Sequence[str], bold: str | None = None) -> None:
     """Write the rows' names at the left, the first row on top."""
     axes.set_yticks([])
     axes.set_ylim(len(names) - 0.4, -0.6)
-    for row, words in enumerate(names):
+    for row, label in enumerate(names):
         text = axes.text(
             -0.02, row, "", transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=FONT_SIZE
         )
         text.set_color(LIGHT["ink"])
-        text.set_fontweight("bold" if words == bold else "normal")
-        drawing.say(text, words)
+        text.set_fontweight("bold" if label == bold else "normal")
+        drawing.label(text, label)
 
 
 def _value_axis(axes: Axes, top: float) -> None:
@@ -159,11 +190,11 @@ def _bounds(results: ScenarioResults, model: str, metric: str, value: float) -> 
     return results.intervals.get(model, {}).get(metric, (value, value))
 
 
-def _at_most(models: list[str], most: int) -> list[str]:
-    """Keep the best, and the system wherever it stands."""
-    kept = models[:most]
+def _best(models: list[str], limit: int) -> list[str]:
+    """Keep the best, and the system at any rank."""
+    kept = models[:limit]
     return kept if SYSTEM in kept or SYSTEM not in models else [*kept[:-1], SYSTEM]
 
 
-def _words(part: str) -> str:
+def _spaced(part: str) -> str:
     return part.replace("_", " ")

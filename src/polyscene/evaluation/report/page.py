@@ -10,30 +10,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from polyscene.core.files import write_text
-from polyscene.evaluation.report.catalogue_figures import by_popularity, item_map, learning
-from polyscene.evaluation.report.content import LearningCurve, ReportData, ScenarioReport, ScenarioResults
-from polyscene.evaluation.report.drawing import Drawing
-from polyscene.evaluation.report.model_figures import by_model, by_scenario, by_slice, rivals
+from polyscene.evaluation.report.content import ReportData, ScenarioReport, ScenarioResults
+from polyscene.evaluation.report.figures import drawings
 from polyscene.evaluation.report.palette import DARK, LIGHT, variables
 from polyscene.evaluation.report.text import clean
 from polyscene.evaluation.results import SYSTEM
 
 TEMPLATE = "report.html.j2"
-BEST_IS_HIGHEST = ("hr@", "ndcg@", "mrr", "auc", "map@", "recall@", "precision@")
-ACCURACY = ("ndcg@", "hr@", "mrr", "auc")
-CATALOGUE = ("coverage@", "novelty@", "diversity@", "gini@")
-MOST_SLATES = 6
-MOST_PLACES = 12
-SETTINGS_LENGTH = 20_000
-
-
-@dataclass(frozen=True)
-class Plate:
-    """A figure on the page with what stands over and under it."""
-
-    title: str
-    svg: Markup
-    caption: str
+HIGHER_IS_BETTER = ("hr@", "ndcg@", "mrr", "auc", "map@", "recall@", "precision@")
+ACCURACY_METRICS = ("ndcg@", "hr@", "mrr", "auc")
+CATALOGUE_METRICS = ("coverage@", "novelty@", "diversity@", "gini@")
+MAX_SLATES = 6
+MAX_PLACES = 12
+MAX_SETTINGS_CHARS = 20_000
 
 
 @dataclass(frozen=True)
@@ -54,7 +43,6 @@ class Table:
 
 def render(data: ReportData) -> str:
     """Return the whole page."""
-    results = [scenario.results for scenario in data.scenarios]
     return (
         _environment()
         .get_template(TEMPLATE)
@@ -63,11 +51,15 @@ def render(data: ReportData) -> str:
             system=SYSTEM,
             light=Markup(variables(LIGHT)),
             dark=Markup(variables(DARK)),
-            overview=_overview(results),
-            sections=[_section(i, scenario) for i, scenario in enumerate(data.scenarios)],
-            curves=[_curve(i, curve) for i, curve in enumerate(data.curves)],
-            most_places=MOST_PLACES,
-            settings_length=SETTINGS_LENGTH,
+            overview=list(drawings("overview", data)),
+            sections=[_section(number, scenario) for number, scenario in enumerate(data.scenarios)],
+            curves=[
+                drawing
+                for number, curve in enumerate(data.curves)
+                for drawing in drawings(f"curve-{number}", curve)
+            ],
+            max_places=MAX_PLACES,
+            max_settings_chars=MAX_SETTINGS_CHARS,
         )
     )
 
@@ -91,6 +83,7 @@ def _environment() -> Environment:
         "signed": signed,
         "grouped": grouped,
         "printable": printable,
+        "svg": lambda drawing: Markup(drawing.svg()),  # our own; its labels were escaped when it was written
     }
     return environment
 
@@ -121,8 +114,8 @@ def main_table(results: ScenarioResults) -> Table:
     """Return the metrics a reader compares models by; the file has all of them."""
     names = {name for row in results.models.values() for name in row if "/" not in name}
     cutoff = results.main_metric.rpartition("@")[2]
-    chosen = [n for start in ACCURACY for n in sorted(names, key=_natural) if n.startswith(start)]
-    chosen += [start + cutoff for start in CATALOGUE if start + cutoff in names]
+    chosen = [n for start in ACCURACY_METRICS for n in sorted(names, key=_natural) if n.startswith(start)]
+    chosen += [start + cutoff for start in CATALOGUE_METRICS if start + cutoff in names]
     return _table(results, chosen or sorted(names, key=_natural))
 
 
@@ -142,7 +135,7 @@ def _table(results: ScenarioResults, columns: Sequence[str]) -> Table:
     best = {
         name: max(number(row[name]) for row in results.models.values() if name in row)
         for name in columns
-        if name.startswith(BEST_IS_HIGHEST)
+        if name.startswith(HIGHER_IS_BETTER)
     }
     rows = []
     for model in models:
@@ -157,59 +150,16 @@ def _natural(name: str) -> tuple[str, int]:
     return stem, int(cutoff) if cutoff.isdecimal() else 0
 
 
-def _overview(results: Sequence[ScenarioResults]) -> Plate | None:
-    shown = [each for each in results if SYSTEM in each.ordered()]
-    if len(shown) < 2:
-        return None
-    return _plate(
-        by_scenario("overview", shown),
-        "Scenario by scenario",
-        f"{shown[0].main_metric} of the system and of the best other model, with 95 % intervals over users.",
-    )
-
-
-def _section(place: int, scenario: ScenarioReport) -> dict[str, object]:
+def _section(number: int, scenario: ScenarioReport) -> dict[str, object]:
     results = scenario.results
     return {
-        "anchor": f"scenario-{place}",
+        "anchor": f"scenario-{number}",
         "results": results,
         "main": results.main_metric,
         "head": results.models.get(SYSTEM, {}),
         "difference": results.differences.get(results.main_metric),
-        "plates": _plates(f"s{place}", scenario),
+        "drawings": list(drawings(f"s{number}", scenario)),
         "table": main_table(results),
         "slices": slice_table(results),
-        "slates": scenario.slates[:MOST_SLATES],
+        "slates": scenario.slates[:MAX_SLATES],
     }
-
-
-def _plates(prefix: str, scenario: ScenarioReport) -> list[Plate]:
-    results, metric = scenario.results, scenario.results.main_metric
-    plates = []
-    if results.ordered():
-        about = f"{metric}, mean over choices; the line is the 95 % interval over users."
-        plates.append(_plate(by_model(f"{prefix}-models", results), "By model", about))
-    if results.ordered() and any(results.slices.values()):
-        about = f"{metric} where choices are hard: how many there are stands beside each slice."
-        plates.append(_plate(by_slice(f"{prefix}-slices", results), "By slice", about))
-    if scenario.exposure is not None and len(scenario.exposure.popularity):
-        about = "Who is shown: a line above the grey bars shows these items more often than people use them."
-        drawing = by_popularity(f"{prefix}-exposure", scenario.exposure, rivals(results))
-        plates.append(_plate(drawing, "Popularity against exposure", about))
-    if scenario.item_map is not None and len(scenario.item_map.points):
-        about = (
-            f"Each dot is an item; near dots are alike to the model ({clean(scenario.item_map.method, 80)})."
-        )
-        plates.append(_plate(item_map(f"{prefix}-map", scenario.item_map), "Map of items", about))
-    return plates
-
-
-def _curve(place: int, curve: LearningCurve) -> Plate:
-    steps = f"{curve.points[-1].step:,} steps." if curve.points else "No step was recorded."
-    return _plate(learning(f"curve-{place}", curve), clean(curve.name, 60), steps)
-
-
-def _plate(drawing: Drawing, title: str, caption: str) -> Plate:
-    return Plate(
-        title, Markup(drawing.svg()), caption
-    )  # our own SVG; its words were escaped when it was written

@@ -23,7 +23,7 @@ class Candidate:
         way: what was done, in a few words.
         stored_mb: size of its weights on disk, in 10^6 bytes.
         save: writes it into a folder; `model` is what `polyscene.language.compression.opening` finds there.
-        note: what the numbers do not say; may be empty.
+        note: what the numbers do not show; may be empty.
     """
 
     model: LanguageModel

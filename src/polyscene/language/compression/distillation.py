@@ -35,7 +35,7 @@ from polyscene.language.text.encoding import distinct_texts, encode, padded, tok
 from polyscene.language.text.normalisation import normalise
 
 HELD_OUT = 0.1
-MOST_HELD_OUT = 512
+MAX_HELD_OUT = 512
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Student:
         progress: told while the teacher reads.
 
     Raises:
-        ModelError: fewer than four different texts say anything, or the sizes differ.
+        ModelError: fewer than four different texts have a word, or the sizes differ.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Student:
         for name, part in self.model.module.named_parameters():
             part.requires_grad_(name in learned)
         order = np.random.default_rng(seed).permutation(len(known))
-        held = max(2, min(MOST_HELD_OUT, round(HELD_OUT * len(known))))
+        held = max(2, min(MAX_HELD_OUT, round(HELD_OUT * len(known))))
         self._held, self._learned = order[:held], order[held:]
 
     def named_parameters(self) -> Iterable[tuple[str, Parameter]]:
@@ -158,13 +158,15 @@ class Student:
     def _loss(self, batch: LongArray) -> Tensor:
         ids, mask = padded([self._rows[row] for row in batch], int(self.model.tokenizer.pad_token_id))
         device = self.model.device
-        said = self.model.embed(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))  # (b, d)
+        vectors = self.model.embed(
+            torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
+        )  # (b, d)
         return distillation_loss(
-            said, self._wanted[torch.from_numpy(batch).to(device)], self.settings.similarity
+            vectors, self._wanted[torch.from_numpy(batch).to(device)], self.settings.similarity
         )
 
 
 def distillation_loss(student: Tensor, teacher: Tensor, similarity: float) -> Tensor:
     """Return the scalar loss of (b, d) unit vectors against the teacher's; see the top of this file."""
-    turned = 1.0 - (student * teacher).sum(1).mean()
-    return turned + similarity * functional.mse_loss(student @ student.T, teacher @ teacher.T)
+    distance = 1.0 - (student * teacher).sum(1).mean()
+    return distance + similarity * functional.mse_loss(student @ student.T, teacher @ teacher.T)

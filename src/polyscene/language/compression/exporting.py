@@ -129,15 +129,15 @@ def write_openvino(model: LanguageModel, path: Path, onnx: Path | None = None) -
 @contextmanager
 def _silence() -> Iterator[None]:
     """Keep the exporter from telling about packages that it does not need."""
-    told = logging.getLogger("torch.onnx")
-    level = told.level
-    told.setLevel(logging.ERROR)
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        told.setLevel(level)
+        logger.setLevel(level)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -98,19 +98,19 @@ def read_note(folder: Path) -> dict[str, Any]:
     """
     path = folder / NOTE
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        note = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(
             f"expected a compressed language model with its {NOTE} in {shown(str(folder), 200)}, found "
             f"{shown(str(error), 200)}; compress the model again"
         ) from error
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        version = found.get("format") if isinstance(found, dict) else found
+    if not isinstance(note, dict) or note.get("format") != FORMAT:
+        version = note.get("format") if isinstance(note, dict) else note
         raise ModelError(
             f"expected a compressed language model of format {FORMAT}, found {shown(version)} in "
             f"{shown(str(path), 200)}; compress the model again with this version"
         )
-    return found
+    return note
 
 
 def state(module: nn.Module) -> dict[str, Tensor]:

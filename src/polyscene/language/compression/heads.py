@@ -12,7 +12,7 @@ from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_noted, state
 from polyscene.language.compression.judging import dense_mb
-from polyscene.language.compression.surgery import costs, gathered, keep_outputs, take_over
+from polyscene.language.compression.surgery import input_moments, keep_outputs, refit_inputs, removal_costs
 from polyscene.language.model.architecture import Attention, attention, stack
 from polyscene.language.model.language_model import LanguageModel
 
@@ -23,25 +23,25 @@ def drop_heads(model: LanguageModel, texts: Sequence[str], keep: float) -> Candi
     """Return the model with a share of its heads, chosen and made up for on texts.
 
     Args:
-        model: BERT or its kin.
+        model: of the BERT family.
         texts: what it is calibrated on; a few hundred texts of the catalogue are enough.
         keep: the share of all heads that stays, above 0 and at most 1; every layer keeps at least one.
 
     Raises:
-        ModelError: its heads cannot be taken out, `keep` is no such share, or no text says anything.
+        ModelError: its heads cannot be taken out, `keep` is no such share, or no text has a word.
     """
     if not 0 < keep <= 1:
         raise ModelError(f"expected a share of heads above 0 and at most 1, found {keep}; keep e.g. 0.75")
     smaller = copied(model, f"heads {keep} {list(texts)}")
     parts = [attention(layer) for layer in stack(smaller.module)]
-    moments = gathered(smaller, [part.out for part in parts], texts)
-    prices = [costs(part.out, seen, part.size) for part, seen in zip(parts, moments, strict=True)]
-    chosen = dearest(prices, keep)
+    moments = input_moments(smaller, [part.out for part in parts], texts)
+    prices = [removal_costs(part.out, seen, part.size) for part, seen in zip(parts, moments, strict=True)]
+    chosen = most_important(prices, keep)
     for part, seen, heads in zip(parts, moments, chosen, strict=True):
         units = (heads[:, None] * part.size + torch.arange(part.size)).flatten()  # (kept * size,)
         for source in part.sources:
             keep_outputs(source, units)
-        take_over(part.out, seen, units)
+        refit_inputs(part.out, seen, units)
     counts = [len(heads) for heads in chosen]
     return Candidate(
         model=smaller,
@@ -52,7 +52,7 @@ def drop_heads(model: LanguageModel, texts: Sequence[str], keep: float) -> Candi
     )
 
 
-def dearest(prices: Sequence[Tensor], keep: float) -> list[Tensor]:
+def most_important(prices: Sequence[Tensor], keep: float) -> list[Tensor]:
     """Return for each layer the heads that stay, ascending: the dearest of all, at least one per layer."""
     best = [int(price.argmax()) for price in prices]
     marked = [

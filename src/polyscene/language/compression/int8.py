@@ -28,7 +28,7 @@ from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_noted, state
 from polyscene.language.compression.judging import MEGA
-from polyscene.language.compression.surgery import watched
+from polyscene.language.compression.surgery import observed_inputs
 from polyscene.language.model.architecture import linears
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.packed_bert import packable, packed
@@ -36,22 +36,22 @@ from polyscene.language.text.encoding import encode, tokenised
 from polyscene.language.text.normalisation import normalise
 
 WAY = "int8"
-MOST_TOKENS = 1536
+MAX_CALIBRATION_TOKENS = 1536
 """Calibrated on; drawn evenly from what is read."""
 
 _LEVELS = 127  # of a weight on either side of zero
 _SHARES = (0.4, 0.5, 0.6, 0.75)
 _CUTS = (0.0, 1e-3, 4e-3)
-_WIDE = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
-_LEAST = 1e-9
+_VNNI_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+_MIN_RANGE = 1e-9
 
 
 def activation_levels() -> int:
-    """Return how finely activations are told apart: 255 steps, 127 where pairs are summed in 16 bits.
+    """Return how finely activations are resolved: 255 steps, 127 where pairs are summed in 16 bits.
 
     Processors without VNNI add two products in 16 bits, and 2 * 255 * 127 does not fit there.
     """
-    return 127 if _WIDE.isdisjoint(cpu_flags()) else 255
+    return 127 if _VNNI_FLAGS.isdisjoint(cpu_flags()) else 255
 
 
 class Int8Linear(nn.Module):
@@ -86,7 +86,7 @@ class Int8Linear(nn.Module):
         """
         made = cls(linear.out_features, linear.in_features)
         exact = linear.weight.detach()  # (out, k)
-        best = min(roundings(exact, rows), key=lambda found: found.error(exact, rows))
+        best = min(candidate_roundings(exact, rows), key=lambda rounding: rounding.error(exact, rows))
         weight, scale = per_channel(exact * best.spread)
         with torch.no_grad():
             made.weight.copy_(weight)
@@ -104,11 +104,11 @@ class Int8Linear(nn.Module):
         weight, zeros, factor, shift, step, zero = self._prepared()
         rows = hidden.reshape(-1, hidden.shape[-1])  # (n, k)
         steps = torch.addcmul(shift, rows, factor).round_().clamp_(0, activation_levels()).to(torch.uint8)
-        told = torch.ops.onednn.qlinear_pointwise(
+        product = torch.ops.onednn.qlinear_pointwise(
             steps, step, zero, weight, self.scale, zeros, self.bias, 1.0, 0, torch.float32, "none", [], ""
         )  # (n, out)
-        said: Tensor = told.view(*hidden.shape[:-1], -1)
-        return said
+        outputs: Tensor = product.view(*hidden.shape[:-1], -1)
+        return outputs
 
     def _prepared(self) -> tuple[Tensor, Tensor, Tensor, Tensor, float, int]:
         """Return the weight as oneDNN lays it out, its zeros, and what turns x into whole steps."""
@@ -151,7 +151,7 @@ class Int8Embedding(nn.Module):
 
 def per_channel(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Return (rows, k) int8 and (rows,) scales: weight ≈ int8 * scale, off by at most half a scale."""
-    scale = weight.abs().amax(1).clamp(min=_LEAST) / _LEVELS  # (rows,)
+    scale = weight.abs().amax(1).clamp(min=_MIN_RANGE) / _LEVELS  # (rows,)
     return (weight / scale[:, None]).round().to(torch.int8), scale.float()
 
 
@@ -162,7 +162,7 @@ class Rounding:
     Attributes:
         middle: (k,) c.
         spread: (k,) s.
-        reach: () the largest value that is told apart, of what is left.
+        reach: () the largest value that is resolved, of what is left.
     """
 
     middle: Tensor
@@ -175,22 +175,22 @@ class Rounding:
         step = self.reach / steps
         whole = (left / (self.spread * step)).round().clamp(-steps, steps)  # (n, k)
         small, scale = per_channel(weight * self.spread)
-        said = (whole @ small.float().T) * scale * step  # (n, out)
-        return float((said - left @ weight.T).square().sum())
+        rounded = (whole @ small.float().T) * scale * step  # (n, out)
+        return float((rounded - left @ weight.T).square().sum())
 
 
-def roundings(weight: Tensor, rows: Tensor) -> Iterator[Rounding]:
+def candidate_roundings(weight: Tensor, rows: Tensor) -> Iterator[Rounding]:
     """Yield every rounding that is tried for (out, k) weights that read (n, k) inputs."""
-    top = weight.abs().amax(0).clamp(min=_LEAST)  # (k,)
+    top = weight.abs().amax(0).clamp(min=_MIN_RANGE)  # (k,)
     for cut in _CUTS:
         low, high = torch.quantile(rows, torch.tensor([cut, 1 - cut]), dim=0)  # (k,) each
-        half = ((high - low) / 2).clamp(min=_LEAST)
+        half = ((high - low) / 2).clamp(min=_MIN_RANGE)
         for share in _SHARES:
             spread = half**share / top ** (1 - share)
             yield Rounding((low + high) / 2, spread, (half / spread).max())
 
 
-class Drawn:
+class InputSample:
     """What each layer has read: tokens drawn evenly.
 
     Args:
@@ -199,7 +199,7 @@ class Drawn:
     """
 
     def __init__(self, layers: int, tokens: int) -> None:
-        self.every = max(1, -(-tokens // MOST_TOKENS))
+        self.every = max(1, -(-tokens // MAX_CALIBRATION_TOKENS))
         self._rows: list[list[Tensor]] = [[] for _ in range(layers)]
 
     def add(self, place: int, rows: Tensor) -> None:
@@ -215,21 +215,21 @@ def to_int8(model: LanguageModel, texts: Sequence[str]) -> Candidate:
     """Return the model in eight bits, ranges of activations taken from texts.
 
     Args:
-        model: an encoder or a decoder on a processor; BERT and its kin are packed first.
+        model: an encoder or a decoder on a processor; the BERT family are packed first.
         texts: what it is calibrated on; a few hundred texts of the catalogue are enough.
 
     Raises:
-        ModelError: the model is not on a processor, or no text says anything.
+        ModelError: the model is not on a processor, or no text has a word.
     """
     _refuse(model, texts)
     exact = packed(replace(copied(model, f"int8 {list(texts)}"), autocast=None))
     parts = linears(exact.module)
-    drawn = Drawn(len(parts), sum(map(len, tokenised(model, texts))))
-    with watched(exact.module, list(parts.values()), drawn.add), torch.inference_mode():
+    sample = InputSample(len(parts), sum(map(len, tokenised(model, texts))))
+    with observed_inputs(exact.module, list(parts.values()), sample.add), torch.inference_mode():
         encode(exact, texts)
     for place, (path, linear) in enumerate(parts.items()):
-        put(exact.module, path, Int8Linear.of(linear, drawn.of(place)))
-    put_words(exact.module, Int8Embedding.of(words_of(exact.module)))
+        put_module(exact.module, path, Int8Linear.of(linear, sample.of(place)))
+    put_word_embeddings(exact.module, Int8Embedding.of(word_embeddings(exact.module)))
     tensors = state(exact.module)
     facts = {"quick": packable(model.module)}
     return Candidate(
@@ -254,27 +254,27 @@ def _refuse(model: LanguageModel, texts: Sequence[str]) -> None:
         )
 
 
-def emptied(module: nn.Module) -> None:
+def put_int8_layers(module: nn.Module) -> None:
     """Put eight-bit layers in place of all others, for weights that are loaded afterwards."""
     for path, linear in linears(module).items():
-        put(module, path, Int8Linear(linear.out_features, linear.in_features))
-    words = words_of(module)
-    put_words(module, Int8Embedding(words.num_embeddings, words.embedding_dim, words.padding_idx))
+        put_module(module, path, Int8Linear(linear.out_features, linear.in_features))
+    words = word_embeddings(module)
+    put_word_embeddings(module, Int8Embedding(words.num_embeddings, words.embedding_dim, words.padding_idx))
 
 
-def put(module: nn.Module, path: str, part: nn.Module) -> None:
+def put_module(module: nn.Module, path: str, part: nn.Module) -> None:
     """Put `part` where `path` leads."""
     parent, _, name = path.rpartition(".")
     setattr(module.get_submodule(parent), name, part)
 
 
-def words_of(module: Any) -> nn.Embedding:  # noqa: ANN401 - every architecture has its own class
+def word_embeddings(module: Any) -> nn.Embedding:  # noqa: ANN401 - every architecture has its own class
     """Return the word embeddings."""
     words: nn.Embedding = module.get_input_embeddings()
     return words
 
 
-def put_words(module: nn.Module, words: Int8Embedding) -> None:
+def put_word_embeddings(module: nn.Module, words: Int8Embedding) -> None:
     """Put `words` where the module keeps its word embeddings."""
-    old = words_of(module)
-    put(module, next(path for path, part in module.named_modules() if part is old), words)
+    old = word_embeddings(module)
+    put_module(module, next(path for path, part in module.named_modules() if part is old), words)

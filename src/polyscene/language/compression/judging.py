@@ -1,6 +1,6 @@
 """What a smaller language model loses and gains against the one it was made from.
 
-Loss is told in three ways: how far vectors have turned, how many of a text's nearest texts are still its
+Loss is measured in three ways: how far vectors have turned, how many of a text's nearest texts are still its
 nearest, and, where the caller can say what the vectors are for, how much worse they do it. Nothing here
 knows how vectors are judged in use: the caller hands in a function.
 """
@@ -77,18 +77,18 @@ class Loss:
 
     def beyond(self, bounds: Bounds) -> list[str]:
         """Return a sentence for every bound that is crossed."""
-        told = []
+        sentences = []
         if self.cosine < bounds.cosine:
-            told.append(f"mean cosine {self.cosine:.4f}, expected at least {bounds.cosine:g}")
+            sentences.append(f"mean cosine {self.cosine:.4f}, expected at least {bounds.cosine:g}")
         if self.neighbours < bounds.neighbours:
-            told.append(
+            sentences.append(
                 f"{self.neighbours:.1%} of neighbours kept, expected at least {bounds.neighbours:.0%}"
             )
         if self.content_before is not None and self.content_after is not None:
             least = bounds.content * self.content_before
             if self.content_after < least:
-                told.append(f"content signal {self.content_after:.4f}, expected at least {least:.4f}")
-        return told
+                sentences.append(f"content signal {self.content_after:.4f}, expected at least {least:.4f}")
+        return sentences
 
     def to_json(self) -> dict[str, float | None]:
         """Return all numbers, and the two ratios."""
@@ -111,36 +111,38 @@ def judge(
         original, smaller: the models; their vectors have the same size.
         texts: what they are judged on, as they are, in the caller's order.
         stored_mb: size of the smaller one's weights on disk, in 10^6 bytes.
-        content: tells the worth of vectors in use, e.g. the NDCG of a signal made of them.
+        content: worth of vectors in use, e.g. the NDCG of a signal made of them.
         batch_tokens: as for `encode`.
-        unread: (n,) which texts the smaller one never learned from: cosines and neighbours are told of these,
+        unread: (n,) which texts the smaller one never learned from: cosines and neighbours are of these,
             their neighbours being looked for among all; default: all texts.
 
     Raises:
-        ModelError: there are fewer than two different texts that say something, or none that is unread.
+        ModelError: there are fewer than two different texts with words, or none that is unread.
     """
     before, after = (encode(model, texts, batch_tokens=batch_tokens) for model in (original, smaller))
     distinct, rows = distinct_texts([normalise(text) for text in texts])
     first = np.unique(rows, return_index=True)[1]  # (m,) one row per distinct text
-    spoken = first[[bool(distinct[row]) for row in rows[first]]] if len(first) else first
-    if len(spoken) < 2:
+    with_text = first[[bool(distinct[row]) for row in rows[first]]] if len(first) else first
+    if len(with_text) < 2:
         raise ModelError(
-            f"expected at least 2 different texts to judge a smaller model on, found {len(spoken)}; give it "
-            "texts of the catalogue"
+            f"expected at least 2 different texts to judge a smaller model on, found {len(with_text)}; give "
+            "it texts of the catalogue"
         )
-    asked = np.arange(len(spoken)) if unread is None else np.flatnonzero(unread[spoken])
-    if not len(asked):
+    judged = np.arange(len(with_text)) if unread is None else np.flatnonzero(unread[with_text])
+    if not len(judged):
         raise ModelError(
             "expected texts to judge a smaller model on that it never learned from, found none; keep some "
             "back"
         )
-    old, new = before[spoken], after[spoken]  # (m, d)
-    cosines = np.sum(old[asked] * new[asked], axis=1, dtype=np.float64)
-    speed_before, speed_after = _speeds(original, smaller, [texts[row] for row in spoken[:256]], batch_tokens)
+    old, new = before[with_text], after[with_text]  # (m, d)
+    cosines = np.sum(old[judged] * new[judged], axis=1, dtype=np.float64)
+    speed_before, speed_after = _speeds(
+        original, smaller, [texts[row] for row in with_text[:256]], batch_tokens
+    )
     return Loss(
         cosine=float(cosines.mean()),
         worst_cosine=float(cosines.min()),
-        neighbours=neighbours_kept(old, new, rows=asked),
+        neighbours=neighbours_kept(old, new, rows=judged),
         content_before=None if content is None else content(before),
         content_after=None if content is None else content(after),
         mb_before=dense_mb(original.module),
@@ -160,21 +162,21 @@ def neighbours_kept(
         count: how many neighbours; at most n - 1 are looked at.
         rows: whose neighbours, among all; default: every row's.
     """
-    most, asked = min(count, len(before) - 1), slice(None) if rows is None else rows
-    old, new = nearest(before, most)[asked], nearest(after, most)[asked]
+    limit, judged = min(count, len(before) - 1), slice(None) if rows is None else rows
+    old, new = nearest(before, limit)[judged], nearest(after, limit)[judged]
     kept = [len(np.intersect1d(a, b, assume_unique=True)) for a, b in zip(old, new, strict=True)]
-    return float(np.mean(kept)) / most
+    return float(np.mean(kept)) / limit
 
 
 def nearest(vectors: FloatArray, count: int) -> IntArray:
     """Return (n, count) rows nearest to each row by inner product, without itself, in no order."""
-    found = []
+    blocks = []
     for start in range(0, len(vectors), _BLOCK):
         likeness = vectors[start : start + _BLOCK] @ vectors.T  # (block, n)
         own = np.arange(len(likeness))
         likeness[own, start + own] = -np.inf
-        found.append(np.argpartition(-likeness, count - 1, axis=1)[:, :count])
-    return np.concatenate(found).astype(np.int32)
+        blocks.append(np.argpartition(-likeness, count - 1, axis=1)[:, :count])
+    return np.concatenate(blocks).astype(np.int32)
 
 
 def dense_mb(module: nn.Module) -> float:

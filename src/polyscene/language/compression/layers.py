@@ -49,7 +49,7 @@ def every_other(count: int) -> list[int]:
     return list(range(count - 1, -1, -2))[::-1]
 
 
-def spread(count: int, share: float) -> list[int]:
+def evenly_spread(count: int, share: float) -> list[int]:
     """Return about `share` of `count` layers, evenly spread; the last stays, and the first if two do."""
     kept = max(1, min(count, round(share * count)))
     return [round(place * (count - 1) / (kept - 1)) for place in range(kept)] if kept > 1 else [count - 1]

@@ -10,7 +10,7 @@ from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_ordinary
 from polyscene.language.compression.judging import dense_mb
-from polyscene.language.compression.surgery import costs, gathered, keep_outputs, take_over
+from polyscene.language.compression.surgery import input_moments, keep_outputs, refit_inputs, removal_costs
 from polyscene.language.model.architecture import feed_forward, stack, width_key
 from polyscene.language.model.language_model import LanguageModel
 
@@ -27,7 +27,7 @@ def drop_neurons(model: LanguageModel, texts: Sequence[str], keep: float) -> Can
         keep: the share of the neurons of each layer that stays, above 0 and at most 1.
 
     Raises:
-        ModelError: its neurons cannot be taken out, `keep` is no such share, or no text says anything.
+        ModelError: its neurons cannot be taken out, `keep` is no such share, or no text has a word.
     """
     if not 0 < keep <= 1:
         raise ModelError(f"expected a share of neurons above 0 and at most 1, found {keep}; keep e.g. 0.75")
@@ -35,11 +35,11 @@ def drop_neurons(model: LanguageModel, texts: Sequence[str], keep: float) -> Can
     config: Any = smaller.module.config
     parts, key = [feed_forward(layer) for layer in stack(smaller.module)], width_key(config)
     before, width = parts[0].out.in_features, rounded(parts[0].out.in_features, keep)
-    for part, seen in zip(parts, gathered(smaller, [part.out for part in parts], texts), strict=True):
-        chosen = costs(part.out, seen, 1).topk(width).indices.sort().values  # (width,)
+    for part, seen in zip(parts, input_moments(smaller, [part.out for part in parts], texts), strict=True):
+        chosen = removal_costs(part.out, seen, 1).topk(width).indices.sort().values  # (width,)
         for source in part.sources:
             keep_outputs(source, chosen)
-        take_over(part.out, seen, chosen)
+        refit_inputs(part.out, seen, chosen)
     setattr(config, key, width)
     return Candidate(
         model=smaller,

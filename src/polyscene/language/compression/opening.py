@@ -109,14 +109,14 @@ def _heads(folder: Path, note: Note, model: LanguageModel) -> LanguageModel:
 def _sparse(folder: Path, note: Note, model: LanguageModel) -> LanguageModel:
     module = _skeleton(folder, model.kind)
     shapes = {name: part.shape for name, part in module.state_dict().items()}
-    module.load_state_dict(sparsity.unpacked(_tensors(folder), shapes))
+    module.load_state_dict(sparsity.unpack_nonzero(_tensors(folder), shapes))
     return replace(model, module=module.to(model.device))
 
 
 def _int8(folder: Path, note: Note, model: LanguageModel) -> LanguageModel:
     plain = replace(model, module=_skeleton(folder, model.kind), autocast=None)
     module = packed(plain).module if note["quick"] else plain.module
-    int8.emptied(module)
+    int8.put_int8_layers(module)
     module.load_state_dict(_tensors(folder))
     return replace(plain, module=module)
 

@@ -19,7 +19,7 @@ from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.copying import copied
 from polyscene.language.compression.folders import save_noted, state
 from polyscene.language.compression.judging import MEGA
-from polyscene.language.compression.surgery import gathered
+from polyscene.language.compression.surgery import input_moments
 from polyscene.language.model.architecture import linears
 from polyscene.language.model.language_model import LanguageModel
 
@@ -36,17 +36,19 @@ def sparsify(model: LanguageModel, share: float, texts: Sequence[str] = ()) -> C
         texts: what importance is measured on; default: the weights' sizes alone.
 
     Raises:
-        ModelError: `share` is no such share, or no text says anything.
+        ModelError: `share` is no such share, or no text has a word.
     """
     if not 0 <= share < 1:
         raise ModelError(f"expected a share of zeros at least 0 and below 1, found {share}; try 0.5")
     smaller = copied(model, f"sparse {share} {list(texts)}")
     parts = linears(smaller.module)
-    moments = gathered(smaller, list(parts.values()), texts) if texts else [None] * len(parts)
+    moments = input_moments(smaller, list(parts.values()), texts) if texts else [None] * len(parts)
     for part, seen in zip(parts.values(), moments, strict=True):
-        felt = torch.ones(part.in_features) if seen is None else (seen.product.diagonal() / seen.count).sqrt()
-        zero_least(part, share, felt)
-    tensors = packed(smaller.module, parts)
+        input_sizes = (
+            torch.ones(part.in_features) if seen is None else (seen.product.diagonal() / seen.count).sqrt()
+        )
+        zero_least_important(part, share, input_sizes)
+    tensors = pack_nonzero(smaller.module, parts)
     return Candidate(
         model=smaller,
         way=f"{share:.0%} of weights at zero",
@@ -56,16 +58,16 @@ def sparsify(model: LanguageModel, share: float, texts: Sequence[str] = ()) -> C
     )
 
 
-def zero_least(linear: nn.Linear, share: float, felt: Tensor) -> None:
-    """Set the share of each row's weights to zero that matter least; `felt` (k,) is each input's size."""
+def zero_least_important(linear: nn.Linear, share: float, input_sizes: Tensor) -> None:
+    """Set the share of each row's weights to zero that matter least; `input_sizes` is (k,)."""
     count = int(share * linear.in_features)
     with torch.no_grad():
-        importance = linear.weight.abs() * felt.to(linear.weight)  # (out, k)
+        importance = linear.weight.abs() * input_sizes.to(linear.weight)  # (out, k)
         least = importance.topk(count, dim=1, largest=False).indices  # (out, count)
         linear.weight.scatter_(1, least, 0.0)
 
 
-def packed(module: nn.Module, parts: Mapping[str, nn.Linear]) -> dict[str, Tensor]:
+def pack_nonzero(module: nn.Module, parts: Mapping[str, nn.Linear]) -> dict[str, Tensor]:
     """Return the module's weights; those of `parts` as one bit each and the values that are not zero."""
     tensors = state(module)
     for path in parts:
@@ -75,18 +77,18 @@ def packed(module: nn.Module, parts: Mapping[str, nn.Linear]) -> dict[str, Tenso
     return tensors
 
 
-def unpacked(tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
+def unpack_nonzero(tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
     """Return dense weights again.
 
     Args:
-        tensors: what `packed` returned.
+        tensors: what `pack_nonzero` returned.
         shapes: of every weight, by name.
 
     Raises:
         ModelError: a weight's bits and values do not belong together.
     """
     dense = {name: part for name, part in tensors.items() if not name.endswith((_MASK, _VALUES))}
-    for name in (found.removesuffix(_MASK) for found in tensors if found.endswith(_MASK)):
+    for name in (key.removesuffix(_MASK) for key in tensors if key.endswith(_MASK)):
         shape = shapes.get(name, torch.Size([0]))
         bits = np.unpackbits(tensors[name + _MASK].numpy(), count=shape.numel()).astype(np.bool_)
         values = tensors[name + _VALUES].numpy()

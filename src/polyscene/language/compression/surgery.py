@@ -61,25 +61,25 @@ class Moments:
         return mean, product + ridge * torch.eye(len(mean), dtype=torch.float64)
 
 
-def gathered(model: LanguageModel, parts: Sequence[nn.Linear], texts: Sequence[str]) -> list[Moments]:
+def input_moments(model: LanguageModel, parts: Sequence[nn.Linear], texts: Sequence[str]) -> list[Moments]:
     """Return what each of the model's layers `parts` reads while the model reads the texts.
 
     Raises:
-        ModelError: no text says anything.
+        ModelError: no text has a word.
     """
-    found = [Moments.of(part.in_features) for part in parts]
-    with watched(model.module, parts, lambda place, rows: found[place].add(rows)):
+    moments = [Moments.of(part.in_features) for part in parts]
+    with observed_inputs(model.module, parts, lambda place, rows: moments[place].add(rows)):
         encode(replace(model, autocast=None), texts)
-    if parts and not found[0].count:
+    if parts and not moments[0].count:
         raise ModelError(
             f"expected texts to calibrate on, found {len(texts)} without a visible character; give it "
             "texts of the catalogue"
         )
-    return found
+    return moments
 
 
 @contextmanager
-def watched(
+def observed_inputs(
     module: nn.Module, parts: Sequence[nn.Module], listener: Callable[[int, Tensor], None]
 ) -> Iterator[None]:
     """Hand every token that the parts of the module read to a listener.
@@ -94,12 +94,12 @@ def watched(
     def remember(module: nn.Module, args: object, kwargs: dict[str, Tensor]) -> None:
         masks[:] = [kwargs["attention_mask"].bool()]
 
-    def tell(place: int, read: Tensor) -> None:
+    def listen(place: int, read: Tensor) -> None:
         listener(place, read[masks[0]] if read.dim() == 3 else read)  # (n, k)
 
     handles = [module.register_forward_pre_hook(remember, with_kwargs=True)]
     handles += [
-        part.register_forward_pre_hook(lambda _, read, place=place: tell(place, read[0]))
+        part.register_forward_pre_hook(lambda _, read, place=place: listen(place, read[0]))
         for place, part in enumerate(parts)
     ]
     try:
@@ -109,7 +109,7 @@ def watched(
             handle.remove()
 
 
-def costs(linear: nn.Linear, moments: Moments, size: int) -> Tensor:
+def removal_costs(linear: nn.Linear, moments: Moments, size: int) -> Tensor:
     """Return (k / size,) what each group of `size` neighbouring inputs costs when the others take over."""
     weight = linear.weight.detach().double().cpu()  # (out, k)
     _, product = moments.around(linear.bias is not None)
@@ -121,8 +121,8 @@ def costs(linear: nn.Linear, moments: Moments, size: int) -> Tensor:
     return taken
 
 
-def take_over(linear: nn.Linear, moments: Moments, keep: Tensor) -> None:
-    """Leave the layer only the inputs `keep` (ascending), its weights refitted so that it says the same."""
+def refit_inputs(linear: nn.Linear, moments: Moments, keep: Tensor) -> None:
+    """Leave the layer only the inputs `keep` (ascending), its weights refitted to keep its outputs."""
     weight = linear.weight.detach().double().cpu()  # (out, k)
     mean, product = moments.around(linear.bias is not None)
     solved = torch.linalg.solve(product[keep][:, keep], product[keep] @ weight.T).T  # (out, kept)

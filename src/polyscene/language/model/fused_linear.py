@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers.activations import GELUActivation
 
-LAID_OUT_FOR = 512
+LAYOUT_ROWS = 512
 """Rows per product that the layout is chosen for; others give the same numbers."""
 
 
@@ -28,14 +28,14 @@ class FusedLinear(nn.Module):
     def __init__(self, linear: nn.Linear, gelu: bool) -> None:
         super().__init__()
         weight = linear.weight.detach().to(torch.bfloat16)  # (e, d)
-        self.weight: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, LAID_OUT_FOR)
+        self.weight: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, LAYOUT_ROWS)
         self.bias = linear.bias.detach().to(torch.bfloat16)  # (e,)
         self.after: tuple[Any, ...] = ("gelu", [], "none") if gelu else ("none", [], "")
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return (n, e) of (n, d), both bfloat16."""
-        found: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, self.weight, self.bias, *self.after)
-        return found
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(hidden, self.weight, self.bias, *self.after)
+        return product
 
 
 def linear_for_reading(
@@ -49,7 +49,7 @@ def linear_for_reading(
         activation: what follows; None means nothing.
     """
     exact_gelu = _is_exact_gelu(activation)
-    if precision == torch.bfloat16 and can_lay_out():
+    if precision == torch.bfloat16 and prepacking_works():
         product: nn.Module = FusedLinear(linear, exact_gelu)
         activation = None if exact_gelu else activation
     else:
@@ -64,7 +64,7 @@ def _is_exact_gelu(activation: nn.Module | None) -> bool:
 
 
 @cache
-def can_lay_out() -> bool:
+def prepacking_works() -> bool:
     """Return whether torch lays out weights here, and computes with them what it computes without."""
     try:
         plain = nn.Linear(32, 64).to(torch.bfloat16)

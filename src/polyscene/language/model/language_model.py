@@ -1,6 +1,6 @@
 """A language model as the rest of the house sees it: text in tokens, tokens to one vector per text.
 
-Encoders (BERT and its kin) are pooled over their tokens, decoders (LLaMA, GPT and their kin) are read at
+Encoders (the BERT family) are pooled over their tokens, decoders (the LLaMA and GPT families) are read at
 their last token.
 """
 
@@ -65,8 +65,8 @@ class LanguageModel:
     @property
     def words(self) -> nn.Embedding:
         """The embedded vocabulary."""
-        found: nn.Embedding = self.module.get_input_embeddings()  # type: ignore[operator]
-        return found
+        embeddings: nn.Embedding = self.module.get_input_embeddings()  # type: ignore[operator]
+        return embeddings
 
     def embed(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return one unit vector per text; gradients flow unless the caller stops them.
@@ -83,10 +83,10 @@ class LanguageModel:
         states = hidden_states(self.module, ids, mask, self.autocast)
         pooled = [pool(states[layer].float(), mask, self.pooling) for layer in self.projection.layers]
         lengths = mask.sum(dim=1)  # (n,)
-        found: Tensor = self.projection(
+        vectors: Tensor = self.projection(
             torch.stack(pooled, dim=1), ids[mask > 0], lengths.cumsum(0) - lengths
         )
-        return found
+        return vectors
 
 
 def forward(

@@ -103,7 +103,7 @@ def _read(folder: Path, name: str) -> tuple[Kind, PreTrainedTokenizerBase, nn.Mo
 def _kind(config: Any, name: str) -> Kind:  # noqa: ANN401 - every architecture has its own class
     if config.is_encoder_decoder:
         raise ModelError(
-            f"expected an encoder (BERT and its kin) or a decoder (LLaMA and its kin), found {name}, which "
+            f"expected an encoder (the BERT family) or a decoder (the LLaMA family), found {name}, which "
             "is both; choose a sentence-embedding model, e.g. 'intfloat/multilingual-e5-small'"
         )
     causal = config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES

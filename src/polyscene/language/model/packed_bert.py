@@ -1,4 +1,4 @@
-"""A forward pass of our own for BERT and its kin on a processor: exact, and for reading only.
+"""A forward pass of our own for the BERT family on a processor: exact, and for reading only.
 
 It differs from the published one in four ways, none of which changes a vector beyond rounding. Padding is
 never computed: the tokens of all texts lie in one row, and only attention looks at texts, all those of one
@@ -26,20 +26,20 @@ from transformers.modeling_outputs import BaseModelOutput
 from polyscene.language.model.fused_linear import linear_for_reading
 from polyscene.language.model.language_model import LanguageModel
 
-KIN = frozenset({"bert", "roberta", "xlm-roberta", "camembert"})
+BERT_FAMILY = frozenset({"bert", "roberta", "xlm-roberta", "camembert"})
 """Architectures, as transformers call them, whose layers are BERT's."""
 
-PIECE_TOKENS = 512
-SHORT = 128
+TOKENS_PER_PIECE = 512
+MAX_SHORT_TOKENS = 128
 """Tokens up to which a text's attention is computed in plain products."""
 
 
 def packed(model: LanguageModel) -> LanguageModel:
     """Return the same model with its forward pass replaced by `PackedEncoder`, or as it is.
 
-    It stays as it is on a graphics card, where the architecture is not one of `KIN`, and where something was
-    put into the module, such as an adapter. Weights are shared with the original, but for queries, keys and
-    values; a later change of those is not seen.
+    It stays as it is on a graphics card, where the architecture is not one of `BERT_FAMILY`, and where
+    something was put into the module, such as an adapter. Weights are shared with the original, but for
+    queries, keys and values; a later change of those is not seen.
     """
     if model.device.type != "cpu" or not packable(model.module):
         return model
@@ -50,7 +50,7 @@ def packable(module: nn.Module) -> bool:
     """Return whether `PackedEncoder` computes what the module computes."""
     config = getattr(module, "config", None)
     return (
-        getattr(config, "model_type", None) in KIN
+        getattr(config, "model_type", None) in BERT_FAMILY
         and not getattr(config, "is_decoder", False)
         and getattr(config, "position_embedding_type", "absolute") in ("absolute", None)
         and hasattr(module, "encoder")
@@ -59,7 +59,7 @@ def packable(module: nn.Module) -> bool:
 
 
 def _untouched(part: nn.Module) -> bool:
-    """Return whether a module is transformers' or torch's own, and nobody else changes what it says.
+    """Return whether a module is transformers' or torch's own, and nobody else changes its output.
 
     transformers itself leaves hooks behind where all layers were asked for.
     """
@@ -192,7 +192,7 @@ def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
     Torch's own way is made for long texts; in bfloat16 three plain products take half its time on short ones.
     """
-    if query.dtype != torch.bfloat16 or query.shape[2] > SHORT:
+    if query.dtype != torch.bfloat16 or query.shape[2] > MAX_SHORT_TOKENS:
         return functional.scaled_dot_product_attention(query, key, value)
     asked, keys, values = (each.flatten(0, 1) for each in (query, key, value))  # (texts * heads, length, d)
     nothing = asked.new_empty(()).expand(len(asked), *2 * asked.shape[1:2])
@@ -212,13 +212,13 @@ def _stacked(linears: list[nn.Linear]) -> nn.Linear:
 
 
 def _pieces(ids: Tensor, mask: Tensor) -> Iterator[Piece]:
-    """Yield the texts of a padded batch in pieces of about `PIECE_TOKENS` tokens, in order."""
+    """Yield the texts of a padded batch in pieces of about `TOKENS_PER_PIECE` tokens, in order."""
     lengths = mask.sum(1)  # (n,)
     tokens = ids[mask.bool()]  # (T,)
     ends = lengths.cumsum(0)  # (n,)
     starts = ends - lengths  # (n,)
     positions = torch.arange(len(tokens)) - starts.repeat_interleave(lengths)  # (T,)
-    number = torch.div(starts, PIECE_TOKENS, rounding_mode="floor")  # (n,)
+    number = torch.div(starts, TOKENS_PER_PIECE, rounding_mode="floor")  # (n,)
     for first, last in pairwise(_borders(number)):
         part = slice(int(starts[first]), int(ends[last - 1]))
         yield Piece(tokens[part], positions[part], _runs(lengths[first:last]))
@@ -226,13 +226,13 @@ def _pieces(ids: Tensor, mask: Tensor) -> Iterator[Piece]:
 
 def _runs(lengths: Tensor) -> tuple[tuple[int, int, int], ...]:
     borders = _borders(lengths)
-    found, token = [], 0
+    runs, token = [], 0
     for first, last in pairwise(borders):
         texts, length = last - first, int(lengths[first])
         if length:
-            found.append((token, texts, length))
+            runs.append((token, texts, length))
         token += texts * length
-    return tuple(found)
+    return tuple(runs)
 
 
 def _borders(values: Tensor) -> list[int]:

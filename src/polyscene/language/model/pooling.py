@@ -19,7 +19,7 @@ _OLD_POOLING_KEYS = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_lasttoken": "lasttoken",
 }
-_USUAL_STEPS = ("Transformer", "Pooling", "Normalize")
+_KNOWN_STEPS = ("Transformer", "Pooling", "Normalize")
 
 
 def pool(hidden: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
@@ -70,7 +70,7 @@ def unusual_steps(folder: Path) -> list[str]:
         if isinstance(steps, list)
         else []
     )
-    return [name for name in (name.rpartition(".")[2] for name in names) if name not in _USUAL_STEPS]
+    return [name for name in (name.rpartition(".")[2] for name in names) if name not in _KNOWN_STEPS]
 
 
 def _mode(settings: dict[str, object]) -> str | None:

@@ -1,6 +1,6 @@
 """P, from the layers of a language model to an item vector: `v = P · LM(text)`.
 
-The last layer alone says what a text means to the world; the layers below it keep more of the words
+The last layer holds what a text means in general; the layers below it keep more of the words
 themselves, and companies' customers choose by words too. P starts as the last layer, freed of what all texts
 share, so that an untrained projection changes nothing but that. Beside it every word of the company's own may
 learn a vector: what a brand means to these customers no language model has read.
@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from polyscene.language.model.token_embeddings import PhraseEmbeddings, TokenEmbeddings
 
-_LEAST = 1e-6
+_MIN_NORM = 1e-6
 
 
 class Layers(nn.Module):
@@ -78,7 +78,9 @@ class Projection(Layers):
         """
         shifted = pooled - self.mean  # (n, L, width)
         length = shifted.norm(dim=-1, keepdim=True)  # (n, L, 1)
-        features = torch.where(length > _LEAST, shifted / length.clamp(min=_LEAST), 0.0)  # (n, L, width)
+        features = torch.where(
+            length > _MIN_NORM, shifted / length.clamp(min=_MIN_NORM), 0.0
+        )  # (n, L, width)
         mapped = self.linear(self.dropout(features.flatten(1)))  # (n, width)
         if self.words is not None:
             mapped = mapped + self.words(tokens, starts)

@@ -1,4 +1,4 @@
-"""Finds the folder of a language model: carried by a package, on disk, or in the Hugging Face cache.
+"""Finds the folder of a language model: bundled with a package, on disk, or in the Hugging Face cache.
 
 Nothing goes over the network unless `[language] download = true`. Weights are safetensors only, and no
 code that comes with a model is ever run. Free of torch.
@@ -14,9 +14,9 @@ from pathlib import Path
 from polyscene.core.errors import ModelError, shown
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.language import LanguageSettings
-from polyscene.language.model.bundled import carried_folder, file_sha256
+from polyscene.language.model.bundled import bundled_folder, file_sha256
 
-CARRIED = "minilm"
+BUNDLED_MODEL = "minilm"
 FILES = (
     "config.json",
     "model*.safetensors",
@@ -53,8 +53,8 @@ def locate(settings: LanguageSettings, base: Path | None = None, progress: Progr
         ModelError: there is no such model, it may not be fetched, or it has no safetensors weights. What a
             compressed model needs is looked at when it is opened.
     """
-    if settings.model == CARRIED:
-        return carried_folder()
+    if settings.model == BUNDLED_MODEL:
+        return bundled_folder()
     folder = (base or Path()) / os.path.expanduser(settings.model)  # Path's own raises for unknown users
     if not os.path.isdir(folder):  # Path's own raises for names that are too long
         folder = _hub_folder(settings, progress or Silent())
@@ -88,24 +88,24 @@ def fingerprint(folder: Path) -> str:
 
 
 def _hub_folder(settings: LanguageSettings, progress: Progress) -> Path:
-    from huggingface_hub import snapshot_download  # late: the carried model does without it
+    from huggingface_hub import snapshot_download  # late: the bundled model does without it
 
     name = settings.model
     if _HUB_ID.fullmatch(name) is None:
         raise ModelError(
             f"expected a language model, found {shown(name, 200)}, which is neither a folder nor an id on "
-            f"the Hugging Face hub; use {CARRIED!r}, a folder relative to the configuration file, or an id "
-            "such as 'intfloat/multilingual-e5-small'"
+            f"the Hugging Face hub; use {BUNDLED_MODEL!r}, a folder relative to the configuration file, or "
+            "an id such as 'intfloat/multilingual-e5-small'"
         )
     if settings.download:
         progress.say(
             f"fetching the language model {name} from the Hugging Face hub, where it is not here yet"
         )
     try:
-        found = snapshot_download(name, allow_patterns=list(FILES), local_files_only=not settings.download)
+        folder = snapshot_download(name, allow_patterns=list(FILES), local_files_only=not settings.download)
     except (OSError, ValueError) as error:
         raise ModelError(_not_here(settings, error)) from error
-    return Path(found)
+    return Path(folder)
 
 
 def _not_here(settings: LanguageSettings, error: Exception) -> str:
@@ -113,12 +113,13 @@ def _not_here(settings: LanguageSettings, error: Exception) -> str:
     if settings.download:
         return (
             f"the language model {name} could not be fetched from the Hugging Face hub: "
-            f"{shown(str(error), 300)}; check the id and the connection, or use the carried model {CARRIED!r}"
+            f"{shown(str(error), 300)}; check the id and the connection, or use the bundled model "
+            f"{BUNDLED_MODEL!r}"
         )
     return (
         f"the language model {name} is neither a folder nor in the local Hugging Face cache, and nothing is "
         "fetched unless you ask for it; to allow it, write in polyscene.toml:\n"
         "  [language]\n"
         "  download = true\n"
-        f"or use the carried model {CARRIED!r}"
+        f"or use the bundled model {BUNDLED_MODEL!r}"
     )

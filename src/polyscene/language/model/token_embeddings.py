@@ -14,12 +14,12 @@ from torch.nn import functional
 
 from polyscene.core.types import LongArray
 
-WORD_SPEED = 10.0
+TOKEN_SCALE = 10.0
 PHRASE_WIDTH = 64
 
 
 class TokenEmbeddings(nn.Module):
-    """A vector for each known token, averaged over a text's tokens; unknown ones say nothing.
+    """A vector for each known token, averaged over a text's tokens; unknown ones count nothing.
 
     `u = s · mean_t e_t`, with e zero at the start and s = 10, by which words learn faster than the map does.
 
@@ -44,7 +44,7 @@ class TokenEmbeddings(nn.Module):
 class PhraseEmbeddings(nn.Module):
     """The same for two tokens that stand side by side: `u = s · W · mean_p e_p` over a text's known phrases.
 
-    There are many, so e is narrow. What only one text says learns what is true of that item alone, and
+    There are many, so e is narrow. A phrase of one text alone learns what is true of that item alone, and
     leaves to the words what is true of all: items that nobody has chosen yet gain by it.
 
     Args:
@@ -71,37 +71,37 @@ class PhraseEmbeddings(nn.Module):
         rows = torch.where(self.keys[at] == keys, at + 1, 0)
         ends = torch.cat([starts[1:], starts.new_tensor([len(tokens)])])
         rows[ends[ends > 0] - 1] = 0  # the next text's first token is no neighbour
-        said: Tensor = self.out(_averaged(rows, starts, self.table))
-        return said
+        vectors: Tensor = self.out(_averaged(rows, starts, self.table))
+        return vectors
 
 
-def phrases_of(tokens: LongArray, offsets: LongArray, vocabulary: int, mute: Collection[int]) -> LongArray:
+def phrases_of(tokens: LongArray, offsets: LongArray, vocabulary: int, special: Collection[int]) -> LongArray:
     """Return the keys of every text's phrases, `first token * vocabulary + second`, once for each text.
 
     Args:
         tokens: (m,) the token ids of n texts, one after the other.
         offsets: (n + 1,) where each text begins, and the end.
         vocabulary: how many token ids there are.
-        mute: tokens that are no words.
+        special: tokens that are no words.
     """
     if len(tokens) < 2:
         return np.zeros(0, np.int64)
     text = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    spoken = ~np.isin(tokens, list(mute))
-    inside = (text[:-1] == text[1:]) & spoken[:-1] & spoken[1:]
+    is_word = ~np.isin(tokens, list(special))
+    inside = (text[:-1] == text[1:]) & is_word[:-1] & is_word[1:]
     keys = tokens[:-1] * vocabulary + tokens[1:]
-    found: LongArray = np.unique(np.stack([text[:-1][inside], keys[inside]], axis=1), axis=0)[:, 1]
-    return found
+    phrase_keys: LongArray = np.unique(np.stack([text[:-1][inside], keys[inside]], axis=1), axis=0)[:, 1]
+    return phrase_keys
 
 
-def commonest(keys: Sequence[LongArray], most: int) -> list[int]:
+def most_frequent(keys: Sequence[LongArray], limit: int) -> list[int]:
     """Return at most so many phrases, those of most texts first.
 
     Args:
         keys: from `phrases_of`, one array per catalogue.
     """
-    found, texts = np.unique(np.concatenate([np.zeros(0, np.int64), *keys]), return_counts=True)
-    kept: list[int] = found[np.lexsort((found, -texts))[:most]].tolist()
+    distinct, texts = np.unique(np.concatenate([np.zeros(0, np.int64), *keys]), return_counts=True)
+    kept: list[int] = distinct[np.lexsort((distinct, -texts))[:limit]].tolist()
     return kept
 
 
@@ -115,4 +115,4 @@ def _table(rows: int, width: int) -> nn.Embedding:
 
 def _averaged(rows: Tensor, starts: Tensor, table: nn.Embedding) -> Tensor:
     mean = functional.embedding_bag(rows, table.weight, starts, mode="mean", padding_idx=0)
-    return WORD_SPEED * mean
+    return TOKEN_SCALE * mean

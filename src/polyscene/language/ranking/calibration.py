@@ -1,4 +1,4 @@
-"""What a reader says, weighed against the person's habit: three weights under a prior.
+"""The log-odds of a reader, weighed against the person's habit: three weights under a prior.
 
     logit p = w₀ + w₁ · base rate + w₂ · reader
 
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from polyscene.language.ranking.bayesian_logistic import BayesianLogistic
 from polyscene.language.ranking.examples import Prompt, base_logits
-from polyscene.language.ranking.ranker import Judgement
+from polyscene.language.ranking.ranker import ScoreParts
 
 Values = NDArray[np.float64]
 PromptReader = Callable[[Sequence[Prompt]], Values]
 """n prompts to (n,) log-odds."""
 
-MEAN = np.array([0.0, 1.0, 0.25])
-DEVIATION = np.array([0.5, 0.5, 0.5])
+PRIOR_MEAN = np.array([0.0, 1.0, 0.25])
+PRIOR_DEVIATION = np.array([0.5, 0.5, 0.5])
 
 
 class CalibratedRanker:
@@ -35,29 +35,31 @@ class CalibratedRanker:
 
     def __init__(self, reader: PromptReader) -> None:
         self.reader = reader
-        self.weights = BayesianLogistic.prior(MEAN, DEVIATION)
+        self.weights = BayesianLogistic.prior(PRIOR_MEAN, PRIOR_DEVIATION)
 
     def fit(self, examples: Sequence[Prompt]) -> Self:
         """Learn the three weights from labelled prompts, from the prior on."""
         known = [prompt for prompt in examples if prompt.label is not None]
         labels = np.array([prompt.label for prompt in known], np.float64)
-        self.weights = BayesianLogistic.prior(MEAN, DEVIATION).after(self._features(known), labels)
+        self.weights = BayesianLogistic.prior(PRIOR_MEAN, PRIOR_DEVIATION).posterior(
+            self._features(known), labels
+        )
         return self
 
     def score(self, prompts: Sequence[Prompt]) -> Values:
         """Return (n,) probabilities in (0, 1) that the candidates are liked."""
-        return self.weights.chance(self._features(prompts))
+        return self.weights.probability(self._features(prompts))
 
-    def judge(self, prompts: Sequence[Prompt]) -> Judgement:
+    def score_parts(self, prompts: Sequence[Prompt]) -> ScoreParts:
         """Return the probabilities, and what they consist of."""
         features = self._features(prompts)
         habit = features * np.array([1.0, 1.0, 0.0])
         text = self.weights.logits(features) - self.weights.logits(habit)
-        return Judgement(self.weights.chance(features), self.weights.chance(habit), text)
+        return ScoreParts(self.weights.probability(features), self.weights.probability(habit), text)
 
     def contribution(self, prompts: Sequence[Prompt]) -> Values:
         """Return (n,) what the reader adds beyond the person's habit, in log-odds."""
-        return self.judge(prompts).text
+        return self.score_parts(prompts).text
 
     def _features(self, prompts: Sequence[Prompt]) -> Values:
         """Return (n, 3) one, base rate, reader."""

@@ -22,7 +22,7 @@ Values = NDArray[np.float64]
 
 PAIR = "{title}. Liked: {liked}. Disliked: {disliked}. {profile}"
 """The candidate comes first: what is cut off a long text is the end of the history."""
-LEVEL, REACH = 0.5, 2.0
+BIAS_DEVIATION, WEIGHT_DEVIATION = 0.5, 2.0
 """Standard deviations of the head's prior: of its bias, and of its weights on a unit vector."""
 
 
@@ -44,7 +44,7 @@ class CrossEncoder:
         self.model = model
         self.template = template or PromptTemplate.parse(PAIR)
         self.head = head or BayesianLogistic.prior(
-            np.zeros(model.dimension + 1), np.r_[LEVEL, np.full(model.dimension, REACH)]
+            np.zeros(model.dimension + 1), np.r_[BIAS_DEVIATION, np.full(model.dimension, WEIGHT_DEVIATION)]
         )
 
     def fit(self, examples: Sequence[Prompt], tuning: CrossEncoderTuning | None = None) -> CrossEncoder:
@@ -58,16 +58,16 @@ class CrossEncoder:
         fitted = CrossEncoder(self.model, self.template)
         if tuning is not None and tuning.steps and known:
             fitted.model = tuned(self.model, [self.template.fill(prompt) for prompt in known], labels, tuning)
-        fitted.head = fitted.head.after(fitted._features(known), labels)
+        fitted.head = fitted.head.posterior(fitted._features(known), labels)
         return fitted
 
     def __call__(self, prompts: Sequence[Prompt]) -> Values:
         """Return (n,) log-odds; 0 for all where nothing was learnt."""
         return self.head.logits(self._features(prompts))
 
-    def chance(self, prompts: Sequence[Prompt]) -> Values:
+    def probability(self, prompts: Sequence[Prompt]) -> Values:
         """Return (n,) probabilities, averaged over the head's weights."""
-        return self.head.chance(self._features(prompts))
+        return self.head.probability(self._features(prompts))
 
     def _features(self, prompts: Sequence[Prompt]) -> Values:
         vectors = encode(self.model, [self.template.fill(prompt) for prompt in prompts])  # (n, d)

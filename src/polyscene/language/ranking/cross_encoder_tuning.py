@@ -22,7 +22,7 @@ from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.text.encoding import padded, tokenised
 from polyscene.language.tuning.methods import must_be_tunable
 
-LONGEST = 1.0  # of a step's gradient
+MAX_GRADIENT_NORM = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,19 @@ def tuned(
     must_be_tunable(model, "full", "set [text_ranker] steps = 0")
     learner = replace(model, module=copy.deepcopy(model.module).train())
     draws, tokens = generator(tuning.seed, "pairs"), tokenised(model, texts)
-    spoken = np.flatnonzero([len(row) for row in tokens])
-    if not len(spoken):
+    with_words = np.flatnonzero([len(row) for row in tokens])
+    if not len(with_words):
         raise ModelError("expected labelled texts to tune on, found none with a word in it")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived(tuning.seed, "pairs", "dropout"))
-        head = _silent_head(model)
+        head = _zero_head(model)
         optimiser = _optimiser(learner.module, head, tuning)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_share(step, tuning.steps))
         for _ in range(tuning.steps):
-            rows = spoken[draws.integers(0, len(spoken), min(tuning.batch, len(spoken)))]
-            vectors = _read(learner, [tokens[row] for row in rows])  # (b, d)
-            wanted = torch.from_numpy(labels[rows]).float().to(model.device)  # (b,)
-            _step(head(vectors).squeeze(1), wanted, optimiser)
+            rows = with_words[draws.integers(0, len(with_words), min(tuning.batch, len(with_words)))]
+            vectors = _embed(learner, [tokens[row] for row in rows])  # (b, d)
+            targets = torch.from_numpy(labels[rows]).float().to(model.device)  # (b,)
+            _step(head(vectors).squeeze(1), targets, optimiser)
             schedule.step()
     learner.module.eval()
     return learner
@@ -81,7 +81,7 @@ def rate_share(step: int, steps: int) -> float:
     return (step + 1) / warm if step < warm else max(0.0, (steps - step) / max(1, steps - warm))
 
 
-def _silent_head(model: LanguageModel) -> nn.Linear:
+def _zero_head(model: LanguageModel) -> nn.Linear:
     head = nn.Linear(model.dimension, 1).to(model.device)
     nn.init.zeros_(head.weight)
     nn.init.zeros_(head.bias)
@@ -95,17 +95,17 @@ def _optimiser(module: nn.Module, head: nn.Linear, tuning: CrossEncoderTuning) -
     )
 
 
-def _read(model: LanguageModel, rows: Sequence[IntArray]) -> Tensor:
+def _embed(model: LanguageModel, rows: Sequence[IntArray]) -> Tensor:
     ids, mask = padded(rows, int(model.tokenizer.pad_token_id))
     return model.embed(torch.from_numpy(ids).to(model.device), torch.from_numpy(mask).to(model.device))
 
 
-def _step(logits: Tensor, wanted: Tensor, optimiser: torch.optim.Optimizer) -> None:
-    loss = functional.binary_cross_entropy_with_logits(logits, wanted)
+def _step(logits: Tensor, targets: Tensor, optimiser: torch.optim.Optimizer) -> None:
+    loss = functional.binary_cross_entropy_with_logits(logits, targets)
     if not torch.isfinite(loss):
         raise ModelError("expected a finite loss while tuning on pairs, found none; lower the learning rate")
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     for group in optimiser.param_groups:
-        nn.utils.clip_grad_norm_(group["params"], LONGEST)
+        nn.utils.clip_grad_norm_(group["params"], MAX_GRADIENT_NORM)
     optimiser.step()

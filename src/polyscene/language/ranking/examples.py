@@ -58,8 +58,8 @@ def base_logits(prompts: Sequence[Prompt], rate: float = 0.5, strength: float = 
     """
     likes = np.array([len(prompt.liked) for prompt in prompts], np.float64)
     dislikes = np.array([len(prompt.disliked) for prompt in prompts], np.float64)
-    found: NDArray[np.float64] = np.log((likes + strength * rate) / (dislikes + strength * (1.0 - rate)))
-    return found
+    log_odds: NDArray[np.float64] = np.log((likes + strength * rate) / (dislikes + strength * (1.0 - rate)))
+    return log_odds
 
 
 def people(prompts: Sequence[Prompt]) -> LongArray:
@@ -75,9 +75,9 @@ def people(prompts: Sequence[Prompt]) -> LongArray:
             rows.append(row)
             columns.append(entries.setdefault(entry, len(entries)))
     shape = (len(prompts), max(len(entries), 1))
-    said = sparse.coo_array((np.ones(len(rows), np.int32), (rows, columns)), shape=shape).tocsr()
-    links = sparse.coo_array(said @ said.T)
-    lengths = np.asarray(said.sum(axis=1)).ravel()
+    incidence = sparse.coo_array((np.ones(len(rows), np.int32), (rows, columns)), shape=shape).tocsr()
+    links = sparse.coo_array(incidence @ incidence.T)
+    lengths = np.asarray(incidence.sum(axis=1)).ravel()
     shorter = np.minimum(lengths[links.row], lengths[links.col])
     same = links.data >= np.maximum(1, np.ceil(SAME_SHARE * shorter))
     named = [(row, prompt.user) for row, prompt in enumerate(prompts) if prompt.user is not None]
@@ -85,5 +85,5 @@ def people(prompts: Sequence[Prompt]) -> LongArray:
     start = np.concatenate([links.row[same], [row for row, _ in named]]).astype(np.int64)
     stop = np.concatenate([links.col[same], [first[user] for _, user in named]]).astype(np.int64)
     graph = sparse.coo_array((np.ones(len(start)), (start, stop)), shape=(len(prompts), len(prompts)))
-    found: LongArray = csgraph.connected_components(graph, directed=False)[1].astype(np.int64)
-    return found
+    groups: LongArray = csgraph.connected_components(graph, directed=False)[1].astype(np.int64)
+    return groups

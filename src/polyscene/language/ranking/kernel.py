@@ -1,9 +1,9 @@
-"""What is believed of people and texts before anybody has answered: the covariance of log-odds.
+"""The prior of people and texts before anybody has answered: the covariance of log-odds.
 
     logit p(u likes i) = b + m(i) + a_u + t_u(i)
 
 b is how much people like things at all, m what all think of a text, a_u the habit of u to say yes, t_u the
-taste of u for texts. All are Gaussian, and all that is about texts is linear in what they say, so that things
+taste of u for texts. All are Gaussian, and what is about texts is linear in their features, so that things
 that read alike are liked alike. Nothing here has seen an answer.
 """
 
@@ -22,27 +22,28 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """m texts as the prior sees them.
+class KernelInputs:
+    """m texts as the kernel takes them.
 
     Attributes:
-        meaning: (m, d) unit vectors, the usual one taken off.
+        vectors: (m, d) unit vectors, the usual one taken off.
         decades: (m,) after the usual year.
-        fame: (m,) log of how many people met the text, against the average text.
+        popularity: (m,) log of how many people met the text, against the average text.
         code: (m,) equal for equal texts.
     """
 
-    meaning: Values
+    vectors: Values
     decades: Values
-    fame: Values
+    popularity: Values
     code: LongArray
 
     def take(self, rows: LongArray) -> Self:
         """Return the named texts, in their order."""
-        return type(self)(self.meaning[rows], self.decades[rows], self.fame[rows], self.code[rows])
+        return type(self)(self.vectors[rows], self.decades[rows], self.popularity[rows], self.code[rows])
 
 
-_ABOUT_TEXTS = ("meaning", "decade", "fame", "itself", "taste", "taste_decade", "taste_fame")
+_RENAMED = {"fame": "popularity", "itself": "individual", "taste_fame": "taste_popularity"}
+_ABOUT_TEXTS = ("meaning", "decade", "popularity", "individual", "taste", "taste_decade", "taste_popularity")
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,17 @@ class Kernel:
     """Variances of log-odds, one for each thing that may differ.
 
     They are round numbers on a plateau, settled by cross-validation over the people of one set's valid split;
-    they are not fitted to the examples, which only choose how far texts are trusted (see `ranker.TRUST`).
+    they are not fitted to the examples, which only choose how far texts are trusted (`ranker.TRUST_LEVELS`).
 
-    A variance of 1 lets a chance of one half reach .27 or .73 at one standard deviation. Habits differ that
-    much; all that a text says together differs a little less.
+    A variance of 1 lets a probability of one half reach .27 or .73 at one standard deviation. Habits differ
+    that much; all features of a text together differ a little less.
 
     Attributes:
         mean: of b: people answer what they chose to meet, and mostly like it (.62).
         level: of b.
         habit: of a_u.
-        meaning, decade, fame, itself: of m: per unit vector, decade, unit of log count, and for a text's own.
-        taste, taste_decade, taste_fame: of t_u, the same per person.
+        meaning, decade, popularity, individual: of m: per unit vector, decade, unit of log count, and text.
+        taste, taste_decade, taste_popularity: of t_u, the same per person.
     """
 
     mean: float = 0.5
@@ -68,13 +69,13 @@ class Kernel:
     habit: float = 1.0
     meaning: float = 0.2
     decade: float = 0.1
-    fame: float = 0.1
-    itself: float = 0.2
+    popularity: float = 0.1
+    individual: float = 0.2
     taste: float = 0.5
     taste_decade: float = 0.1
-    taste_fame: float = 0.05
+    taste_popularity: float = 0.05
 
-    def trusting(self, share: float) -> Self:
+    def scaled(self, share: float) -> Self:
         """Return the prior with everything that is about texts scaled by `share`; 0 leaves habits alone."""
         return replace(self, **{name: share * getattr(self, name) for name in _ABOUT_TEXTS})
 
@@ -82,30 +83,35 @@ class Kernel:
         """Return the part of the prior that is about texts: without level and habit, and of mean 0."""
         return replace(self, mean=0.0, level=0.0, habit=0.0)
 
-    def wordless(self) -> Self:
+    def without_vectors(self) -> Self:
         """Return the prior without the language model's vectors, to see what they add."""
         return replace(self, meaning=0.0, taste=0.0)
 
-    def shared(self, one: Seen, other: Seen) -> Values:
+    def shared(self, one: KernelInputs, other: KernelInputs) -> Values:
         """Return (m, n) covariances of what all people think of two texts."""
         same = (one.code[:, None] == other.code[None, :]).astype(np.float64)
         return np.asarray(
             self.level
-            + self.meaning * (one.meaning @ other.meaning.T)
+            + self.meaning * (one.vectors @ other.vectors.T)
             + self.decade * np.outer(one.decades, other.decades)
-            + self.fame * np.outer(one.fame, other.fame)
-            + self.itself * same
+            + self.popularity * np.outer(one.popularity, other.popularity)
+            + self.individual * same
         )
 
-    def personal(self, one: Seen, other: Seen) -> Values:
+    def personal(self, one: KernelInputs, other: KernelInputs) -> Values:
         """Return (m, n) covariances of what one person thinks of two texts beyond all others."""
         return np.asarray(
             self.habit
-            + self.taste * (one.meaning @ other.meaning.T)
+            + self.taste * (one.vectors @ other.vectors.T)
             + self.taste_decade * np.outer(one.decades, other.decades)
-            + self.taste_fame * np.outer(one.fame, other.fame)
+            + self.taste_popularity * np.outer(one.popularity, other.popularity)
         )
 
     def to_json(self) -> Mapping[str, float]:
         """Return every variance by name."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, float]) -> Self:
+        """Build from `to_json`, of this version or an earlier one."""
+        return cls(**{_RENAMED.get(name, name): value for name, value in values.items()})

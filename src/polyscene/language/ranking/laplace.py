@@ -1,7 +1,7 @@
-"""Yes-or-no answers under a Gaussian prior: the posterior by Laplace's method, and what it foretells.
+"""Yes-or-no answers under a Gaussian prior: the posterior by Laplace's method, and its predictions.
 
 Formulas are those of Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, section 3.4
-(algorithms 3.1 and 3.2). Everything is batched: B independent problems of at most n answers each, padded.
+(algorithms 3.1 and 3.2). Everything is batched: B independent problems of at most n labels each, padded.
 No text is known here.
 """
 
@@ -14,109 +14,110 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
-STEPS = 100
+MAX_NEWTON_STEPS = 100
 TOLERANCE = 1e-9
-HALVINGS = 40
+MAX_HALVINGS = 40
 
 
 @dataclass(frozen=True)
 class LaplacePosterior:
-    """Of B problems with the answers y ∈ {0, 1}, `p(y = 1 | f) = σ(f)` and `f ~ N(mean, K)`.
+    """Of B problems with the labels y ∈ {0, 1}, `p(y = 1 | f) = σ(f)` and `f ~ N(mean, K)`.
 
     Attributes:
-        slope: (B, n) `y - σ(f̂)` at the mode f̂, so that `f̂ = mean + K · slope`; 0 where padded.
-        root: (B, n) root of the curvature, `W^½ = (σ(f̂) (1 - σ(f̂)))^½`; 0 where padded.
-        balance: (B, n, n) `I + W^½ K W^½`.
-        evidence: (B,) log marginal likelihood of the answers in nats, by equation 3.32.
+        gradient: (B, n) `y - σ(f̂)` at the mode f̂, so that `f̂ = mean + K · gradient`; 0 where padded.
+        sqrt_curvature: (B, n) root of the curvature, `W^½ = (σ(f̂) (1 - σ(f̂)))^½`; 0 where padded.
+        b_matrix: (B, n, n) `I + W^½ K W^½`.
+        evidence: (B,) log marginal likelihood of the labels in nats, by equation 3.32.
     """
 
-    slope: Values
-    root: Values
-    balance: Values
+    gradient: Values
+    sqrt_curvature: Values
+    b_matrix: Values
     evidence: Values
 
-    def predict(self, mean: Values, across: Values, own: Values) -> tuple[Values, Values]:
-        """Return what is now believed of m further values, (B, m) means and (B, m, m) covariances.
+    def predict(self, mean: Values, cross: Values, covariance: Values) -> tuple[Values, Values]:
+        """Return the posterior of m further values, (B, m) means and (B, m, m) covariances.
 
         Args:
             mean: (B, m) prior means.
-            across: (B, m, n) prior covariances with the answered ones.
-            own: (B, m, m) prior covariances among themselves.
+            cross: (B, m, n) prior covariances with the observed ones.
+            covariance: (B, m, m) prior covariances among themselves.
         """
-        scaled = across * self.root[:, None, :]  # (B, m, n)
-        return self.expect(mean, across), own - scaled @ self.explain(across)
+        scaled = cross * self.sqrt_curvature[:, None, :]  # (B, m, n)
+        return self.posterior_mean(mean, cross), covariance - scaled @ self.solve_cross(cross)
 
-    def expect(self, mean: Values, across: Values) -> Values:
+    def posterior_mean(self, mean: Values, cross: Values) -> Values:
         """Return (B, m) posterior means."""
-        return np.asarray(mean + np.einsum("bmn,bn->bm", across, self.slope))
+        return np.asarray(mean + np.einsum("bmn,bn->bm", cross, self.gradient))
 
-    def explain(self, across: Values) -> Values:
-        """Return (B, n, m) what the answers take off the covariances: `(I + W^½ K W^½)⁻¹ W^½ acrossᵀ`."""
-        scaled = across * self.root[:, None, :]  # (B, m, n)
-        return np.asarray(np.linalg.solve(self.balance, scaled.transpose(0, 2, 1)))
+    def solve_cross(self, cross: Values) -> Values:
+        """Return (B, n, m) what the labels take off the covariances: `(I + W^½ K W^½)⁻¹ W^½ crossᵀ`."""
+        scaled = cross * self.sqrt_curvature[:, None, :]  # (B, m, n)
+        return np.asarray(np.linalg.solve(self.b_matrix, scaled.transpose(0, 2, 1)))
 
 
 @dataclass(frozen=True)
-class Problems:
-    """B problems of at most n answers.
+class GpClassification:
+    """B problems of at most n labels.
 
     A point of the search is given by its dual values (B, n), with `f = mean + K · dual`.
 
     Attributes:
         covariance: (B, n, n) prior covariances K, positive semidefinite.
-        answers: (B, n) 0 or 1.
+        labels: (B, n) 0 or 1.
         mean: (B, n) prior means.
-        given: (B, n) 1 where there is an answer, 0 where the row is padded.
+        observed: (B, n) 1 where there is an answer, 0 where the row is padded.
     """
 
     covariance: Values
-    answers: Values
+    labels: Values
     mean: Values
-    given: Values
+    observed: Values
 
     def values(self, dual: Values) -> Values:
         """Return (B, n) log-odds f."""
         return np.asarray(self.mean + np.einsum("bij,bj->bi", self.covariance, dual))
 
-    def height(self, dual: Values) -> Values:
+    def log_posterior(self, dual: Values) -> Values:
         """Return (B,) log posteriors up to a constant."""
         values = self.values(dual)
-        fit = self.given * (self.answers * values - np.logaddexp(0.0, values))
+        fit = self.observed * (self.labels * values - np.logaddexp(0.0, values))
         return np.asarray(fit.sum(axis=1) - 0.5 * (dual * (values - self.mean)).sum(axis=1))
 
-    def balance(self, root: Values) -> Values:
+    def b_matrix(self, sqrt_curvature: Values) -> Values:
         """Return (B, n, n) `I + W^½ K W^½`, whose eigenvalues are at least 1."""
-        scaled: Values = root[:, :, None] * self.covariance * root[:, None, :]
+        scaled: Values = sqrt_curvature[:, :, None] * self.covariance * sqrt_curvature[:, None, :]
         return np.eye(scaled.shape[-1]) + scaled
 
-    def newton(self, dual: Values) -> Values:
+    def newton_point(self, dual: Values) -> Values:
         """Return where a full step leads, lines 4 to 7 of algorithm 3.1."""
         values = self.values(dual)
-        chance = sigmoid(values)
-        weight = self.given * chance * (1.0 - chance)
-        root = np.sqrt(weight)
-        aim = weight * (values - self.mean) + self.given * (self.answers - chance)  # (B, n)
-        turned = root * np.einsum("bij,bj->bi", self.covariance, aim)
-        return np.asarray(aim - root * np.linalg.solve(self.balance(root), turned[..., None])[..., 0])
+        probability = sigmoid(values)
+        weight = self.observed * probability * (1.0 - probability)
+        sqrt_curvature = np.sqrt(weight)
+        target = weight * (values - self.mean) + self.observed * (self.labels - probability)  # (B, n)
+        scaled_target = sqrt_curvature * np.einsum("bij,bj->bi", self.covariance, target)
+        solved = np.linalg.solve(self.b_matrix(sqrt_curvature), scaled_target[..., None])[..., 0]
+        return np.asarray(target - sqrt_curvature * solved)
 
-    def climb(self, dual: Values, height: Values) -> tuple[Values, Values]:
-        """Return a point no lower than `dual`, whose height is given, and the height there.
+    def line_search(self, dual: Values, log_posterior: Values) -> tuple[Values, Values]:
+        """Return a point no lower than `dual`, whose log posterior is given, and the log posterior there.
 
-        Where the full step does not climb it is halved; where no part of it does, the point is the mode.
+        Where the full step leads lower it is halved; where no part of it does, the point is the mode.
         """
-        step = self.newton(dual) - dual
-        share = np.ones_like(height)
-        for _ in range(HALVINGS):
-            found = dual + share[:, None] * step
-            risen = self.height(found)
-            lower = risen < height
+        step = self.newton_point(dual) - dual
+        share = np.ones_like(log_posterior)
+        for _ in range(MAX_HALVINGS):
+            candidate = dual + share[:, None] * step
+            new_log_posterior = self.log_posterior(candidate)
+            lower = new_log_posterior < log_posterior
             if not lower.any():
                 break
             share = np.where(lower, share / 2.0, share)
-        return np.where(lower[:, None], dual, found), np.where(lower, height, risen)
+        return np.where(lower[:, None], dual, candidate), np.where(lower, log_posterior, new_log_posterior)
 
 
-def laplace(problems: Problems) -> LaplacePosterior:
+def laplace(problems: GpClassification) -> LaplacePosterior:
     """Find the modes by Newton's method, and the Gaussians that touch the posteriors there.
 
     Raises:
@@ -125,20 +126,22 @@ def laplace(problems: Problems) -> LaplacePosterior:
     if not (np.isfinite(problems.covariance).all() and np.isfinite(problems.mean).all()):
         raise FloatingPointError("expected a finite prior, found NaN or infinity: are there NaN vectors?")
     dual = np.zeros_like(problems.mean)
-    height = problems.height(dual)
-    for _ in range(STEPS):
-        before = height
-        dual, height = problems.climb(dual, before)
-        if np.all(height - before < TOLERANCE):
+    log_posterior = problems.log_posterior(dual)
+    for _ in range(MAX_NEWTON_STEPS):
+        before = log_posterior
+        dual, log_posterior = problems.line_search(dual, before)
+        if np.all(log_posterior - before < TOLERANCE):
             break
-    chance = sigmoid(problems.values(dual))
-    root = np.sqrt(problems.given * chance * (1.0 - chance))
-    balance = problems.balance(root)
-    evidence: Values = np.asarray(height - 0.5 * np.linalg.slogdet(balance)[1])
-    return LaplacePosterior(problems.given * (problems.answers - chance), root, balance, evidence)
+    probability = sigmoid(problems.values(dual))
+    sqrt_curvature = np.sqrt(problems.observed * probability * (1.0 - probability))
+    b_matrix = problems.b_matrix(sqrt_curvature)
+    evidence: Values = np.asarray(log_posterior - 0.5 * np.linalg.slogdet(b_matrix)[1])
+    return LaplacePosterior(
+        problems.observed * (problems.labels - probability), sqrt_curvature, b_matrix, evidence
+    )
 
 
-def expected_chance(mean: Values, variance: Values) -> Values:
+def expected_probability(mean: Values, variance: Values) -> Values:
     """Return E[σ(f)] for `f ~ N(mean, variance)`, within .02: `σ(mean · shrinkage(variance))`.
 
     Source: MacKay, The evidence framework applied to classification networks, 1992, equation 10.

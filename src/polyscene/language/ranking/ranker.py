@@ -1,4 +1,4 @@
-"""The text ranker: how likely a candidate is liked, from words alone, with few labels or none.
+"""The text ranker: how likely a candidate is liked, from texts alone, with few labels or none.
 
 Behind it stands one hierarchical Bayesian model (see `prior`): what all people think of texts, and each
 person's habit and taste. The examples, histories included, teach the former; the history of the prompt that
@@ -20,42 +20,42 @@ from safetensors.numpy import load_file, save_file
 
 from polyscene.core.errors import ModelError, shown
 from polyscene.language.ranking.examples import Prompt
-from polyscene.language.ranking.gp_posterior import Answers, GpPosterior, Queries
-from polyscene.language.ranking.history_encoding import Encoder, FeatureScale, TextFeatures, read
-from polyscene.language.ranking.kernel import Kernel, Seen
+from polyscene.language.ranking.gp_posterior import GpPosterior, Observations, PromptBatch
+from polyscene.language.ranking.history_encoding import Encoder, FeatureScale, TextFeatures, read_texts
+from polyscene.language.ranking.kernel import Kernel, KernelInputs
 
 Values = NDArray[np.float64]
 
-TRUST = (0.0, 0.25, 1.0)
-"""How much texts may matter, as shares of the prior's variances; each is believed as far as it explains the
+TRUST_LEVELS = (0.0, 0.25, 1.0)
+"""How much texts may matter, as shares of the prior's variances; each weighs as far as it explains the
 examples. The first, nothing, is the base rate."""
-MOST_HISTORY = 50
-BLOCK = 128
-NOBODY = 0.5
+MAX_HISTORY = 50
+PROMPTS_PER_BLOCK = 128
+POPULARITY_SMOOTHING = 0.5
 FILES = ("text_ranker.json", "text_ranker.safetensors")
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """What a text ranker says of n prompts.
+class ScoreParts:
+    """The scores of n prompts and what they consist of.
 
     Attributes:
-        chance: (n,) probabilities in (0, 1) that the candidates are liked.
+        probability: (n,) probabilities in (0, 1) that the candidates are liked.
         base_rate: (n,) the same from a model that looks at no text: the person's habit to say yes.
-        text: (n,) what the texts add, in log-odds; positive speaks for the candidate.
+        text: (n,) what the texts add, in log-odds; positive where they raise it.
     """
 
-    chance: Values
+    probability: Values
     base_rate: Values
     text: Values
 
 
 class TextRanker:
-    """Scores prompts by a Bayesian model over what their texts say.
+    """Scores prompts by a Bayesian model over the features of their texts.
 
     Args:
         encoder: texts to (n, d) unit vectors, e.g. `encoder_of(model)`.
-        prior: what is believed before any label.
+        prior: of log-odds, before any label.
     """
 
     def __init__(self, encoder: Encoder, prior: Kernel | None = None) -> None:
@@ -65,75 +65,78 @@ class TextRanker:
 
     def zero_shot(self) -> Self:
         """Forget every example: what remains is the prior and each prompt's own history."""
-        return self._learn(Answers.of([]), read([], self.encoder))
+        return self._learn(Observations.of([]), read_texts([], self.encoder))
 
     def fit(self, examples: Sequence[Prompt]) -> Self:
         """Learn from k examples; a prompt without a label still teaches through its history.
 
         Histories that overlap are taken for one person's, so that no answer counts twice.
         """
-        answers = Answers.of([_bounded(prompt) for prompt in examples])
-        return self._learn(answers, read(answers.text, self.encoder))
+        observations = Observations.of([_bounded(prompt) for prompt in examples])
+        return self._learn(observations, read_texts(observations.text, self.encoder))
 
     def score(self, prompts: Sequence[Prompt]) -> Values:
         """Return (n,) probabilities in (0, 1) that the candidates are liked."""
-        return self.judge(prompts).chance
+        return self.score_parts(prompts).probability
 
     def contribution(self, prompts: Sequence[Prompt]) -> Values:
         """Return (n,) what the texts add beyond the person's habit, in log-odds."""
-        return self.judge(prompts).text
+        return self.score_parts(prompts).text
 
-    def judge(self, prompts: Sequence[Prompt]) -> Judgement:
+    def score_parts(self, prompts: Sequence[Prompt]) -> ScoreParts:
         """Return the probabilities, and what they consist of."""
-        chance, base, text = np.zeros((3, len(prompts)))
+        probability, base, text = np.zeros((3, len(prompts)))
         shares = self._weights()
-        for rows, seen, questions in self._blocks([_bounded(prompt) for prompt in prompts]):
-            told = [belief.predict(seen, questions) for belief in self.beliefs]
-            chance[rows] = shares @ np.stack([found.chance for found in told])  # (trusts,) @ (trusts, B)
-            text[rows] = shares @ np.stack([found.contribution for found in told])
-            base[rows] = told[0].chance
-        return Judgement(chance, base, text)
+        for rows, inputs, batch in self._blocks([_bounded(prompt) for prompt in prompts]):
+            predictions = [posterior.predict(inputs, batch) for posterior in self.posteriors]
+            # (levels,) @ (levels, B)
+            probability[rows] = shares @ np.stack([each.probability for each in predictions])
+            text[rows] = shares @ np.stack([each.contribution for each in predictions])
+            base[rows] = predictions[0].probability
+        return ScoreParts(probability, base, text)
 
     @property
     def trust(self) -> Mapping[float, float]:
         """How probable each share of trust in texts is, after the examples."""
-        return dict(zip(TRUST, self._weights().tolist(), strict=True))
+        return dict(zip(TRUST_LEVELS, self._weights().tolist(), strict=True))
 
-    def _learn(self, answers: Answers, reading: TextFeatures) -> Self:
-        self.answers, self.reading = answers, reading
-        self.ground = FeatureScale.of(reading)
-        self.met = answers.met()
-        heard = self._seen(reading, own=1).take(reading.rows(answers.text))
-        self.beliefs = [GpPosterior.after(self.prior.trusting(share), heard, answers) for share in TRUST]
+    def _learn(self, observations: Observations, features: TextFeatures) -> Self:
+        self.observations, self.features = observations, features
+        self.scale = FeatureScale.of(features)
+        self.people_per_text = observations.people_per_text()
+        inputs = self._kernel_inputs(features, own=1).take(features.rows(observations.text))
+        self.posteriors = [
+            GpPosterior.fit(self.prior.scaled(share), inputs, observations) for share in TRUST_LEVELS
+        ]
         return self
 
     def _weights(self) -> Values:
-        evidence = np.array([belief.evidence for belief in self.beliefs])
-        likely = np.exp(evidence - evidence.max())
-        return np.asarray(likely / likely.sum())
+        evidence = np.array([posterior.evidence for posterior in self.posteriors])
+        likelihoods = np.exp(evidence - evidence.max())
+        return np.asarray(likelihoods / likelihoods.sum())
 
-    def _blocks(self, prompts: Sequence[Prompt]) -> Iterator[tuple[slice, Seen, Queries]]:
+    def _blocks(self, prompts: Sequence[Prompt]) -> Iterator[tuple[slice, KernelInputs, PromptBatch]]:
         texts = [[*(text for text, _ in prompt.history), prompt.candidate] for prompt in prompts]
-        whole = read((text for row in texts for text in row), self.encoder)
-        for start in range(0, len(prompts), BLOCK):
-            block = slice(start, start + BLOCK)
+        whole = read_texts((text for row in texts for text in row), self.encoder)
+        for start in range(0, len(prompts), PROMPTS_PER_BLOCK):
+            block = slice(start, start + PROMPTS_PER_BLOCK)
             part = whole.part(text for row in texts[block] for text in row)
-            yield block, self._seen(part), Queries.of(prompts[block], part.place)
+            yield block, self._kernel_inputs(part), PromptBatch.of(prompts[block], part.place)
 
-    def _seen(self, reading: TextFeatures, own: int = 0) -> Seen:
-        """Return texts as the prior sees them; `own` is taken off the number of people who met each.
+    def _kernel_inputs(self, features: TextFeatures, own: int = 0) -> KernelInputs:
+        """Return texts as the kernel takes them; `own` is taken off the number of people who met each.
 
         An answer's text was met by the one who answered; of a new person nobody knows that, so it must not
         count while learning either.
         """
-        met = np.array([self.met.get(text, own) for text in reading.place], np.float64) - own
-        usual = np.mean(list(self.met.values())) if self.met else 0.0
-        known = self.reading.place
-        code = [known.get(text, len(known) + row) for row, text in enumerate(reading.place)]
-        return Seen(
-            self.ground.meanings(reading.vectors),
-            self.ground.decades(reading.years),
-            np.log((met + NOBODY) / (usual + NOBODY)),
+        people = np.array([self.people_per_text.get(text, own) for text in features.place], np.float64) - own
+        usual = np.mean(list(self.people_per_text.values())) if self.people_per_text else 0.0
+        known = self.features.place
+        code = [known.get(text, len(known) + row) for row, text in enumerate(features.place)]
+        return KernelInputs(
+            self.scale.unit_vectors(features.vectors),
+            self.scale.decades(features.years),
+            np.log((people + POPULARITY_SMOOTHING) / (usual + POPULARITY_SMOOTHING)),
             np.array(code, np.int64),
         )
 
@@ -142,13 +145,13 @@ class TextRanker:
 
         A text ranker is its prior and its examples; it holds their texts.
         """
-        values = {"prior": dict(self.prior.to_json()), "texts": list(self.reading.place)}
+        values = {"prior": dict(self.prior.to_json()), "texts": list(self.features.place)}
         arrays = {
-            "person": self.answers.person,
-            "label": self.answers.label,
-            "text": self.reading.rows(self.answers.text),
-            "vectors": self.reading.vectors,
-            "years": self.reading.years,
+            "person": self.observations.person,
+            "label": self.observations.label,
+            "text": self.features.rows(self.observations.text),
+            "vectors": self.features.vectors,
+            "years": self.features.years,
         }
         return values, arrays
 
@@ -162,11 +165,11 @@ class TextRanker:
         try:
             texts = [str(text) for text in values["texts"]]
             text = tuple(texts[row] for row in arrays["text"].tolist())
-            answers = Answers(arrays["person"], text, arrays["label"])
-            reading = TextFeatures(
+            observations = Observations(arrays["person"], text, arrays["label"])
+            features = TextFeatures(
                 {text: row for row, text in enumerate(texts)}, arrays["vectors"], arrays["years"]
             )
-            return cls(encoder, Kernel(**values["prior"]))._learn(answers, reading)
+            return cls(encoder, Kernel.from_json(values["prior"]))._learn(observations, features)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ModelError(
                 f"expected the state of a text ranker, found {shown(str(error), 200)}; fit and save it again"
@@ -199,4 +202,4 @@ class TextRanker:
 
 def _bounded(prompt: Prompt) -> Prompt:
     """Keep the latest 50 of each list."""
-    return replace(prompt, liked=prompt.liked[-MOST_HISTORY:], disliked=prompt.disliked[-MOST_HISTORY:])
+    return replace(prompt, liked=prompt.liked[-MAX_HISTORY:], disliked=prompt.disliked[-MAX_HISTORY:])

@@ -3,7 +3,7 @@
     score(u, i) = bias + β · base_u + vᵢ · (w + λ · liked_u + μ · disliked_u)
 
 base_u is the log-odds of the person's habit, vᵢ the item's vector, liked_u and disliked_u what the person's
-history says. The student reads no text.
+history holds. The student reads no text.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 
 from polyscene.core.types import FloatArray
 from polyscene.language.ranking.examples import Prompt, base_logits
-from polyscene.language.ranking.history_encoding import Encoder, read
+from polyscene.language.ranking.history_encoding import Encoder, read_texts
 
 Values = NDArray[np.float64]
 
 RIDGE = 1.0
 SHRINKAGE = 2.0
-"""A list counts as if it held two more texts that say nothing."""
+"""A list counts as if it held two more texts of no direction."""
 
 
 @dataclass(frozen=True)
 class Profiles:
-    """What B people's histories say.
+    """The histories of B people, as numbers.
 
     Attributes:
         base: (B,) log-odds of their habit.
@@ -68,7 +68,7 @@ class Student:
         Source: Hinton, Vinyals and Dean, Distilling the knowledge in a neural network, 2015, on logits.
 
         Args:
-            logits: (n,) what the teacher says of n pairs.
+            logits: (n,) the teacher's log-odds of n pairs.
             profiles: of the n people.
             candidates: (n, d) vectors of what is judged.
             ridge: penalty on all weights but the bias; positive.
@@ -121,12 +121,15 @@ def features(profiles: Profiles, candidates: Values) -> Values:
 def profiled(prompts: Sequence[Prompt], encoder: Encoder) -> tuple[Profiles, Values]:
     """Return the profiles behind n prompts and the (n, d) vectors of their candidates."""
     texts = (text for prompt in prompts for text in (*prompt.liked, *prompt.disliked, prompt.candidate))
-    reading = read(texts, encoder)
+    text_features = read_texts(texts, encoder)
 
     def mean(lists: Sequence[Sequence[str]]) -> Values:
-        sums = [reading.vectors[reading.rows(row)].sum(axis=0) / (len(row) + SHRINKAGE) for row in lists]
-        return np.stack(sums) if sums else np.zeros((0, reading.vectors.shape[1]))
+        sums = [
+            text_features.vectors[text_features.rows(row)].sum(axis=0) / (len(row) + SHRINKAGE)
+            for row in lists
+        ]
+        return np.stack(sums) if sums else np.zeros((0, text_features.vectors.shape[1]))
 
     liked, disliked = mean([p.liked for p in prompts]), mean([p.disliked for p in prompts])
-    vectors = reading.vectors[reading.rows(prompt.candidate for prompt in prompts)]
+    vectors = text_features.vectors[text_features.rows(prompt.candidate for prompt in prompts)]
     return Profiles(base_logits(prompts), liked, disliked), vectors

@@ -23,9 +23,9 @@ TALLREC = (
 )
 """Source: Bao et al., TALLRec, RecSys 2023, table 1, for any kind of item."""
 
-MOST_ENTRIES = 50
-TITLE_CHARS = 300
-REMEMBERED = 2**14
+MAX_ENTRIES = 50
+MAX_TITLE_CHARS = 300
+MAX_CACHED_TEXTS = 2**14
 """Texts whose quoted form is kept: candidates of one request share a history."""
 
 _LISTED = re.compile(r'"(.+?)"([^"]*?)(?=,\s*"|\s*[?？.]?\s*$)')
@@ -66,7 +66,7 @@ class PromptTemplate:
             "liked": _listed(prompt.liked),
             "disliked": _listed(prompt.disliked),
             "title": _quoted(prompt.candidate),
-            "profile": normalise(prompt.profile, TITLE_CHARS),
+            "profile": normalise(prompt.profile, MAX_TITLE_CHARS),
         }
         return self.template.fill(values)
 
@@ -75,15 +75,15 @@ def read_prompt(text: str, answer: str | None = None) -> Prompt:
     """Understand a question in the usual form, whatever its items are.
 
     A text that is not in the form becomes a prompt without history whose candidate is the whole text, so it
-    can be ranked all the same: by what its words say.
+    can be ranked all the same: by its text.
 
     Raises:
         DataError: the answer is neither yes nor no.
     """
     label = None if answer is None else read_answer(answer)
     lines = [line for line in (normalise(line) for line in text.splitlines()) if line]
-    found = _in_form(lines)
-    return replace(found or Prompt(normalise(text)), label=label)
+    prompt = _in_form(lines)
+    return replace(prompt or Prompt(normalise(text)), label=label)
 
 
 def read_answer(answer: str) -> bool:
@@ -92,7 +92,7 @@ def read_answer(answer: str) -> bool:
     Raises:
         DataError: it begins with neither yes nor no.
     """
-    match = _ANSWER.match(normalise(answer, TITLE_CHARS))
+    match = _ANSWER.match(normalise(answer, MAX_TITLE_CHARS))
     if match is None:
         raise DataError(
             Problem(
@@ -128,21 +128,21 @@ def _titles(text: str) -> list[str]:
 
 
 def _listed(texts: tuple[str, ...]) -> str:
-    return ", ".join(quoted for quoted in map(_quoted, texts[-MOST_ENTRIES:]) if quoted)
+    return ", ".join(quoted for quoted in map(_quoted, texts[-MAX_ENTRIES:]) if quoted)
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=MAX_CACHED_TEXTS)
 def _quoted(text: str) -> str:
-    words = normalise(text, TITLE_CHARS).replace('"', "'")
-    return f'"{words}"' if words else ""
+    title = normalise(text, MAX_TITLE_CHARS).replace('"', "'")
+    return f'"{title}"' if title else ""
 
 
-def _unfit(text: str, found: str) -> DataError:
+def _unfit(text: str, fault: str) -> DataError:
     return DataError(
         Problem(
             "the prompt template cannot be used",
             "a template with {title} and, as you like, {liked}, {disliked} and {profile}",
-            f"{found} in {shown(text)}",
+            f"{fault} in {shown(text)}",
             f"write for example {TALLREC!r}",
             column="prompt",
         )

@@ -33,8 +33,8 @@ Values = NDArray[np.float64]
 YES, NO = (" Yes", " yes"), (" No", " no")
 """Spellings count together: a model is not asked for its habits in capitals."""
 CUE = "\nAnswer:"
-NOTHING = "N/A"
-BATCH_TOKENS = 4096
+EMPTY_CANDIDATE = "N/A"
+MAX_BATCH_TOKENS = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,16 +70,16 @@ class YesNoModel:
             raise ModelError(f"expected answer words, found one without any token in {shown((*yes, *no))}")
         room = self.max_tokens - max(len(word) for word in words)
         heads = [self._tokens(text, special=True)[-room:] for text in texts]
-        found = np.zeros((len(texts), len(words)))
+        logs = np.zeros((len(texts), len(words)))
         for stem in dict.fromkeys(word[:-1] for word in words):  # words of one token are read together
             same = [place for place, word in enumerate(words) if word[:-1] == stem]
-            found[:, same] = self._word_logs(heads, stem, [words[place][-1] for place in same])
-        if not np.isfinite(found).all():
+            logs[:, same] = self._word_logs(heads, stem, [words[place][-1] for place in same])
+        if not np.isfinite(logs).all():
             raise ModelError(
                 f"the language model {shown(self.name)} yields probabilities that are not finite; set "
                 "[language] precision = 'float32', or choose another model"
             )
-        one, other = found[:, : len(yes)], found[:, len(yes) :]
+        one, other = logs[:, : len(yes)], logs[:, len(yes) :]
         return np.asarray(np.logaddexp.reduce(one, axis=1) - np.logaddexp.reduce(other, axis=1))
 
     def _tokens(self, text: str, special: bool = False) -> IntArray:
@@ -88,7 +88,7 @@ class YesNoModel:
         ]
         begin = self.tokenizer.bos_token_id
         if special and begin is not None and ids[:1] != [begin]:
-            ids = [begin, *ids]  # the first word is foretold from something
+            ids = [begin, *ids]  # the first word is predicted from something
         if special and not ids:
             ids = [self.tokenizer.eos_token_id or 0]
         return np.asarray(ids, np.int32)
@@ -96,24 +96,24 @@ class YesNoModel:
     def _word_logs(self, heads: Sequence[IntArray], stem: Sequence[int], ends: Sequence[int]) -> Values:
         """Return (n, words) log-probabilities behind each head of `stem` with each of the `ends`."""
         rows = [np.concatenate([head, np.asarray(stem, np.int32)]) for head in heads]
-        found = np.zeros((len(rows), len(ends)))
+        logs = np.zeros((len(rows), len(ends)))
         for places in _batches([len(row) for row in rows]):
             ids, mask = padded([rows[place] for place in places], 0)
-            found[places] = self._logs(torch.from_numpy(ids), torch.from_numpy(mask), stem, ends)
-        return found
+            logs[places] = self._logs(torch.from_numpy(ids), torch.from_numpy(mask), stem, ends)
+        return logs
 
     @torch.inference_mode()
     def _logs(self, ids: Tensor, mask: Tensor, stem: Sequence[int], ends: Sequence[int]) -> Values:
         ids, mask = ids.to(self.device), mask.to(self.device)
-        first = mask.sum(dim=1, keepdim=True) - 1 - len(stem)  # (b, 1) from here the word is foretold
+        first = mask.sum(dim=1, keepdim=True) - 1 - len(stem)  # (b, 1) from here the word is predicted
         asked = first + torch.arange(len(stem) + 1, device=ids.device)  # (b, tokens of a word)
         kept, places = torch.unique(asked, return_inverse=True)  # rows of a batch are about as long: few
         wanted = {"logits_to_keep": kept} if self._keeps else {}
         with torch.autocast(ids.device.type, dtype=self.autocast, enabled=self.autocast is not None):
             logits = self.module(input_ids=ids, attention_mask=mask, use_cache=False, **wanted).logits
-        told = logits if self._keeps else logits[:, kept]  # (b, kept, V)
+        kept_logits = logits if self._keeps else logits[:, kept]  # (b, kept, V)
         rows = torch.arange(len(ids), device=ids.device)[:, None]
-        logs = torch.log_softmax(told[rows, places].float(), dim=-1)  # (b, tokens of a word, V)
+        logs = torch.log_softmax(kept_logits[rows, places].float(), dim=-1)  # (b, tokens of a word, V)
         begun = logs[:, range(len(stem)), list(stem)].double().sum(dim=1, keepdim=True)  # (b, 1)
         whole = begun + logs[:, -1, list(ends)].double()  # (b, words)
         return np.asarray(whole.cpu().numpy())
@@ -126,9 +126,9 @@ class YesNoModel:
 
 @dataclass(frozen=True, eq=False)
 class YesNoRanker:
-    """What a decoder says of prompts, free of its own leaning to one word.
+    """Log-odds of prompts by a decoder, free of its own leaning to one word.
 
-    The log-odds for a candidate that says nothing ("N/A") behind the same history are taken off.
+    The log-odds for an empty candidate ("N/A") behind the same history are taken off.
     Source: Zhao et al., Calibrate before use, ICML 2021, section 5, in log-odds.
     """
 
@@ -137,12 +137,14 @@ class YesNoRanker:
     cue: str = CUE
 
     def __call__(self, prompts: Sequence[Prompt]) -> Values:
-        """Return (n,) log-odds that the candidate is liked, beyond a candidate that says nothing."""
+        """Return (n,) log-odds that the candidate is liked, beyond those of an empty candidate."""
         asked = [self.template.fill(prompt) + self.cue for prompt in prompts]
-        silent = [self.template.fill(replace(prompt, candidate=NOTHING)) + self.cue for prompt in prompts]
-        places = {text: place for place, text in enumerate(dict.fromkeys([*asked, *silent]))}
-        found = self.model.log_odds(list(places))
-        return found[[places[text] for text in asked]] - found[[places[text] for text in silent]]
+        neutral = [
+            self.template.fill(replace(prompt, candidate=EMPTY_CANDIDATE)) + self.cue for prompt in prompts
+        ]
+        places = {text: place for place, text in enumerate(dict.fromkeys([*asked, *neutral]))}
+        log_odds = self.model.log_odds(list(places))
+        return log_odds[[places[text] for text in asked]] - log_odds[[places[text] for text in neutral]]
 
 
 def load_yes_no_model(
@@ -151,7 +153,7 @@ def load_yes_no_model(
     """Load a causal language model with the safety rules of `polyscene.language.model.loading.load_model`.
 
     Raises:
-        ModelError: there is no such model, its weights are incomplete, or it foretells no words.
+        ModelError: there is no such model, its weights are incomplete, or it predicts no words.
     """
     folder, name = locate(settings, base, progress), shown(settings.model, 200)
     device = chosen_device(settings.device)
@@ -168,14 +170,14 @@ def load_yes_no_model(
     except Exception as error:  # loaders raise anything, tokenizers even a bare Exception
         raise ModelError(
             f"the language model {name} cannot be loaded from {shown(str(folder), 200)} as one that "
-            f"foretells words: {shown(str(error), 300)}; choose a causal model (LLaMA, GPT and their kin)"
+            f"predicts words: {shown(str(error), 300)}; choose a causal model (the LLaMA and GPT families)"
         ) from error
     module, info = loaded
     if info["missing_keys"]:
         raise ModelError(
             f"the weights of the language model {name} are not complete: {len(info['missing_keys'])} "
             f"missing, e.g. {shown(min(info['missing_keys']))}; without its output layer a model "
-            "foretells no words"
+            "predicts no words"
         )
     positions = getattr(module.config, "max_position_embeddings", None) or settings.max_tokens
     return YesNoModel(
@@ -193,6 +195,6 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
     start = 0
     while start < len(order):
-        count = max(1, BATCH_TOKENS // lengths[order[start]])
+        count = max(1, MAX_BATCH_TOKENS // lengths[order[start]])
         yield order[start : start + count]
         start += count

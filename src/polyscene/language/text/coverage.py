@@ -1,4 +1,4 @@
-"""Can a tokenizer read these texts? A model that cannot is told apart before it is trusted.
+"""Can a tokenizer read these texts? A model that cannot is recognised before it is trusted.
 
 A word is a run of letters and marks of one script; in Chinese writing every character is a word. A word is
 unreadable where the tokenizer knows nothing for it, or where it falls apart into single letters (or less).
@@ -12,11 +12,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from polyscene.core.seeds import generator
 from polyscene.language.text.normalisation import normalise
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 UNREADABLE_SHARE = 0.25
 """Above this share of unreadable words a model is advised against."""
@@ -52,13 +54,11 @@ class Coverage:
 
     Attributes:
         words: how many words were looked at.
-        unknown: share of words with a part that the tokenizer has nothing for, in [0, 1].
         unreadable: share of words that are unknown or fall apart into single letters, in [0, 1].
         scripts: the same by script ("Latin", "Han", "Cyrillic", …), most words first.
     """
 
     words: int
-    unknown: float
     unreadable: float
     scripts: Mapping[str, ScriptCoverage]
 
@@ -106,7 +106,6 @@ def measure_coverage(
     unknown, broken = _verdicts(tokenizer, list(counts))
     return Coverage(
         words=counts.total(),
-        unknown=_share(counts, unknown),
         unreadable=_share(counts, unknown | broken),
         scripts=_by_script(counts, unknown | broken),
     )
@@ -166,8 +165,8 @@ def _verdicts(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> tuple
 
 
 def _knows_han(tokenizer: PreTrainedTokenizerBase) -> bool:
-    pieces = [found for found in _pieces(tokenizer, _HAN_PROBES) if len(found) == 1]
-    known = sum(found[0] != tokenizer.unk_token for found in pieces)
+    pieces = [tokens for tokens in _pieces(tokenizer, _HAN_PROBES) if len(tokens) == 1]
+    known = sum(tokens[0] != tokenizer.unk_token for tokens in pieces)
     return bool(known >= _HAN_KNOWN_SHARE * len(_HAN_PROBES))
 
 

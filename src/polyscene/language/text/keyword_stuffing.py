@@ -21,17 +21,17 @@ from polyscene.language.text.normalisation import normalise
 Encode = Callable[[Sequence[str]], FloatArray]
 """n texts to (n, d) unit vectors; a text without words has a zero row."""
 
-LEAD = 0.5
+LEAD_QUANTILE = 0.5
 """A beginning is as long as this quantile of the catalogue's texts."""
 
-USUAL = 0.6
+REACH_QUANTILE = 0.6
 """The reach is this quantile of the angles in the catalogue: so many items keep their vector to the bit."""
 
-WIDEST = math.pi / 4
+MAX_REACH = math.pi / 4
 """No catalogue, however loosely written, has a wider reach than this."""
 
-_SHORTEST = 12  # characters; less is no beginning
-_LEVEL = 1e-9  # the sine below which two directions span no plane
+_MIN_LEAD_CHARS = 12  # characters; less is no beginning
+_MIN_SINE = 1e-9  # the sine below which two directions span no plane
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class BoundedVectors:
     """Item vectors that the rest of the text has turned only so far from the beginning's.
 
     Attributes:
-        vectors: (n, d) float32 unit vectors; zero rows where the text, or its beginning, says nothing.
+        vectors: (n, d) float32 unit vectors; zero rows where the text, or its beginning, has no words.
         leads: (n, d) float32 unit vectors of the beginnings.
         angles: (n,) radians between beginning and whole text, before the bound; 0 for a zero row.
         reach: the largest angle in radians that was let through.
@@ -75,9 +75,9 @@ def bounded_vectors(
     Args:
         texts: n texts, as the language model reads them, what buyers see first coming first.
         encode: for instance `partial(encode_cached, model, cache=cache)`; called for texts and beginnings.
-        reach: radians, 0 to pi. Default: the `USUAL` quantile over the items that say something, at most
-            `WIDEST`. Hostile items shift it only as outliers shift a quantile: a share h of them can make it
-            no wider than the quantile USUAL / (1 - h) of the honest ones. Pass a fitted one for new items.
+        reach: radians, 0 to pi. Default: the `REACH_QUANTILE` over the items with text, at most `MAX_REACH`.
+            Hostile items shift it only as outliers shift a quantile: a share h of them can make it no wider
+            than the quantile REACH_QUANTILE / (1 - h) of the honest ones. Pass a fitted one for new items.
         lead_chars: length of a beginning. Default: `usual_length`. Pass a fitted one for new items.
 
     Returns:
@@ -123,11 +123,11 @@ def within_reach(leads: FloatArray, whole: FloatArray, reach: float) -> FloatArr
     lead, far = leads.astype(np.float64), angles(leads, whole) > reach  # (n, d), (n,)
     across = whole - np.einsum("nd,nd->n", lead, whole.astype(np.float64))[:, None] * lead  # (n, d)
     sine = np.linalg.norm(across, axis=1, keepdims=True)  # (n, 1)
-    turned = math.cos(reach) * lead + math.sin(reach) * across / np.maximum(sine, _LEVEL)  # (n, d)
-    turned = np.where(sine > _LEVEL, turned, lead)
+    turned = math.cos(reach) * lead + math.sin(reach) * across / np.maximum(sine, _MIN_SINE)  # (n, d)
+    turned = np.where(sine > _MIN_SINE, turned, lead)
     kept = np.where(far[:, None], turned, whole)  # (n, d)
-    silent = ~(np.any(leads != 0, axis=1) & np.any(whole != 0, axis=1))  # (n,)
-    return np.where(silent[:, None], 0.0, kept).astype(np.float32)
+    empty = ~(np.any(leads != 0, axis=1) & np.any(whole != 0, axis=1))  # (n,)
+    return np.where(empty[:, None], 0.0, kept).astype(np.float32)
 
 
 def angles(one: FloatArray, other: FloatArray) -> FloatArray:
@@ -138,8 +138,8 @@ def angles(one: FloatArray, other: FloatArray) -> FloatArray:
     """
     apart = np.linalg.norm(one.astype(np.float64) - other, axis=1)
     along = np.linalg.norm(one.astype(np.float64) + other, axis=1)
-    spoken = np.any(one != 0, axis=1) & np.any(other != 0, axis=1)
-    return np.where(spoken, 2.0 * np.arctan2(apart, along), 0.0).astype(np.float32)
+    has_text = np.any(one != 0, axis=1) & np.any(other != 0, axis=1)
+    return np.where(has_text, 2.0 * np.arctan2(apart, along), 0.0).astype(np.float32)
 
 
 def beginnings(texts: Sequence[str], chars: int | None = None) -> tuple[list[str], int]:
@@ -149,14 +149,14 @@ def beginnings(texts: Sequence[str], chars: int | None = None) -> tuple[list[str
         texts: of a catalogue.
         chars: default: `usual_length`.
     """
-    most = usual_length(texts) if chars is None else chars
-    return [beginning(text, most) for text in texts], most
+    limit = usual_length(texts) if chars is None else chars
+    return [beginning(text, limit) for text in texts], limit
 
 
 def usual_length(texts: Sequence[str]) -> int:
-    """Return the `LEAD` quantile of the lengths of n normalised texts in characters, at least 12."""
+    """Return the `LEAD_QUANTILE` of the lengths of n normalised texts in characters, at least 12."""
     lengths = [len(text) for text in texts if text]
-    return max(_SHORTEST, int(np.quantile(lengths, LEAD))) if lengths else _SHORTEST
+    return max(_MIN_LEAD_CHARS, int(np.quantile(lengths, LEAD_QUANTILE))) if lengths else _MIN_LEAD_CHARS
 
 
 def beginning(text: str, chars: int) -> str:
@@ -168,8 +168,8 @@ def beginning(text: str, chars: int) -> str:
 
 
 def _usual_reach(between: FloatArray, whole: FloatArray) -> float:
-    spoken = np.any(whole != 0, axis=1)
-    return min(float(np.quantile(between[spoken], USUAL)), WIDEST) if spoken.any() else 0.0
+    has_text = np.any(whole != 0, axis=1)
+    return min(float(np.quantile(between[has_text], REACH_QUANTILE)), MAX_REACH) if has_text.any() else 0.0
 
 
 def _check(reach: float | None, lead_chars: int | None) -> None:

@@ -1,7 +1,7 @@
-"""Makes text from anywhere fit for a tokenizer: visible characters, honest letters, no drumming, bounded.
+"""Makes text from anywhere fit for a tokenizer: visible characters, words of one script, no endless repeats.
 
 The text is cut first, and no step takes more than linear time. Look-alikes are known among Latin, Cyrillic
-and Greek letters only. What a text says is not judged: an instruction to a model is text like any other, and
+and Greek letters only. Content is not judged: an instruction to a model is text like any other, and
 what foreign words can gain is bounded in `polyscene.language.text.keyword_stuffing`.
 """
 
@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 MAX_CHARS = 20_000
 _RAW_FACTOR = 4  # the raw text may be this much longer than the result before it is cut
-_SIGN_RUN = 32  # NFKC sorts runs of combining marks in quadratic time; no word has this many signs in a row
-MOST_REPEATS = 4
-_LONGEST_PHRASE = 8  # words; what repeats in longer phrases is left to the bound on the whole text
+_MAX_SIGN_RUN = 32  # NFKC sorts runs of combining marks in quadratic time; no word has so many in a row
+MAX_REPEATS = 4
+_MAX_PHRASE_WORDS = 8  # words; what repeats in longer phrases is left to the bound on the whole text
 
 _INVISIBLE = re.compile(
     "["
@@ -27,7 +27,7 @@ _INVISIBLE = re.compile(
     "\U000e0000-\U0010ffff"  # tags, variation selectors, private planes
     "]+"
 )
-_LONG_SIGNS = re.compile(rf"([^\w\s]{{{_SIGN_RUN}}})[^\w\s]+")
+_LONG_SIGNS = re.compile(rf"([^\w\s]{{{_MAX_SIGN_RUN}}})[^\w\s]+")
 _PLAIN_ASCII = re.compile(r"[ -~]*")
 
 _ALIKE = {  # letters that look the same stand below each other, a space where a script has none
@@ -61,9 +61,9 @@ def normalise(text: str, max_chars: int = MAX_CHARS) -> str:
     Characters nobody can see (control, zero width, direction, tags, lone surrogates, private use) are
     removed, what is left is brought to Unicode's NFKC, and runs of more than 32 signs are shortened. In a
     word that mixes Latin, Cyrillic and Greek letters, those that only look like the word's main script become
-    it (see `unmixed`). Any white space becomes one space, the result is cut at `max_chars` characters, and a
-    word or phrase that follows itself again and again is kept 4 times (see `undrummed`). Of the raw text only
-    the first `4 * max_chars` characters are looked at. Normalising twice changes nothing.
+    it (see `in_one_script`). Any white space becomes one space, the result is cut at `max_chars` characters,
+    and a word or phrase that follows itself again and again is kept 4 times (see `without_repeats`). Of the
+    raw text only the first `4 * max_chars` characters are looked at. Normalising twice changes nothing.
     """
     text = text[: _RAW_FACTOR * max_chars]
     if _PLAIN_ASCII.fullmatch(text) is None:
@@ -71,10 +71,10 @@ def normalise(text: str, max_chars: int = MAX_CHARS) -> str:
         if not text.isascii():
             text = unicodedata.normalize("NFKC", _LONG_SIGNS.sub(r"\1", text))
     text = " ".join(_LONG_SIGNS.sub(r"\1", text).split())[:max_chars]
-    return " ".join(undrummed(unmixed(text).split()))
+    return " ".join(without_repeats(in_one_script(text).split()))
 
 
-def unmixed(text: str) -> str:
+def in_one_script(text: str) -> str:
     """Return an NFKC text in which no word hides letters of one script among those of another.
 
     A word's main script is the one with letters that have no common double elsewhere, as "l" and "и" have
@@ -91,40 +91,40 @@ def _in_main_script(word: str) -> str:
     if word.isascii():
         return word
     parts = unicodedata.normalize("NFD", word)
-    found = {script: letters.findall(parts) for script, letters in _LETTERS.items()}
-    present = [script for script, letters in found.items() if letters]
-    own = [script for script in present if not _AMBIGUOUS.issuperset(found[script])]
+    letters_by_script = {script: letters.findall(parts) for script, letters in _LETTERS.items()}
+    present = [script for script, letters in letters_by_script.items() if letters]
+    own = [script for script in present if not _AMBIGUOUS.issuperset(letters_by_script[script])]
     if len(present) < 2 or len(own) > 1:
         return word
-    main = own[0] if own else max(present, key=lambda script: len(found[script]))
+    main = own[0] if own else max(present, key=lambda script: len(letters_by_script[script]))
     folded = unicodedata.normalize("NFKC", parts.translate(_FOLDS[main]))
     return folded if len(folded) <= len(word) else word  # an accent that the main script does not know
 
 
-def undrummed(words: Sequence[str]) -> list[str]:
+def without_repeats(words: Sequence[str]) -> list[str]:
     """Return the words, of a phrase of at most 8 words that follows itself only the first 4 times.
 
     Case and the signs around a word make no difference. Time is linear in the number of words.
     """
     kept = list(words)
-    if len(kept) <= MOST_REPEATS:
+    if len(kept) <= MAX_REPEATS:
         return kept
-    spoken = [_SIGNS_AROUND.sub("", word).casefold() or word for word in kept]
-    for size in range(1, _LONGEST_PHRASE + 1):
-        rows = _once_more(spoken, size)
+    compared = [_SIGNS_AROUND.sub("", word).casefold() or word for word in kept]
+    for size in range(1, _MAX_PHRASE_WORDS + 1):
+        rows = _rows_without_repeats(compared, size)
         if len(rows) < len(kept):
-            kept, spoken = [kept[row] for row in rows], [spoken[row] for row in rows]
+            kept, compared = [kept[row] for row in rows], [compared[row] for row in rows]
     return kept
 
 
-def _once_more(words: Sequence[str], size: int) -> list[int]:
+def _rows_without_repeats(words: Sequence[str], size: int) -> list[int]:
     """Return the places of words that are not in a fifth or later copy of a phrase of `size` words."""
     rows: list[int] = []
     same = 0  # words kept in a row that equal the one `size` before them
     for place, word in enumerate(words):
         same = same + 1 if len(rows) >= size and words[rows[-size]] == word else 0
         rows.append(place)
-        if same == MOST_REPEATS * size:
+        if same == MAX_REPEATS * size:
             del rows[-size:]
             same -= size
     return rows

@@ -1,6 +1,7 @@
 """What the fusion sees: every signal's score for every candidate, and the context they are read in.
 
-Nothing here is learned by gradient; the scales are measured once on the choices the fusion learns from.
+Nothing here is learned by gradient; the scales are measured once on the choices the fusion learns from. What
+is counted (events of an item, when it appeared) is counted on while the system serves.
 """
 
 from __future__ import annotations
@@ -11,21 +12,27 @@ from typing import Self
 
 import numpy as np
 
-from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.core.growing import GrowingArray
+from polyscene.core.types import Arrays, BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
-from polyscene.recommenders.signal import Arrays, Evidence, Signal
+from polyscene.recommenders.scores import Scores
+from polyscene.recommenders.signal import Evidence, Observation, Signal
 
 HOUR = 3_600_000_000  # microseconds
 NO_AGE = 0.0
 SEEN_DECAY = 0.9
+COLD_EVENTS = 3
+"""An item with fewer is cold."""
 ITEM_FACTS = 3
 PAIR_FACTS = 2
 USER_FACTS = 3
-
+MIN_PEAK = 1e-6
 
 Signals = Sequence[Signal | None]
 """In the fusion's order; None where the scenario lacks a signal that another one has."""
+Prepared = Sequence[Scores | None]
+"""What the signals say of a block of requests, in the same order."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +53,6 @@ class Block:
     item: FloatArray
     pair: FloatArray
 
-    def at(self, candidates: IntArray) -> Self:
-        """Return the features of (B, C) named candidates."""
-        index = candidates.astype(np.int64)
-        return type(self)(
-            np.take_along_axis(self.signals, index[:, None, :], axis=2),
-            self.peaks,
-            self.user,
-            self.item[0][index],
-            np.take_along_axis(self.pair, index[:, :, None], axis=1),
-        )
-
 
 class Features:
     """Makes blocks out of requests, for one scenario.
@@ -72,10 +68,12 @@ class Features:
     def __init__(
         self, counts: FloatArray, since: LongArray, born: LongArray, moments: bool, scales: FloatArray
     ) -> None:
-        self.counts, self.moments, self.scales = counts, moments, scales
-        self.since, self.born = since, born
-        log_count = np.log1p(counts)
-        self._item = np.stack([log_count, counts == 0, counts < 3], axis=1).astype(np.float32)[None]
+        self.moments, self.scales = moments, scales
+        self._counts: GrowingArray[np.float32] = GrowingArray(counts)
+        self._since: GrowingArray[np.int64] = GrowingArray(since)
+        self._born: GrowingArray[np.int64] = GrowingArray(born)
+        self._item: GrowingArray[np.float32] = GrowingArray(_item_facts(counts))
+        self._latest = int(since.max(initial=UNKNOWN_TIME))
 
     @classmethod
     def of(cls, evidence: Evidence) -> Self:
@@ -83,6 +81,19 @@ class Features:
         counts = np.bincount(evidence.positive.item, minlength=evidence.n_items).astype(np.float32)
         moments = evidence.clock == "time"
         return cls(counts, evidence.since, evidence.born, moments, np.ones(0, np.float32))
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    @property
+    def counts(self) -> FloatArray:
+        """Return (n,) events of each item."""
+        return self._counts.array
+
+    @property
+    def since(self) -> LongArray:
+        """Return (n,) when each item may first be shown."""
+        return self._since.array
 
     def measure(self, signals: Signals, queries: Queries) -> None:
         """Set each signal's scale to the spread of its non-zero scores on a few requests.
@@ -92,48 +103,124 @@ class Features:
         scales = []
         for signal in signals:
             scores = np.zeros(1) if signal is None else signal.score(queries)
-            spoken = scores[scores != 0]
-            spread = max(float(spoken.std()), 0.1 * float(np.abs(spoken).mean())) if len(spoken) else 0.0
+            scores = scores[scores != 0]
+            spread = max(float(scores.std()), 0.1 * float(np.abs(scores).mean())) if len(scores) else 0.0
             scales.append(spread or 1.0)
         self.scales = np.array(scales, np.float32)
 
     def block(self, signals: Signals, queries: Queries) -> Block:
         """Return the features of every request over the whole catalogue."""
-        scores = np.zeros((len(queries), len(signals), len(self.counts)), np.float32)
-        for place, signal in enumerate(signals):
-            if signal is not None:
-                np.divide(signal.score(queries), self.scales[place], out=scores[:, place])
-        peaks = np.maximum(scores.max(axis=2), 1e-6)
-        return Block(scores, peaks, self._user(queries, peaks), self._item, self._pair(queries))
+        prepared = [None if signal is None else signal.prepare(queries) for signal in signals]
+        scores = self.scaled(prepared, len(queries))
+        return self.block_of(scores, np.maximum(scores.max(axis=2), MIN_PEAK), queries)
+
+    def scaled(
+        self, prepared: Prepared, requests: int, candidates: IntArray | LongArray | None = None
+    ) -> FloatArray:
+        """Return (B, K, C) scores of the candidates, or of the whole catalogue, divided by their scales."""
+        width = len(self) if candidates is None else candidates.shape[1]
+        scores = np.zeros((requests, len(prepared), width), np.float32)
+        for place, one in enumerate(prepared):
+            if one is not None:
+                raw = one.whole() if candidates is None else one.at(candidates)
+                np.divide(raw, self.scales[place], out=scores[:, place])
+        return scores
+
+    def peaks(self, prepared: Prepared, requests: int) -> FloatArray:
+        """Return (B, K) each signal's best scaled score."""
+        peaks = np.zeros((requests, len(prepared)), np.float32)
+        for place, one in enumerate(prepared):
+            if one is not None:
+                peaks[:, place] = one.peaks() / self.scales[place]
+        return np.maximum(peaks, MIN_PEAK)
+
+    def block_of(
+        self,
+        scores: FloatArray,
+        peaks: FloatArray,
+        queries: Queries,
+        candidates: IntArray | LongArray | None = None,
+    ) -> Block:
+        """Put (B, K, C) scaled scores into their context.
+
+        Args:
+            candidates: (B, C); None: the whole catalogue.
+        """
+        item = self._item.array
+        facts = item[None] if candidates is None else item[candidates]
+        return Block(scores, peaks, self._user(queries, peaks), facts, self._pair(queries, candidates))
 
     def _user(self, queries: Queries, peaks: FloatArray) -> FloatArray:
         history = queries.history
         lengths = history.lengths
         popularity = np.bincount(
-            history.rows, weights=self._item[0, history.items, 0], minlength=len(queries)
+            history.rows, weights=self._item.array[history.items, 0], minlength=len(queries)
         ) / np.maximum(lengths, 1)
         abroad = sum((rows.lengths for rows in queries.elsewhere.values()), np.zeros(len(queries)))
         facts = np.stack([np.log1p(lengths), np.log1p(abroad), popularity], axis=1)
-        strength = np.log1p(peaks)
-        return np.concatenate([facts, strength], axis=1).astype(np.float32)
+        return np.concatenate([facts, np.log1p(peaks)], axis=1).astype(np.float32)
 
-    def _pair(self, queries: Queries) -> FloatArray:
-        pair = np.zeros((len(queries), len(self.counts), PAIR_FACTS), np.float32)
+    def _pair(self, queries: Queries, candidates: IntArray | LongArray | None) -> FloatArray:
+        born = self._born.array[None] if candidates is None else self._born.array[candidates]
+        pair = np.zeros((len(queries), born.shape[1], PAIR_FACTS), np.float32)
         if self.moments:
-            hours = (queries.time[:, None].astype(np.float64) - self.born) / HOUR
-            known = self.born != UNKNOWN_TIME
-            pair[:, :, 0] = np.where(known, np.log1p(np.clip(hours, 0, None)), NO_AGE)
+            hours = (queries.time[:, None].astype(np.float64) - born) / HOUR
+            pair[:, :, 0] = np.where(born != UNKNOWN_TIME, np.log1p(np.clip(hours, 0, None)), NO_AGE)
         history = queries.history
         strength = SEEN_DECAY**history.ages
-        np.add.at(pair[:, :, 1], (history.rows, history.items), strength)
+        if candidates is None:
+            np.add.at(pair[:, :, 1], (history.rows, history.items), strength)
+            return pair
+        had = np.zeros(len(self), np.float32)
+        for row, codes in enumerate(candidates):
+            start, stop = history.offsets[row], history.offsets[row + 1]
+            np.add.at(had, history.items[start:stop], strength[start:stop])
+            pair[row, :, 1] = had[codes]
+            had[history.items[start:stop]] = 0.0
         return pair
+
+    def closed(self, queries: Queries, hide_seen: bool) -> BoolArray:
+        """Return (B, n) which items may not be shown: not there yet, or had where that bars."""
+        closed = np.zeros((len(queries), len(self)), np.bool_)
+        if (
+            self.moments
+            and self._latest != UNKNOWN_TIME
+            and self._latest > int(queries.time.min(initial=self._latest))
+        ):
+            closed |= self.since > queries.time[:, None]
+        if hide_seen:
+            closed[queries.history.rows, queries.history.items] = True
+        return closed
+
+    def observe(self, event: Observation) -> None:
+        """Count one event."""
+        counts, item = self._counts.writable(), event.item
+        counts[item] += 1.0
+        count = float(counts[item])
+        self._item.writable()[item] = (np.log1p(count), count == 0, count < COLD_EVENTS)
+        born = self._born.writable()
+        if self.since[item] == UNKNOWN_TIME and (born[item] == UNKNOWN_TIME or event.time < born[item]):
+            born[item] = event.time
+
+    def extend(self, rows: LongArray, since: LongArray) -> None:
+        """Take in new items, and say anew when known ones appeared where they say so."""
+        new = rows >= len(self)
+        told = ~new & (since != UNKNOWN_TIME)
+        self._since.put(rows[told], since[told])
+        self._born.put(rows[told], since[told])
+        zero = np.zeros(int(new.sum()), np.float32)
+        self._counts.extend(zero)
+        self._item.extend(_item_facts(zero))
+        self._since.extend(since[new])
+        self._born.extend(since[new])
+        self._latest = max(self._latest, int(since.max(initial=UNKNOWN_TIME)))
 
     def state(self) -> Arrays:
         """Return everything that `restore` needs."""
         return {
             "counts": self.counts,
             "since": self.since,
-            "born": self.born,
+            "born": self._born.array,
             "moments": np.array(self.moments),
             "scales": self.scales,
         }
@@ -142,3 +229,9 @@ class Features:
     def restore(cls, state: Arrays) -> Self:
         """Build from `state`."""
         return cls(state["counts"], state["since"], state["born"], bool(state["moments"]), state["scales"])
+
+
+def _item_facts(counts: FloatArray) -> FloatArray:
+    """Return (n, 3) log count, whether new, whether cold."""
+    facts = np.stack([np.log1p(counts), counts == 0, counts < COLD_EVENTS], axis=1)
+    return facts.astype(np.float32)

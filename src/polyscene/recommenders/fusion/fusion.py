@@ -1,28 +1,39 @@
 """The fusion: one score per item, out of all signals and the context they are read in.
 
-As in a deployed system, every signal puts its best items forward and the network ranks these; the rest of a
-large catalogue follows behind them in the order of the plain weighted signals.
+As in a deployed system, every signal puts its best items forward and the network ranks these. For judging,
+the rest of a large catalogue follows behind them in the order of the plain weighted signals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
-import torch
 
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
-from polyscene.recommenders.fusion.features import Block, Features, Signals
-from polyscene.recommenders.fusion.network import VIEWS, FusionNetwork, TorchBlock
-from polyscene.recommenders.fusion.training import open_candidates
+from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE, padded, proposed
+from polyscene.recommenders.fusion.features import Block, Features, Prepared, Signals
+from polyscene.recommenders.fusion.inference import VIEWS, FusionWeights
+from polyscene.recommenders.reranker import Reranker
+from polyscene.recommenders.signal import Extends, Observation, Signal, Updates
 
-SMALL_CATALOGUE = 2000
-"""Up to this size the network ranks everything; above it, every signal's best."""
-SHORTLIST = 200
 FLOATS_PER_CANDIDATE = 4
 """Working memory of one score, in floats per signal."""
+RERANKED = "text_ranker"
+"""The signal whose best a slower reader may look at again."""
+
+
+class Reread(Protocol):
+    """Looks again at (B, K, C) scaled scores of candidates; None: of the whole catalogue."""
+
+    def __call__(
+        self, scores: FloatArray, queries: Queries, candidates: IntArray | LongArray | None = None
+    ) -> FloatArray:
+        """Return the scores, those of one signal dealt out anew."""
+        ...
 
 
 class Fusion:
@@ -32,10 +43,11 @@ class Fusion:
         names: of the signals, in the network's order.
         signals: fitted, in that order; None where the scenario lacks one.
         features: measured on the choices that the network learned from.
-        network: weighs the signals; may be shared between scenarios.
+        weights: of the network; may be shared between scenarios.
         scenario: the scenario's place in the network's one-hot code.
         hide_seen: whether what a user already had is left out.
-        fallback: the signal that speaks alone, where the network did not beat it on held-out choices.
+        fallback: the signal that is used alone, where the network did not beat it on held-out choices.
+        reranker: looks again at the best of the text ranker, where there is one.
     """
 
     def __init__(
@@ -43,112 +55,169 @@ class Fusion:
         names: Sequence[str],
         signals: Signals,
         features: Features,
-        network: FusionNetwork,
+        weights: FusionWeights,
         scenario: int,
         hide_seen: bool,
         fallback: str | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         self.names, self.signals, self.features = tuple(names), tuple(signals), features
-        self.network, self.scenario, self.hide_seen = network, scenario, hide_seen
-        self.fallback = fallback
+        self.weights, self.scenario, self.hide_seen = weights, scenario, hide_seen
+        self.fallback, self.reranker = fallback, reranker
+        every: list[object] = list(signals)
+        self._updating = [signal for signal in every if isinstance(signal, Updates)]
+        self._extending = [signal for signal in every if isinstance(signal, Extends)]
 
     @property
     def row_bytes(self) -> int:
-        """Return the working memory that one request needs."""
-        n_items = len(self.features.counts)
-        ranked = min(n_items, max(SMALL_CATALOGUE, SHORTLIST * len(self.names)))
-        network = VIEWS * FLOATS_PER_CANDIDATE * len(self.names) + 2 * self.network.hidden
+        """Return the working memory that one request needs when the whole catalogue is judged."""
+        n_items = len(self.features)
+        ranked = min(n_items, max(SMALL_CATALOGUE, PER_SIGNAL * len(self.names)))
+        network = VIEWS * FLOATS_PER_CANDIDATE * len(self.names) + 2 * self.weights.hidden
         return 4 * (n_items * FLOATS_PER_CANDIDATE * len(self.names) + ranked * network)
 
-    def score(self, queries: Queries) -> FloatArray:
-        """Return (B, n) scores over the whole catalogue."""
-        return self._fused(self.features.block(self.signals, queries), self.open(queries))
+    @property
+    def small(self) -> bool:
+        """Whether every open item is a candidate."""
+        return len(self.features) <= SMALL_CATALOGUE
 
-    def score_candidates(self, queries: Queries, candidates: IntArray) -> FloatArray:
-        """Return (B, C) scores of the named items."""
-        return np.take_along_axis(self.score(queries), candidates.astype(np.int64), axis=1)
+    def fitted(self) -> dict[str, int]:
+        """Return the places of the signals that there are, by name."""
+        return {name: place for place, name in enumerate(self.names) if self.signals[place] is not None}
 
-    def score_all(self, queries: Queries) -> dict[str, FloatArray]:
-        """Return (B, n) scores of every signal, and of the fusion under the name `polyscene`."""
-        block = self.features.block(self.signals, queries)
-        scores = {
-            name: block.signals[:, place]
-            for place, name in enumerate(self.names)
-            if self.signals[place] is not None
-        }
-        return scores | {"polyscene": self._fused(block, self.open(queries))}
+    def present(self) -> dict[str, Signal]:
+        """Return the signals that there are, by name."""
+        pairs = zip(self.names, self.signals, strict=True)
+        return {name: signal for name, signal in pairs if signal is not None}
 
-    def _fused(self, block: Block, open_: BoolArray) -> FloatArray:
-        """Let the network rank the shortlist; what no signal puts forward follows behind it."""
-        if self.fallback is not None:
-            return block.signals[:, self.names.index(self.fallback)]
-        if len(self.features.counts) <= SMALL_CATALOGUE:
-            return self._logits(block)
-        short, rows, columns = shortlist(block.signals, open_)
-        places = np.arange(len(rows)) - np.searchsorted(rows, rows)
-        logits = self._logits(block.at(short))[rows, places]
-        weights = np.array(list(self.weights().values()), np.float32)
-        scores = np.einsum("bkc,k->bc", block.signals, np.maximum(weights, 0.0))
-        lowest = np.minimum.reduceat(logits, np.searchsorted(rows, np.arange(len(short))))
-        scores += (lowest - scores.max(axis=1) - 1.0)[:, None]
-        scores[rows, columns] = logits
-        fused: FloatArray = scores
-        return fused
+    def prepare(self, queries: Queries) -> Prepared:
+        """Let every signal look at the requests, once."""
+        return [None if signal is None else signal.prepare(queries) for signal in self.signals]
+
+    def closed(self, queries: Queries) -> BoolArray:
+        """Return (B, n) which items may not be shown."""
+        return self.features.closed(queries, self.hide_seen)
 
     def open(self, queries: Queries) -> BoolArray:
         """Return (B, n) which items may be shown."""
-        return open_candidates(self.features, queries, self.hide_seen)
+        return ~self.closed(queries)
 
-    def shares(self, queries: Queries, candidates: IntArray) -> FloatArray:
-        """Return (B, C, K): how much the score falls when a signal's word for the item is taken away.
+    def candidates(self, prepared: Prepared, closed: BoolArray) -> tuple[IntArray, LongArray]:
+        """Return (B, C) candidates, rows filled up, and (B,) how many of each row count; see `padded`."""
+        return padded([proposed(prepared, row, shut, self.small) for row, shut in enumerate(closed)])
 
-        Taken away means set to its mean over the catalogue, which leaves what the signal says of everything.
-        """
-        whole = self.features.block(self.signals, queries)
-        block = whole.at(candidates)
-        full = self._spoken(block)
-        usual = whole.signals.mean(axis=2)  # (B, K)
-        shares = np.zeros((*full.shape, len(self.names)), np.float32)
-        for place in range(len(self.names)):
-            without = block.signals.copy()
-            without[:, place] = usual[:, place, None]
-            shares[:, :, place] = full - self._spoken(replace(block, signals=without))
-        return shares
+    def reread(
+        self, scores: FloatArray, queries: Queries, candidates: IntArray | LongArray | None = None
+    ) -> FloatArray:
+        """Return the (B, K, C) scaled scores after the reranker looked at the text ranker's best again."""
+        if self.reranker is None or RERANKED not in self.names:
+            return scores
+        look = second_look(self.reranker, self.features, self.names.index(RERANKED))
+        return look(scores, queries, candidates)
 
-    def _spoken(self, block: Block) -> FloatArray:
+    def fused(
+        self,
+        scores: FloatArray,
+        prepared: Prepared,
+        queries: Queries,
+        candidates: IntArray | LongArray | None,
+    ) -> tuple[FloatArray, Block]:
+        """Return (B, C) fused scores of (B, K, C) signals' scores, and the block that they came from."""
+        peaks = self.features.peaks(prepared, len(queries))
+        block = self.features.block_of(scores, peaks, queries, candidates)
+        return self.combined(block), block
+
+    def combined(self, block: Block) -> FloatArray:
+        """Return (B, C) scores of a block: the network's, or the fallback's."""
         if self.fallback is not None:
             return block.signals[:, self.names.index(self.fallback)]
-        return self._logits(block)
+        return self.weights.logits(block, self.scenario)
 
-    def _logits(self, block: Block) -> FloatArray:
-        with torch.inference_mode():
-            logits = self.network(TorchBlock(block, self.scenario, self.network.n_scenarios))
-        scores: FloatArray = logits.numpy()
+    def score(self, queries: Queries) -> FloatArray:
+        """Return (B, n) scores over the whole catalogue."""
+        return self.score_all(queries)["polyscene"]
+
+    def score_all(self, queries: Queries) -> dict[str, FloatArray]:
+        """Return (B, n) scores of every signal, and of the fusion under the name `polyscene`."""
+        prepared = self.prepare(queries)
+        whole = self.reread(self.features.scaled(prepared, len(queries)), queries, None)
+        scores = {name: whole[:, place] for name, place in self.fitted().items()}
+        return scores | {"polyscene": self._whole(whole, prepared, queries)}
+
+    def _whole(self, whole: FloatArray, prepared: Prepared, queries: Queries) -> FloatArray:
+        """Let the network rank the candidates; what no signal puts forward follows behind them."""
+        if self.fallback is not None:
+            return whole[:, self.names.index(self.fallback)]
+        if self.small:
+            return self.fused(whole, prepared, queries, None)[0]
+        candidates, lengths = self.candidates(prepared, self.closed(queries))
+        short = np.take_along_axis(whole, candidates[:, None].astype(np.int64), axis=2)
+        logits, _ = self.fused(short, prepared, queries, candidates)
+        weights = np.maximum(self.weights.signal_weights(), 0.0)
+        scores: FloatArray = np.einsum("bkc,k->bc", whole, weights)
+        for row, length in enumerate(lengths.tolist()):
+            if length:
+                scores[row] += logits[row, :length].min() - scores[row].max() - 1.0
+                scores[row, candidates[row, :length]] = logits[row, :length]
         return scores
 
-    def weights(self) -> Mapping[str, float]:
-        """Return the mean additive weight of every signal, for reports: its views' base weights summed."""
-        base = self.network.base.detach()[: VIEWS * len(self.names)].reshape(VIEWS, -1).sum(dim=0)
-        return {name: float(base[place]) for place, name in enumerate(self.names)}
+    def shares(self, block: Block, places: LongArray, usual: FloatArray) -> FloatArray:
+        """Return (P, K): how much a candidate's score falls when a signal's score of it is taken away.
+
+        Taken away means set to what is usual, which leaves what the signal says of all of them.
+
+        Args:
+            block: of one request.
+            places: (P,) of the candidates in it.
+            usual: (K,) mean scaled scores.
+        """
+        signals = block.signals[0][:, places]  # (K, P)
+        n_signals = len(signals)
+        without = np.repeat(signals[None], n_signals + 1, axis=0)  # (K + 1, K, P), the last one untouched
+        each = np.arange(n_signals)
+        without[each, each] = usual[:, None]
+        shape = (n_signals + 1, len(places))
+        item, pair = block.item[0][places], block.pair[0][places]
+        scores = self.combined(
+            replace(
+                block,
+                signals=without,
+                peaks=np.broadcast_to(block.peaks[0], (n_signals + 1, n_signals)),
+                user=np.broadcast_to(block.user[0], (n_signals + 1, block.user.shape[1])),
+                item=np.broadcast_to(item, (*shape, item.shape[1])),
+                pair=np.broadcast_to(pair, (*shape, pair.shape[1])),
+            )
+        )  # (K + 1, P)
+        shares: FloatArray = (scores[-1] - scores[:-1]).T
+        return shares
+
+    def signal_weights(self) -> Mapping[str, float]:
+        """Return the mean additive weight of every signal, for reports."""
+        return dict(zip(self.names, self.weights.signal_weights().tolist(), strict=True))
+
+    def observe(self, event: Observation) -> None:
+        """Let features and every signal that learns from single events take one in."""
+        self.features.observe(event)
+        for signal in self._updating:
+            signal.observe(event)
+
+    def extend(self, rows: LongArray, since: LongArray) -> None:
+        """Let features and every signal that keeps something per item take in new and changed items."""
+        self.features.extend(rows, since)
+        for signal in self._extending:
+            signal.extend(rows, since)
 
 
-def shortlist(signals: FloatArray, open_: BoolArray) -> tuple[IntArray, LongArray, LongArray]:
-    """Return each request's candidates: the best items of every signal.
+def second_look(reranker: Reranker, features: Features, place: int) -> Reread:
+    """Return what lets a reranker deal out anew the best scaled scores of the signal at a place."""
 
-    Args:
-        signals: (B, K, n) scores.
-        open_: (B, n) which items may be shown.
+    def reread(
+        scores: FloatArray, queries: Queries, candidates: IntArray | LongArray | None = None
+    ) -> FloatArray:
+        codes = np.tile(np.arange(scores.shape[2]), (len(scores), 1)) if candidates is None else candidates
+        raw = scores[:, place] * features.scales[place]
+        again = scores.copy()
+        again[:, place] = reranker.reorder(raw, codes, queries.history) / features.scales[place]
+        return again
 
-    Returns:
-        (B, C) candidates, rows padded with their first; and (m,) rows and (m,) columns of all of them.
-    """
-    shown = torch.from_numpy(np.where(open_[:, None], signals, -np.inf))  # (B, K, n)
-    top = torch.topk(shown, min(SHORTLIST, open_.shape[1]), dim=2, sorted=False).indices.numpy()
-    best = np.zeros(open_.shape, bool)
-    np.put_along_axis(best, top.reshape(len(top), top.shape[1] * top.shape[2]), True, axis=1)
-    rows, columns = np.nonzero(best)
-    sizes = np.bincount(rows, minlength=len(best))
-    starts = np.cumsum(sizes) - sizes
-    short = np.repeat(columns[starts][:, None], sizes.max(initial=0), axis=1)
-    short[rows, np.arange(len(rows)) - starts[rows]] = columns
-    return short.astype(np.int32), rows, columns
+    return reread

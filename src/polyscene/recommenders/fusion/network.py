@@ -1,4 +1,7 @@
-"""The small network that weighs signals in context: additive terms with gates, and a thin layer beside."""
+"""The small network that weighs signals in context: additive terms with gates, and a thin layer beside.
+
+It is here to be trained; fitted, it answers as `inference.FusionWeights`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from polyscene.recommenders.fusion.features import ITEM_FACTS, PAIR_FACTS, USER_FACTS, Block
+from polyscene.recommenders.fusion.inference import (
+    LOG_GAIN,
+    MAX_DEVIATION,
+    MAX_SCALED_SCORE,
+    VIEWS,
+    FusionWeights,
+)
 
-VIEWS = 3
 GATE = 16
-STRONGEST = 6.0
-FARTHEST = 4.0
 
 
 class FusionNetwork(nn.Module):
@@ -48,7 +55,7 @@ class FusionNetwork(nn.Module):
         """Return (B, C) logits."""
         seen = self.views(block)  # (B, F, C)
         context = (block.context - self.context_mean) / self.context_spread  # (B, U)
-        context = context.clamp(-FARTHEST, FARTHEST)
+        context = context.clamp(-MAX_DEVIATION, MAX_DEVIATION)
         gates = self.base + self.gate_out(torch.tanh(self.gate_in(context)))  # (B, F)
         additive = torch.einsum("bf,bfc->bc", gates, seen)
         inner = torch.relu(
@@ -57,14 +64,19 @@ class FusionNetwork(nn.Module):
         )  # (B, H, C)
         return additive + torch.einsum("h,bhc->bc", self.out.weight[0], inner)
 
+    def fitted(self) -> FusionWeights:
+        """Return what was learned, for answering without torch."""
+        arrays = {name: value.detach().numpy().copy() for name, value in self.state_dict().items()}
+        return FusionWeights.of(arrays)
+
     def views(self, block: TorchBlock) -> Tensor:
         """Return (B, F, C): three views of every signal, then the facts about items and pairs."""
         scaled = block.signals
         share = block.signals / block.peaks[:, :, None]
         facts = torch.cat([block.item.expand(len(block.pair), -1, -1), block.pair], dim=2)
         parts = [
-            scaled.clamp(-STRONGEST, STRONGEST),
-            torch.log1p(5.0 * scaled.clamp(min=0.0)),
+            scaled.clamp(-MAX_SCALED_SCORE, MAX_SCALED_SCORE),
+            torch.log1p(LOG_GAIN * scaled.clamp(min=0.0)),
             share.clamp(-1.0, 1.0),
             facts.transpose(1, 2),
         ]

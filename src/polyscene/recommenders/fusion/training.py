@@ -8,20 +8,21 @@ negatives would teach the network to distrust the best signal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from polyscene.core.types import BoolArray, FloatArray, IntArray
 from polyscene.data.queries import Choices, Queries
-from polyscene.data.schema import UNKNOWN_TIME
 from polyscene.recommenders.fusion.features import Block, Features, Signals
 
 BEST = 100
 SAMPLED = 300
 BUILD = 64
+
+Reread = Callable[[FloatArray, Queries], FloatArray]
 
 
 @dataclass(frozen=True)
@@ -49,30 +50,24 @@ def examples(
     full: bool,
     generator: np.random.Generator,
     hide_seen: bool,
+    reread: Reread | None = None,
 ) -> Iterator[list[Example]]:
     """Yield the choices as examples, in lists of at most 64.
 
     Args:
         full: let the softmax run over the whole catalogue.
         hide_seen: whether what the user already had is no candidate.
+        reread: takes a second look at (B, K, n) scaled scores of B requests.
     """
     for rows, queries in choices.queries.blocks(BUILD):
         block = features.block(signals, queries)
-        open_ = open_candidates(features, queries, hide_seen)
+        if reread is not None:
+            block = replace(block, signals=reread(block.signals, queries))
+        open_ = ~features.closed(queries, hide_seen)
         target = choices.target[rows]
         yield [
             _example(block, row, int(target[row]), open_[row], full, generator) for row in range(len(target))
         ]
-
-
-def open_candidates(features: Features, queries: Queries, hide_seen: bool) -> BoolArray:
-    """Return (B, n) which items can be chosen: those that are there already, and not had where that bars."""
-    open_ = np.ones((len(queries), len(features.counts)), bool)
-    if features.moments and np.any(features.since != UNKNOWN_TIME):
-        open_ &= features.since <= queries.time[:, None]
-    if hide_seen:
-        open_[queries.history.rows, queries.history.items] = False
-    return open_
 
 
 def _example(

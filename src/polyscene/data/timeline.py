@@ -1,0 +1,74 @@
+"""What every user did in one scenario, in order, while more keeps happening."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from polyscene.data.queries import Histories, Timeline
+from polyscene.data.schema import EventLog
+
+
+class Neighbourhood(NamedTuple):
+    """What a user did around an event, oldest first: items before it with their weights, and items after."""
+
+    past: list[int]
+    past_weights: list[float]
+    later: list[int]
+
+
+@dataclass
+class _Grown:
+    """The events of a user who did something since the start, oldest first."""
+
+    times: list[int] = field(default_factory=list)
+    items: list[int] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+
+
+class LiveTimeline:
+    """One scenario's log by user. Events of weight 0 are no part of anybody's history.
+
+    Args:
+        log: what happened so far.
+        n_users: of the numbering; users beyond it may come.
+    """
+
+    def __init__(self, log: EventLog, n_users: int) -> None:
+        self._start, self._grown = Timeline(log, n_users), dict[int, _Grown]()
+        self._n_users = n_users
+
+    def add(self, user: int, item: int, time: int, weight: float) -> Neighbourhood:
+        """Take in an event; of simultaneous ones the last that came is the latest."""
+        grown = self._grown.get(user)
+        if grown is None:
+            start = self._from_start(user)
+            grown = _Grown(start.times.tolist(), start.items.tolist(), start.weights.tolist())
+            self._grown[user] = grown
+        place = len(grown.times)
+        if place and time < grown.times[-1]:
+            place = bisect_right(grown.times, time)
+        around = Neighbourhood(grown.items[:place], grown.weights[:place], grown.items[place:])
+        grown.times.insert(place, time)
+        grown.items.insert(place, item)
+        grown.weights.insert(place, weight)
+        return around
+
+    def history(self, user: int, length: int | None) -> Histories:
+        """Return one user's latest events, at most so many; None: all. -1 is an unknown user."""
+        grown = self._grown.get(user)
+        if grown is None:
+            return self._from_start(user, length)
+        first = 0 if length is None else max(len(grown.times) - length, 0)
+        return Histories(
+            np.array([0, len(grown.times) - first]),
+            np.array(grown.items[first:], np.int32),
+            np.array(grown.times[first:], np.int64),
+            np.array(grown.weights[first:], np.float32),
+        )
+
+    def _from_start(self, user: int, length: int | None = None) -> Histories:
+        return self._start.latest(user if user < self._n_users else -1, length)

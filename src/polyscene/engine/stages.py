@@ -1,0 +1,107 @@
+"""The stages of a decision, each a function of the request and of what earlier stages found out.
+
+All but `reread` look at the live state, or take no time, and run while nobody changes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from polyscene.core.types import FloatArray, LongArray
+from polyscene.engine.decision import Decision, Request
+from polyscene.policies.greedy import Greedy
+from polyscene.recommenders.fusion.candidates import proposed
+from polyscene.responsible.explanation import reason, strongest
+
+
+def propose(request: Request, decision: Decision) -> Decision:
+    """Let every signal look at the request and put its best open items forward."""
+    state = decision.state
+    fusion, catalogue = state.fusion, state.catalogue
+    decision.prepared = fusion.prepare(decision.queries)
+    closed = fusion.closed(decision.queries)[0]
+    for item in request.exclude:
+        closed[catalogue.code(item)] = True
+    candidates = proposed(decision.prepared, 0, closed, fusion.small)
+    decision.closed, decision.ranked = closed, len(candidates)
+    rest = [catalogue.code(item) for item in request.also]
+    more: LongArray = np.array(rest, np.int64)
+    if request.size > len(candidates) and not fusion.small:
+        more = np.union1d(more, np.flatnonzero(~closed)).astype(np.int64)
+    if len(more):
+        candidates = np.concatenate([candidates, np.setdiff1d(more, candidates)])
+        decision.ranked = len(candidates) if fusion.small else decision.ranked
+    decision.candidates = candidates
+    return decision
+
+
+def score(request: Request, decision: Decision) -> Decision:
+    """Ask every signal of every candidate, and put the answers into their context."""
+    fusion, queries = decision.state.fusion, decision.queries
+    codes = decision.candidates[None]
+    signals = fusion.features.scaled(decision.prepared, 1, codes)
+    peaks = fusion.features.peaks(decision.prepared, 1)
+    decision.block = fusion.features.block_of(signals, peaks, queries, codes)
+    return decision
+
+
+def reread(request: Request, decision: Decision) -> Decision:
+    """Let the slow reader, where there is one, deal the text ranker's best scores out anew."""
+    fusion, block = decision.state.fusion, decision.features
+    signals = fusion.reread(block.signals, decision.queries, decision.candidates[None])
+    decision.block = replace(block, signals=signals)
+    return decision
+
+
+def fuse(request: Request, decision: Decision) -> Decision:
+    """Weigh the signals; what no signal put forward follows behind, in the order of the weighted signals."""
+    fusion, block, ranked = decision.state.fusion, decision.features, decision.ranked
+    scores = fusion.combined(block)[0]
+    if ranked < len(scores) and fusion.fallback is None:
+        rest = np.maximum(fusion.weights.signal_weights(), 0.0) @ block.signals[0][:, ranked:]
+        lowest = scores[:ranked].min(initial=0.0)
+        scores[ranked:] = rest + (lowest - rest.max() - 1.0)
+    decision.scores = scores
+    return decision
+
+
+def choose(request: Request, decision: Decision) -> Decision:
+    """Let the policy choose among what may be shown."""
+    shown = np.where(decision.closed[decision.candidates], -np.inf, decision.scores)
+    decision.places, decision.propensities = Greedy().choose(shown, request.size)
+    return decision
+
+
+def give_reasons(request: Request, decision: Decision) -> Decision:
+    """Find out what each signal adds to each place of the slate, and say it in a sentence."""
+    if not request.reasons or not len(decision.places):
+        return decision
+    state, history = decision.state, decision.queries.history.items
+    decision.shares = shares_of(decision, decision.places)
+    best = [strongest(row) for row in decision.shares]
+    titles: list[str | None] = [None] * len(best)
+    for name in {name for name in best if name is not None}:
+        signal = state.fusion.signals[state.fusion.names.index(name)]
+        places = [place for place, other in enumerate(best) if other == name]
+        if signal is None or signal.sentences.with_past is None or not len(history):
+            continue
+        support = signal.support(history, decision.codes[places])  # (m, h)
+        for place, row in zip(places, support, strict=True):
+            if row.max() > 0:
+                titles[place] = state.catalogue.titles[int(history[int(np.argmax(row))])]
+    sentences = {name: signal.sentences for name, signal in state.fusion.present().items()}
+    decision.reasons = [
+        reason(None if name is None else sentences[name], title)
+        for name, title in zip(best, titles, strict=True)
+    ]
+    return decision
+
+
+def shares_of(decision: Decision, places: LongArray) -> list[dict[str, float]]:
+    """Return what each fitted signal adds to the score of each of the candidates at (m,) places."""
+    fusion, block = decision.state.fusion, decision.features
+    usual: FloatArray = block.signals[0][:, : decision.ranked].mean(axis=1)  # (K,)
+    table = fusion.shares(block, places, usual)
+    return [{name: float(row[place]) for name, place in fusion.fitted().items()} for row in table]

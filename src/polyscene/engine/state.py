@@ -1,0 +1,242 @@
+"""The live state of a fitted system: who is known, what there is, what happened, and what was fitted on it.
+
+One writer at a time changes it, many readers ask it, and none of them sees half an event. It knows no files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from polyscene.core.errors import UnknownIdError
+from polyscene.core.locks import ReadWriteLock
+from polyscene.core.types import Attribute, FloatArray, LongArray
+from polyscene.data.queries import HISTORY_LENGTH, Queries
+from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Clock, Dataset, EventLog, Ids
+from polyscene.data.timeline import LiveTimeline
+from polyscene.engine.catalogue import LiveCatalogue, Numbering
+from polyscene.recommenders.fusion.fusion import Fusion
+from polyscene.recommenders.signal import Observation
+from polyscene.representation.item_space import ItemSpace
+
+NO_USER = -1
+
+
+@dataclass(frozen=True)
+class CodedEvent:
+    """An event in codes.
+
+    Attributes:
+        action: code into the scenario's actions.
+        weight: how much it counts; 0 is kept in the log and changes nothing.
+        choice: whether it is something to be predicted when the log is learned from.
+        time: by the scenario's clock; None: right after everything that is known.
+    """
+
+    user: int
+    item: int
+    action: int
+    value: float
+    weight: float
+    choice: bool
+    time: int | None = None
+
+
+@dataclass(frozen=True)
+class ItemDescription:
+    """A new item, or a known one described anew.
+
+    Attributes:
+        vectors: (d,) by view of the item space, as the language model gives them.
+        since: when it becomes available; UNKNOWN_TIME: it is there.
+    """
+
+    id: str
+    text: str
+    title: str
+    attributes: dict[str, Attribute]
+    vectors: Mapping[str, FloatArray]
+    since: int = UNKNOWN_TIME
+
+
+class LiveLog:
+    """A scenario's events, those that came since at the end.
+
+    Args:
+        log: to start from.
+    """
+
+    def __init__(self, log: EventLog) -> None:
+        self._start, self._added = log, list[tuple[CodedEvent, int]]()
+        self.actions = list(log.actions)
+
+    def __len__(self) -> int:
+        return len(self._start) + len(self._added)
+
+    def add(self, event: CodedEvent, time: int) -> None:
+        """Keep an event."""
+        self._added.append((event, time))
+
+    def action(self, name: str) -> int:
+        """Return the code of an action, which is made known."""
+        if name not in self.actions:
+            self.actions.append(name)
+        return self.actions.index(name)
+
+    def events(self) -> EventLog:
+        """Return all events, ordered by time."""
+        start, rows = self._start, self._added
+        if not rows:
+            return start
+
+        def column(old: np.ndarray, new: Sequence[float]) -> np.ndarray:
+            return np.concatenate([old, np.array(new, old.dtype)])
+
+        log = EventLog(
+            user=column(start.user, [event.user for event, _ in rows]),
+            item=column(start.item, [event.item for event, _ in rows]),
+            action=column(start.action, [event.action for event, _ in rows]),
+            value=column(start.value, [event.value for event, _ in rows]),
+            weight=column(start.weight, [event.weight for event, _ in rows]),
+            time=column(start.time, [time for _, time in rows]),
+            part=column(start.part, [0] * len(rows)),
+            choice=column(start.choice, [event.choice for event, _ in rows]),
+            actions=tuple(self.actions),
+        )
+        return log.take(np.argsort(log.time, kind="stable"))
+
+
+@dataclass
+class ScenarioState:
+    """One scenario while it serves.
+
+    Attributes:
+        space: the vectors of its items.
+        fusion: the signals and what weighs them.
+        latest: the moment of its last event.
+        last_event: position in the log of the last event, for telling states apart.
+    """
+
+    name: str
+    catalogue: LiveCatalogue
+    log: LiveLog
+    timeline: LiveTimeline
+    clock: Clock
+    space: ItemSpace
+    fusion: Fusion
+    latest: int = field(default=0)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        catalogue: Catalogue,
+        events: EventLog,
+        clock: Clock,
+        space: ItemSpace,
+        fusion: Fusion,
+        n_users: int,
+    ) -> ScenarioState:
+        """Build from what was read and fitted."""
+        timeline = LiveTimeline(events, n_users)
+        latest = int(events.time.max(initial=0))
+        return cls(
+            name, LiveCatalogue(catalogue, name), LiveLog(events), timeline, clock, space, fusion, latest
+        )
+
+    def observe(self, event: CodedEvent) -> None:
+        """Take in one event: the next request sees it."""
+        time = self.latest + 1 if event.time is None else event.time
+        self.log.add(event, time)
+        self.latest = max(self.latest, time)
+        if event.weight > 0:
+            past, weights, later = self.timeline.add(event.user, event.item, time, event.weight)
+            self.fusion.observe(Observation(event.user, event.item, time, event.weight, past, weights, later))
+
+    def put(self, items: Sequence[ItemDescription]) -> None:
+        """Take in new and changed items: they can be recommended by the next request."""
+        distinct = {item.id: item for item in items}
+        rows = {
+            self.catalogue.put(item.id, item.text, item.title, item.attributes): item
+            for item in distinct.values()
+        }
+        codes: LongArray = np.array(sorted(rows), np.int64)
+        ordered = [rows[code] for code in codes.tolist()]
+        names = {name for item in ordered for name in item.vectors}
+        self.space.put(codes, {name: np.stack([item.vectors[name] for item in ordered]) for name in names})
+        since: LongArray = np.array([item.since for item in ordered], np.int64)
+        self.fusion.extend(codes, since)
+
+
+class System:
+    """All scenarios, and the users they share.
+
+    Args:
+        users: local ones are called `SCENARIO/ID`.
+        scenarios: by name.
+        clocks_shared: whether times of different scenarios can be compared.
+    """
+
+    def __init__(self, users: Ids, scenarios: Mapping[str, ScenarioState], clocks_shared: bool) -> None:
+        self.users, self.scenarios, self.clocks_shared = Numbering(users), dict(scenarios), clocks_shared
+        self.lock = ReadWriteLock()
+
+    @classmethod
+    def of(cls, dataset: Dataset, spaces: Mapping[str, ItemSpace], fusions: Mapping[str, Fusion]) -> System:
+        """Join a data set with what was fitted on it."""
+        scenarios = {
+            name: ScenarioState.of(
+                name,
+                scenario.catalogue,
+                scenario.events,
+                scenario.clock,
+                spaces[name],
+                fusions[name],
+                len(dataset.users),
+            )
+            for name, scenario in dataset.scenarios.items()
+        }
+        return cls(dataset.users, scenarios, dataset.clocks_shared)
+
+    @property
+    def position(self) -> int:
+        """How many events are known: tells states of the stream apart."""
+        return sum(len(state.log) for state in self.scenarios.values())
+
+    def scenario(self, name: str | None) -> ScenarioState:
+        """Return a scenario by name; None is allowed where there is only one.
+
+        Raises:
+            UnknownIdError: there is no such scenario, or several and none was named.
+        """
+        if name is None and len(self.scenarios) == 1:
+            return next(iter(self.scenarios.values()))
+        if name is None or name not in self.scenarios:
+            wanted = "none" if name is None else f"'{name}'"
+            raise UnknownIdError(f"expected a scenario out of {', '.join(self.scenarios)}, found {wanted}")
+        return self.scenarios[name]
+
+    def user(self, user: str, scenario: str) -> int:
+        """Return the code of a user, shared or local to the scenario; -1 where nobody knows them."""
+        code = self.users.get(user)
+        if code is None:
+            code = self.users.get(f"{scenario}/{user}")
+        return NO_USER if code is None else code
+
+    def queries(self, user: int, state: ScenarioState) -> Queries:
+        """Return one request of a user right after everything that is known; strangers have no history."""
+        elsewhere = {
+            name: other.timeline.history(user, HISTORY_LENGTH)
+            for name, other in self.scenarios.items()
+            if name != state.name
+        }
+        here = state.timeline.history(user, None if state.fusion.hide_seen else HISTORY_LENGTH)
+        now = np.array([self.now(state)], np.int64)
+        return Queries(np.array([user], np.int32), now, here, elsewhere)
+
+    def now(self, state: ScenarioState) -> int:
+        """Return the moment after the last event of all scenarios with the same clock."""
+        others = self.scenarios.values() if self.clocks_shared else [state]
+        return max(other.latest for other in others) + 1

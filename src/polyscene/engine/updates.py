@@ -1,0 +1,122 @@
+"""Events as they come from outside, turned into codes and taken in: the next request sees them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from polyscene.core.errors import DataError, Problem, shown
+from polyscene.core.settings.scenarios import ScenarioSettings
+from polyscene.core.types import Event
+from polyscene.engine.state import CodedEvent, ItemDescription, ScenarioState, System
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class ActionWeights:
+    """What the actions of a scenario count; see `data.reading.actions.actions_of`.
+
+    Attributes:
+        named: whether its events say which action they are.
+    """
+
+    weights: Mapping[str, float]
+    objectives: Mapping[str, float]
+    named: bool
+    _known: dict[str, tuple[float, bool]] = field(default_factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of(cls, settings: ScenarioSettings) -> ActionWeights:
+        """Read them from a scenario's settings."""
+        objectives = {objective.action: objective.weight for objective in settings.objectives}
+        return cls(settings.actions, objectives, settings.events.action is not None)
+
+    def of_action(self, action: str) -> tuple[float, bool]:
+        """Return how much an action counts, and whether it is something to be predicted."""
+        known = self._known.get(action)
+        if known is None:
+            weight = self.weights.get(action, 1.0) * self.objectives.get(action, 1.0)
+            known = weight, weight > 0 and (action in self.objectives or not self.objectives)
+            self._known[action] = known
+        return known
+
+
+class Intake:
+    """Takes events and items into a live system, one writer at a time.
+
+    Args:
+        system: that changes.
+        settings: of the scenarios, by name.
+    """
+
+    def __init__(self, system: System, settings: Mapping[str, ScenarioSettings]) -> None:
+        self._system = system
+        self._actions = {name: ActionWeights.of(one) for name, one in settings.items()}
+        self._local = {name: one.users_are_local for name, one in settings.items()}
+
+    def observe(self, events: Sequence[Event]) -> None:
+        """Take in events, all or none of them.
+
+        Raises:
+            UnknownIdError: no such scenario or item.
+            DataError: a value is not a number, or a time does not suit the scenario's clock.
+        """
+        system = self._system
+        with system.lock.writing():
+            coded = [self._coded(event) for event in events]
+            for event, (state, one) in zip(events, coded, strict=True):
+                user, action = self._user(event), self._action(state, event)
+                state.observe(CodedEvent(user, one.item, action, one.value, one.weight, one.choice, one.time))
+
+    def put(self, scenario: str | None, items: Sequence[ItemDescription]) -> None:
+        """Take in new items and items described anew.
+
+        Raises:
+            UnknownIdError: no such scenario.
+        """
+        state = self._system.scenario(scenario)
+        if items:
+            with self._system.lock.writing():
+                state.put(items)
+
+    def _coded(self, event: Event) -> tuple[ScenarioState, CodedEvent]:
+        """Check an event; its user and action get their codes when all events are known to be fine."""
+        state = self._system.scenario(event.scenario)
+        item = state.catalogue.code(event.item)
+        value = math.nan if event.value is None else float(event.value)
+        if event.value is not None and not math.isfinite(value):
+            raise DataError(
+                _problem("an event has a value that is no number", "a finite number", event.value)
+            )
+        weight, choice = self._actions[state.name].of_action(event.action)
+        return state, CodedEvent(0, item, 0, value, weight, choice, _moment(event, state))
+
+    def _user(self, event: Event) -> int:
+        name = f"{event.scenario}/{event.user}" if self._local[event.scenario] else event.user
+        return self._system.users.add(name)
+
+    def _action(self, state: ScenarioState, event: Event) -> int:
+        return state.log.action(event.action) if self._actions[state.name].named else 0
+
+
+def _moment(event: Event, state: ScenarioState) -> int | None:
+    """Return the moment of an event by its scenario's clock; None where only its order counts."""
+    if state.clock == "sequence":
+        if event.time is not None:
+            raise DataError(
+                _problem("an event has a time", "none: this scenario knows only an order", event.time)
+            )
+        return None
+    if event.time is None:
+        return time.time_ns() // 1000
+    moment = event.time if event.time.tzinfo is not None else event.time.replace(tzinfo=UTC)
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _problem(what: str, expected: str, value: object) -> Problem:
+    return Problem(what, expected, shown(value), "mend the event and send it again")

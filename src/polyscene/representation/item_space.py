@@ -1,0 +1,158 @@
+"""The vectors of one scenario's items and what makes them: `w = v + α a + δ` begins with `v` here.
+
+A space has one view or several: `tuned`, by the language model as it learned here; `prior`, by the model as
+it came; `common`, comparable between scenarios. Each view is freed of what all texts of the catalogue share,
+by a mean that is measured once and then kept, so that a new item is placed where training would have put it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyscene.core.growing import GrowingArray
+from polyscene.core.types import Arrays, FloatArray, LongArray
+from polyscene.representation.index import VectorIndex
+from polyscene.representation.items import common_mean, shifted_unit
+
+ViewName = Literal["tuned", "prior", "common"]
+VIEWS: tuple[ViewName, ...] = get_args(ViewName)
+
+
+class View:
+    """One way to see the items.
+
+    Args:
+        mean: (d,) what all texts share.
+        vectors: (n, d) unit vectors after it was taken off; a zero row has no text.
+    """
+
+    def __init__(self, mean: NDArray[np.float64], vectors: FloatArray) -> None:
+        self.mean, self._rows = mean, GrowingArray(vectors)
+
+    @classmethod
+    def of(cls, raw: FloatArray) -> Self:
+        """Measure the mean of (n, d) vectors as the language model gives them, and take it off."""
+        mean = common_mean(raw)
+        return cls(mean, shifted_unit(raw, mean))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def vectors(self) -> FloatArray:
+        """Return (n, d) centred unit vectors."""
+        return self._rows.array
+
+    @cached_property
+    def index(self) -> VectorIndex:
+        """Finds the nearest."""
+        return VectorIndex(self.vectors)
+
+    def put(self, rows: LongArray, raw: FloatArray) -> None:
+        """Place items; a row beyond the end, which must be the next one, is a new item.
+
+        Args:
+            rows: (m,) ascending.
+            raw: (m, d) vectors as the language model gives them.
+        """
+        placed = shifted_unit(raw, self.mean)
+        old = rows < len(self)
+        if old.any():
+            self._rows.put(rows[old], placed[old])
+        self._rows.extend(placed[~old])
+        if "index" in self.__dict__:
+            self.index.put(rows, self.vectors)
+
+
+class ItemSpace:
+    """The views of one scenario; several names may mean the same view.
+
+    Args:
+        views: by name; `tuned` and `common` are always there, `prior` where it differs from `tuned`.
+    """
+
+    def __init__(self, views: Mapping[ViewName, View]) -> None:
+        self.views = dict(views)
+
+    @classmethod
+    def of(cls, tuned: FloatArray, common: FloatArray | None = None, prior: FloatArray | None = None) -> Self:
+        """Build from (n, d) vectors as the language model gives them; equal arrays are one view.
+
+        Args:
+            tuned: a zero row has no text.
+            common: None: the same as `tuned`.
+            prior: None: the model has learned nothing since.
+        """
+        made: dict[int, View] = {}
+
+        def view(raw: FloatArray) -> View:
+            return made.setdefault(id(raw), View.of(raw))
+
+        views: dict[ViewName, View] = {
+            "tuned": view(tuned),
+            "common": view(tuned if common is None else common),
+        }
+        return cls(views if prior is None else views | {"prior": view(prior)})
+
+    @classmethod
+    def empty(cls, n_items: int) -> Self:
+        """Return the space of items that nothing has read."""
+        return cls.of(np.zeros((n_items, 0), np.float32))
+
+    def __len__(self) -> int:
+        return len(self.views["tuned"])
+
+    def view(self, name: ViewName) -> View:
+        """Return a view; without a prior of its own, what the model knew is what it knows."""
+        return self.views.get(name, self.views["tuned"])
+
+    @property
+    def has_text(self) -> bool:
+        """Whether any item has a vector."""
+        return bool(np.any(self.views["tuned"].vectors))
+
+    def put(self, rows: LongArray, raw: Mapping[str, FloatArray]) -> None:
+        """Place new or changed items in every view; see `View.put`.
+
+        Args:
+            raw: (m, d) by view; those of a view that shares another's array may be left out.
+        """
+        for name, view in self._distinct().items():
+            width = view.vectors.shape[1]
+            view.put(rows, raw[name] if name in raw else np.zeros((len(rows), width), np.float32))
+
+    def state(self) -> Arrays:
+        """Return everything that `restore` needs."""
+        distinct = self._distinct()
+        names = {id(view): name for name, view in distinct.items()}
+        state: Arrays = {}
+        for name, view in distinct.items():
+            state |= {f"{name}.vectors": view.vectors, f"{name}.mean": view.mean}
+        for name, view in self.views.items():
+            state[f"{name}.is"] = np.array(VIEWS.index(names[id(view)]))
+        return state
+
+    @classmethod
+    def restore(cls, state: Arrays) -> Self:
+        """Build from `state`."""
+        distinct = {
+            name: View(state[f"{name}.mean"], state[f"{name}.vectors"])
+            for name in VIEWS
+            if f"{name}.mean" in state
+        }
+        return cls(
+            {name: distinct[VIEWS[int(state[f"{name}.is"])]] for name in VIEWS if f"{name}.is" in state}
+        )
+
+    def _distinct(self) -> dict[ViewName, View]:
+        """Return each view once, under its first name."""
+        names = [name for name in VIEWS if name in self.views]
+        first: dict[int, ViewName] = {}
+        for name in names:
+            first.setdefault(id(self.views[name]), name)
+        return {name: self.views[name] for name in first.values()}

@@ -1,0 +1,138 @@
+"""How a live system lies in a run's folder: tables as Parquet, arrays as safetensors, never pickle.
+
+A folder per scenario holds catalogue, attributes, events, the item space, what the fusion learned, and one
+file for each signal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from polyscene.core.errors import RunError
+from polyscene.data.schema import Catalogue, EventLog, Ids
+from polyscene.engine.state import ScenarioState, System
+from polyscene.recommenders.fusion.features import Features
+from polyscene.recommenders.fusion.fusion import Fusion
+from polyscene.recommenders.fusion.inference import FusionWeights
+from polyscene.recommenders.registry import SIGNALS, load_arrays, save_arrays
+from polyscene.recommenders.signal import Signal
+from polyscene.representation.item_space import ItemSpace
+
+SPACE, FEATURES, NETWORK = "space.safetensors", "features.safetensors", "network.safetensors"
+USERS, CATALOGUE, ATTRIBUTES, EVENTS = (
+    "users.parquet",
+    "catalogue.parquet",
+    "attributes.parquet",
+    "events.parquet",
+)
+EVENT_COLUMNS = ("user", "item", "action", "value", "weight", "time", "part", "choice")
+
+
+def save_system(system: System, folder: Path) -> dict[str, Any]:
+    """Write everything into a folder and return what the manifest must say of it."""
+    pl.DataFrame({"id": system.users.ids().values}).write_parquet(folder / USERS)
+    facts: dict[str, Any] = {"clocks_shared": system.clocks_shared, "scenarios": {}}
+    for number, (name, state) in enumerate(system.scenarios.items()):
+        home = folder / "scenarios" / str(number)
+        home.mkdir(parents=True)
+        facts["scenarios"][name] = {"folder": f"scenarios/{number}", **_save_scenario(state, home)}
+    return facts
+
+
+def load_system(folder: Path, facts: Mapping[str, Any]) -> System:
+    """Read what `save_system` wrote.
+
+    Raises:
+        RunError: a file is missing or damaged.
+    """
+    try:
+        users = Ids(pl.read_parquet(folder / USERS)["id"])
+        homes = {name: folder / one["folder"] for name, one in facts["scenarios"].items()}
+        spaces = {name: ItemSpace.restore(load_arrays(home / SPACE)) for name, home in homes.items()}
+        scenarios = {
+            name: _load_scenario(name, homes[name], one, spaces, len(users))
+            for name, one in facts["scenarios"].items()
+        }
+        return System(users, scenarios, bool(facts["clocks_shared"]))
+    except (OSError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise RunError(f"expected a whole run in {folder}, found {error!r}; train again") from error
+
+
+def _save_scenario(state: ScenarioState, home: Path) -> dict[str, Any]:
+    fusion, catalogue = state.fusion, state.catalogue
+    pl.DataFrame(
+        {
+            "id": catalogue.ids.ids().values,
+            "text": catalogue.texts,
+            "title": catalogue.titles,
+            "since": fusion.features.since,
+        },
+        schema_overrides={"text": pl.String, "title": pl.String},
+    ).write_parquet(home / CATALOGUE)
+    catalogue.attributes().write_parquet(home / ATTRIBUTES)
+    events = state.log.events()
+    pl.DataFrame({column: getattr(events, column) for column in EVENT_COLUMNS}).write_parquet(home / EVENTS)
+    save_arrays(home / SPACE, state.space.state())
+    save_arrays(home / FEATURES, fusion.features.state())
+    save_arrays(home / NETWORK, fusion.weights.arrays)
+    for name, signal in fusion.present().items():
+        save_arrays(home / f"{name}.safetensors", signal.state())
+    return {
+        "clock": state.clock,
+        "actions": list(events.actions),
+        "signals": list(fusion.names),
+        "fitted": {
+            name: signal.settings.model_dump(mode="json") for name, signal in fusion.present().items()
+        },
+        "number": fusion.scenario,
+        "hide_seen": fusion.hide_seen,
+        "fallback": fusion.fallback,
+    }
+
+
+def _load_scenario(
+    name: str, home: Path, facts: Mapping[str, Any], spaces: Mapping[str, ItemSpace], n_users: int
+) -> ScenarioState:
+    table, log = pl.read_parquet(home / CATALOGUE), pl.read_parquet(home / EVENTS)
+    attributes = pl.read_parquet(home / ATTRIBUTES)
+    catalogue = Catalogue(
+        Ids(table["id"]),
+        tuple(table["text"].to_list()),
+        tuple(table["title"].to_list()),
+        attributes,
+        table["since"].to_numpy(),
+    )
+    columns = {column: log[column].to_numpy() for column in EVENT_COLUMNS}
+    events = EventLog(**columns, actions=tuple(facts["actions"]))
+    others = {other: space for other, space in spaces.items() if other != name}
+    signals = [
+        _load_signal(signal, home, facts["fitted"], spaces[name], others) for signal in facts["signals"]
+    ]
+    fusion = Fusion(
+        tuple(facts["signals"]),
+        signals,
+        Features.restore(load_arrays(home / FEATURES)),
+        FusionWeights.of(load_arrays(home / NETWORK)),
+        facts["number"],
+        facts["hide_seen"],
+        facts["fallback"],
+    )
+    return ScenarioState.of(name, catalogue, events, facts["clock"], spaces[name], fusion, n_users)
+
+
+def _load_signal(
+    name: str,
+    home: Path,
+    fitted: Mapping[str, Any],
+    space: ItemSpace,
+    others: Mapping[str, ItemSpace],
+) -> Signal | None:
+    if name not in fitted:
+        return None
+    kind = SIGNALS[name]
+    state = load_arrays(home / f"{name}.safetensors")
+    return kind(kind.Settings(**fitted[name])).restore(state, space, others)
