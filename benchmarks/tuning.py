@@ -22,12 +22,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter, process_time
-from typing import Any, get_args
+from typing import Any
 
 import prepared  # noqa: F401 - numpy reads it when it loads
 from measuring import measured, peak_mb
 from polyscene.core.errors import PolysceneError
-from polyscene.core.settings.language import TuningMethod
+from polyscene.core.settings.language import TUNING_METHODS
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.results import SYSTEM, Judgement, Results
 from polyscene.evaluation.significance import Interval, paired_bootstrap
@@ -36,13 +36,13 @@ from projects import add_project_arguments, chosen_project
 from showing import Telling, lead_text, table, write_json
 
 PROJECTION = "projection"
-ROWS = ("none", PROJECTION, *(method for method in get_args(TuningMethod) if method != "none"))
+ROWS = ("none", PROJECTION, *(method for method in tuple(TUNING_METHODS) if method != "none"))
 """What is compared: nothing tuned, the projection alone, and every method after the projection."""
 HIDDEN = 0.1
 CONTENT = "content"
 SPEED_STEPS = 5
 SLOW_STEPS = 2
-WAYS: tuple[tuple[str, TuningMethod, dict[str, Any], int], ...] = (
+WAYS: tuple[tuple[str, str, dict[str, Any], int], ...] = (
     ("projection", "top", {"layers": 0}, SPEED_STEPS),
     ("top 1", "top", {"layers": 1}, SPEED_STEPS),
     ("top 2", "top", {"layers": 2}, SPEED_STEPS),
@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def with_tuning(project: Project, method: TuningMethod, **changes: Any) -> Project:  # noqa: ANN401 - settings
+def with_tuning(project: Project, method: str, **changes: Any) -> Project:  # noqa: ANN401 - settings
     """Return the project with another method and other details of tuning."""
     settings = project.settings
     language = settings.language.model_copy(update={"tuning": method})
@@ -79,7 +79,7 @@ def quality(options: argparse.Namespace, hidden: float = 0.0) -> dict[str, Any]:
     opened.settings = opened.settings.model_copy(update={"evaluation": evaluation})
     method = opened.settings.language.tuning
     results, costs = {}, {}
-    tries: tuple[TuningMethod, ...] = ("none", method)
+    tries: tuple[str, ...] = ("none", method)
     for name in tries:
         project = with_tuning(opened, name)
         with measured() as cost:
@@ -184,7 +184,7 @@ def one_method(options: argparse.Namespace) -> dict[str, Any]:
 
     opened = chosen_project(options, Telling())
     idle = options.method in ("none", PROJECTION)
-    method: TuningMethod = "top" if idle else options.method
+    method: str = "top" if idle else options.method
     wanted = {"steps": 0 if idle else options.steps, "batch": options.batch}
     project = with_tuning(opened, method, **wanted, projection=options.method != "none")
     set_threads(project.settings.runtime.threads)
@@ -213,7 +213,8 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
     from polyscene.language.model.loading import load_model
     from polyscene.language.tuning.cached_encoder import CachedEncoder
     from polyscene.language.tuning.methods import dressed, frozen_layers
-    from polyscene.learning.objectives import CoEngagement
+    from polyscene.learning.objectives.co_engagement import CoEngagement
+    from polyscene.learning.phases import Phase
     from polyscene.learning.tuning_data import tuning_data
     from polyscene.representation.history_decay import USUAL
 
@@ -221,7 +222,7 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
     set_threads(opened.settings.runtime.threads)
     name = next(iter(opened.dataset.scenarios))
     model, ground = load_model(opened.settings.language, opened.base), opened.ground()
-    lesson = tuning_data(ground, name, opened.settings.tuning, USUAL, early=True)
+    data = tuning_data(ground, name, opened.settings.tuning, USUAL, Phase.PAST)
     speeds: dict[str, dict[str, float]] = {}
     for label, method, changes, steps in WAYS:
         project = with_tuning(opened, method, batch=options.batch, projection_batch=options.batch, **changes)
@@ -232,7 +233,7 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
         if method == "full":
             reader.batch_tokens = WHOLE_BATCH
         reader.resting = changes.get("layers") == 0
-        learner = CoEngagement(reader, lesson, details)
+        learner = CoEngagement(reader, data, details)
         parameters = [p for _, p in learner.named_parameters()]
         optimiser = torch.optim.AdamW(parameters, lr=1e-5)
         batches = learner.batches(np.random.default_rng(opened.settings.seed))

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from polyscene.core.memory import keep_freed_memory
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.threads import set_threads
@@ -32,7 +33,7 @@ from polyscene.learning.checking import ProjectReport, check_everything
 from polyscene.learning.compressing import compress_into, judged_scenario, original
 from polyscene.learning.content_judge import content_judge
 from polyscene.learning.fit import Fitted, fit_system
-from polyscene.learning.language import Tuned, tune_language
+from polyscene.learning.language import TunedLanguage, tune_language
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.search import SearchResult, search, searchable
 from polyscene.learning.training_data import TrainingData, training_data
@@ -120,6 +121,7 @@ class Project:
             ModelError: the language model cannot be used.
         """
         set_threads(self.settings.runtime.threads)
+        keep_freed_memory()
         ground = self.ground(everything_counts)
         model = load_model(self.settings.language, self.base, self.progress)
         readers = self._readers(model)
@@ -262,7 +264,7 @@ class Project:
         backbone = Backbone(self.settings.language, self.base, model)
         return RerankerTrainer(backbone, settings, self.settings.seed)
 
-    def _tuned(self, ground: TrainingData, model: LanguageModel) -> Tuned:
+    def _tuned(self, ground: TrainingData, model: LanguageModel) -> TunedLanguage:
         """Let the language model learn, and read every scenario's items."""
         runtime = self.settings.runtime
         cache = EncodingCache(None if runtime.cache is None else self.base / runtime.cache, self.progress)

@@ -126,7 +126,7 @@ def test_hostile_keys_are_escaped_and_bounded() -> None:
     ("where", "value", "expected"),
     [
         (("seed",), "seven", "integer"),
-        (("language", "tuning"), "some", "'none'"),
+        (("language", "tuning"), "some", "none, top"),
         (("evaluation", "test_share"), 1.0, "less than 1"),
         (("evaluation", "cutoffs"), [], "at least 1"),
         (("scenarios",), {}, "at least 1"),

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.scenarios import ScenarioSettings
-from polyscene.core.settings.tuning import TuningDetails
+from polyscene.core.settings.tuning import OBJECTIVES, OptimiserSettings, TuningDetails
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import Choices, Histories, Queries, Timeline
 from polyscene.data.schema import EventLog
@@ -23,16 +25,12 @@ from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.loading import load_model
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed, frozen_layers
-from polyscene.learning.objectives import (
-    CoEngagement,
-    Feedback,
-    Order,
-    Pretraining,
-    TextLearner,
-    TuningData,
-)
-from polyscene.learning.tuning_data import objectives_of
-from polyscene.training.optimisation import OptimisationSettings
+from polyscene.learning.objectives.co_engagement import CoEngagement
+from polyscene.learning.objectives.feedback import Feedback
+from polyscene.learning.objectives.learner import TextLearner, objectives_of
+from polyscene.learning.objectives.order import Order
+from polyscene.learning.objectives.pretraining import Pretraining
+from polyscene.learning.tuning_data import TuningData
 from polyscene.training.stepping import Stepper
 
 TEXTS = ("red shoe", "blue shoe", "a novel", "a very long novel of the sea", "", "tea pot", "tea", "coffee")
@@ -129,7 +127,7 @@ def pasts(histories: Histories) -> list[list[int]]:
     return [histories.items[a:b].tolist() for a, b in pairwise(ends)]
 
 
-def one_batch(learner: TextLearner, seed: int = 0) -> object:
+def one_batch(learner: TextLearner, seed: int = 0) -> Any:
     return next(iter(learner.batches(np.random.default_rng(seed))))
 
 
@@ -166,11 +164,11 @@ def test_popularity_counts_what_may_be_learned_from(reader: CachedEncoder) -> No
     """With every item alike popular, the correction is the same for all and cancels."""
     learner = CoEngagement(reader, tuning_data(log_of()), details())
     batch = one_batch(learner)
-    corrected = float(learner.loss(batch).detach())  # type: ignore[arg-type]
+    corrected = float(learner.loss(batch).detach())
     learner._log_popularity = torch.full((len(TEXTS),), -2.0)
-    level = float(learner.loss(batch).detach())  # type: ignore[arg-type]
+    level = float(learner.loss(batch).detach())
     learner._log_popularity = torch.zeros(len(TEXTS))
-    assert level == pytest.approx(float(learner.loss(batch).detach()), abs=1e-5)  # type: ignore[arg-type]
+    assert level == pytest.approx(float(learner.loss(batch).detach()), abs=1e-5)
     assert corrected != pytest.approx(level, abs=1e-3)
 
 
@@ -303,8 +301,8 @@ def test_pretraining_takes_texts_with_something_to_find(reader: CachedEncoder) -
     assert isinstance(learner, Pretraining)
     assert len(learner) == len([text for text in TEXTS if text])
     batch = one_batch(learner)
-    loss = learner.loss(batch)  # type: ignore[arg-type]
-    assert torch.equal(loss.detach(), learner.loss(batch).detach())  # type: ignore[arg-type]
+    loss = learner.loss(batch)
+    assert torch.equal(loss.detach(), learner.loss(batch).detach())
     assert float(loss.detach()) == pytest.approx(math.log(300), rel=0.2)  # it knows nothing yet
 
 
@@ -321,7 +319,7 @@ def test_every_objective_can_be_perturbed(model: LanguageModel, kind: str, layer
     batch = one_batch(learner)
 
     def gradients(epsilon: float) -> dict[str, Tensor]:
-        stepper = Stepper({"a": learner}, OptimisationSettings(perturbation=epsilon))
+        stepper = Stepper({"a": learner}, OptimiserSettings(perturbation=epsilon))
         stepper.gather("a", learner, batch, 1.0)
         return {name: p.grad.clone() for name, p in learner.named_parameters() if p.grad is not None}
 
@@ -329,6 +327,23 @@ def test_every_objective_can_be_perturbed(model: LanguageModel, kind: str, layer
     assert plain.keys() == pushed.keys()
     twice = max(float((pushed[name] - 2 * plain[name]).abs().max()) for name in plain)
     assert twice > 1e-6  # the second pass stood elsewhere
+
+
+def test_a_plug_ins_objective_is_weighed_by_its_name(
+    reader: CachedEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Same(Order):
+        """The same as another under a name of its own."""
+
+    with pytest.raises(ValidationError, match="not same"):
+        details(objectives={"same": 0.5})
+    monkeypatch.setattr(OBJECTIVES, "_added", {"same": Same})
+    found = learners_of(reader, {"same": 0.5}, log_of({2: 0.0}))
+    ((share, learner),) = found.values()
+    assert share == 0.5
+    assert isinstance(learner, Same)
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):
+        details(objectives={"same": -0.5})
 
 
 def test_the_sum_of_objectives_is_the_sum_over_learners(reader: CachedEncoder) -> None:
@@ -345,7 +360,7 @@ def test_the_sum_of_objectives_is_the_sum_over_learners(reader: CachedEncoder) -
     joint.backward()  # type: ignore[no-untyped-call]
     named = dict(reader.named_parameters())
     wanted = {name: p.grad.clone() for name, p in named.items() if p.grad is not None}
-    stepper = Stepper({name: learner for name, (_, learner) in found.items()}, OptimisationSettings())
+    stepper = Stepper({name: learner for name, (_, learner) in found.items()}, OptimiserSettings())
     for name, (share, learner) in found.items():
         stepper.gather(name, learner, batches[name], share)
     assert len(wanted) > 10
@@ -379,19 +394,19 @@ def test_validation_is_minus_the_judges_word(reader: CachedEncoder) -> None:
         heard.append(vectors)
         return 0.25
 
-    lesson = tuning_data(log_of())
-    assert math.isnan(CoEngagement(reader, lesson, details()).validate())
-    assert CoEngagement(reader, replace(lesson, judge=judge), details()).validate() == -0.25
+    data = tuning_data(log_of())
+    assert math.isnan(CoEngagement(reader, data, details()).validate())
+    assert CoEngagement(reader, replace(data, judge=judge), details()).validate() == -0.25
     np.testing.assert_array_equal(heard[0], reader.all())
 
 
 @pytest.mark.parametrize("method", ["top", "adalora"])
 def test_weights_go_out_and_in(model: LanguageModel, method: str) -> None:
     settings = details(rank=2)
-    worn = dressed(model, method, settings, 8)  # type: ignore[arg-type]
-    reader = CachedEncoder(worn, TEXTS, frozen_layers(worn, method, settings))  # type: ignore[arg-type]
+    worn = dressed(model, method, settings, 8)
+    reader = CachedEncoder(worn, TEXTS, frozen_layers(worn, method, settings))
     learner = CoEngagement(reader, tuning_data(log_of()), settings)
-    stepper = Stepper({"a": learner}, OptimisationSettings(learning_rate=0.05))
+    stepper = Stepper({"a": learner}, OptimiserSettings(learning_rate=0.05))
 
     def step(seed: int) -> float:
         value = stepper.gather("a", learner, one_batch(learner, seed), 1.0)

@@ -61,7 +61,7 @@ def test_all_requests_are_one_question_and_none_is_asked_twice() -> None:
 
 
 def test_old_answers_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompts, "REMEMBERED", 2)
+    monkeypatch.setattr(prompts, "MAX_REMEMBERED_REQUESTS", 2)
     judge = Judge()
     reader = PromptScorer(prompter(), lambda: judge)
     candidates = np.array([[0, 1], [1, 2], [2, 3]], np.int32)

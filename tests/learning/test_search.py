@@ -13,7 +13,7 @@ import torch
 
 from polyscene.core.errors import ConfigError, ModelError, RunError
 from polyscene.core.progress import Advance, Silent
-from polyscene.core.settings.language import LanguageSettings, TuningMethod
+from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.data.schema import Part
 from polyscene.language.compression.layers import drop_layers
@@ -23,7 +23,7 @@ from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed, frozen_layers
 from polyscene.learning import search as searching
 from polyscene.learning.language import try_tuning
-from polyscene.learning.language_tuner import Outcome
+from polyscene.learning.language_tuner import TuningOutcome
 from polyscene.learning.search import SharedEncoders, read_trials
 from polyscene.learning.search_space import Trial
 from polyscene.project import Project
@@ -152,11 +152,11 @@ def test_a_training_that_fails_is_the_worst_unless_it_is_the_present_one(
 ) -> None:
     calls: list[object] = []
 
-    def failing(*given: object) -> dict[str, Outcome]:
+    def failing(*given: object) -> dict[str, TuningOutcome]:
         calls.append(given)
         if len(calls) != 1:
             raise ModelError("not finite")
-        return {"shop": Outcome(0.1, 0.2, {}, 1, 4), "news": Outcome(0.1, float("nan"), {}, 1, 4)}
+        return {"shop": TuningOutcome(0.1, 0.2, {}, 1, 4), "news": TuningOutcome(0.1, float("nan"), {}, 1, 4)}
 
     monkeypatch.setattr(searching, "try_tuning", failing)
     found = make().tune(trials=2)
@@ -169,7 +169,7 @@ def test_a_training_that_fails_is_the_worst_unless_it_is_the_present_one(
 
 
 def test_nothing_held_out_is_said(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    blind = {"shop": Outcome(float("nan"), float("nan"), {}, 1, 4)}
+    blind = {"shop": TuningOutcome(float("nan"), float("nan"), {}, 1, 4)}
     monkeypatch.setattr(searching, "try_tuning", lambda *given: blind)
     with pytest.raises(ConfigError, match="valid_share"):
         make().tune(trials=1)
@@ -200,7 +200,7 @@ def test_the_test_part_is_not_looked_at(make: Make) -> None:
     assert _said(honest.tune(trials=2).trials) == _said(blinded.tune(trials=2).trials)
 
 
-def _read(model: LanguageModel, method: TuningMethod, make: Callable[..., CachedEncoder]) -> CachedEncoder:
+def _read(model: LanguageModel, method: str, make: Callable[..., CachedEncoder]) -> CachedEncoder:
     details = TuningDetails(dropout=0.0)
     torch.manual_seed(3)
     worn = dressed(model, method, details)
@@ -213,7 +213,7 @@ def _read(model: LanguageModel, method: TuningMethod, make: Callable[..., Cached
 
 @pytest.mark.parametrize("method", ["top", "full", "lora", "adalora", "adapter"])
 def test_readings_are_shared_where_untouched_models_read_alike(
-    method: TuningMethod, language: LanguageSettings
+    method: str, language: LanguageSettings
 ) -> None:
     model, readings = load_model(language), SharedEncoders()
 

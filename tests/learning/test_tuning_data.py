@@ -15,10 +15,12 @@ from polyscene.data.splits.parts import mask_of
 from polyscene.language.model.loading import load_model
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed
-from polyscene.learning.content_judge import JUDGED
-from polyscene.learning.objectives import Order
+from polyscene.learning.content_judge import MAX_JUDGED_CHOICES
+from polyscene.learning.objectives.learner import objectives_of
+from polyscene.learning.objectives.order import MAX_SLATE, Order
+from polyscene.learning.phases import Phase
 from polyscene.learning.training_data import TrainingData, training_data
-from polyscene.learning.tuning_data import SLATE, objectives_of, tuning_data
+from polyscene.learning.tuning_data import tuning_data
 from polyscene.project import Project
 
 NAMES = ("shop", "news", "video")
@@ -65,14 +67,14 @@ def vectors_of(ground: TrainingData, name: str, seed: int = 0) -> FloatArray:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("phase", Phase)
 def test_what_comes_later_changes_nothing_that_is_learned(
-    village: Project, ground: TrainingData, name: str, early: bool
+    village: Project, ground: TrainingData, name: str, phase: Phase
 ) -> None:
-    later = (Part.VALID, Part.TEST) if early else (Part.TEST,)
+    later = (Part.VALID, Part.TEST) if phase is Phase.PAST else (Part.TEST,)
     details = TuningDetails()
-    honest = tuning_data(ground, name, details, 0.8, early)
-    other = tuning_data(poisoned(village, ground, *later), name, details, 0.8, early)
+    honest = tuning_data(ground, name, details, 0.8, phase)
+    other = tuning_data(poisoned(village, ground, *later), name, details, 0.8, phase)
     assert_same_log(honest.log, other.log)
     np.testing.assert_array_equal(honest.choices.target, other.choices.target)
     mine, theirs = honest.choices.queries, other.choices.queries
@@ -85,7 +87,7 @@ def test_what_comes_later_changes_nothing_that_is_learned(
 def test_the_test_part_changes_no_judgement(village: Project, ground: TrainingData, name: str) -> None:
     vectors, details = vectors_of(ground, name), TuningDetails()
     honest, other, valid = (
-        tuning_data(each, name, details, 0.8, early=True).judge
+        tuning_data(each, name, details, 0.8, Phase.PAST).judge
         for each in (
             ground,
             poisoned(village, ground, Part.TEST),
@@ -100,21 +102,21 @@ def test_the_test_part_changes_no_judgement(village: Project, ground: TrainingDa
 
 
 def test_only_learning_from_the_past_is_judged(ground: TrainingData) -> None:
-    assert tuning_data(ground, "shop", TuningDetails(), 0.8, early=True).judge is not None
-    assert tuning_data(ground, "shop", TuningDetails(), 0.8, early=False).judge is None
+    assert tuning_data(ground, "shop", TuningDetails(), 0.8, Phase.PAST).judge is not None
+    assert tuning_data(ground, "shop", TuningDetails(), 0.8, Phase.ALL).judge is None
 
 
 def test_for_good_it_learns_from_more(ground: TrainingData) -> None:
-    early, whole = (tuning_data(ground, "shop", TuningDetails(), 0.8, early) for early in (True, False))
+    past, whole = (tuning_data(ground, "shop", TuningDetails(), 0.8, phase) for phase in Phase)
     n_valid = int((ground.parts["shop"] == Part.VALID).sum())
-    assert len(whole.log) == len(early.log) + n_valid > len(early.log)
-    assert len(whole.choices) > len(early.choices)
+    assert len(whole.log) == len(past.log) + n_valid > len(past.log)
+    assert len(whole.choices) > len(past.choices)
 
 
 @pytest.mark.parametrize("length", [1, 3])
 def test_profiles_are_the_latest_events_strictly_before(ground: TrainingData, length: int) -> None:
-    lesson = tuning_data(ground, "shop", TuningDetails(history=length), 0.8, early=True)
-    queries, log = lesson.choices.queries, lesson.log
+    data = tuning_data(ground, "shop", TuningDetails(history=length), 0.8, Phase.PAST)
+    queries, log = data.choices.queries, data.log
     assert queries.history.lengths.max() == length
     ends = queries.history.offsets
     for row in range(0, len(queries), 37):
@@ -125,12 +127,12 @@ def test_profiles_are_the_latest_events_strictly_before(ground: TrainingData, le
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_judge_is_the_plain_ndcg_of_content(ground: TrainingData, name: str) -> None:
-    judge = tuning_data(ground, name, TuningDetails(), 0.8, early=True).judge
+    judge = tuning_data(ground, name, TuningDetails(), 0.8, Phase.PAST).judge
     assert judge is not None
     vectors = vectors_of(ground, name)
     centred = vectors - vectors.mean(axis=0)
     centred /= np.linalg.norm(centred, axis=1, keepdims=True)
-    held = ground.folds.tune(name, JUDGED, 0).choices
+    held = ground.folds.tune(name, MAX_JUDGED_CHOICES, 0).choices
     since, gains = ground.since[name], []
     for row, target in enumerate(held.target):
         one = held.queries.take(row, row + 1)
@@ -152,9 +154,9 @@ def test_the_judge_is_the_plain_ndcg_of_content(ground: TrainingData, name: str)
 
 def test_better_vectors_are_judged_better(ground: TrainingData) -> None:
     """Items in the order of their popularity among the held-out: those who like one like its neighbours."""
-    judge = tuning_data(ground, "shop", TuningDetails(), 0.8, early=True).judge
+    judge = tuning_data(ground, "shop", TuningDetails(), 0.8, Phase.PAST).judge
     assert judge is not None
-    held = ground.folds.tune("shop", JUDGED, 0).choices
+    held = ground.folds.tune("shop", MAX_JUDGED_CHOICES, 0).choices
     best = vectors_of(ground, "shop")
     for row, target in enumerate(held.target):  # pull each choice towards what came before it
         past = held.queries.take(row, row + 1).history.items[-3:]
@@ -163,8 +165,8 @@ def test_better_vectors_are_judged_better(ground: TrainingData) -> None:
 
 
 def test_slates_are_bounded(ground: TrainingData, small_encoder: Path, village: Project) -> None:
-    log = tuning_data(ground, "shop", TuningDetails(), 0.8, early=False).log
-    n = 3 * SLATE
+    log = tuning_data(ground, "shop", TuningDetails(), 0.8, Phase.ALL).log
+    n = 3 * MAX_SLATE
     crowd = log.take(np.zeros(n, np.int64))
     crowd = replace(
         crowd,
@@ -180,13 +182,13 @@ def test_slates_are_bounded(ground: TrainingData, small_encoder: Path, village: 
         },
         actions=log.actions,
     )
-    base = tuning_data(ground, "shop", TuningDetails(), 0.8, early=False)
-    lesson = replace(base, log=joined)
+    base = tuning_data(ground, "shop", TuningDetails(), 0.8, Phase.ALL)
+    data = replace(base, log=joined)
     settings = TuningDetails.model_validate({"objectives": {"co_engagement": 0.0, "order": 1.0}})
     language = village.settings.language.model_copy(update={"model": str(small_encoder)})
     reader = CachedEncoder(dressed(load_model(language), "none", settings), ["a"] * 40, 2)
-    ((name, _, learner),) = objectives_of(reader, lesson, village.settings.scenarios["shop"], settings)
+    ((name, _, learner),) = objectives_of(reader, data, village.settings.scenarios["shop"], settings)
     assert name == "order"
     assert isinstance(learner, Order)
-    assert learner._items.shape == (1, SLATE)
+    assert learner._items.shape == (1, MAX_SLATE)
     assert (learner._items >= 0).all()

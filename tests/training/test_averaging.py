@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from polyscene.training.averaging import fit_seeds, mean_predictions, mean_weights, seeds_of
+from polyscene.core.settings.tuning import OptimiserSettings
+from polyscene.training.averaging import fit_seeds, mean_weights, seeds_of
 from polyscene.training.budget import Budget
 from polyscene.training.loop import Curve, fit
-from polyscene.training.optimisation import OptimisationSettings
+from polyscene.training.plan import Plan
 
 
 @given(st.lists(st.lists(st.floats(-1e3, 1e3, width=32), min_size=3, max_size=3), min_size=1, max_size=6))
@@ -47,16 +48,6 @@ def test_runs_of_different_models_are_refused(other: dict[str, torch.Tensor]) ->
 def test_no_run_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one run"):
         mean_weights([])
-    with pytest.raises(ValueError, match="one shape"):
-        mean_predictions([])
-    with pytest.raises(ValueError, match="one shape"):
-        mean_predictions([np.zeros(2, np.float32), np.zeros(3, np.float32)])
-
-
-def test_predictions_are_averaged_in_their_own_type() -> None:
-    found = mean_predictions([np.array([[1, 2]], np.float32), np.array([[3, 6]], np.float32)])
-    assert found.tolist() == [[2.0, 4.0]]
-    assert found.dtype == np.float32
 
 
 def test_seeds_follow_from_one_and_differ() -> None:
@@ -65,10 +56,8 @@ def test_seeds_follow_from_one_and_differ() -> None:
 
 
 def trainer(learner: Any) -> Callable[[int], Curve]:
-    settings = OptimisationSettings(learning_rate=0.02, schedule="linear")
-    return lambda seed: fit(
-        {"a": learner}, {"a": 1.0}, Budget(epochs=4), settings, np.random.default_rng(seed)
-    )
+    plan = Plan(Budget(epochs=4), OptimiserSettings(learning_rate=0.02, schedule="linear", warmup=0.0))
+    return lambda seed: fit({"a": learner}, {"a": 1.0}, plan, np.random.default_rng(seed))
 
 
 def test_runs_from_one_start_are_averaged(

@@ -12,13 +12,15 @@ from torch import nn
 
 from polyscene.core.errors import DataError
 from polyscene.core.progress import Advance, Silent
+from polyscene.core.settings.tuning import OptimiserSettings
 from polyscene.training.budget import Budget
 from polyscene.training.loop import Curve, fit
-from polyscene.training.optimisation import OptimisationSettings, rate
+from polyscene.training.optimisation import rate
+from polyscene.training.plan import Plan
 
 MakeReader = Callable[..., nn.Module]
 MakeLearner = Callable[..., Any]
-PLAIN = OptimisationSettings(learning_rate=0.02, schedule="constant")
+PLAIN = OptimiserSettings(learning_rate=0.02, schedule="constant", warmup=0.0)
 
 
 class Taken(Silent):
@@ -42,9 +44,15 @@ class Taken(Silent):
 
 
 def run(
-    learner: Any, budget: Budget, settings: OptimisationSettings = PLAIN, seed: int = 0, **more: Any
+    learner: Any,
+    budget: Budget,
+    settings: OptimiserSettings = PLAIN,
+    seed: int = 0,
+    progress: Silent | None = None,
+    **more: Any,
 ) -> Curve:
-    return fit({"a": learner}, {"a": 1.0}, budget, settings, np.random.default_rng(seed), **more)
+    plan = Plan(budget, settings, **more)
+    return fit({"a": learner}, {"a": 1.0}, plan, np.random.default_rng(seed), progress)
 
 
 def test_the_learner_learns(reader: MakeReader, reading: MakeLearner) -> None:
@@ -82,7 +90,7 @@ def test_minutes_end_it_and_lower_the_rate(
     learner, taken = reading(reader(0)), Taken()
     # A clock that moves by ten seconds with every batch.
     monkeypatch.setattr("polyscene.training.loop.time.monotonic", lambda: 10.0 * learner.losses)
-    settings = OptimisationSettings(schedule="linear", learning_rate=1.0, optimiser="sgd")
+    settings = OptimiserSettings(schedule="linear", learning_rate=1.0, optimiser="sgd", warmup=0.0)
     run(learner, Budget(minutes=1.5), settings, progress=taken, recorder=taken)
     assert learner.losses == 9
     np.testing.assert_allclose([value for _, value in taken.values["learning_rate"]], 1 - np.arange(9) / 9)
@@ -102,7 +110,7 @@ def test_the_rate_follows_the_schedule_step_by_step(
     reader: MakeReader, reading: MakeLearner, budget: Budget, total: int
 ) -> None:
     taken = Taken()
-    settings = OptimisationSettings(learning_rate=0.1, schedule="linear", warmup=0.3, accumulation=2)
+    settings = OptimiserSettings(learning_rate=0.1, schedule="linear", warmup=0.3, accumulation=2)
     run(reading(reader(0)), budget, settings, recorder=taken)
     expected = [0.1 * rate(settings, step / total, 1 / total) for step in range(total)]
     np.testing.assert_allclose([value for _, value in taken.values["learning_rate"]], expected)
@@ -110,23 +118,23 @@ def test_the_rate_follows_the_schedule_step_by_step(
 
 def test_the_rate_follows_the_schedule_epoch_by_epoch(reader: MakeReader, reading: MakeLearner) -> None:
     taken = Taken()
-    settings = OptimisationSettings(learning_rate=0.1, schedule="cosine", stepping="epoch")
-    run(reading(reader(0)), Budget(epochs=3), settings, recorder=taken)
+    settings = OptimiserSettings(learning_rate=0.1, schedule="cosine", warmup=0.0)
+    run(reading(reader(0)), Budget(epochs=3), settings, recorder=taken, stepping="epoch")
     expected = np.repeat(0.1 * np.cos(np.pi * np.arange(3) / 6) ** 2, 6)
     np.testing.assert_allclose([value for _, value in taken.values["learning_rate"]], expected)
 
 
 def test_a_warm_up_by_epochs_moves_from_the_first_one(reader: MakeReader, reading: MakeLearner) -> None:
     taken = Taken()
-    settings = OptimisationSettings(learning_rate=0.1, schedule="linear", stepping="epoch", warmup=0.5)
-    run(reading(reader(0)), Budget(epochs=4), settings, recorder=taken)
+    settings = OptimiserSettings(learning_rate=0.1, schedule="linear", warmup=0.5)
+    run(reading(reader(0)), Budget(epochs=4), settings, recorder=taken, stepping="epoch")
     found = [value for _, value in taken.values["learning_rate"]]
     np.testing.assert_allclose(found[::6], [0.05, 0.1, 0.1, 0.05])
 
 
 def test_what_is_left_of_an_epoch_is_a_step_of_its_own(reader: MakeReader, reading: MakeLearner) -> None:
     learner = reading(reader(0))
-    settings = OptimisationSettings(accumulation=4)
+    settings = OptimiserSettings(accumulation=4, warmup=0.0)
     curve = run(learner, Budget(epochs=2), settings)
     assert curve.steps == [2, 4]
     assert sorted(row for batch in learner.shown[:6] for row in batch) == list(range(22))
@@ -134,8 +142,8 @@ def test_what_is_left_of_an_epoch_is_a_step_of_its_own(reader: MakeReader, readi
 
 def test_accumulated_small_batches_are_one_large_batch(reader: MakeReader, reading: MakeLearner) -> None:
     small, large = (reading(reader(0, dropout=0.0), n=20, batch=batch) for batch in (4, 20))
-    run(small, Budget(steps=3), OptimisationSettings(learning_rate=0.05, accumulation=5))
-    run(large, Budget(steps=3), OptimisationSettings(learning_rate=0.05))
+    run(small, Budget(steps=3), OptimiserSettings(learning_rate=0.05, accumulation=5, warmup=0.0))
+    run(large, Budget(steps=3), OptimiserSettings(learning_rate=0.05, warmup=0.0))
     for one, other in zip(small.weights().values(), large.weights().values(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
@@ -209,7 +217,9 @@ def test_every_optimiser_learns_and_perturbation_changes_what_is_learned(
     found = {}
     for name, highest in (("adamw", 0.02), ("sgd", 0.05), ("adafactor", 0.05)):
         for epsilon in (0.0, 0.3):
-            settings = OptimisationSettings(name, highest, perturbation=epsilon)  # type: ignore[arg-type]
+            settings = OptimiserSettings.model_validate(
+                {"optimiser": name, "learning_rate": highest, "perturbation": epsilon, "warmup": 0.0}
+            )
             learner = reading(reader(0, dropout=0.0))
             curve = run(learner, Budget(epochs=10), settings)
             assert min(curve.validation) < 0.7 * curve.initial, (name, epsilon)

@@ -17,7 +17,6 @@ from polyscene.training.losses import (
     slate_loss,
     squared_loss,
     token_loss,
-    weighted_sum,
 )
 
 rows = st.lists(st.lists(st.floats(-30, 30), min_size=1, max_size=6), min_size=1, max_size=5)
@@ -289,17 +288,3 @@ def test_tokens_that_do_not_fit_are_refused() -> None:
     for logits, labels in (((2, 3, 4), (2, 4)), ((0, 3, 4), (0, 3)), ((6, 4), (6,))):
         with pytest.raises(ValueError, match="expected logits"):
             token_loss(torch.zeros(logits), torch.zeros(labels, dtype=torch.long))
-
-
-def test_the_weighted_sum_and_its_slope() -> None:
-    parts = {"click": torch.tensor(2.0, requires_grad=True), "rating": torch.tensor(3.0, requires_grad=True)}
-    total = weighted_sum(parts, {"click": 1.5, "rating": 0.1, "dwell": 9.0})
-    assert total.item() == pytest.approx(3.3)
-    assert [float(slope(total.clone(), part)) for part in parts.values()] == pytest.approx([1.5, 0.1])
-
-
-def test_a_sum_of_nothing_and_a_loss_without_weight_are_refused() -> None:
-    with pytest.raises(ValueError, match="no loss"):
-        weighted_sum({}, {"click": 1.0})
-    with pytest.raises(ValueError, match="rating"):
-        weighted_sum({"rating": torch.tensor(1.0)}, {"click": 1.0})

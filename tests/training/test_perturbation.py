@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from torch import Tensor, nn
 
 from polyscene.core.errors import ModelError
-from polyscene.training.optimisation import OptimisationSettings
+from polyscene.core.settings.tuning import OptimiserSettings
 from polyscene.training.perturbation import shifted, shifts_of, watched, worst_shift
 from polyscene.training.stepping import Stepper
 
@@ -79,7 +79,7 @@ def test_embeddings_that_the_loss_does_not_reach_are_refused() -> None:
 
 def gradient(learner: Any, epsilon: float) -> dict[str, Tensor]:
     """Return what one batch adds to the gradients."""
-    stepper = Stepper({"a": learner}, OptimisationSettings(perturbation=epsilon))
+    stepper = Stepper({"a": learner}, OptimiserSettings(perturbation=epsilon))
     stepper.gather("a", learner, np.arange(4), 1.0)
     found = {name: p.grad for name, p in learner.named_parameters() if p.grad is not None}
     return {name: slope.clone() for name, slope in found.items()}

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from torch import nn
 
-from polyscene.core.errors import MissingExtraError
+from polyscene.core.errors import MissingExtraError, UnknownIdError
+from polyscene.core.settings.tuning import RECORDERS, TuningDetails
 from polyscene.training.budget import Budget
 from polyscene.training.loop import fit
-from polyscene.training.optimisation import OptimisationSettings
-from polyscene.training.recording import LINES, JsonLinesRecorder, Recorder, RecorderName, open_recorder
+from polyscene.training.plan import Plan
+from polyscene.training.recorders.jsonl import LINES, JsonLinesRecorder
+from polyscene.training.recording import Recorder, open_recorder
 
 WRITTEN = [("loss", 0.5, 1), ("loss", 0.25, 2), ("validation/shop", 3.0, 2)]
 
@@ -37,7 +39,7 @@ def unconnected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_json_lines_are_there_before_the_file_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "deep" / LINES
-    recorder = JsonLinesRecorder(path)
+    recorder = JsonLinesRecorder(path.parent)
     recorder.scalar("loss", 0.5, 1)
     recorder.scalar("validation/影视", float("nan"), 2)
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -50,26 +52,42 @@ def test_json_lines_are_there_before_the_file_is_closed(tmp_path: Path) -> None:
 
 def test_json_lines_go_on_where_they_ended(tmp_path: Path) -> None:
     for _ in range(2):
-        with JsonLinesRecorder(tmp_path / LINES) as recorder:
+        with JsonLinesRecorder(tmp_path) as recorder:
             recorder.scalar("loss", 0.5, 1)
     assert len((tmp_path / LINES).read_text().splitlines()) == 2
     with pytest.raises(ValueError, match="closed"):
         recorder.scalar("loss", 0.5, 2)
 
 
+def test_nothing_is_written_where_nothing_is_asked_for(tmp_path: Path) -> None:
+    write(open_recorder("none", tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recorder_that_is_not_known_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UnknownIdError, match=r"none, jsonl, tensorboard, mlflow, wandb.*found 'paper'"):
+        open_recorder("paper", tmp_path)
+
+
+def test_a_plug_ins_recorder_is_opened_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[tuple[str, float, int]] = []
+
+    class Paper(JsonLinesRecorder):
+        def scalar(self, name: str, value: float, step: int) -> None:
+            taken.append((name, value, step))
+
+    monkeypatch.setattr(RECORDERS, "_added", {"paper": Paper})
+    assert TuningDetails(recorder="paper").recorder == "paper"
+    write(open_recorder("paper", tmp_path))
+    assert taken == WRITTEN
+
+
 def test_a_training_is_taken_down(
     reader: Callable[..., nn.Module], reading: Callable[..., Any], tmp_path: Path
 ) -> None:
     with open_recorder("jsonl", tmp_path) as recorder:  # type: ignore[attr-defined]
-        curve = fit(
-            {"shop": reading(reader(0))},
-            {"shop": 1.0},
-            Budget(steps=5),
-            OptimisationSettings(),
-            np.random.default_rng(0),
-            recorder=recorder,
-            validate_every=2,
-        )
+        plan = Plan(Budget(steps=5), validate_every=2, recorder=recorder)
+        curve = fit({"shop": reading(reader(0))}, {"shop": 1.0}, plan, np.random.default_rng(0))
     found: dict[str, list[tuple[int, float]]] = {}
     for line in (tmp_path / LINES).read_text().splitlines():
         entry = json.loads(line)
@@ -129,7 +147,7 @@ def test_wandb_stays_offline(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["tensorboard", "mlflow", "wandb"])
 def test_what_is_not_installed_is_named_with_its_extra(
-    kind: RecorderName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = importlib.import_module
 

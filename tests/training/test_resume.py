@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel
 
 from polyscene.core.errors import RunError
+from polyscene.core.settings.tuning import OptimiserName, OptimiserSettings
 from polyscene.training.budget import Budget
 from polyscene.training.checkpoints import Checkpoints
 from polyscene.training.loop import Curve, fit
-from polyscene.training.optimisation import OptimisationSettings, OptimiserName
+from polyscene.training.plan import Plan
 
 MakeReader = Callable[..., nn.Module]
 MakeLearner = Callable[..., Any]
@@ -34,12 +35,13 @@ from conftest import Reader, ReadingLearner
 from polyscene.training.budget import Budget
 from polyscene.training.checkpoints import Checkpoints
 from polyscene.training.loop import fit
-from polyscene.training.optimisation import OptimisationSettings
+from polyscene.core.settings.tuning import OptimiserSettings
+from polyscene.training.plan import Plan
 torch.set_num_threads(1)
 learner = ReadingLearner(Reader(0), stop_at=15, kill=True)
 checkpoints = Checkpoints(Path({path!r}), every=4)
-fit({{"a": learner}}, {{"a": 1.0}}, Budget(steps=20), OptimisationSettings(learning_rate=0.02),
-    np.random.default_rng(3), checkpoints=checkpoints)
+plan = Plan(Budget(steps=20), OptimiserSettings(learning_rate=0.02), checkpoints=checkpoints)
+fit({{"a": learner}}, {{"a": 1.0}}, plan, np.random.default_rng(3))
 """
 
 
@@ -54,10 +56,11 @@ class Pair:
         }
         self.generator = np.random.default_rng(5)
 
-    def train(self, checkpoints: Checkpoints | None, settings: OptimisationSettings, **more: Any) -> Curve:
+    def train(self, checkpoints: Checkpoints | None, settings: OptimiserSettings, **more: Any) -> Curve:
         budget = more.pop("budget", Budget(epochs=4))
         shares = {"shop": 1.0, "news": 0.5}
-        return fit(self.learners, shares, budget, settings, self.generator, checkpoints=checkpoints, **more)
+        plan = Plan(budget, settings, checkpoints=checkpoints, **more)
+        return fit(self.learners, shares, plan, self.generator)
 
     def state(self) -> dict[str, Tensor]:
         return {name: value.clone() for name, value in self.model.state_dict().items()}
@@ -75,7 +78,7 @@ def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
         ("adamw", {}, {}),
         ("adamw", {"accumulation": 2, "warmup": 0.2}, {"validate_every": 3}),
         ("adamw", {"perturbation": 0.1, "precision": "bfloat16"}, {"patience": 2, "validate_every": 2}),
-        ("adamw", {"stepping": "epoch"}, {}),
+        ("adamw", {}, {"stepping": "epoch"}),
         ("sgd", {"schedule": "linear"}, {}),
         ("sgd", {"momentum": 0.0}, {"budget": Budget(steps=26)}),
         ("adafactor", {}, {}),
@@ -89,7 +92,7 @@ def test_interrupted_twice_it_ends_with_the_same_weights(
     more: dict[str, Any],
     chosen: dict[str, Any],
 ) -> None:
-    settings = OptimisationSettings(name, 0.02, **more)
+    settings = OptimiserSettings(optimiser=name, learning_rate=0.02, **more)
     whole = Pair(reader, reading)
     expected = whole.train(None, settings, **chosen)
     checkpoints = Checkpoints(tmp_path / "deep" / "state.safetensors", every=2)
@@ -111,7 +114,7 @@ def test_interrupted_twice_it_ends_with_the_same_weights(
 def test_wherever_it_stops_it_goes_on(
     reader: MakeReader, reading: MakeLearner, tmp_path: Path, every: int, stop_at: int
 ) -> None:
-    settings = OptimisationSettings(learning_rate=0.02)
+    settings = OptimiserSettings(learning_rate=0.02)
     whole, broken, resumed = (Pair(reader, reading, stop) for stop in (None, stop_at, None))
     whole.train(None, settings)
     checkpoints = Checkpoints(tmp_path / "state.safetensors", every=every)
@@ -164,7 +167,7 @@ class Pooled(nn.Module):
 def test_language_models_go_on_with_dropout_and_perturbation(
     reading: MakeLearner, tmp_path: Path, name: str
 ) -> None:
-    settings = OptimisationSettings(learning_rate=0.01, perturbation=0.2, warmup=0.1)
+    settings = OptimiserSettings(learning_rate=0.01, perturbation=0.2, warmup=0.1)
     budget = Budget(steps=13)
     whole, broken, resumed = (Pair(lambda seed: Pooled(name), reading, stop) for stop in (None, 6, None))
     expected = whole.train(None, settings, budget=budget)
@@ -187,9 +190,8 @@ def test_after_kill_9_it_ends_with_the_same_weights(
 
     def trained(checkpoints: Checkpoints | None) -> tuple[Curve, Any]:
         learner = reading(reader(0))
-        settings, budget = OptimisationSettings(learning_rate=0.02), Budget(steps=20)
-        stream = np.random.default_rng(3)
-        return fit({"a": learner}, {"a": 1.0}, budget, settings, stream, checkpoints=checkpoints), learner
+        plan = Plan(Budget(steps=20), OptimiserSettings(learning_rate=0.02), checkpoints=checkpoints)
+        return fit({"a": learner}, {"a": 1.0}, plan, np.random.default_rng(3)), learner
 
     expected, whole = trained(None)
     found, resumed = trained(Checkpoints(path, every=4))
@@ -201,7 +203,7 @@ def test_after_kill_9_it_ends_with_the_same_weights(
 def test_a_finished_training_is_not_done_again_until_it_is_cleared(
     reader: MakeReader, reading: MakeLearner, tmp_path: Path
 ) -> None:
-    settings, checkpoints = OptimisationSettings(), Checkpoints(tmp_path / "state.safetensors")
+    settings, checkpoints = OptimiserSettings(), Checkpoints(tmp_path / "state.safetensors")
     first, second, third = (Pair(reader, reading) for _ in range(3))
     curve = first.train(checkpoints, settings)
     assert second.train(checkpoints, settings) == curve
@@ -217,7 +219,7 @@ def test_a_finished_training_is_not_done_again_until_it_is_cleared(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"settings": OptimisationSettings(learning_rate=0.5)}, "another optimisation"),
+        ({"settings": OptimiserSettings(learning_rate=0.5)}, "another optimiser"),
         ({"budget": Budget(epochs=9)}, "another budget"),
         ({"patience": 3}, "another patience"),
     ],
@@ -226,18 +228,18 @@ def test_a_checkpoint_of_another_training_is_refused(
     reader: MakeReader, reading: MakeLearner, tmp_path: Path, change: dict[str, Any], said: str
 ) -> None:
     checkpoints = Checkpoints(tmp_path / "state.safetensors")
-    Pair(reader, reading).train(checkpoints, OptimisationSettings())
+    Pair(reader, reading).train(checkpoints, OptimiserSettings())
     pair = Pair(reader, reading)
     before = pair.state()
     with pytest.raises(RunError, match=said):
-        pair.train(checkpoints, **{"settings": OptimisationSettings(), **change})
+        pair.train(checkpoints, **{"settings": OptimiserSettings(), **change})
     assert_same(pair.state(), before)
 
 
 def test_a_checkpoint_of_another_model_or_other_data_is_refused(
     reader: MakeReader, reading: MakeLearner, tmp_path: Path
 ) -> None:
-    path, settings = tmp_path / "state.safetensors", OptimisationSettings()
+    path, settings = tmp_path / "state.safetensors", OptimiserSettings()
     Pair(reader, reading).train(Checkpoints(path), settings)
     wider = Pair(lambda seed: reader(seed, width=7), reading)
     with pytest.raises(RunError, match="another parameters"):
@@ -251,11 +253,11 @@ def test_a_damaged_checkpoint_is_said_to_be_damaged(
     reader: MakeReader, reading: MakeLearner, tmp_path: Path, damage: bytes | None
 ) -> None:
     checkpoints = Checkpoints(tmp_path / "state.safetensors")
-    Pair(reader, reading).train(checkpoints, OptimisationSettings())
+    Pair(reader, reading).train(checkpoints, OptimiserSettings())
     whole = checkpoints.path.read_bytes()
     checkpoints.path.write_bytes(whole[:-9] if damage is None else damage)
     with pytest.raises(RunError, match=r"damaged.*remove the file"):
-        Pair(reader, reading).train(checkpoints, OptimisationSettings())
+        Pair(reader, reading).train(checkpoints, OptimiserSettings())
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from polyscene.core.errors import ModelError
-from polyscene.training.optimisation import OptimisationSettings
+from polyscene.core.settings.tuning import OptimiserSettings
 from polyscene.training.stepping import Stepper
 
-PLAIN = OptimisationSettings("sgd", learning_rate=1.0, weight_decay=0.0, momentum=0.0, clip=None)
+PLAIN = OptimiserSettings(optimiser="sgd", learning_rate=1.0, weight_decay=0.0, momentum=0.0, clip=None)
 
 
 class Pull:
@@ -34,7 +34,7 @@ class Pull:
         raise AssertionError(f"a step needs no {name}")
 
 
-def moved(settings: OptimisationSettings, *batches: list[float], share: float = 1.0) -> tuple[Any, ...]:
+def moved(settings: OptimiserSettings, *batches: list[float], share: float = 1.0) -> tuple[Any, ...]:
     """Return how far the weight moved in one step over the batches, and what the step saw."""
     learner = Pull()
     stepper = Stepper({"a": learner}, settings)
@@ -59,14 +59,14 @@ def test_the_share_scales_loss_and_slope() -> None:
 
 
 def test_the_gradient_is_clipped_by_the_norm_of_all_weights_together() -> None:
-    way, step, *_ = moved(OptimisationSettings("sgd", 1.0, 0.0, 0.0, clip=1.0), [3.0, 4.0])
+    way, step, *_ = moved(PLAIN.model_copy(update={"clip": 1.0}), [3.0, 4.0])
     np.testing.assert_allclose(way, [0.6, 0.8], rtol=1e-5)
     assert step.gradient_norm == pytest.approx(5.0)
 
 
 def test_bfloat16_computes_the_loss_but_keeps_the_weights() -> None:
     for precision, expected in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
-        settings = OptimisationSettings("sgd", 1.0, 0.0, 0.0, precision=precision)  # type: ignore[arg-type]
+        settings = PLAIN.model_copy(update={"precision": precision, "clip": 1.0})
         way, _, learner, _ = moved(settings, [0.25, 0.5])
         assert learner.types == [expected]
         assert learner.weight.dtype == torch.float32

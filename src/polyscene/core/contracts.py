@@ -1,12 +1,12 @@
 """What the parts expect of each other, so that none has to know which part it is talking to.
 
-A judge asks a `Ranker` for scores, a trainer turns the parameters of a `Trainable` or a `Learner`, a service
+A judge asks a `Ranker` for scores, a trainer turns the parameters of a `Learner`, a service
 lets a `Policy` choose. Torch is named for the type checker only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch.nn import Parameter
 
 Query = TypeVar("Query", contravariant=True)
-Batch = TypeVar("Batch")
+Batch = TypeVar("Batch", bound=Sized)
 Asked = TypeVar("Asked", contravariant=True)
 Decided = TypeVar("Decided")
 
@@ -37,39 +37,11 @@ class Ranker(Protocol[Query]):
         ...
 
 
-class Trainable(Protocol[Batch]):
-    """What a trainer can improve: batches of choices, and logits for them."""
-
-    def parameters(self) -> Iterable[Parameter]:
-        """Return what may be changed."""
-        ...
-
-    def batches(self, generator: np.random.Generator) -> Iterator[Batch]:
-        """Yield one epoch of batches in a fresh order."""
-        ...
-
-    def logits(self, batch: Batch) -> Tensor:
-        """Return (B, C) logits with the chosen candidate in column 0; -inf pads.
-
-        Where candidates were sampled, their log-weights are already added.
-        """
-        ...
-
-    def validate(self) -> float:
-        """Return the loss on choices held out from training; smaller is better."""
-        ...
-
-    def weights(self) -> Mapping[str, Tensor]:
-        """Return a copy of the present parameters."""
-        ...
-
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Put parameters back."""
-        ...
-
-
 class Learner(Protocol[Batch]):
-    """What a trainer can improve whatever its objective: batches, and a loss for each."""
+    """What a trainer can improve whatever its objective: batches, and a loss for each.
+
+    A batch is whatever the learner makes of it; `len(batch)` says how many examples are in it.
+    """
 
     def named_parameters(self) -> Iterable[tuple[str, Parameter]]:
         """Return what may be changed; names tell biases and norms, which are not decayed."""

@@ -106,14 +106,14 @@ class Backbone:
             return load(self.settings, self.base)
         name = shown(self.settings.model, 200)
         try:
-            found = self.fingerprint
+            present = self.fingerprint
             model = load(self.settings, self.base)
         except ModelError as error:
             raise ModelError(
                 f"{self.reader} reads with the language model {name}, which cannot be used: "
                 f"put it back where it lay when the run was trained, or train again. The reason: {error}"
             ) from error
-        if found != self.expected:
+        if present != self.expected:
             raise ModelError(
                 f"{self.reader} was taught with another language model than the one now found as {name}: "
                 "put the former back, or train again"

@@ -17,6 +17,9 @@ from polyscene.language.model.packed_bert import packed
 from polyscene.language.text.cache import EncodingCache, encode_cached
 from polyscene.language.text.keyword_stuffing import BoundedVectors, bounded_vectors
 
+BoundedCatalogue = tuple[FloatArray, BoundedVectors | None]
+"""(n, d) vectors of a catalogue, within reach where the project bounds it, and the bound."""
+
 
 def wanted_reach(language: LanguageSettings) -> float | None:
     """Return the reach in radians; None where the catalogue itself says what is usual."""
@@ -29,7 +32,7 @@ def read_catalogue(
     language: LanguageSettings,
     cache: EncodingCache,
     progress: Progress,
-) -> tuple[FloatArray, BoundedVectors | None]:
+) -> BoundedCatalogue:
     """Read n texts with a model that is not tuned.
 
     Returns:

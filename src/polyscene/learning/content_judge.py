@@ -9,26 +9,27 @@ import numpy as np
 from polyscene.core.contracts import VectorJudge
 from polyscene.core.seeds import derived
 from polyscene.core.types import FloatArray
+from polyscene.learning.phases import Phase
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import mid_ranks, ndcg
 from polyscene.recommenders.content import Content
 from polyscene.recommenders.fusion.features import Features
 from polyscene.representation.item_space import ItemSpace
 
-JUDGED = 2000
+MAX_JUDGED_CHOICES = 2000
 """At most so many choices are ranked."""
 CUTOFF = 10
 BLOCK = 256
 
 
-def content_judge(ground: TrainingData, name: str, decay: float | None = None) -> VectorJudge | None:
+def content_judge(data: TrainingData, name: str, decay: float | None = None) -> VectorJudge | None:
     """Return what tells the content signal's mean NDCG@10 on a scenario's validation choices.
 
     All items of the catalogue are ranked that can be chosen: those that are there by then, and without what
     the user had where nobody takes anything twice.
 
     Args:
-        ground: its vectors are not looked at.
+        data: its vectors are not looked at.
         name: of the scenario.
         decay: what an event still counts after each later one; None: as the vectors themselves say, which is
             honest for vectors that have not learned what people chose.
@@ -36,12 +37,12 @@ def content_judge(ground: TrainingData, name: str, decay: float | None = None) -
     Returns:
         A function of (n_items, d) vectors; None where there are no validation choices.
     """
-    held = ground.folds.tune(name, JUDGED, derived(ground.seed, "tuning", name)).choices
+    held = data.folds.tune(name, MAX_JUDGED_CHOICES, derived(data.seed, "tuning", name)).choices
     if not len(held):
         return None
-    evidence = replace(ground.evidence(name, tuning=True), elsewhere={})
+    evidence = replace(data.evidence(name, tuning=Phase.PAST.tuning), elsewhere={})
     features = Features.of(evidence)
-    hide_seen = ground.hide_seen[name]
+    hide_seen = data.hide_seen[name]
 
     def judge(vectors: FloatArray) -> float:
         space, gains = ItemSpace.of(vectors), []

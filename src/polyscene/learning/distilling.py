@@ -10,6 +10,7 @@ import numpy as np
 from polyscene.core.errors import ModelError
 from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
+from polyscene.core.settings.tuning import OptimiserSettings
 from polyscene.core.types import BoolArray
 from polyscene.language.compression.compressing import Candidate
 from polyscene.language.compression.distillation import Student
@@ -22,12 +23,12 @@ from polyscene.language.text.encoding import distinct_texts
 from polyscene.language.text.normalisation import normalise
 from polyscene.training.budget import Budget
 from polyscene.training.loop import fit
-from polyscene.training.optimisation import OptimisationSettings
+from polyscene.training.plan import Plan
 
-WITHHELD, MOST_WITHHELD = 0.2, 1000
+WITHHELD_SHARE, MAX_WITHHELD_TEXTS = 0.2, 1000
 """The share, and the most, of the judged catalogue's texts that no student reads."""
-CALIBRATED_ON = 400
-VALIDATIONS, PATIENCE, FEWEST_STEPS = 20, 5, 5
+CALIBRATION_TEXTS = 400
+VALIDATIONS, PATIENCE, MIN_STEPS_BETWEEN = 20, 5, 5
 """So many are made, and so many may bring nothing; between two of them lie at least so many steps."""
 
 
@@ -70,17 +71,14 @@ def distilled(
     student = Student(
         packed(teacher), start.model, texts, seed=derived(seed, "distil", "held out"), progress=progress
     )
-    fit(
-        {"student": student},
-        {"student": 1.0},
+    plan = Plan(
         Budget(steps=teaching.steps, minutes=teaching.minutes),
-        OptimisationSettings(learning_rate=teaching.learning_rate, warmup=0.1),
-        generator(seed, "distil"),
-        progress,
+        OptimiserSettings(learning_rate=teaching.learning_rate),
         "the student learns",
         patience=PATIENCE,
-        validate_every=max(teaching.steps // VALIDATIONS, FEWEST_STEPS),
+        validate_every=max(teaching.steps // VALIDATIONS, MIN_STEPS_BETWEEN),
     )
+    fit({"student": student}, {"student": 1.0}, plan, generator(seed, "distil"), progress)
     return replace(student.candidate(), way=f"student of {start.way}")
 
 
@@ -100,16 +98,16 @@ def student_of(teacher: LanguageModel, texts: Sequence[str], teaching: Teaching)
     start = drop_layers(teacher, keep)
     if teaching.neurons == 1:
         return start
-    narrow = drop_neurons(start.model, texts[:CALIBRATED_ON], teaching.neurons)
+    narrow = drop_neurons(start.model, texts[:CALIBRATION_TEXTS], teaching.neurons)
     return replace(narrow, way=f"{start.way}, {narrow.way}")
 
 
 def withheld(texts: Sequence[str], seed: int) -> BoolArray:
     """Return (n,) which of the n texts of a catalogue no student may read; equal texts go together."""
     distinct, rows = distinct_texts([normalise(text) for text in texts])
-    spoken = np.flatnonzero([bool(text) for text in distinct])
-    count = min(MOST_WITHHELD, max(1, round(WITHHELD * len(spoken))))
-    return np.isin(rows, generator(seed, "distil", "withheld").permutation(spoken)[:count])
+    nonempty = np.flatnonzero([bool(text) for text in distinct])
+    count = min(MAX_WITHHELD_TEXTS, max(1, round(WITHHELD_SHARE * len(nonempty))))
+    return np.isin(rows, generator(seed, "distil", "withheld").permutation(nonempty)[:count])
 
 
 def without(texts: Sequence[str], kept_back: Collection[str]) -> list[str]:

@@ -13,18 +13,19 @@ from polyscene.core.seeds import derived, generator
 from polyscene.core.settings.project import Settings
 from polyscene.core.types import LongArray
 from polyscene.data.queries import Choices
+from polyscene.learning.fusion import FusionLearner, fusion_plan
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import mid_ranks, ndcg
 from polyscene.recommenders.fusion.features import Features, Signals
 from polyscene.recommenders.fusion.fusion import RERANKED, Fusion, second_look
 from polyscene.recommenders.fusion.network import FusionNetwork
-from polyscene.recommenders.fusion.training import Example, FusionLearner, examples
+from polyscene.recommenders.fusion.training import Example, examples
 from polyscene.recommenders.registry import SIGNALS
 from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.signal import Evidence, Signal, SignalSettings
 from polyscene.representation.item_space import ItemSpace
-from polyscene.training.joint import Curve, Schedule, train
+from polyscene.training.loop import Curve, fit
 
 HELD_OUT = 0.2
 JUDGED = 2000
@@ -221,16 +222,16 @@ def _learn(
             name: FusionLearner(shared, places[name], lesson.training, lesson.held_out)
             for name, lesson in able.items()
         }
-        schedule = Schedule(settings.fusion.epochs)
-        curves["all scenarios"] = train(learners, shares, schedule, stream, progress, "fusion: together")
+        plan = fusion_plan(settings.fusion.epochs, "fusion: together")
+        curves["all scenarios"] = fit(learners, shares, plan, stream, progress)
     networks = dict.fromkeys(places, shared)
     if len(able) > 1:
         for name, lesson in able.items():
             own = FusionNetwork(len(names), len(places), settings.fusion.hidden)
             own.load_state_dict(shared.state_dict())
             learner = FusionLearner(own, places[name], lesson.training, lesson.held_out)
-            schedule = Schedule(max(settings.fusion.epochs // 2, 1), TUNING_RATE)
-            curves[name] = train({name: learner}, {name: 1.0}, schedule, stream, progress, f"fusion: {name}")
+            plan = fusion_plan(max(settings.fusion.epochs // 2, 1), f"fusion: {name}", TUNING_RATE)
+            curves[name] = fit({name: learner}, {name: 1.0}, plan, stream, progress)
             networks[name] = own
     return networks, curves
 

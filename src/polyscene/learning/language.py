@@ -24,9 +24,9 @@ from polyscene.language.text.keyword_stuffing import BoundedVectors
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.files import save_tuned
 from polyscene.language.tuning.methods import frozen_layers, marked, must_be_tunable
-from polyscene.learning.bounding import facts_of, read_catalogue
+from polyscene.learning.bounding import BoundedCatalogue, facts_of, read_catalogue
 from polyscene.learning.item_views import ViewName, ViewRecipe
-from polyscene.learning.language_tuner import EncoderFactory, LanguageTuner, Outcome, effective_method
+from polyscene.learning.language_tuner import EncoderFactory, LanguageTuner, TuningOutcome, effective_method
 from polyscene.learning.training_data import ItemVectors, TrainingData
 from polyscene.training.loop import Curve
 
@@ -35,13 +35,13 @@ LANGUAGE = "language"
 
 
 @dataclass
-class Tuned:
+class TunedLanguage:
     """The tuned language models and what they make of the catalogues.
 
     Attributes:
         vectors: by scenario.
         models: by scenario, as learned on everything; empty where nothing is tuned.
-        curves: by group of scenarios and phase.
+        curves: by scenarios that share a model, and stage.
         outcomes: by scenario.
         bounds: how far a text may carry its item, by scenario; empty where that is not bounded.
         prior_bounds: the same for the model as it came.
@@ -51,9 +51,16 @@ class Tuned:
     vectors: dict[str, ItemVectors]
     models: dict[str, LanguageModel] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, TuningOutcome] = field(default_factory=dict)
     bounds: dict[str, BoundedVectors] = field(default_factory=dict)
     prior_bounds: dict[str, BoundedVectors] = field(default_factory=dict)
+
+    def keep_prior(self, name: str, read: BoundedCatalogue) -> FloatArray:
+        """Keep the bound of a scenario's vectors by the model as it came, and return these vectors."""
+        vectors, bound = read
+        if bound is not None:
+            self.prior_bounds[name] = bound
+        return vectors
 
     def save(self, folder: Path, settings: Settings) -> None:
         """Write every scenario's small file into a run's folder."""
@@ -109,75 +116,76 @@ def _recipe(bound: BoundedVectors | None, file: str | None = None, frozen: int =
 
 def tune_language(
     model: LanguageModel,
-    ground: TrainingData,
+    data: TrainingData,
     settings: Settings,
     folder: Path,
     cache: EncodingCache,
     progress: Progress,
-) -> Tuned:
-    """Tune the language model on the ground's events and read every catalogue with what came of it.
+) -> TunedLanguage:
+    """Tune the language model on the training events and read every catalogue with what came of it.
 
     Args:
         model: as it was loaded; it is not changed.
         folder: for checkpoints and records.
         cache: of what the untuned model reads.
     """
-    scenarios, language = ground.dataset.scenarios, settings.language
-    if language.tuning != "none":
-        must_be_tunable(model, effective_method(settings))
-    plain: dict[str, FloatArray] = {}
-    tuned = Tuned(model, {})
-    for name, scenario in scenarios.items():
-        plain[name], bounded = read_catalogue(model, scenario.catalogue.text, language, cache, progress)
-        if bounded is not None:
-            tuned.bounds[name] = tuned.prior_bounds[name] = bounded
+    language, tuned = settings.language, TunedLanguage(model, {})
+
+    def untuned(name: str) -> BoundedCatalogue:
+        texts = data.dataset.scenarios[name].catalogue.text
+        return read_catalogue(model, texts, language, cache, progress)
+
     if language.tuning == "none":
-        tuned.vectors = {name: ItemVectors(rows, rows, rows) for name, rows in plain.items()}
+        for name in data.dataset.scenarios:
+            vectors = tuned.keep_prior(name, untuned(name))
+            tuned.vectors[name] = ItemVectors(vectors, vectors, vectors)
+        tuned.bounds |= tuned.prior_bounds
         return tuned
-    for names in _groups(ground, settings):
-        _tune_group(LanguageTuner(model, ground, settings, names, folder, progress), tuned, plain)
+    must_be_tunable(model, effective_method(settings))
+    for names in _sharing(data, settings):
+        tuner = LanguageTuner(model, data, settings, names, folder, progress, cache=cache)
+        read = tuner.untuned if tuner.reads_as_untuned else untuned
+        _tune_together(tuner, tuned, {name: tuned.keep_prior(name, read(name)) for name in names})
     return tuned
 
 
-def _tune_group(group: LanguageTuner, tuned: Tuned, plain: Mapping[str, FloatArray]) -> None:
+def _tune_together(tuner: LanguageTuner, tuned: TunedLanguage, plain: Mapping[str, FloatArray]) -> None:
     """Learn from the past and judge, then from everything; leave vectors, model, curves and bounds."""
-    early = group.learn_early()
-    final = group.learn_all(early)
-    finished = marked(group.model)
+    past = tuner.learn_past()
+    final = tuner.learn_all(past)
+    finished = marked(tuner.model)
     for name, vectors in final.items():
-        common = plain[name] if group.details.scope == "scenario" else vectors
-        tuned.vectors[name] = ItemVectors(early.vectors[name], vectors, common, plain[name])
+        common = plain[name] if tuner.details.scope == "scenario" else vectors
+        tuned.vectors[name] = ItemVectors(past.vectors[name], vectors, common, plain[name])
         tuned.models[name] = finished
-    tuned.outcomes |= early.outcomes
-    tuned.bounds |= group.bounds
-    group.forget()
-    tuned.curves |= {
-        f"language model, {group.label}, {phase}": curve for phase, curve in early.curves.items()
-    }
+    tuned.outcomes |= past.outcomes
+    tuned.bounds |= tuner.bounds
+    tuner.forget()
+    tuned.curves |= {f"language model, {tuner.label}, {stage}": curve for stage, curve in past.curves.items()}
 
 
 def try_tuning(
     model: LanguageModel,
-    ground: TrainingData,
+    data: TrainingData,
     settings: Settings,
     folder: Path,
     progress: Progress,
-    reading: EncoderFactory = CachedEncoder,
-) -> dict[str, Outcome]:
+    make_encoder: EncoderFactory = CachedEncoder,
+) -> dict[str, TuningOutcome]:
     """Learn from the past alone and say what it was worth: the cheaper half of `tune_language`.
 
     Args:
-        reading: makes the reader of one catalogue; trials of several settings may share what they read.
+        make_encoder: of one catalogue; trials of several settings may share what they read.
     """
-    outcomes: dict[str, Outcome] = {}
-    for names in _groups(ground, settings):
-        group = LanguageTuner(model, ground, settings, names, folder, progress, reading)
-        outcomes |= group.learn_early().outcomes
-        group.forget()
+    outcomes: dict[str, TuningOutcome] = {}
+    for names in _sharing(data, settings):
+        tuner = LanguageTuner(model, data, settings, names, folder, progress, make_encoder)
+        outcomes |= tuner.learn_past().outcomes
+        tuner.forget()
     return outcomes
 
 
-def _groups(ground: TrainingData, settings: Settings) -> list[list[str]]:
+def _sharing(data: TrainingData, settings: Settings) -> list[list[str]]:
     """Return which scenarios share a model."""
-    names = list(ground.dataset.scenarios)
+    names = list(data.dataset.scenarios)
     return [names] if settings.tuning.scope == "shared" else [[name] for name in names]

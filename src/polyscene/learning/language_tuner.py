@@ -13,41 +13,46 @@ import torch
 
 from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
-from polyscene.core.settings.language import TuningMethod
 from polyscene.core.settings.project import Settings
-from polyscene.core.settings.tuning import TuningDetails
+from polyscene.core.settings.tuning import OptimiserSettings, TuningDetails
 from polyscene.core.types import FloatArray
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.projection import Projection
 from polyscene.language.model.token_embeddings import most_frequent
+from polyscene.language.text.cache import EncodingCache
+from polyscene.language.text.encoding import unit_vectors
 from polyscene.language.text.keyword_stuffing import BoundedVectors, beginnings, bounded_by
 from polyscene.language.tuning.cached_encoder import CachedEncoder
+from polyscene.language.tuning.method import method_of
 from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words, tuned_weights
-from polyscene.learning.bounding import wanted_reach
-from polyscene.learning.objectives import TextLearner, TuningData
+from polyscene.learning.bounding import BoundedCatalogue, wanted_reach
+from polyscene.learning.objectives.learner import TextLearner, objectives_of
+from polyscene.learning.phases import Phase
 from polyscene.learning.training_data import TrainingData
-from polyscene.learning.tuning_data import objectives_of, tuning_data
+from polyscene.learning.tuning_data import TuningData, tuning_data
 from polyscene.representation.item_space import ItemSpace
 from polyscene.training.averaging import fit_seeds, seeds_of
 from polyscene.training.budget import Budget
 from polyscene.training.checkpoints import Checkpoints
 from polyscene.training.loop import Curve, fit
-from polyscene.training.optimisation import OptimisationSettings
+from polyscene.training.plan import Plan
 from polyscene.training.recording import Recorder, open_recorder
 
 PROJECTION, WEIGHTS = "projection", "weights"
 
-EncoderFactory = Callable[[LanguageModel, Sequence[str], int, int, Progress], CachedEncoder]
+EncoderFactory = Callable[
+    [LanguageModel, Sequence[str], int, int, Progress, EncodingCache | None], CachedEncoder
+]
 """What makes a `CachedEncoder`."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TuningOutcome:
     """What tuning did to one scenario.
 
     Attributes:
         before, after: NDCG@10 of the content signal on held-out choices; NaN where there are none.
-        steps: taken in each phase.
+        steps: taken in each stage.
         weights: how many numbers learned.
         size: of the file that keeps them, in bytes.
     """
@@ -59,22 +64,22 @@ class Outcome:
     size: int
 
 
-def effective_method(settings: Settings) -> TuningMethod:
+def effective_method(settings: Settings) -> str:
     """Return the method; "none" where its weights get no step, and the projection learns alone."""
     return settings.language.tuning if settings.tuning.steps else "none"
 
 
 @dataclass(frozen=True)
-class PastOutcome:
+class PastTuning:
     """What learning from the past alone came to.
 
     Attributes:
-        rounds: of each phase, how many times through the choices were best.
+        rounds: of each stage, how many times through the choices were best.
         decays: by scenario, how fast taste was found to fade.
     """
 
     vectors: Mapping[str, FloatArray]
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, TuningOutcome]
     curves: Mapping[str, Curve]
     rounds: Mapping[str, float]
     decays: Mapping[str, float]
@@ -86,14 +91,15 @@ class LanguageTuner:
     def __init__(
         self,
         model: LanguageModel,
-        ground: TrainingData,
+        data: TrainingData,
         settings: Settings,
         names: Sequence[str],
         folder: Path,
         progress: Progress,
-        reading: EncoderFactory = CachedEncoder,
+        make_encoder: EncoderFactory = CachedEncoder,
+        cache: EncodingCache | None = None,
     ) -> None:
-        self.ground, self.settings, self.names = ground, settings, list(names)
+        self.data, self.settings, self.names = data, settings, list(names)
         self.details: TuningDetails = settings.tuning
         self.folder, self.progress = folder, progress
         self._kept: list[Path] = []
@@ -102,13 +108,16 @@ class LanguageTuner:
         torch.manual_seed(derived(settings.seed, "tuning", self.label) % 2**31)
         self.model = dressed(model, method, self.details, self.details.steps)
         frozen = frozen_layers(self.model, method, self.details)
-        self.readers = {
-            name: reading(
+        self.reads_as_untuned = method_of(method).starts_untuned
+        kept = cache if self.reads_as_untuned else None
+        self.encoders = {
+            name: make_encoder(
                 self.model,
-                ground.dataset.scenarios[name].catalogue.text,
+                data.dataset.scenarios[name].catalogue.text,
                 frozen,
                 settings.language.batch_tokens,
                 progress,
+                kept,
             )
             for name in names
         }
@@ -116,67 +125,82 @@ class LanguageTuner:
         self._leads: dict[str, CachedEncoder] = {}  # reads what each text begins with, where reach is bounded
         self.bounds: dict[str, BoundedVectors] = {}
         if settings.language.reach != "unbounded":
-            for name, reader in self.readers.items():
-                leads, self._lead_chars[name] = beginnings(reader.texts)
-                self._leads[name] = reading(
-                    self.model, leads, frozen, settings.language.batch_tokens, progress
+            for name, encoder in self.encoders.items():
+                leads, self._lead_chars[name] = beginnings(encoder.texts)
+                self._leads[name] = make_encoder(
+                    self.model, leads, frozen, settings.language.batch_tokens, progress, kept
                 )
         if isinstance(self.model.projection, Projection):
-            spoken = [reader.pooled[reader.lengths > 0] for reader in self.readers.values()]
-            self.model.projection.measure(torch.from_numpy(np.concatenate(spoken)))
+            nonempty = [encoder.pooled[encoder.lengths > 0] for encoder in self.encoders.values()]
+            self.model.projection.measure(torch.from_numpy(np.concatenate(nonempty)))
             if self.details.words:
                 self._learn_words()
         self._start = self._weights()
 
     def _learn_words(self) -> None:
-        readers, most = self.readers.values(), self.details.phrases
-        known: set[int] = set().union(*(reader.vocabulary for reader in readers))
-        phrases = most_frequent([reader.phrases for reader in readers], most) if most else None
+        encoders, limit = self.encoders.values(), self.details.phrases
+        known: set[int] = set().union(*(encoder.vocabulary for encoder in encoders))
+        phrases = most_frequent([encoder.phrases for encoder in encoders], limit) if limit else None
         learn_words(self.model, known, phrases)
 
-    def learn_early(self) -> PastOutcome:
+    def untuned(self, name: str) -> BoundedCatalogue:
+        """Return what the untuned model makes of a catalogue, from the first reading.
+
+        Only where `reads_as_untuned`.
+        """
+        vectors = unit_vectors(self.encoders[name].pooled[:, 0])
+        leads = self._leads.get(name)
+        if leads is None:
+            return vectors, None
+        reach = wanted_reach(self.settings.language)
+        bound = bounded_by(unit_vectors(leads.pooled[:, 0]), vectors, self._lead_chars[name], reach)
+        return bound.vectors, bound
+
+    def learn_past(self) -> PastTuning:
         """Learn from the past, and judge on what came after it."""
         self._rest(True)
         before = self.vectors()
-        past = {name: self.ground.evidence(name, tuning=True) for name in self.names}
-        decays = {name: replace(past[name], space=ItemSpace.of(before[name])).decay for name in self.names}
-        lessons = {
-            name: tuning_data(self.ground, name, self.details, decay, early=True)
-            for name, decay in decays.items()
-        }
-        most = self._wanted()
-        learned = self._learn(lessons, dict.fromkeys(most, float(self.details.epochs)), most, "past events")
-        curves = {phase: curve for phase, (curve, _) in learned.items()}
-        early = self.vectors()
-        steps = {phase: _best_step(curve) for phase, curve in curves.items()}
-        rounds = {phase: steps[phase] / per_round for phase, (_, per_round) in learned.items()}
-        kept = tuned_weights(self.model).values()
-        weights = sum(p.numel() for _, p in next(iter(self.readers.values())).every_parameter())
+        decays = {name: self._decay(name, vectors) for name, vectors in before.items()}
+        data = self._tuning_data(decays, Phase.PAST)
+        limits = self._step_limits()
+        rounds = dict.fromkeys(limits, float(self.details.epochs))
+        learned = self._learn(data, rounds, limits, Phase.PAST)
+        curves = {stage: curve for stage, (curve, _) in learned.items()}
+        steps = {stage: _best_step(curve) for stage, curve in curves.items()}
+        best = {stage: steps[stage] / per_round for stage, (_, per_round) in learned.items()}
+        after = self.vectors()
+        weights = sum(p.numel() for _, p in next(iter(self.encoders.values())).every_parameter())
+        size = sum(tensor.nbytes for tensor in tuned_weights(self.model).values())
         outcomes = {}
-        for name, lesson in lessons.items():
-            judge = lesson.judge or (lambda vectors: math.nan)
-            size = sum(tensor.nbytes for tensor in kept)
-            outcomes[name] = Outcome(judge(before[name]), judge(early[name]), steps, weights, size)
-        return PastOutcome(early, outcomes, curves, rounds, decays)
+        for name, part in data.items():
+            judge = part.judge or (lambda vectors: math.nan)
+            outcomes[name] = TuningOutcome(judge(before[name]), judge(after[name]), steps, weights, size)
+        return PastTuning(after, outcomes, curves, best, decays)
 
-    def learn_all(self, early: PastOutcome) -> dict[str, FloatArray]:
+    def learn_all(self, past: PastTuning) -> dict[str, FloatArray]:
         """Start anew, learn from everything in as many rounds as were best before; read every catalogue."""
         self._put(self._start)
-        whole = {
-            name: tuning_data(self.ground, name, self.details, decay, early=False)
-            for name, decay in early.decays.items()
-        }
-        self._learn(whole, early.rounds, {}, "all events")
+        self._learn(self._tuning_data(past.decays, Phase.ALL), past.rounds, {}, Phase.ALL)
         return self.vectors()
+
+    def _decay(self, name: str, vectors: FloatArray) -> float:
+        """Return how fast taste fades in a scenario, by vectors that have learned nothing yet."""
+        evidence = self.data.evidence(name, tuning=Phase.PAST.tuning)
+        return replace(evidence, space=ItemSpace.of(vectors)).decay
+
+    def _tuning_data(self, decays: Mapping[str, float], phase: Phase) -> dict[str, TuningData]:
+        return {
+            name: tuning_data(self.data, name, self.details, decay, phase) for name, decay in decays.items()
+        }
 
     def vectors(self) -> dict[str, FloatArray]:
         """Return what the model makes of the catalogues now, within reach where that is bounded."""
-        found = {name: reader.all() for name, reader in self.readers.items()}
+        vectors = {name: encoder.all() for name, encoder in self.encoders.items()}
         reach = wanted_reach(self.settings.language)
         for name, leads in self._leads.items():
-            self.bounds[name] = bounded_by(leads.all(), found[name], self._lead_chars[name], reach)
-            found[name] = self.bounds[name].vectors
-        return found
+            self.bounds[name] = bounded_by(leads.all(), vectors[name], self._lead_chars[name], reach)
+            vectors[name] = self.bounds[name].vectors
+        return vectors
 
     def forget(self) -> None:
         """Remove the checkpoints of what is done."""
@@ -184,96 +208,89 @@ class LanguageTuner:
             path.unlink(missing_ok=True)
 
     def _rest(self, resting: bool) -> None:
-        for reader in (*self.readers.values(), *self._leads.values()):
-            reader.resting = resting
+        for encoder in (*self.encoders.values(), *self._leads.values()):
+            encoder.resting = resting
 
-    def _wanted(self) -> dict[str, int]:
-        """Return the most steps of each phase."""
+    def _step_limits(self) -> dict[str, int]:
+        """Return the most steps of each stage."""
         projected = self.model.projection is not None
         return {PROJECTION: self.details.projection_steps if projected else 0, WEIGHTS: self.details.steps}
 
     def _learn(
         self,
-        lessons: Mapping[str, TuningData],
+        data: Mapping[str, TuningData],
         rounds: Mapping[str, float],
-        most: Mapping[str, int],
-        what: str,
+        limits: Mapping[str, int],
+        phase: Phase,
     ) -> dict[str, tuple[Curve, int]]:
-        """Learn phase by phase.
+        """Learn stage by stage.
 
         Args:
-            rounds: of each phase, times through the choices.
-            most: of each phase, steps, where they are bounded.
+            rounds: of each stage, times through the choices.
+            limits: of each stage, steps, where they are bounded.
 
         Returns:
-            The curve of each phase that learned, and how many steps a round took.
+            The curve of each stage that learned, and how many steps a round took.
         """
-        found = {}
-        for phase, wanted in rounds.items():
-            self._rest(phase == PROJECTION)
-            learners, shares = self._learners(lessons)
+        learned = {}
+        for stage, wanted in rounds.items():
+            self._rest(stage == PROJECTION)
+            learners, shares = self._learners(data)
             per_round = sum(max(len(learner) // learner.batch_size, 1) for learner in learners.values())
             steps = math.ceil(wanted * per_round)
-            steps = min(steps, most.get(phase, steps))
-            if steps and any(True for reader in self.readers.values() for _ in reader.named_parameters()):
+            steps = min(steps, limits.get(stage, steps))
+            if steps and any(True for encoder in self.encoders.values() for _ in encoder.named_parameters()):
                 budget = Budget(steps, minutes=self.details.minutes)
-                found[phase] = self._phase(learners, shares, phase, budget, what), per_round
-        return found
+                learned[stage] = self._stage(learners, shares, stage, budget, phase), per_round
+        return learned
 
-    def _learners(self, lessons: Mapping[str, TuningData]) -> tuple[dict[str, TextLearner], dict[str, float]]:
+    def _learners(self, data: Mapping[str, TuningData]) -> tuple[dict[str, TextLearner], dict[str, float]]:
         """Return every scenario's objectives that have something to learn from, and λ_s μ_t for each."""
         learners: dict[str, TextLearner] = {}
         shares: dict[str, float] = {}
-        for name, lesson in lessons.items():
+        for name, part in data.items():
             scenario = self.settings.scenarios[name]
-            for objective, share, learner in objectives_of(
-                self.readers[name], lesson, scenario, self.details
-            ):
+            for objective, share, learner in objectives_of(self.encoders[name], part, scenario, self.details):
                 learners[f"{name}/{objective}"] = learner
                 shares[f"{name}/{objective}"] = scenario.weight * share
         return learners, shares
 
-    def _phase(
+    def _stage(
         self,
         learners: Mapping[str, TextLearner],
         shares: Mapping[str, float],
-        phase: str,
+        stage: str,
         budget: Budget,
-        what: str,
+        phase: Phase,
     ) -> Curve:
-        details, label = self.details, f"{self.label}: {what}: {phase}"
-        checkpoints = self._checkpoints(label, learners)
+        details, label = self.details, f"{self.label}: {phase.value}: {stage}"
         recorder = self._recorder(label)
 
+        plan = Plan(
+            budget,
+            self._optimiser(stage),
+            f"{self.label}: language model: {stage}",
+            patience=details.patience,
+            validate_every=max((budget.steps or 1) // details.validations, 1),
+            checkpoints=self._checkpoints(label, learners),
+            recorder=recorder,
+        )
+
         def run(seed: int) -> Curve:
-            every = max((budget.steps or 1) // details.validations, 1)
-            return fit(
-                learners,
-                shares,
-                budget,
-                self._optimisation(phase),
-                generator(seed, "tuning", label),
-                self.progress,
-                f"{self.label}: language model: {phase}",
-                checkpoints,
-                recorder,
-                details.patience,
-                every,
-            )
+            return fit(learners, shares, plan, generator(seed, "tuning", label), self.progress)
 
         try:
             if details.seeds > 1:
                 return fit_seeds(learners, shares, seeds_of(self.settings.seed, details.seeds), run).curves[0]
             return run(self.settings.seed)
         finally:
-            if recorder is not None:
-                recorder.close()
+            recorder.close()
 
-    def _optimisation(self, phase: str) -> OptimisationSettings:
-        said = self.details.optimiser.model_dump()
-        if phase == PROJECTION:
-            said |= {"learning_rate": self.details.projection_rate, "perturbation": 0.0}
-        return OptimisationSettings(**said)
+    def _optimiser(self, stage: str) -> OptimiserSettings:
+        if stage == PROJECTION:
+            own = {"learning_rate": self.details.projection_rate, "perturbation": 0.0}
+            return self.details.optimiser.model_copy(update=own)
+        return self.details.optimiser
 
     def _checkpoints(self, label: str, learners: Mapping[str, TextLearner]) -> Checkpoints | None:
         every = self.details.checkpoint_steps
@@ -286,40 +303,39 @@ class LanguageTuner:
 
     def _fingerprint(self, label: str, learners: Mapping[str, TextLearner]) -> str:
         """Return what must be the same for a checkpoint to fit: settings, model, texts and events."""
-        said = (self.model.fingerprint, label, self.settings.seed, self.settings.language.tuning)
-        digest = sha256(repr((*said, self.details.model_dump_json())).encode())
+        parts = (self.model.fingerprint, label, self.settings.seed, self.settings.language.tuning)
+        digest = sha256(repr((*parts, self.details.model_dump_json())).encode())
         for learner in learners.values():
-            digest.update("\0".join(learner.reader.texts).encode())
-            log = learner.lesson.log
+            digest.update("\0".join(learner.encoder.texts).encode())
+            log = learner.data.log
             for column in (log.user, log.item, log.time, log.weight):
                 digest.update(np.ascontiguousarray(column).tobytes())
         return digest.hexdigest()
 
-    def _recorder(self, label: str) -> Recorder | None:
-        kind = self.details.recorder
-        return None if kind == "none" else open_recorder(kind, self.folder / "records", label)
+    def _recorder(self, label: str) -> Recorder:
+        return open_recorder(self.details.recorder, self.folder / "records", label)
 
     def _weights(self) -> dict[str, dict[str, torch.Tensor]]:
         return {
-            name: {key: tensor.detach().clone() for key, tensor in _kept(reader)}
-            for name, reader in self.readers.items()
+            name: {key: tensor.detach().clone() for key, tensor in _kept(encoder)}
+            for name, encoder in self.encoders.items()
         }
 
     def _put(self, weights: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
         with torch.no_grad():
-            for name, reader in self.readers.items():
-                for key, tensor in _kept(reader):
+            for name, encoder in self.encoders.items():
+                for key, tensor in _kept(encoder):
                     tensor.copy_(weights[name][key])
 
 
-def _kept(reader: CachedEncoder) -> Iterator[tuple[str, torch.Tensor]]:
-    yield from reader.every_parameter()
-    yield from reader.memory()
+def _kept(encoder: CachedEncoder) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from encoder.every_parameter()
+    yield from encoder.memory()
 
 
 def _best_step(curve: Curve) -> int:
     """Return after how many steps the validation was best; all of them where nothing was held out."""
-    found = [curve.initial, *curve.validation]
-    if not found or all(math.isnan(value) for value in found):
+    validations = [curve.initial, *curve.validation]
+    if all(math.isnan(value) for value in validations):
         return curve.steps[-1] if curve.steps else 0
-    return [0, *curve.steps][int(np.nanargmin(found))]
+    return [0, *curve.steps][int(np.nanargmin(validations))]

@@ -19,7 +19,7 @@ from polyscene.data.queries import Histories
 from polyscene.language.ranking.calibration import PromptReader
 from polyscene.language.ranking.examples import Prompt
 
-REMEMBERED = 16_384
+MAX_REMEMBERED_REQUESTS = 16_384
 """Requests whose answer is kept: the same one is scored, explained and judged."""
 
 Past = tuple[int, ...]
@@ -50,11 +50,11 @@ class PromptBuilder:
         """Return, for each request, the past items that its prompts tell, in their order."""
         ends = history.offsets.tolist()
         items = history.items.tolist()
-        found = []
+        pasts = []
         for start, stop in pairwise(ends):
             latest = tuple(dict.fromkeys(reversed(items[start:stop])))[: self.history]
-            found.append(latest if self.latest_first else latest[::-1])
-        return found
+            pasts.append(latest if self.latest_first else latest[::-1])
+        return pasts
 
     def prompts(self, past: Past, candidates: Sequence[int]) -> list[Prompt]:
         """Return one prompt for each candidate."""
@@ -66,7 +66,7 @@ class PromptBuilder:
 
 
 class PromptScorer:
-    """Implements `recommenders.rereading.TextScorer`: all prompts of a block are read in one go.
+    """Implements `recommenders.reranker.TextScorer`: all prompts of a block are read in one go.
 
     Args:
         prompter: of the catalogue.
@@ -88,13 +88,13 @@ class PromptScorer:
             (past, row.tobytes()) for past, row in zip(self.prompter.pasts(history), candidates, strict=True)
         ]
         with self._lock:
-            found = {key: self._known[key] for key in keys if key in self._known}
-            fresh = {key: row for key, row in zip(keys, candidates, strict=True) if key not in found}
-            found |= self._read(fresh)
-            self._known |= found
-            while len(self._known) > REMEMBERED:
+            odds = {key: self._known[key] for key in keys if key in self._known}
+            fresh = {key: row for key, row in zip(keys, candidates, strict=True) if key not in odds}
+            odds |= self._read(fresh)
+            self._known |= odds
+            while len(self._known) > MAX_REMEMBERED_REQUESTS:
                 del self._known[next(iter(self._known))]
-        return np.stack([found[key] for key in keys]) if keys else np.zeros(candidates.shape, np.float32)
+        return np.stack([odds[key] for key in keys]) if keys else np.zeros(candidates.shape, np.float32)
 
     def _read(self, asked: dict[tuple[Past, bytes], IntArray]) -> dict[tuple[Past, bytes], FloatArray]:
         if not asked:

@@ -1,4 +1,4 @@
-"""The slow reader behind the text ranker: what it learns from, and how much its word then counts.
+"""The slow reader behind the text ranker: what it learns from, and what its weight then is.
 
 It learns twice, as every signal does: from the past alone while the fusion is taught, and from everything for
 good. A fifth of the people teach nothing but how much it counts beside the student.
@@ -48,7 +48,7 @@ class RerankerWeights:
 
 
 class TrainedScorer(PromptScorer):
-    """A reader fresh from its lessons, with what has to be kept of it."""
+    """A reader fresh from its training, with what has to be kept of it."""
 
     def __init__(self, prompter: PromptBuilder, judge: PromptReader, learnt: RerankerWeights) -> None:
         super().__init__(prompter, lambda: judge)
@@ -98,31 +98,31 @@ class RerankerTrainer:
         student = text_ranker_in(signals)
         if student is None:
             return None, []
-        lesson = _RerankerData.of(evidence, texts, self.settings)
+        data = _RerankerData.of(evidence, texts, self.settings)
         with progress.track(f"{name}: the text ranker's reader", 1, "readers") as advance:
-            reader = self._taught(name, lesson)
-            reranker = _weighed(reader, student, lesson, self.settings.top, unseen)
+            reader = self._taught(name, data)
+            reranker = _weighed(reader, student, data, self.settings.top, unseen)
             advance(1)
         note = (
-            f"{name}: the text ranker's reader learnt from {len(lesson.drawn)} choices; its weight "
+            f"{name}: the text ranker's reader learnt from {len(data.drawn)} choices; its weight "
             f"is {reranker.trust:.2f}, the student's {reranker.student:.2f}"
         )
         return reranker, [note]
 
-    def _taught(self, name: str, lesson: _RerankerData) -> TrainedScorer:
+    def _taught(self, name: str, data: _RerankerData) -> TrainedScorer:
         if self.settings.reader == "answers":
             return TrainedScorer(
-                lesson.prompter, YesNoRanker(self.backbone.answers, self.template), RerankerWeights()
+                data.prompter, YesNoRanker(self.backbone.answers, self.template), RerankerWeights()
             )
-        labels = labels_of(lesson.drawn[lesson.learning]) > 0
-        prompts = lesson.prompts(lesson.learning)
+        labels = labels_of(data.drawn[data.learning]) > 0
+        prompts = data.prompts(data.learning)
         known = [replace(prompt, label=bool(yes)) for prompt, yes in zip(prompts, labels, strict=True)]
         steps = self.settings.steps if known else 0
         tuning = CrossEncoderTuning(steps, seed=derived(self.seed, "reader", name))
         model = self.backbone.plain if steps else self.backbone.fast
         fitted = CrossEncoder(model, self.template).fit(known, tuning)
         learnt = RerankerWeights(fitted.head, fitted.model if steps else None)
-        return TrainedScorer(lesson.prompter, cross_encoder(self.backbone, self.settings, learnt), learnt)
+        return TrainedScorer(data.prompter, cross_encoder(self.backbone, self.settings, learnt), learnt)
 
 
 def cross_encoder(backbone: Backbone, settings: TextRankerSettings, learnt: RerankerWeights) -> CrossEncoder:
@@ -169,17 +169,17 @@ class _RerankerData:
 
 
 def _weighed(
-    reader: TrainedScorer, student: TextRanker, lesson: _RerankerData, top: int, unseen: bool
+    reader: TrainedScorer, student: TextRanker, data: _RerankerData, top: int, unseen: bool
 ) -> Reranker:
-    """Learn what the student's and the reader's word are worth together, from people the reader never saw.
+    """Learn the weights of the student's and the reader's scores together, from people the reader never saw.
 
-    logit p = w₀ + w₁ · student + w₂ · reader, under the prior of `language.ranking.calibration`. A voice that
-    speaks against the truth is silenced, not turned round.
+    logit p = w₀ + w₁ · student + w₂ · reader, under the prior of `language.ranking.calibration`. A score that
+    points away from the truth gets the weight 0, not a negative one.
     """
-    drawn, history = lesson.drawn[~lesson.learning], lesson.history.pick(np.flatnonzero(~lesson.learning))
-    said = student.log_odds(history, drawn)  # (n, 1 + NEGATIVES)
-    read = reader(history, drawn.astype(np.int32))
-    rows = np.column_stack([np.ones(drawn.size), said.ravel(), read.ravel()])
+    drawn, history = data.drawn[~data.learning], data.history.pick(np.flatnonzero(~data.learning))
+    student_odds = student.log_odds(history, drawn)  # (n, 1 + NEGATIVES)
+    reader_odds = reader(history, drawn.astype(np.int32))
+    rows = np.column_stack([np.ones(drawn.size), student_odds.ravel(), reader_odds.ravel()])
     weights = BayesianLogistic.prior(PRIOR_MEAN, PRIOR_DEVIATION).posterior(rows, labels_of(drawn)).mean
     own, trust = (max(float(weight), 0.0) for weight in weights[1:])
     return Reranker(reader, top, unseen, own, trust)

@@ -28,7 +28,9 @@ from polyscene.core.progress import Advance, Progress
 from polyscene.core.settings.project import Settings
 from polyscene.core.text import shown
 from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.text.cache import EncodingCache
 from polyscene.language.tuning.cached_encoder import CachedEncoder
+from polyscene.language.tuning.method import method_of
 from polyscene.learning.language import try_tuning
 from polyscene.learning.search_space import Chosen, Space, Trial, applied, required
 from polyscene.learning.training_data import TrainingData
@@ -85,7 +87,7 @@ def searchable(settings: Settings, weights: bool = False) -> Space:
 
 def search(
     space: Space,
-    ground: TrainingData,
+    data: TrainingData,
     model: LanguageModel,
     settings: Settings,
     folder: Path,
@@ -101,7 +103,7 @@ def search(
 
     Args:
         space: what may be tried, from `searchable`.
-        ground: what trials learn from and are judged on.
+        data: what trials learn from and are judged on.
         model: as it was loaded; it is not changed.
         settings: to start from.
         folder: where trials are kept, and checkpoints while one goes on.
@@ -116,20 +118,20 @@ def search(
         RunError: the file of earlier trials is damaged.
         KeyboardInterrupt: interrupted before anything was known.
     """
-    file = folder / f"search-{_question(model, ground, settings, space)}.json"
+    file = folder / f"search-{_fingerprint(model, data, settings, space)}.json"
     known, present = read_trials(file), space.present(settings.tuning)
     before = len(known)
     ended: Ending = "trials"
     extent = math.ceil(60 * minutes)
     with progress.track("search", extent, "seconds") as advance:
         timer = Timer(60 * minutes, clock, advance)
-        trier = _Trier(model, ground, settings, folder, timer)
+        runner = _Trials(model, data, settings, folder, timer)
         try:
             while trials is None or len(known) - before < trials:
                 timer.tick()
                 untried = all(trial.settings != present for trial in known)
                 chosen = present if untried else space.proposed(known, settings.seed)
-                known.append(trier.judged(chosen, must_work=untried))
+                known.append(runner.judged(chosen, must_work=untried))
                 write_trials(file, known)
                 progress.say(_sentence(known))
         except TimeUp:
@@ -158,7 +160,7 @@ class Timer:
 
     def __init__(self, seconds: float, clock: Clock, advance: Advance) -> None:
         self.seconds, self._clock, self._advance = seconds, clock, advance
-        self._began, self._told = clock(), 0
+        self._began, self._reported = clock(), 0
 
     @property
     def spent(self) -> float:
@@ -172,8 +174,8 @@ class Timer:
             TimeUp: nothing is left.
         """
         spent = min(self.spent, self.seconds)
-        self._advance(int(spent) - self._told)
-        self._told = int(spent)
+        self._advance(int(spent) - self._reported)
+        self._reported = int(spent)
         if spent >= self.seconds:
             raise TimeUp
 
@@ -187,7 +189,7 @@ class Timer:
 
 
 class SharedEncoders:
-    """Makes the readers of a search: a catalogue is read once by the untouched model, for all trials.
+    """Makes the encoders of a search: a catalogue is read once by the untouched model, for all trials.
 
     It is read again only where another number of layers stays frozen, so that no more than one reading of
     each catalogue is kept. Not for prefixes, with which even an untrained model reads differently.
@@ -197,33 +199,40 @@ class SharedEncoders:
         self._kept: dict[tuple[str, ...], CachedEncoder] = {}
 
     def __call__(
-        self, model: LanguageModel, texts: Sequence[str], frozen: int, batch_tokens: int, progress: Progress
+        self,
+        model: LanguageModel,
+        texts: Sequence[str],
+        frozen: int,
+        batch_tokens: int,
+        progress: Progress,
+        cache: EncodingCache | None = None,
     ) -> CachedEncoder:
-        """Return a reader of the texts for a freshly dressed model; see `CachedEncoder`."""
+        """Return an encoder of the texts for a freshly dressed model; see `CachedEncoder`."""
         catalogue = tuple(texts)
         kept = self._kept.get(catalogue)
         if kept is None or kept.frozen != frozen:
             self._kept.pop(catalogue, None)  # the old one goes before the new one comes
-            kept = self._kept[catalogue] = CachedEncoder(model, texts, frozen, batch_tokens, progress)
+            kept = self._kept[catalogue] = CachedEncoder(model, texts, frozen, batch_tokens, progress, cache)
         twin = copy.copy(kept)
         twin.model = model
         return twin
 
 
-class _Trier:
+class _Trials:
     """Makes the trials of one search."""
 
     def __init__(
-        self, model: LanguageModel, ground: TrainingData, settings: Settings, folder: Path, timer: Timer
+        self, model: LanguageModel, data: TrainingData, settings: Settings, folder: Path, timer: Timer
     ) -> None:
-        self.model, self.ground, self.settings, self.folder, self.timer = (
+        self.model, self.data, self.settings, self.folder, self.timer = (
             model,
-            ground,
+            data,
             settings,
             folder,
             timer,
         )
-        self.reading = CachedEncoder if settings.language.tuning == "prefix" else SharedEncoders()
+        shared = method_of(settings.language.tuning).starts_untuned
+        self.make_encoder = SharedEncoders() if shared else CachedEncoder
 
     def judged(self, chosen: Chosen, must_work: bool) -> Trial:
         """Learn with these settings and judge; a training that fails is a trial too, unless it must work.
@@ -236,15 +245,15 @@ class _Trier:
         details = applied(self.settings.tuning, chosen).model_copy(update=plain)
         settings = self.settings.model_copy(update={"tuning": details})
         try:
-            outcomes = try_tuning(self.model, self.ground, settings, self.folder, self.timer, self.reading)
+            outcomes = try_tuning(self.model, self.data, settings, self.folder, self.timer, self.make_encoder)
         except ModelError as error:
             if must_work:
                 raise
             return Trial(chosen, {}, self.timer.spent - began, str(error))
-        found = {name: outcome.after for name, outcome in outcomes.items() if not math.isnan(outcome.after)}
-        if not found:
+        judged = {name: outcome.after for name, outcome in outcomes.items() if not math.isnan(outcome.after)}
+        if not judged:
             raise ConfigError(_nothing_held_out())
-        return Trial(chosen, found, self.timer.spent - began)
+        return Trial(chosen, judged, self.timer.spent - began)
 
 
 def read_trials(file: Path) -> list[Trial]:
@@ -256,10 +265,10 @@ def read_trials(file: Path) -> list[Trial]:
     if not file.is_file():
         return []
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
-        if said["format"] != FORMAT:
-            raise ValueError(f"format {said['format']}")
-        return [Trial(**trial) for trial in said["trials"]]
+        saved = json.loads(file.read_text(encoding="utf-8"))
+        if saved["format"] != FORMAT:
+            raise ValueError(f"format {saved['format']}")
+        return [Trial(**trial) for trial in saved["trials"]]
     except (ValueError, TypeError, KeyError) as error:
         raise RunError(
             f"expected the trials of an earlier search in {file}, found {shown(str(error), 120)}; "
@@ -269,13 +278,13 @@ def read_trials(file: Path) -> list[Trial]:
 
 def write_trials(file: Path, trials: Sequence[Trial]) -> None:
     """Keep the trials: the file is the old one or the new one, never half of either."""
-    said = {"format": FORMAT, "trials": [asdict(trial) for trial in trials]}
-    write_text(file, json.dumps(said, indent=1, allow_nan=False) + "\n")
+    content = {"format": FORMAT, "trials": [asdict(trial) for trial in trials]}
+    write_text(file, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
-def _question(model: LanguageModel, ground: TrainingData, settings: Settings, space: Space) -> str:
+def _fingerprint(model: LanguageModel, data: TrainingData, settings: Settings, space: Space) -> str:
     """Return what must be the same for trials to be comparable: model, tables, parts, all other settings."""
-    said = settings.model_dump(mode="json", include={"seed", "language", "scenarios", "evaluation"})
+    others = settings.model_dump(mode="json", include={"seed", "language", "scenarios", "evaluation"})
     tuning = settings.tuning.model_dump(mode="json", exclude={"checkpoint_steps", "recorder"})
     for name in space.names:
         *path, last = name.split(".")
@@ -283,19 +292,19 @@ def _question(model: LanguageModel, ground: TrainingData, settings: Settings, sp
         for part in path:
             block = block[part]
         del block[last]
-    digest = sha256(json.dumps([FORMAT, model.fingerprint, said, tuning], sort_keys=True).encode())
-    for name, scenario in ground.dataset.scenarios.items():
+    digest = sha256(json.dumps([FORMAT, model.fingerprint, others, tuning], sort_keys=True).encode())
+    for name, scenario in data.dataset.scenarios.items():
         digest.update(json.dumps([name, list(scenario.catalogue.text)]).encode())
         log = scenario.events
-        for column in (log.user, log.item, log.time, log.weight, log.value, ground.parts[name]):
+        for column in (log.user, log.item, log.time, log.weight, log.value, data.parts[name]):
             digest.update(np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()[:16]
 
 
 def _sentence(trials: Sequence[Trial]) -> str:
     last, best = trials[-1], max(trial.worth for trial in trials)
-    found = "failed" if last.failure else f"NDCG@10 {last.worth:.4f}"
-    return f"trial {len(trials)}: {found} in {last.seconds:.0f} s; the best has {best:.4f}"
+    result = "failed" if last.failure else f"NDCG@10 {last.worth:.4f}"
+    return f"trial {len(trials)}: {result} in {last.seconds:.0f} s; the best has {best:.4f}"
 
 
 def _too_short(minutes: float) -> Problem:

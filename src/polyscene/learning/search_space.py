@@ -18,8 +18,10 @@ import numpy as np
 
 from polyscene.core.errors import ConfigError, MissingExtraError, Problem
 from polyscene.core.seeds import derived
+from polyscene.core.settings.language import TUNING_METHODS
 from polyscene.core.settings.project import Settings
 from polyscene.core.settings.tuning import TuningDetails
+from polyscene.language.tuning.method import TuningMethod
 
 Value = int | float
 Chosen = Mapping[str, Value]
@@ -90,13 +92,6 @@ KNOBS = (
     Knob("bottleneck", 8, 128, later=True),
     Knob("prefix_tokens", 2, 64, later=True),
 )
-_OF_METHOD = {
-    "top": "layers",
-    "lora": "rank",
-    "adalora": "rank",
-    "adapter": "bottleneck",
-    "prefix": "prefix_tokens",
-}
 
 
 @dataclass(frozen=True)
@@ -129,10 +124,11 @@ class Space:
         used = {"temperature", "history", "history_dropout"}
         if projected:
             used |= {"projection_rate", "projection_batch"}
-        if details.projection or method in ("lora", "adalora", "adapter"):
+        way: type[TuningMethod] = TUNING_METHODS[method]
+        if details.projection or way.drops_out:
             used.add("dropout")
         if weights:
-            used |= {"optimiser.learning_rate", _OF_METHOD.get(method, "")}
+            used |= {"optimiser.learning_rate", way.size}
         return cls(tuple(knob for knob in KNOBS if knob.name in used), weights)
 
     @property
@@ -189,14 +185,14 @@ class Space:
 
 def applied(details: TuningDetails, chosen: Chosen) -> TuningDetails:
     """Return the settings with the chosen ones in their place, validated."""
-    said: dict[str, Any] = details.model_dump()
+    values: dict[str, Any] = details.model_dump()
     for name, value in chosen.items():
         *path, last = name.split(".")
-        block = said
+        block = values
         for part in path:
             block = block[part]
         block[last] = value
-    return TuningDetails(**said)
+    return TuningDetails(**values)
 
 
 def required() -> ModuleType:
@@ -214,10 +210,10 @@ def required() -> ModuleType:
 
 
 def _value(details: TuningDetails, name: str) -> Value:
-    found: Any = details
+    value: Any = details
     for part in name.split("."):
-        found = getattr(found, part)
-    return float(found) if isinstance(found, float) else int(found)
+        value = getattr(value, part)
+    return float(value) if isinstance(value, float) else int(value)
 
 
 def _nothing_learns(method: str) -> Problem:

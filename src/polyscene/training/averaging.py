@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from polyscene.core.seeds import derived
-from polyscene.core.types import FloatArray
 from polyscene.training.loop import Curve, Learners
 
 Weights = Mapping[str, Tensor]
@@ -54,18 +52,6 @@ def mean_weights(runs: Sequence[Weights]) -> dict[str, Tensor]:
                 f"expected runs of one model, found different {', '.join(sorted(differing)[:5])}"
             )
     return {name: _mean([run[name] for run in runs]) for name in first}
-
-
-def mean_predictions(runs: Sequence[FloatArray]) -> FloatArray:
-    """Return the uniform average (...) of several runs' predictions (...) for the same rows.
-
-    Raises:
-        ValueError: there is no run, or shapes differ.
-    """
-    if not runs or len({run.shape for run in runs}) != 1:
-        raise ValueError(f"expected predictions of one shape, found {[run.shape for run in runs] or 'none'}")
-    mean: FloatArray = np.stack(runs).mean(axis=0, dtype=np.float64).astype(runs[0].dtype)
-    return mean
 
 
 def fit_seeds(

@@ -44,26 +44,28 @@ class Budget:
             return self.steps
         return math.ceil(60 * (self.minutes or 0)) if self.epochs is None else self.epochs
 
-    def spent(self, place: TrainingPosition, by_epoch: bool) -> float:
+    def spent(self, position: TrainingPosition, by_epoch: bool) -> float:
         """Return the share that is used up, 1 and above when a bound is reached.
 
         Args:
-            by_epoch: count whole epochs only; else steps, of which an epoch has `place.epoch_steps`.
+            by_epoch: count whole epochs only; else steps, of which an epoch has `position.epoch_steps`.
         """
         shares = []
         if self.steps is not None:
-            shares.append(_share(place.step, self.steps))
+            shares.append(_share(position.step, self.steps))
         if self.epochs is not None and by_epoch:
-            shares.append(_share(place.epoch, self.epochs))
+            shares.append(_share(position.epoch, self.epochs))
         elif self.epochs is not None:
-            shares.append(_share(place.step, self.epochs * place.epoch_steps))
+            shares.append(_share(position.step, self.epochs * position.epoch_steps))
         if self.minutes is not None:
-            shares.append(_share(place.seconds, 60 * self.minutes))
+            shares.append(_share(position.seconds, 60 * self.minutes))
         return max(shares)
 
-    def grain(self, place: TrainingPosition, by_epoch: bool) -> float:
+    def grain(self, position: TrainingPosition, by_epoch: bool) -> float:
         """Return the share that one step takes (by epoch: one epoch); 0 where only minutes count."""
-        parts = [n for n in (self.steps, self.epochs and self.epochs * (by_epoch or place.epoch_steps)) if n]
+        parts = [
+            n for n in (self.steps, self.epochs and self.epochs * (by_epoch or position.epoch_steps)) if n
+        ]
         return 1 / min(parts) if parts else 0.0
 
 
@@ -72,18 +74,18 @@ class TrainingPosition:
     """Where a training stands; all of it is JSON.
 
     Attributes:
-        epoch, position: whole epochs, and batches taken of the present one.
+        epoch, batch: whole epochs, and batches taken of the present one.
         step, validated: optimiser steps taken, and those at the last validation.
         epoch_steps: how many steps an epoch has; 0 where nobody counted.
         seconds: spent so far.
         total, counted: sum of the losses since the last validation, and of how many batches.
         lowest, waited: the best validation, and how many came after it.
-        dawn: state of the generator at the start of the present epoch.
+        epoch_start: state of the generator at the start of the present epoch.
         finished: nothing is left to do.
     """
 
     epoch: int = 0
-    position: int = 0
+    batch: int = 0
     step: int = 0
     validated: int = 0
     epoch_steps: int = 0
@@ -92,7 +94,7 @@ class TrainingPosition:
     counted: int = 0
     lowest: float = math.nan
     waited: int = 0
-    dawn: dict[str, Any] = field(default_factory=dict)
+    epoch_start: dict[str, Any] = field(default_factory=dict)
     finished: bool = False
 
     def improved(self, value: float) -> bool:

@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 from polyscene.core.errors import RunError
 from polyscene.core.files import replacing
 
-FORMAT = 1
+FORMAT = 2
 _HEADER = "polyscene.training"
 
 
@@ -109,7 +109,7 @@ def optimiser_state(optimiser: Optimizer) -> tuple[dict[str, Any], dict[str, Ten
 
 def restore_optimiser(optimiser: Optimizer, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     """Put an optimiser's state back."""
-    state: dict[int, dict[str, Any]] = {int(place): dict(found) for place, found in facts["numbers"].items()}
+    state: dict[int, dict[str, Any]] = {int(place): dict(entry) for place, entry in facts["numbers"].items()}
     for key, tensor in tensors.items():
         place, name = key.split("/", 1)
         state[int(place)][name] = tensor

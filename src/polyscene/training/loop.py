@@ -21,7 +21,8 @@ from polyscene.core.contracts import Learner
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.progress import Advance, Progress, Silent
 from polyscene.core.seeds import derived
-from polyscene.training.budget import Budget, TrainingPosition
+from polyscene.training.backend import share_of
+from polyscene.training.budget import TrainingPosition
 from polyscene.training.checkpoints import (
     Checkpoints,
     chance_state,
@@ -29,8 +30,8 @@ from polyscene.training.checkpoints import (
     restore_chance,
     restore_optimiser,
 )
-from polyscene.training.optimisation import OptimisationSettings, rate, set_rate
-from polyscene.training.recording import Recorder
+from polyscene.training.optimisation import rate, set_rate
+from polyscene.training.plan import Plan
 from polyscene.training.stepping import Stepper
 
 Learners = Mapping[str, Learner[Any]]
@@ -58,36 +59,24 @@ class Curve:
 def fit(
     learners: Learners,
     shares: Mapping[str, float],
-    budget: Budget,
-    optimisation: OptimisationSettings,
+    plan: Plan,
     generator: np.random.Generator,
     progress: Progress | None = None,
-    label: str = "training",
-    checkpoints: Checkpoints | None = None,
-    recorder: Recorder | None = None,
-    patience: int | None = None,
-    validate_every: int | None = None,
 ) -> Curve:
     """Improve the learners together and leave in them the weights that validated best.
 
-    Each step takes `optimisation.accumulation` batches, the learners in turn. With `checkpoints`, a training
-    that was killed goes on where it stood when it is called again with the same arguments, and ends with the
-    same weights to the bit (same machine, same number of threads).
+    Each step takes `plan.optimiser.accumulation` batches, the learners in turn. The weights before the first
+    step are validated too. With checkpoints, a training that was killed goes on where it stood when it is
+    called again with the same arguments, and ends with the same weights to the bit (same machine, same number
+    of threads).
 
     Args:
         learners: by name, as the scenario; they may share parameters.
         shares: λ_s by name.
-        budget: how long.
-        optimisation: how weights move.
+        plan: how long, how fast, what is written down on the way.
         generator: draws the order of the batches; its state seeds torch's stream, from which dropout draws
             and which is put back at the end.
         progress: told of steps, epochs or seconds, whichever bounds the budget.
-        label: what the progress is called.
-        checkpoints: where to keep the state and how often; None: nowhere.
-        recorder: takes down loss, gradient_norm, learning_rate and validation; it is not closed.
-        patience: validations without improvement after which to stop; None: never.
-        validate_every: steps between validations; None: after every epoch. The weights before the first step
-            are validated too.
 
     Returns:
         The curve of the weighted training and validation losses.
@@ -97,11 +86,10 @@ def fit(
         ModelError: a loss or a gradient is not finite.
         RunError: the checkpoint is damaged or of another training.
     """
-    training = _Training(learners, shares, budget, optimisation, generator, patience, validate_every)
-    training.checkpoints, training.recorder = checkpoints, recorder
+    training = _Training(learners, shares, plan, generator)
     with torch.random.fork_rng(training.stepper.cuda_devices()):
         torch.manual_seed(derived(0, json.dumps(generator.bit_generator.state)))
-        training.run(progress or Silent(), label)
+        training.run(progress or Silent())
     return training.curve
 
 
@@ -120,60 +108,50 @@ def mixed(learners: Learners, generator: np.random.Generator) -> Iterator[tuple[
 class _Training:
     """One training, from its start or its checkpoint to its end."""
 
-    checkpoints: Checkpoints | None = None
-    recorder: Recorder | None = None
-
     def __init__(
-        self,
-        learners: Learners,
-        shares: Mapping[str, float],
-        budget: Budget,
-        settings: OptimisationSettings,
-        generator: np.random.Generator,
-        patience: int | None,
-        validate_every: int | None,
+        self, learners: Learners, shares: Mapping[str, float], plan: Plan, generator: np.random.Generator
     ) -> None:
-        self.learners, self.shares, self.budget, self.settings = learners, shares, budget, settings
-        self.generator, self.patience, self.validate_every = generator, patience, validate_every
-        self.stepper = Stepper(learners, settings)
-        self.by_epoch = settings.stepping == "epoch"
-        self.place, self.curve = TrainingPosition(), Curve()
+        self.learners, self.shares, self.plan, self.generator = learners, shares, plan, generator
+        self.stepper = Stepper(learners, plan.optimiser, plan.transforms, plan.backend)
+        self.by_epoch = plan.stepping == "epoch"
+        self.position, self.curve = TrainingPosition(), Curve()
         self.best: dict[str, Mapping[str, Tensor]] = {}
         self.began = time.monotonic()
 
-    def run(self, progress: Progress, label: str) -> None:
+    def run(self, progress: Progress) -> None:
         """Train until the budget is spent, or patience is."""
+        budget = self.plan.budget
         if not self._resumed():
-            self.place.epoch_steps = self._epoch_steps()
+            self.position.epoch_steps = self._epoch_steps()
             self.curve.initial = self._validation()
-            self.place.improved(self.curve.initial)
+            self.position.improved(self.curve.initial)
             self.best = self._weights()
-        with progress.track(label, self.budget.extent, self.budget.unit) as advance:
+        with progress.track(self.plan.label, budget.extent, budget.unit) as advance:
             advance(self._done())
             while not self._over():
                 self._epoch(advance)
-        if self.place.validated < self.place.step:
+        if self.position.validated < self.position.step:
             self._validate()
-        if self.checkpoints and not self.place.finished:
-            self.place.finished = True
-            self._save(self.checkpoints)
+        if self.plan.checkpoints and not self.position.finished:
+            self.position.finished = True
+            self._save(self.plan.checkpoints)
         for name, learner in self.learners.items():
             learner.load(self.best[name])
 
     def _epoch(self, advance: Advance) -> None:
         """Take every batch once, or those that an interrupted epoch has left."""
-        place = self.place
-        if place.position:
-            self.generator.bit_generator.state = place.dawn
+        position = self.position
+        if position.batch:
+            self.generator.bit_generator.state = position.epoch_start
         else:
-            place.dawn = dict(self.generator.bit_generator.state)
-        batches = mixed(self.learners, self.generator)
-        for _ in range(place.position):
+            position.epoch_start = dict(self.generator.bit_generator.state)
+        batches = share_of(mixed(self.learners, self.generator), self.plan.backend)
+        for _ in range(position.batch):
             next(batches)
         for name, batch in batches:
-            place.total += self.stepper.gather(name, self.learners[name], batch, self.shares[name])
-            place.counted, place.position = place.counted + 1, place.position + 1
-            if self.stepper.gathered == self.settings.accumulation:
+            position.total += self.stepper.gather(name, self.learners[name], batch, self.shares[name])
+            position.counted, position.batch = position.counted + 1, position.batch + 1
+            if self.stepper.gathered == self.plan.optimiser.accumulation:
                 self._step(advance)
                 if self._over():
                     return
@@ -182,75 +160,86 @@ class _Training:
         self._end_epoch(advance)
 
     def _step(self, advance: Advance) -> None:
-        place, before = self.place, self._done()
-        spent, grain = self.budget.spent(place, self.by_epoch), self.budget.grain(place, self.by_epoch)
-        learning_rate = set_rate(self.stepper.optimiser, rate(self.settings, spent, grain))
+        position, plan, before = self.position, self.plan, self._done()
+        spent, grain = plan.budget.spent(position, self.by_epoch), plan.budget.grain(position, self.by_epoch)
+        learning_rate = set_rate(self.stepper.optimiser, rate(plan.optimiser, spent, grain))
         step = self.stepper.step()
-        place.step += 1
-        place.seconds = time.monotonic() - self.began
+        position.step += 1
+        position.seconds = self._agreed(time.monotonic() - self.began)
         self._record(loss=step.loss, gradient_norm=step.gradient_norm, learning_rate=learning_rate)
-        if self.validate_every is not None and place.step % self.validate_every == 0:
+        if plan.validate_every is not None and position.step % plan.validate_every == 0:
             self._validate()
-        if self.checkpoints and place.step % self.checkpoints.every == 0:
-            self._save(self.checkpoints)
+        if plan.checkpoints and position.step % plan.checkpoints.every == 0:
+            self._save(plan.checkpoints)
         advance(self._done() - before)
 
     def _end_epoch(self, advance: Advance) -> None:
-        if not self.place.position:
+        if not self.position.batch:
             raise DataError(_NOTHING)
         before = self._done()
-        self.place.epoch, self.place.position = self.place.epoch + 1, 0
-        if self.validate_every is None:
+        self.position.epoch, self.position.batch = self.position.epoch + 1, 0
+        if self.plan.validate_every is None:
             self._validate()
         advance(self._done() - before)
 
     def _validate(self) -> None:
         """Take down where the training stands and keep the weights where they are the best so far."""
         value = self._validation()
-        self.curve.training.append(self.place.total / self.place.counted)
+        self.curve.training.append(self.position.total / self.position.counted)
         self.curve.validation.append(value)
-        self.curve.steps.append(self.place.step)
-        self.place.total, self.place.counted = 0.0, 0
-        if self.place.improved(value):
+        self.curve.steps.append(self.position.step)
+        self.position.total, self.position.counted = 0.0, 0
+        if self.position.improved(value):
             self.best = self._weights()
 
     def _validation(self) -> float:
-        found = {name: learner.validate() for name, learner in self.learners.items()}
-        value = sum(self.shares[name] * each for name, each in found.items())
-        self._record(validation=value, **{f"validation/{name}": each for name, each in found.items()})
+        values = {name: learner.validate() for name, learner in self.learners.items()}
+        value = self._agreed(sum(self.shares[name] * each for name, each in values.items()))
+        self._record(validation=value, **{f"validation/{name}": each for name, each in values.items()})
         return value
+
+    def _agreed(self, value: float) -> float:
+        """Return the mean of a number over the processes, so that all of them decide alike."""
+        shared = torch.tensor([value], dtype=torch.float64)
+        self.plan.backend.all_reduce([shared])
+        return float(shared[0])
 
     def _over(self) -> bool:
         """Return whether the budget or the patience is spent."""
-        place, budget = self.place, self.budget
+        position, budget, patience = self.position, self.plan.budget, self.plan.patience
         return (
-            place.finished
-            or (self.patience is not None and place.waited >= self.patience)
-            or (budget.steps is not None and place.step >= budget.steps)
-            or (budget.epochs is not None and place.epoch >= budget.epochs)
-            or (budget.minutes is not None and time.monotonic() - self.began >= 60 * budget.minutes)
+            position.finished
+            or (patience is not None and position.waited >= patience)
+            or (budget.steps is not None and position.step >= budget.steps)
+            or (budget.epochs is not None and position.epoch >= budget.epochs)
+            or (budget.minutes is not None and position.seconds >= 60 * budget.minutes)
         )
 
     def _done(self) -> int:
         """Return how much of the budget is done, in its unit."""
-        done = {"steps": self.place.step, "epochs": self.place.epoch, "seconds": int(self.place.seconds)}
-        return min(done[self.budget.unit], self.budget.extent)
+        done = {
+            "steps": self.position.step,
+            "epochs": self.position.epoch,
+            "seconds": int(self.position.seconds),
+        }
+        return min(done[self.plan.budget.unit], self.plan.budget.extent)
 
     def _epoch_steps(self) -> int:
         """Return how many steps an epoch has, where the rate depends on it."""
-        moving = self.settings.schedule != "constant" or self.settings.warmup > 0
-        if self.budget.epochs is None or self.by_epoch or not moving:
+        optimiser = self.plan.optimiser
+        moving = optimiser.schedule != "constant" or optimiser.warmup > 0
+        if self.plan.budget.epochs is None or self.by_epoch or not moving:
             return 0
-        n_batches = sum(1 for _ in mixed(self.learners, copy.deepcopy(self.generator)))
-        return math.ceil(n_batches / self.settings.accumulation)
+        batches = share_of(mixed(self.learners, copy.deepcopy(self.generator)), self.plan.backend)
+        return math.ceil(sum(1 for _ in batches) / optimiser.accumulation)
 
     def _weights(self) -> dict[str, Mapping[str, Tensor]]:
         return {name: learner.weights() for name, learner in self.learners.items()}
 
     def _record(self, **values: float) -> None:
-        if self.recorder:
+        if self.plan.recorder:
             for name, value in values.items():
-                self.recorder.scalar(name, value, self.place.step)
+                self.plan.recorder.scalar(name, value, self.position.step)
 
     def _identity(self) -> dict[str, Any]:
         """Return what must be the same for a checkpoint to be of this training, as JSON gives it back."""
@@ -259,18 +248,16 @@ class _Training:
             for name, learner in self.learners.items()
             for part, parameter in learner.named_parameters()
         ]
-        said = {
-            "budget": asdict(self.budget),
-            "optimisation": asdict(self.settings),
-            "shares": dict(self.shares),
-            "patience": self.patience,
-            "validate_every": self.validate_every,
-            "parameters": shapes,
-        }
-        found: dict[str, Any] = json.loads(json.dumps(said))
-        return found
+        identity = self.plan.identity() | {"shares": dict(self.shares), "parameters": shapes}
+        plain: dict[str, Any] = json.loads(json.dumps(identity))
+        return plain
 
     def _save(self, checkpoints: Checkpoints) -> None:
+        if self.plan.backend.rank == 0:
+            self._write(checkpoints)
+        self.plan.backend.barrier()
+
+    def _write(self, checkpoints: Checkpoints) -> None:
         facts, moments = optimiser_state(self.stepper.optimiser)
         tensors = {f"optimiser/{name}": tensor for name, tensor in moments.items()}
         tensors |= {f"chance/{name}": t for name, t in chance_state(self.stepper.cuda_devices()).items()}
@@ -280,7 +267,7 @@ class _Training:
         checkpoints.save(
             {
                 "identity": self._identity(),
-                "place": asdict(self.place),
+                "position": asdict(self.position),
                 "curve": asdict(self.curve),
                 "optimiser": facts,
                 "generator": self.generator.bit_generator.state,
@@ -290,12 +277,13 @@ class _Training:
 
     def _resumed(self) -> bool:
         """Put everything back from the checkpoint; False where there is none."""
-        found = self.checkpoints.load(self._identity()) if self.checkpoints else None
-        if found is None:
+        checkpoints = self.plan.checkpoints
+        saved = checkpoints.load(self._identity()) if checkpoints else None
+        if saved is None:
             return False
-        facts, tensors = found
-        self.place, self.curve = TrainingPosition(**facts["place"]), Curve(**facts["curve"])
-        self.began = time.monotonic() - self.place.seconds
+        facts, tensors = saved
+        self.position, self.curve = TrainingPosition(**facts["position"]), Curve(**facts["curve"])
+        self.began = time.monotonic() - self.position.seconds
         self.generator.bit_generator.state = facts["generator"]
         restore_optimiser(self.stepper.optimiser, facts["optimiser"], _under("optimiser/", tensors))
         for number, (name, learner) in enumerate(self.learners.items()):

@@ -6,8 +6,6 @@ a model or knows what a scenario is; what may be drawn and what is masked is the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -58,10 +56,11 @@ def contrast_loss(
     logits = functional.normalize(anchors, dim=1) @ functional.normalize(candidates, dim=1).T  # (B, C)
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32)) / temperature
     if log_popularity is not None:
-        logits = logits - log_popularity
+        logits -= log_popularity  # in place from here on: the matrix is the largest of a training's
     if excluded is not None:
-        own = functional.one_hot(positive.long(), len(candidates)).bool()  # (B, C)
-        logits = logits.masked_fill(excluded & ~own, -torch.inf)
+        barred = excluded.clone()  # (B, C)
+        barred[torch.arange(len(barred), device=barred.device), positive.long()] = False
+        logits.masked_fill_(barred, -torch.inf)
     return functional.cross_entropy(logits, positive.long())
 
 
@@ -152,26 +151,6 @@ def token_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return losses / counted.sum().clamp(min=1)
 
 
-def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Return `Σ_t μ_t L_t` over tasks t.
-
-    Args:
-        losses: scalars by task, at least one.
-        weights: μ_t by task, for every task that has a loss; others are not used.
-
-    Raises:
-        ValueError: there is no loss, or a loss without a weight.
-    """
-    missing = sorted(set(losses) - set(weights))
-    if missing or not losses:
-        raise ValueError(
-            f"expected a weight for each of one or more losses, "
-            f"found {', '.join(missing) or 'no loss'} without; name them in the weights"
-        )
-    first, *others = (weights[task] * loss for task, loss in losses.items())
-    return sum(others, first)
-
-
 def _weighted_mean(losses: Tensor, weight: Tensor | None) -> Tensor:
     if weight is None:
         return losses.mean()
@@ -183,11 +162,11 @@ def _weighted_mean(losses: Tensor, weight: Tensor | None) -> Tensor:
     return (weight * losses).sum() / weight.sum()
 
 
-def _demand_rows(found: Tensor, wanted: Tensor) -> None:
-    if found.ndim != 1 or found.shape != wanted.shape or not len(found):
+def _demand_rows(given: Tensor, wanted: Tensor) -> None:
+    if given.ndim != 1 or given.shape != wanted.shape or not len(given):
         raise ValueError(
             f"expected two tensors (B,) with B at least 1, "
-            f"found {tuple(found.shape)} and {tuple(wanted.shape)}"
+            f"found {tuple(given.shape)} and {tuple(wanted.shape)}"
         )
 
 
@@ -208,17 +187,17 @@ def _demand_contrast(
     if temperature <= 0:
         raise ValueError(f"expected a temperature above 0, found {temperature:g}")
     n, c = len(anchors), len(candidates)
-    found = [tuple(anchors.shape[1:]), tuple(candidates.shape[1:]), tuple(positive.shape)]
+    shapes = [tuple(anchors.shape[1:]), tuple(candidates.shape[1:]), tuple(positive.shape)]
     beside = [
         tuple(part.shape) == wanted
         for part, wanted in ((log_popularity, (c,)), (excluded, (n, c)))
         if part is not None
     ]
-    if not n or not c or anchors.ndim != 2 or found[0] != found[1] or found[2] != (n,) or not all(beside):
+    if not n or not c or anchors.ndim != 2 or shapes[0] != shapes[1] or shapes[2] != (n,) or not all(beside):
         raise ValueError(
             f"expected anchors (B, d), candidates (C, d), positive (B,), log_popularity (C,) and excluded "
             f"(B, C) with B and C at least 1, found anchors {tuple(anchors.shape)}, candidates "
-            f"{tuple(candidates.shape)}, positive {found[2]}"
+            f"{tuple(candidates.shape)}, positive {shapes[2]}"
         )
     if not bool(((positive >= 0) & (positive < c)).all()):
         low, high = int(positive.min()), int(positive.max())

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-OptimiserName = Literal["adamw", "sgd", "adafactor"]
-ScheduleName = Literal["linear", "cosine", "constant"]
-Precision = Literal["float32", "bfloat16"]
+from polyscene.core.settings.tuning import OptimiserSettings
 
 _FUSED_ABOVE = 1_000_000
 """Weights above which AdamW goes through memory once per step: 4 times as fast for a language model."""
@@ -22,63 +19,8 @@ _FUSED_ABOVE = 1_000_000
 _UNDECAYED = re.compile(r"(^|[._])bias$|norm|(^|\.)ln(_\w+)?\.", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class OptimisationSettings:
-    """How weights move.
-
-    Attributes:
-        optimiser: "adamw" (Loshchilov and Hutter, ICLR 2019), "sgd" with momentum, or "adafactor" (Shazeer
-            and Stern, ICML 2018), whose memory grows with rows plus columns instead of with their product.
-        learning_rate: the highest rate, above 0.
-        weight_decay: at least 0, decoupled from the gradient (added to it by sgd); biases and norms are
-            spared, told by their names.
-        momentum: of sgd, in [0, 1).
-        schedule: what the rate does after the warm-up: fall to zero in a line or a half cosine, or stay.
-        warmup: share of the budget in [0, 1) over which the rate rises from near zero.
-        stepping: whether the rate moves after every "step" or, where epochs bound the budget, every "epoch".
-        clip: the greatest norm of the gradient of all weights together; None: any.
-        accumulation: batches per step, at least 1; their gradients are averaged.
-        precision: "bfloat16" computes the forward pass under autocast; weights stay float32.
-        perturbation: ε of the adversarial pass of `polyscene.training.perturbation`; 0: none.
-    """
-
-    optimiser: OptimiserName = "adamw"
-    learning_rate: float = 1e-4
-    weight_decay: float = 0.01
-    momentum: float = 0.9
-    schedule: ScheduleName = "cosine"
-    warmup: float = 0.0
-    stepping: Literal["step", "epoch"] = "step"
-    clip: float | None = 1.0
-    accumulation: int = 1
-    precision: Precision = "float32"
-    perturbation: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be meant.
-
-        Raises:
-            ValueError: a number is out of its range, or a name is unknown.
-        """
-        for name, holds, wanted in (
-            ("optimiser", self.optimiser in ("adamw", "sgd", "adafactor"), "adamw, sgd or adafactor"),
-            ("learning_rate", 0 < self.learning_rate < math.inf, "a number above 0"),
-            ("weight_decay", 0 <= self.weight_decay < math.inf, "a number of at least 0"),
-            ("momentum", 0 <= self.momentum < 1, "a number in [0, 1)"),
-            ("schedule", self.schedule in ("linear", "cosine", "constant"), "linear, cosine or constant"),
-            ("warmup", 0 <= self.warmup < 1, "a share in [0, 1)"),
-            ("stepping", self.stepping in ("step", "epoch"), "step or epoch"),
-            ("clip", self.clip is None or self.clip > 0, "a norm above 0, or None"),
-            ("accumulation", self.accumulation >= 1, "at least 1 batch"),
-            ("precision", self.precision in ("float32", "bfloat16"), "float32 or bfloat16"),
-            ("perturbation", 0 <= self.perturbation < math.inf, "a number of at least 0"),
-        ):
-            if not holds:
-                raise ValueError(f"expected {wanted} as {name}, found {getattr(self, name)!r}")
-
-
 def build_optimiser(
-    named: Iterable[tuple[str, Parameter]], settings: OptimisationSettings
+    named: Iterable[tuple[str, Parameter]], settings: OptimiserSettings
 ) -> torch.optim.Optimizer:
     """Return the optimiser of the parameters that may change, each once; biases and norms are not decayed.
 
@@ -111,7 +53,7 @@ def set_rate(optimiser: Optimizer, factor: float) -> float:
     return float(optimiser.param_groups[0]["lr"])
 
 
-def rate(settings: OptimisationSettings, spent: float, grain: float = 0.0) -> float:
+def rate(settings: OptimiserSettings, spent: float, grain: float = 0.0) -> float:
     """Return the factor of the learning rate in [0, 1] when the share `spent` of the budget is used up.
 
     With `p = spent` and the warm-up's end w: `min(1, (p + grain) / w)` up to w; after it, with
@@ -134,7 +76,7 @@ def rate(settings: OptimisationSettings, spent: float, grain: float = 0.0) -> fl
     return 1.0
 
 
-def _optimiser(groups: list[dict[str, Any]], settings: OptimisationSettings) -> torch.optim.Optimizer:
+def _optimiser(groups: list[dict[str, Any]], settings: OptimiserSettings) -> torch.optim.Optimizer:
     highest = settings.learning_rate
     if settings.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=highest, momentum=settings.momentum)

@@ -1,9 +1,9 @@
-"""One step of the weights from a few batches: passes forward and back, averaged, clipped, applied."""
+"""One step of the weights from a few batches: passes forward and back, averaged, transformed, applied."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Sized
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +14,16 @@ from torch.nn import Parameter
 
 from polyscene.core.contracts import Learner
 from polyscene.core.errors import ModelError
-from polyscene.training.optimisation import OptimisationSettings, build_optimiser
+from polyscene.core.settings.tuning import OptimiserSettings
+from polyscene.training.backend import Backend, OneProcess
+from polyscene.training.optimisation import build_optimiser
 from polyscene.training.perturbation import Perturbable, shifted, shifts_of, watched
+from polyscene.training.transforms import Clipping, GradientTransform
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one step saw: the mean weighted loss of its batches and its gradient's norm before clipping."""
+    """What one step saw: the mean weighted loss of its batches, its gradient's norm just before clipping."""
 
     loss: float
     gradient_norm: float
@@ -32,24 +35,34 @@ class Stepper:
     Args:
         learners: by name; they may share parameters.
         settings: how weights move.
+        transforms: change a step's gradients before they are clipped.
+        backend: averages them over several processes.
     """
 
-    def __init__(self, learners: Mapping[str, Learner[Any]], settings: OptimisationSettings) -> None:
+    def __init__(
+        self,
+        learners: Mapping[str, Learner[Any]],
+        settings: OptimiserSettings,
+        transforms: Sequence[GradientTransform] = (),
+        backend: Backend | None = None,
+    ) -> None:
         named = [
             (part, parameter)
             for learner in learners.values()
             for part, parameter in learner.named_parameters()
         ]
-        self.settings = settings
+        self.settings, self.backend = settings, backend or OneProcess()
+        self._clipping = Clipping(settings.clip)
+        self._transforms = (*transforms, self._clipping)
         self.optimiser = build_optimiser(named, settings)
         self.optimiser.zero_grad()
-        self.gathered = 0
+        self.gathered = self._examples = 0
         self._total = 0.0
         self._parameters: list[Parameter] = [
             p for group in self.optimiser.param_groups for p in group["params"]
         ]
 
-    def gather(self, name: str, learner: Learner[Any], batch: object, share: float) -> float:
+    def gather(self, name: str, learner: Learner[Any], batch: Sized, share: float) -> float:
         """Add the gradient of `share · L(batch)` and return that value.
 
         Raises:
@@ -63,6 +76,7 @@ class Stepper:
         if not math.isfinite(value):
             raise ModelError(f"expected a finite loss of '{name}', found {value}; lower the learning rate")
         self.gathered, self._total = self.gathered + 1, self._total + value
+        self._examples += len(batch)
         return value
 
     def step(self) -> Step:
@@ -71,12 +85,10 @@ class Stepper:
         Raises:
             ModelError: the gradient is not finite; the weights are as before.
         """
-        if self.gathered > 1:
-            for parameter in self._parameters:
-                if parameter.grad is not None:
-                    parameter.grad.div_(self.gathered)
-        limit = math.inf if self.settings.clip is None else self.settings.clip
-        norm = float(torch.nn.utils.clip_grad_norm_(self._parameters, limit))
+        gradients = self._gradients()
+        for transform in self._transforms:
+            transform(gradients, self._examples)
+        norm = self._clipping.norm
         if not math.isfinite(norm):
             raise ModelError(
                 f"expected a finite gradient, found norm {norm}; lower the learning rate or clip"
@@ -84,20 +96,33 @@ class Stepper:
         self.optimiser.step()
         self.optimiser.zero_grad()
         done = Step(self._total / self.gathered, norm)
-        self.gathered, self._total = 0, 0.0
+        self.gathered, self._examples, self._total = 0, 0, 0.0
         return done
+
+    def _gradients(self) -> list[Tensor]:
+        """Return the mean gradient over batches and processes of every weight that has one."""
+        if self.backend.world_size > 1:  # all processes bring the same tensors
+            for parameter in self._parameters:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        if self.gathered > 1:
+            for gradient in gradients:
+                gradient.div_(self.gathered)
+        self.backend.all_reduce(gradients)
+        return gradients
 
     def cuda_devices(self) -> list[int]:
         """Return the CUDA devices on which the parameters lie."""
         return sorted({p.device.index for p in self._parameters if p.device.type == "cuda"})
 
-    def _backward(self, learner: Learner[Any], batch: object, share: float) -> Tensor:
+    def _backward(self, learner: Learner[Any], batch: Sized, share: float) -> Tensor:
         with self._autocast():
             loss = share * learner.loss(batch)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    def _perturbed(self, name: str, learner: Learner[Any], batch: object, share: float) -> Tensor:
+    def _perturbed(self, name: str, learner: Learner[Any], batch: Sized, share: float) -> Tensor:
         """Gather at the embeddings and again at the worst point near them; return the loss at the first."""
         if not isinstance(learner, Perturbable):
             raise ModelError(

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 from transformers import AutoTokenizer, BertConfig, BertModel, GPT2Config, GPT2Model
 
-from polyscene.core.settings.language import LanguageSettings, TuningMethod
+from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.loading import load_model
@@ -38,9 +38,7 @@ def details(**changes: object) -> TuningDetails:
     return TuningDetails.model_validate(SIZES | changes)
 
 
-def read(
-    backbone: LanguageModel, method: TuningMethod, texts: object = TEXTS, **changes: object
-) -> CachedEncoder:
+def read(backbone: LanguageModel, method: str, texts: object = TEXTS, **changes: object) -> CachedEncoder:
     """Return a reader of a model that is dressed for a method."""
     torch.manual_seed(3)
     settings = details(**changes)

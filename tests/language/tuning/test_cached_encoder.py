@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from polyscene.core.settings.language import TuningMethod
 from polyscene.language.model.language_model import LanguageModel, hidden_states
 from polyscene.language.model.pooling import pool
 from polyscene.language.text.encoding import encode, padded
@@ -46,7 +45,7 @@ def test_reader_says_what_the_whole_model_says(
 @pytest.mark.parametrize("method", ["none", "full", "lora", "adalora", "prefix", "adapter"])
 def test_reader_of_a_model_that_keeps_nothing_is_exact(
     backbone: LanguageModel,
-    method: TuningMethod,
+    method: str,
     reading: Reading,
     trained: Trained,
     tuning_texts: list[str],
@@ -173,7 +172,7 @@ def test_activations_may_lie_in_a_file(
 @pytest.mark.parametrize("method", ["none", "top", "full"])
 @pytest.mark.parametrize("texts", [[], ["", "\u200b"]])
 def test_nothing_to_read_is_no_error(
-    encoder: LanguageModel, reading: Reading, method: TuningMethod, texts: list[str]
+    encoder: LanguageModel, reading: Reading, method: str, texts: list[str]
 ) -> None:
     reader = reading(encoder, method, texts)
     np.testing.assert_array_equal(reader.all(), np.zeros((len(texts), 16)))
@@ -194,7 +193,7 @@ def test_dropout_is_for_learning_only(encoder: LanguageModel, reading: Reading) 
 
 @pytest.mark.parametrize(("method", "inside"), [("top", False), ("lora", True), ("full", True)])
 def test_an_adversary_pushes_where_the_first_layer_that_learns_begins(
-    encoder: LanguageModel, reading: Reading, method: TuningMethod, inside: bool
+    encoder: LanguageModel, reading: Reading, method: str, inside: bool
 ) -> None:
     reader = reading(encoder, method)
     modules = list(reader.embeddings())

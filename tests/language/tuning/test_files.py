@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from polyscene.core.errors import ModelError
-from polyscene.core.settings.language import LanguageSettings, TuningMethod
+from polyscene.core.settings.language import TUNING_METHODS, LanguageSettings
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.loading import load_model
@@ -37,10 +36,10 @@ def saved(encoder: LanguageModel, reading: Reading, trained: Trained, sized: Siz
     return tmp_path / "tuned"
 
 
-@pytest.mark.parametrize("method", get_args(TuningMethod))
+@pytest.mark.parametrize("method", tuple(TUNING_METHODS))
 def test_a_model_comes_back_over_a_backbone_that_was_loaded_anew(
     backbone: LanguageModel,
-    method: TuningMethod,
+    method: str,
     reading: Reading,
     trained: Trained,
     sized: Sized,

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from polyscene.core.errors import ModelError, UnknownIdError
-from polyscene.core.settings.language import TuningMethod
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.types import FloatArray
 from polyscene.language.model.language_model import LanguageModel
@@ -24,7 +23,7 @@ from polyscene.language.tuning.tuned_models import TunedModels
 
 Reading = Callable[..., CachedEncoder]
 Sized = Callable[..., TuningDetails]
-DRESSED: dict[str, TuningMethod] = {
+DRESSED: dict[str, str] = {
     "shop": "adapter",
     "news": "lora",
     "video": "prefix",
@@ -33,7 +32,7 @@ DRESSED: dict[str, TuningMethod] = {
 }
 
 
-def tuned(backbone: LanguageModel, reading: Reading, method: TuningMethod, seed: int) -> LanguageModel:
+def tuned(backbone: LanguageModel, reading: Reading, method: str, seed: int) -> LanguageModel:
     """Return a model whose weights were moved far."""
     reader = reading(backbone, method)
     torch.manual_seed(seed)

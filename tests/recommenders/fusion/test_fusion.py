@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from polyscene.core.progress import Silent
 from polyscene.core.types import IntArray
 from polyscene.data.queries import Choices, Queries
+from polyscene.learning.fusion import FusionLearner, fusion_plan
 from polyscene.recommenders.fusion.features import Features
 from polyscene.recommenders.fusion.fusion import SHORTLIST, SMALL_CATALOGUE, Fusion, shortlist
 from polyscene.recommenders.fusion.network import FusionNetwork
-from polyscene.recommenders.fusion.training import FusionLearner, examples
+from polyscene.recommenders.fusion.training import examples
 from polyscene.recommenders.signal import Evidence, Signal
-from polyscene.training.joint import Curve, Schedule, train
+from polyscene.training.loop import Curve, fit
 
 LARGE = SMALL_CATALOGUE + 300
 MakeEvidence = Callable[..., Evidence]
@@ -201,7 +201,7 @@ def planted(make_evidence: MakeEvidence, asked: Asked, told: MakeTold) -> Plante
     torch.manual_seed(3)
     network = FusionNetwork(len(signals), 1, 8)
     learner = FusionLearner(network, 0, made[:250], made[250:300])
-    curve = train({"a": learner}, {"a": 1.0}, Schedule(20), stream, Silent(), "planted")
+    curve = fit({"a": learner}, {"a": 1.0}, fusion_plan(20, "planted"), stream)
     fusion = Fusion(["n0", "n1", "perfect", "n3"], signals, features, network, 0, hide_seen=False)
     unseen = choices.pick(np.arange(300, n_users))
     return Planted(fusion, unseen.queries, unseen.target, curve)

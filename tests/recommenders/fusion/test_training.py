@@ -8,9 +8,10 @@ import torch
 
 from polyscene.core.seeds import generator
 from polyscene.data.queries import Choices, Queries
+from polyscene.learning.fusion import BATCH, FusionLearner
 from polyscene.recommenders.fusion.features import Features
 from polyscene.recommenders.fusion.network import FusionNetwork, TorchBlock
-from polyscene.recommenders.fusion.training import BATCH, BEST, SAMPLED, Example, FusionLearner, examples
+from polyscene.recommenders.fusion.training import BEST, SAMPLED, Example, examples
 from polyscene.recommenders.signal import Evidence, Signal
 from polyscene.training.losses import choice_loss
 
@@ -174,7 +175,7 @@ def test_weights_are_a_copy_that_can_be_put_back(small: World) -> None:
     learner = FusionLearner(small.network(), 0, [], small.examples(full=True))
     before, kept = learner.validate(), learner.weights()
     with torch.no_grad():
-        for parameter in learner.parameters():
+        for _, parameter in learner.named_parameters():
             parameter.add_(1.0)
     assert learner.validate() != before
     learner.load(kept)

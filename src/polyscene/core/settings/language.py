@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from polyscene.core.registry import Registry, known_to
 from polyscene.core.settings.block import Strict
 
-TuningMethod = Literal["none", "top", "full", "lora", "adalora", "prefix", "adapter"]
+TUNING_METHODS: Registry[Any] = Registry(
+    "polyscene.tuning_methods", ("none", "top", "full", "lora", "adalora", "prefix", "adapter")
+)
+"""Which weights of a language model learn, by name: kinds of `language.tuning.method.TuningMethod`."""
 
 
 class LanguageSettings(Strict):
     """The language model."""
 
     model: str = Field("minilm", description="'minilm' (bundled), a Hugging Face id, or a folder")
-    tuning: TuningMethod = Field("top", description="which weights learn the company's language")
+    tuning: Annotated[str, known_to(TUNING_METHODS)] = Field(
+        "top", description="which weights learn the company's language"
+    )
     max_tokens: int = Field(128, ge=8, le=8192, description="longer texts are cut")
     reach: Literal["unbounded", "usual"] | Annotated[float, Field(ge=0, le=180)] = Field(
         "unbounded", description="how far a text may turn its item from what it begins with, in degrees"

@@ -24,12 +24,18 @@ from polyscene.core.progress import Progress, Silent
 from polyscene.core.text import shown
 from polyscene.core.types import BoolArray, FloatArray, LongArray
 from polyscene.language.model.language_model import LanguageModel
-from polyscene.language.text.encoding import DEFAULT_BATCH_TOKENS, distinct_texts, encoded_batches
+from polyscene.language.text.encoding import (
+    DEFAULT_BATCH_TOKENS,
+    distinct_texts,
+    encoded_batches,
+    pooled_batches,
+    unit_vectors,
+)
 from polyscene.language.text.normalisation import normalise
 
 _LAYOUT = 3  # part of every key: raise it when normalising, encoding or the layout changes
 _KEYS_PER_SELECT = 500  # the least that any SQLite build allows is 999
-_STORED_AT_ONCE = 1024
+_TEXTS_PER_TRANSACTION = 1024
 _BUSY_SECONDS = 60.0
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 _TABLE = (
@@ -69,17 +75,17 @@ class EncodingCache:
             (n, dimension) vectors and (n,) whether each was found undamaged; other rows are 0.
         """
         vectors = np.zeros((len(keys), dimension), dtype=np.float32)
-        found = np.zeros(len(keys), dtype=np.bool_)
+        known = np.zeros(len(keys), dtype=np.bool_)
         rows = {key: row for row, key in enumerate(keys)}
 
         def load(connection: sqlite3.Connection) -> None:
             for key, blob, checksum in _selected(connection, keys):
                 row, vector = rows.get(key), _vector(key, blob, checksum)
                 if row is not None and vector is not None and len(vector) == dimension:
-                    vectors[row], found[row] = vector, True
+                    vectors[row], known[row] = vector, True
 
         self._with_file(fingerprint, load)
-        return vectors, found
+        return vectors, known
 
     def write(self, fingerprint: str, keys: Sequence[bytes], vectors: FloatArray) -> None:
         """Store (n, dimension) vectors under n keys, all or none of them."""
@@ -164,20 +170,70 @@ def encode_cached(
     distinct, rows = distinct_texts([normalise(text) for text in texts])
     keys = encoding_keys(model, distinct)
     vectors, known = store.read(model.fingerprint, keys, model.dimension)
-    unknown = np.flatnonzero(~known & np.asarray([bool(text) for text in distinct], dtype=np.bool_))
-    if known.any():
-        listener.say(f"{int(known.sum()):,} of {len(distinct):,} texts were encoded before")
-    if len(unknown):
-        todo = [distinct[row] for row in unknown]
-        for places, found in _in_portions(encoded_batches(model, todo, batch_tokens, listener)):
-            vectors[unknown[places]] = found
-            store.write(model.fingerprint, [keys[row] for row in unknown[places]], found)
+    for places, todo in _unread(distinct, known, listener):
+        for portion, some in _in_portions(encoded_batches(model, todo, batch_tokens, listener)):
+            vectors[places[portion]] = some
+            store.write(model.fingerprint, [keys[place] for place in places[portion]], some)
     return vectors[rows]
 
 
-def encoding_keys(model: LanguageModel, texts: Sequence[str]) -> list[bytes]:
-    """Return the SHA-256 of everything that decides the vector of each normalised text, 32 bytes each."""
-    parts = (_LAYOUT, model.fingerprint, model.max_tokens, model.precision, model.pooling)
+def pool_cached(
+    model: LanguageModel,
+    texts: Sequence[str],
+    layers: Sequence[int],
+    cache: EncodingCache,
+    *,
+    batch_tokens: int = DEFAULT_BATCH_TOKENS,
+    progress: Progress | None = None,
+) -> FloatArray:
+    """Return pooled layers of every text, reading only those that the cache does not know.
+
+    What is read serves `encode_cached` too: the vector of a text is its pooled last layer, normalised.
+
+    Args:
+        model: the language model, which has learned nothing beyond its fingerprint.
+        texts: n distinct, normalised texts.
+        layers: numbers of hidden states, the last one of the model first.
+        cache: where layers and vectors are kept.
+        batch_tokens: padded tokens per batch.
+        progress: told how many were known and how fast the rest was read.
+
+    Returns:
+        (n, L, width) float32; 0 for a text without any visible character.
+
+    Raises:
+        ModelError: as `encode`.
+    """
+    listener = progress or Silent()
+    keys, plain_keys = encoding_keys(model, texts, layers), encoding_keys(model, texts)
+    flat, known = cache.read(model.fingerprint, keys, len(layers) * model.width)  # (n, L * width)
+    for places, todo in _unread(texts, known, listener):
+        for portion, some in _in_portions(pooled_batches(model, todo, layers, batch_tokens, listener)):
+            at = places[portion]
+            flat[at] = some.reshape(len(some), -1)
+            cache.write(model.fingerprint, [keys[place] for place in at], flat[at])
+            cache.write(model.fingerprint, [plain_keys[place] for place in at], unit_vectors(some[:, 0]))
+    return flat.reshape(len(texts), len(layers), model.width)
+
+
+def _unread(
+    texts: Sequence[str], known: BoolArray, listener: Progress
+) -> Iterator[tuple[LongArray, list[str]]]:
+    """Yield the places of the texts that have to be read, and these texts; nothing where all are known."""
+    if known.any():
+        listener.say(f"{int(known.sum()):,} of {len(texts):,} texts were encoded before")
+    places = np.flatnonzero(~known & np.asarray([bool(text) for text in texts], dtype=np.bool_))
+    if len(places):
+        yield places, [texts[place] for place in places.tolist()]
+
+
+def encoding_keys(model: LanguageModel, texts: Sequence[str], layers: Sequence[int] = ()) -> list[bytes]:
+    """Return the SHA-256 of everything that decides the vector of each normalised text, 32 bytes each.
+
+    Args:
+        layers: where pooled layers are kept in the place of vectors.
+    """
+    parts = (_LAYOUT, model.fingerprint, model.max_tokens, model.precision, model.pooling, *layers)
     space = hashlib.sha256(json.dumps(parts).encode())
     keys: list[bytes] = []
     for text in texts:
@@ -194,7 +250,7 @@ def _in_portions(
     held: list[tuple[LongArray, FloatArray]] = []
     for batch in batches:
         held.append(batch)
-        if sum(len(places) for places, _ in held) >= _STORED_AT_ONCE:
+        if sum(len(places) for places, _ in held) >= _TEXTS_PER_TRANSACTION:
             yield _joined(held)
             held = []
     if held:
@@ -202,7 +258,9 @@ def _in_portions(
 
 
 def _joined(batches: Sequence[tuple[LongArray, FloatArray]]) -> tuple[LongArray, FloatArray]:
-    return np.concatenate([places for places, _ in batches]), np.concatenate([found for _, found in batches])
+    return np.concatenate([places for places, _ in batches]), np.concatenate(
+        [vectors for _, vectors in batches]
+    )
 
 
 def _selected(

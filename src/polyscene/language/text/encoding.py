@@ -12,16 +12,19 @@ from time import perf_counter
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 from polyscene.core.errors import ModelError
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.text import shown
 from polyscene.core.types import FloatArray, IntArray, LongArray
-from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.language_model import LanguageModel, hidden_states
+from polyscene.language.model.pooling import pool
 from polyscene.language.text.normalisation import normalise
 
 DEFAULT_BATCH_TOKENS = 4096
-_TOKENISED_AT_ONCE = 1024
+_TEXTS_PER_TOKENISING = 1024
 
 
 def encode(
@@ -49,8 +52,8 @@ def encode(
     """
     distinct, rows = distinct_texts([normalise(text) for text in texts])
     vectors = np.zeros((len(distinct), model.dimension), dtype=np.float32)
-    for places, found in encoded_batches(model, distinct, batch_tokens, progress):
-        vectors[places] = found
+    for places, some in encoded_batches(model, distinct, batch_tokens, progress):
+        vectors[places] = some
     return vectors[rows]
 
 
@@ -78,12 +81,82 @@ def encoded_batches(
     Yields:
         (b,) places in `texts` and (b, dimension) unit vectors.
     """
-    listener = progress or Silent()
+    for places, ids, mask in padded_batches(model, texts, None, batch_tokens, progress):
+        with torch.inference_mode():
+            vectors = finite(model, model.embed(ids, mask))
+        yield places, vectors
+
+
+def pooled_batches(
+    model: LanguageModel,
+    texts: Sequence[str],
+    layers: Sequence[int],
+    batch_tokens: int = DEFAULT_BATCH_TOKENS,
+    progress: Progress | None = None,
+) -> Iterator[tuple[LongArray, FloatArray]]:
+    """Yield (places, pooled layers), batch by batch as `encoded_batches`: one pass for all layers.
+
+    Args:
+        layers: numbers of hidden states, 0 being the embedded tokens.
+
+    Yields:
+        (b,) places in `texts` and (b, L, width) pooled layers, not normalised.
+    """
+    for places, ids, mask in padded_batches(model, texts, None, batch_tokens, progress):
+        with torch.inference_mode():
+            states = hidden_states(model.module, ids, mask, model.autocast)
+            pooled = pooled_layers(model, states, mask, layers)
+        yield places, pooled
+
+
+def pooled_layers(
+    model: LanguageModel, states: Sequence[Tensor], mask: Tensor, layers: Sequence[int]
+) -> FloatArray:
+    """Return (b, L, width) of hidden states (b, length, width) and their (b, length) mask.
+
+    Raises:
+        ModelError: they are not finite.
+    """
+    pooled = [pool(states[layer].float(), mask, model.pooling) for layer in layers]  # (b, width) each
+    return finite(model, torch.stack(pooled, dim=1))
+
+
+def unit_vectors(pooled: FloatArray) -> FloatArray:
+    """Return what `encode` gives where the (n, width) pooled last layer is at hand already."""
+    vectors: FloatArray = functional.normalize(torch.from_numpy(np.ascontiguousarray(pooled)), dim=-1).numpy()
+    return vectors
+
+
+def padded_batches(
+    model: LanguageModel,
+    texts: Sequence[str],
+    tokens: Sequence[IntArray] | None = None,
+    batch_tokens: int = DEFAULT_BATCH_TOKENS,
+    progress: Progress | None = None,
+) -> Iterator[tuple[LongArray, Tensor, Tensor]]:
+    """Yield texts as a model reads them, batch by batch, the longest first.
+
+    Args:
+        model: the language model.
+        texts: m distinct, normalised texts. Texts without tokens are never yielded.
+        tokens: of each text, where `tokenised` was asked before.
+        batch_tokens: padded tokens per batch.
+        progress: advanced when the next batch is asked for, and told the speed at the end.
+
+    Yields:
+        (b,) places in `texts`, (b, length) token ids and their mask, on the model's device.
+
+    Raises:
+        ModelError: tokenizer and weights do not belong together.
+    """
+    listener, padding = progress or Silent(), int(model.tokenizer.pad_token_id)
     start, done = perf_counter(), 0
     with listener.track(f"{model.name} reads", len(texts), "texts") as advance:
-        tokens = tokenised(model, texts)
-        for places in token_batches(texts, tokens, batch_tokens):
-            yield places, _vectors(model, [tokens[place] for place in places])
+        rows = tokenised(model, texts) if tokens is None else tokens
+        for places in token_batches(texts, rows, batch_tokens):
+            ids, mask = padded([rows[place] for place in places], padding)
+            _refuse_unknown_ids(model, int(ids.max()))
+            yield places, torch.from_numpy(ids).to(model.device), torch.from_numpy(mask).to(model.device)
             advance(len(places))
             done += len(places)
         advance(len(texts) - done)
@@ -95,8 +168,8 @@ def encoded_batches(
 def tokenised(model: LanguageModel, texts: Sequence[str]) -> list[IntArray]:
     """Return the token ids of each text, cut to the model's `max_tokens`; none for an empty text."""
     tokens: list[IntArray] = []
-    for start in range(0, len(texts), _TOKENISED_AT_ONCE):
-        chunk = list(texts[start : start + _TOKENISED_AT_ONCE])
+    for start in range(0, len(texts), _TEXTS_PER_TOKENISING):
+        chunk = list(texts[start : start + _TEXTS_PER_TOKENISING])
         ids = model.tokenizer(
             chunk,
             truncation=True,
@@ -116,14 +189,23 @@ def token_batches(texts: Sequence[str], tokens: Sequence[IntArray], batch_tokens
 
     Texts without tokens are left out. Equal lengths are ordered by text, so the order given does not matter.
     """
-    lengths = [len(row) for row in tokens]
-    order = sorted(
-        (place for place, n in enumerate(lengths) if n), key=lambda place: (-lengths[place], texts[place])
-    )
+    lengths = np.asarray([len(row) for row in tokens], dtype=np.int64)  # (n,)
+    order = sorted(np.flatnonzero(lengths).tolist(), key=lambda place: (-lengths[place], texts[place]))
+    yield from within_budget(np.asarray(order, dtype=np.int64), lengths, batch_tokens)
+
+
+def within_budget(order: LongArray, lengths: LongArray, batch_tokens: int) -> Iterator[LongArray]:
+    """Yield an order of texts in portions of at most so many padded tokens; a single text may exceed it.
+
+    Args:
+        order: (m,) places of texts, the longest first.
+        lengths: (n,) tokens of every text; an empty one takes the room of one token.
+        batch_tokens: the budget.
+    """
     start = 0
     while start < len(order):
-        count = max(1, batch_tokens // lengths[order[start]])
-        yield np.asarray(order[start : start + count], dtype=np.int64)
+        count = max(1, batch_tokens // max(int(lengths[order[start]]), 1))
+        yield order[start : start + count]
         start += count
 
 
@@ -136,21 +218,19 @@ def padded(rows: Sequence[IntArray], padding: int) -> tuple[NDArray[np.int64], N
     return ids, mask.astype(np.int64)
 
 
-def _vectors(model: LanguageModel, rows: Sequence[IntArray]) -> FloatArray:
-    ids, mask = padded(rows, int(model.tokenizer.pad_token_id))
-    _refuse_unknown_ids(model, int(ids.max()))
-    with torch.inference_mode():
-        vectors: FloatArray = (
-            model.embed(torch.from_numpy(ids).to(model.device), torch.from_numpy(mask).to(model.device))
-            .cpu()
-            .numpy()
-        )
-    if not np.isfinite(vectors).all():
+def finite(model: LanguageModel, vectors: Tensor) -> FloatArray:
+    """Return what a model made of texts as an array.
+
+    Raises:
+        ModelError: it has something other than finite numbers in it.
+    """
+    numbers: FloatArray = vectors.cpu().numpy()
+    if not np.isfinite(numbers).all():
         raise ModelError(
             f"the language model {shown(model.name)} yields numbers that are not finite in "
             f"{model.precision}; set [language] precision = 'float32', or choose another model"
         )
-    return vectors
+    return numbers
 
 
 def _refuse_unknown_ids(model: LanguageModel, largest: int) -> None:

@@ -35,10 +35,10 @@ class RankBudget(nn.Module):
         super().__init__()
         self._triplets: list[tuple[Tensor, Tensor, Tensor]] = []  # (r, 1), (r, in), (out, r)
         for part in worn.modules():
-            found: Any = part
+            linear: Any = part
             if hasattr(part, "lora_E"):
                 self._triplets += [
-                    (found.lora_E[key], found.lora_A[key], found.lora_B[key]) for key in found.lora_E
+                    (linear.lora_E[key], linear.lora_A[key], linear.lora_B[key]) for key in linear.lora_E
                 ]
         self._weights = [weight for triplet in self._triplets for weight in triplet]
         self._sizes = [weight.numel() for weight in self._weights]
@@ -64,11 +64,11 @@ class RankBudget(nn.Module):
     def importance(self) -> Tensor:
         """Return (T,) of every triplet."""
         parts = iter(torch.split(self.mean * self.spread, self._sizes))
-        found = []
+        importances = []
         for values, right, left in self._triplets:
-            said = [next(parts).view_as(weight) for weight in (values, right, left)]
-            found.append(said[0][:, 0] + said[1].mean(dim=1) + said[2].mean(dim=0))  # (r,)
-        return torch.cat(found)
+            scores = [next(parts).view_as(weight) for weight in (values, right, left)]
+            importances.append(scores[0][:, 0] + scores[1].mean(dim=1) + scores[2].mean(dim=0))  # (r,)
+        return torch.cat(importances)
 
     def _begin(self, worn: nn.Module, given: object) -> None:
         """See whether another step begins; prune what the last one moved."""
@@ -92,9 +92,11 @@ class RankBudget(nn.Module):
             return
         self._fresh = False
         with torch.no_grad():
-            said = torch.cat([(w * w.grad).abs().flatten() for w in self._weights if w.grad is not None])
-            self.mean.lerp_(said, 1 - SMOOTHING)
-            self.spread.lerp_((said - self.mean).abs(), 1 - SMOOTHING)
+            sensitivity = torch.cat(
+                [(w * w.grad).abs().flatten() for w in self._weights if w.grad is not None]
+            )
+            self.mean.lerp_(sensitivity, 1 - SMOOTHING)
+            self.spread.lerp_((sensitivity - self.mean).abs(), 1 - SMOOTHING)
             self.steps.add_(1)
             many = self.budget(int(self.steps))
             self.standing.zero_()

@@ -22,7 +22,16 @@ from polyscene.language.model.language_model import LanguageModel, hidden_states
 from polyscene.language.model.packed_bert import packed
 from polyscene.language.model.pooling import pool
 from polyscene.language.model.token_embeddings import phrases_of
-from polyscene.language.text.encoding import DEFAULT_BATCH_TOKENS, padded, token_batches, tokenised
+from polyscene.language.text.cache import EncodingCache, pool_cached
+from polyscene.language.text.encoding import (
+    DEFAULT_BATCH_TOKENS,
+    distinct_texts,
+    padded,
+    padded_batches,
+    pooled_layers,
+    tokenised,
+    within_budget,
+)
 from polyscene.language.text.normalisation import normalise
 from polyscene.language.tuning import adalora_budget
 from polyscene.language.tuning.partial_forward import answers_in_tuples, upper_states
@@ -40,6 +49,7 @@ class CachedEncoder:
         frozen: how many lower layers never change; 0: none but the embedded tokens, -1: not even these.
         batch_tokens: padded tokens per pass.
         progress: told of the first reading.
+        cache: of what the model reads before it has learned anything; None: nothing is kept beyond here.
 
     Attributes:
         resting: take every layer as first read, while the projection alone learns.
@@ -52,6 +62,7 @@ class CachedEncoder:
         frozen: int,
         batch_tokens: int = DEFAULT_BATCH_TOKENS,
         progress: Progress | None = None,
+        cache: EncodingCache | None = None,
     ) -> None:
         self.model, self.texts = model, [normalise(text) for text in texts]
         self.frozen, self.batch_tokens = frozen, batch_tokens
@@ -68,7 +79,7 @@ class CachedEncoder:
         self._pooled = np.zeros((len(texts), len(self.layers), model.width), np.float32)
         self._activations = self._space() if frozen > 0 and self._live else None
         self.resting = not self._live
-        self._read(progress or Silent())
+        self._read(progress or Silent(), cache)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -85,9 +96,9 @@ class CachedEncoder:
     def every_parameter(self) -> Iterator[tuple[str, Parameter]]:
         """Yield what can learn, at rest or not."""
         resting, self.resting = self.resting, False
-        found = list(self.named_parameters())
+        parameters = list(self.named_parameters())
         self.resting = resting
-        yield from found
+        yield from parameters
 
     def memory(self) -> Iterator[tuple[str, Tensor]]:
         """Yield what a training remembers of the weights beside them: AdaLoRA's budget, elsewhere nothing."""
@@ -115,10 +126,11 @@ class CachedEncoder:
             pooled = torch.from_numpy(self._pooled[rows]).to(self.model.device)  # (b, L, width)
         else:
             order = np.argsort(self.lengths[rows], kind="stable")[::-1]  # longest first
-            parts = [self._upper(rows[places]) for places in self._portions(rows, order)]
+            portions = within_budget(order, self.lengths[rows], self.batch_tokens)
+            parts = [self._upper(rows[places]) for places in portions]
             pooled = torch.cat(parts)[torch.from_numpy(np.argsort(order))]
-        spoken = torch.from_numpy(self.lengths[rows] > 0).to(pooled.device)  # (b,)
-        return self._projected(pooled, rows) * spoken[:, None]
+        has_tokens = torch.from_numpy(self.lengths[rows] > 0).to(pooled.device)  # (b,)
+        return self._projected(pooled, rows) * has_tokens[:, None]
 
     def all(self) -> FloatArray:
         """Return (n, d) vectors of all texts as the model reads them now, without dropout or gradients."""
@@ -163,15 +175,6 @@ class CachedEncoder:
         projected: Tensor = self.model.projection(pooled, *given)
         return projected
 
-    def _portions(self, rows: LongArray, order: LongArray) -> Iterator[LongArray]:
-        """Yield places in `rows`, longest texts first, within the token budget."""
-        start = 0
-        while start < len(order):
-            longest = max(int(self.lengths[rows[order[start]]]), 1)
-            count = max(1, self.batch_tokens // longest)
-            yield order[start : start + count]
-            start += count
-
     def _upper(self, rows: LongArray) -> Tensor:
         """Return (b, L, width) pooled layers: kept ones as they were, the others read now."""
         if self.frozen <= 0:
@@ -199,8 +202,8 @@ class CachedEncoder:
         places = np.arange(lengths.max())  # (length,)
         mask = places < lengths[:, None]  # (b, length)
         at = self._offsets[rows][:, None] + np.minimum(places, lengths[:, None] - 1)  # (b, length)
-        found = self._activations[np.minimum(at, len(self._activations) - 1)]
-        hidden = torch.from_numpy(np.ascontiguousarray(found)).to(self.model.device).float()
+        activations = self._activations[np.minimum(at, len(self._activations) - 1)]
+        hidden = torch.from_numpy(np.ascontiguousarray(activations)).to(self.model.device).float()
         return hidden, torch.from_numpy(mask.astype(np.int64)).to(self.model.device)
 
     def _space(self) -> NDArray[np.float16]:
@@ -210,23 +213,30 @@ class CachedEncoder:
         with tempfile.TemporaryFile() as file:  # the map keeps what it needs of it
             return np.memmap(file, np.float16, "w+", shape=shape)
 
-    def _read(self, progress: Progress) -> None:
+    def _read(self, progress: Progress, cache: EncodingCache | None) -> None:
         """Read every text once as the model is now; keep what cannot change."""
         self.train(False)
-        module = packed(self.model).module
-        with (
-            progress.track(f"{self.model.name} reads", len(self), "texts") as advance,
-            torch.inference_mode(),
-        ):
-            for places in token_batches(self.texts, self.tokens, self.batch_tokens):
-                ids, mask = self._padded([self.tokens[place] for place in places])
-                states = hidden_states(module, ids, mask, self.model.autocast)
-                for number, layer in enumerate(self.layers):
-                    found = pool(states[layer].float(), mask, self.model.pooling)  # (b, width)
-                    self._pooled[places, number] = found.cpu().numpy()
-                if self._activations is not None:
-                    kept = states[self.frozen].cpu().numpy()  # (b, length, width)
-                    for row, place in enumerate(places):
-                        start, stop = self._offsets[place], self._offsets[place + 1]
-                        self._activations[start:stop] = kept[row, : stop - start]
-                advance(len(places))
+        model, (distinct, rows) = packed(self.model), distinct_texts(self.texts)
+        if cache is not None and self._activations is None:
+            self._pooled = pool_cached(
+                model, distinct, self.layers, cache, batch_tokens=self.batch_tokens, progress=progress
+            )[rows]
+            return
+        readers = np.split(np.argsort(rows, kind="stable"), np.cumsum(np.bincount(rows))[:-1])
+        tokens = [self.tokens[texts[0]] for texts in readers if len(texts)]
+        for places, ids, mask in padded_batches(model, distinct, tokens, self.batch_tokens, progress):
+            with torch.inference_mode():
+                states = hidden_states(model.module, ids, mask, model.autocast)
+                pooled = pooled_layers(model, states, mask, self.layers)  # (b, L, width)
+                kept = None if self._activations is None else states[self.frozen].cpu().numpy()
+            for number, place in enumerate(places):
+                self._pooled[readers[place]] = pooled[number]
+                if kept is not None:
+                    self._keep(readers[place], kept[number])
+
+    def _keep(self, rows: LongArray, activations: FloatArray) -> None:
+        """Keep the (length, width) activations of the texts of these rows, which are the same text."""
+        assert self._activations is not None
+        for row in rows:
+            start, stop = self._offsets[row], self._offsets[row + 1]
+            self._activations[start:stop] = activations[: stop - start]

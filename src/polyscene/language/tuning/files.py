@@ -9,23 +9,22 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from polyscene.core.errors import ModelError
-from polyscene.core.settings.language import TuningMethod
+from polyscene.core.settings.language import TUNING_METHODS
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.text import shown
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.tuning.methods import dressed, load_weights, marked, tuned_weights
 
 WEIGHTS, FACTS = "tuned.safetensors", "tuned.json"
-METHOD: TypeAdapter[TuningMethod] = TypeAdapter(TuningMethod)
 
 
 def save_tuned(
-    tuned: LanguageModel, backbone: LanguageModel, method: TuningMethod, settings: TuningDetails, folder: Path
+    tuned: LanguageModel, backbone: LanguageModel, method: str, settings: TuningDetails, folder: Path
 ) -> None:
     """Write what `backbone` lacks to be `tuned`; the folder is made."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +41,7 @@ def load_tuned(backbone: LanguageModel, folder: Path) -> LanguageModel:
     """
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        method, settings = METHOD.validate_python(facts["method"]), TuningDetails(**facts["settings"])
+        method, settings = _known(facts["method"]), TuningDetails(**facts["settings"])
         weights = load_file(folder / WEIGHTS)
     except (OSError, ValueError, KeyError, TypeError, ValidationError, SafetensorError) as error:
         raise ModelError(
@@ -61,3 +60,9 @@ def load_tuned(backbone: LanguageModel, folder: Path) -> LanguageModel:
     worn = dressed(backbone, method, settings)
     load_weights(worn, weights)
     return marked(worn)
+
+
+def _known(method: object) -> str:
+    if not isinstance(method, str) or method not in TUNING_METHODS:
+        raise ValueError(f"the method {method!r}, which is none of {', '.join(TUNING_METHODS)}")
+    return method

@@ -1,4 +1,4 @@
-"""The methods of tuning: which weights of a language model learn, and which it shares with all others.
+"""Language models dressed for tuning: weights that learn over weights that are shared with all others.
 
 A dressed model is a light copy: what does not learn lies in the same memory as in the model it was made from,
 so that the models of many scenarios live over one backbone and none has to be switched.
@@ -7,7 +7,6 @@ so that the models of many scenarios live over one backbone and none has to be s
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -16,35 +15,31 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
-from transformers.pytorch_utils import Conv1D
 
 from polyscene.core.errors import ModelError
-from polyscene.core.settings.language import TuningMethod
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.text import shown
 from polyscene.language.compression.int8 import Int8Linear
 from polyscene.language.compression.runtimes import GraphModule
-from polyscene.language.model.architecture import lacks_heads, stack
+from polyscene.language.model.architecture import stack
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.projection import Projection
 from polyscene.language.model.token_embeddings import PhraseEmbeddings, TokenEmbeddings
 from polyscene.language.tuning import adalora_budget
-from polyscene.language.tuning.adapters import insert_adapters
+from polyscene.language.tuning.method import method_of
 
 PROJECTION = "projection."
 WORDS, PLACES = "projection.words.table.weight", "projection.words.places"
 PHRASES, KEYS = "projection.phrases.table.weight", "projection.phrases.keys"
-NOTHING_FROZEN = -1
-"""In the count of frozen layers: not even the embedded tokens stay."""
 
 
 def must_be_tunable(
-    model: LanguageModel, method: TuningMethod, remedy: str = "set [language] tuning = 'none'"
+    model: LanguageModel, method: str, remedy: str = "set [language] tuning = 'none'"
 ) -> None:
     """Refuse a model that cannot learn by a method.
 
-    An exported graph does not show its layers, weights in eight bits do not move, and a prefix is made for as
-    many heads as the configuration says.
+    An exported graph does not show its layers, weights in eight bits do not move, and a method may have
+    reasons of its own.
 
     Args:
         model: as it was loaded.
@@ -59,19 +54,18 @@ def must_be_tunable(
         reason = "an exported graph, which does not show its layers"
     elif any(isinstance(part, Int8Linear) for part in parts):
         reason = "whose weights are in eight bits, which do not move in small steps"
-    elif method == "prefix" and lacks_heads(model.module):
-        reason = "some of whose heads were taken out, so that a prefix does not fit"
     else:
-        return
+        refusal = method_of(method).refusal(model.module)
+        if refusal is None:
+            return
+        reason = refusal
     raise ModelError(
         f"expected a language model that can be tuned, found {shown(model.name, 200)}, {reason}; {remedy}, "
         "or name the model that it was made from"
     )
 
 
-def dressed(
-    model: LanguageModel, method: TuningMethod, settings: TuningDetails, steps: int = 1
-) -> LanguageModel:
+def dressed(model: LanguageModel, method: str, settings: TuningDetails, steps: int = 1) -> LanguageModel:
     """Return a copy of a language model with the weights that the method tunes free to learn.
 
     Args:
@@ -84,32 +78,20 @@ def dressed(
         ModelError: the method cannot be used with this architecture.
     """
     must_be_tunable(model, method)
-    module = shared_copy(model.module)
-    if method == "top":
-        _free_top(module, min(settings.layers, len(stack(module))))
-    elif method == "full":
-        _free(module)
-    elif method == "adapter":
-        insert_adapters(module, model.width, settings.bottleneck, settings.dropout)
-    elif method in ("lora", "adalora", "prefix"):
-        module = _through_peft(module, method, settings, steps, model.name)
+    way = method_of(method)
+    module = way.free(shared_copy(model.module), model, settings, steps)
     projection = None
     if settings.projection:
         layers = (len(stack(module)), 0)  # what a text means, and its words themselves
         projection = Projection(layers, model.width, settings.dropout)
         projection.to(model.device).eval()
-    longest = _shorter(model, settings.prefix_tokens) if method == "prefix" else model.max_tokens
+    longest = way.max_tokens(model, settings)
     return replace(model, module=module.eval(), projection=projection, max_tokens=longest)
 
 
-def frozen_layers(model: LanguageModel, method: TuningMethod, settings: TuningDetails) -> int:
+def frozen_layers(model: LanguageModel, method: str, settings: TuningDetails) -> int:
     """Return how many lower layers the method leaves as they are: their activations can be kept."""
-    depth = len(stack(model.module))
-    if method == "none":
-        return depth
-    if method == "full":
-        return NOTHING_FROZEN
-    return max(depth - settings.layers, 0) if method == "top" else 0
+    return method_of(method).frozen_layers(len(stack(model.module)), settings)
 
 
 def shared_copy(module: nn.Module) -> nn.Module:
@@ -124,10 +106,12 @@ def tuned_weights(model: LanguageModel) -> dict[str, Tensor]:
     budget = getattr(model.module, adalora_budget.NAME, None)
     if isinstance(budget, adalora_budget.RankBudget):
         budget.prune()
-    found = {name: p.detach().clone() for name, p in _learning(model.module).items()}
+    weights = {name: p.detach().clone() for name, p in _learning(model.module).items()}
     if model.projection is not None:
-        found |= {PROJECTION + name: t.detach().clone() for name, t in model.projection.state_dict().items()}
-    return found
+        weights |= {
+            PROJECTION + name: t.detach().clone() for name, t in model.projection.state_dict().items()
+        }
+    return weights
 
 
 def load_weights(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
@@ -198,74 +182,3 @@ def marked(model: LanguageModel) -> LanguageModel:
 
 def _learning(module: nn.Module) -> dict[str, Parameter]:
     return {name: p for name, p in module.named_parameters() if p.requires_grad}
-
-
-def _free(module: nn.Module) -> None:
-    """Give a part weights of its own, which learn."""
-    for part in module.modules():
-        for name, parameter in list(part.named_parameters(recurse=False)):
-            setattr(part, name, Parameter(parameter.detach().clone()))
-
-
-def _free_top(module: nn.Module, layers: int) -> None:
-    """Free the last layers, and the norm behind them where there is one."""
-    for layer in stack(module)[len(stack(module)) - layers :] if layers else ():
-        _free(layer)
-    for name in ("norm", "ln_f", "final_layer_norm", "final_norm"):
-        part = getattr(module, name, None)
-        if layers and isinstance(part, nn.Module):
-            _free(part)
-
-
-def _through_peft(
-    module: nn.Module, method: TuningMethod, settings: TuningDetails, steps: int, name: str
-) -> nn.Module:
-    import peft  # late: the other methods do without it
-
-    common: dict[str, Any] = {"task_type": peft.TaskType.FEATURE_EXTRACTION}
-    low_rank: dict[str, Any] = {
-        "target_modules": _linear_parts(module),
-        "lora_alpha": 2 * settings.rank,
-        "lora_dropout": settings.dropout,
-    }
-    made: dict[str, Any] = {
-        "lora": lambda: peft.LoraConfig(**common, **low_rank, r=settings.rank),
-        "adalora": lambda: peft.AdaLoraConfig(
-            **common,
-            **low_rank,
-            init_r=settings.rank + settings.rank // 2,
-            target_r=settings.rank,
-            total_step=max(steps, 4),
-            tinit=1,
-            tfinal=1,
-        ),
-        "prefix": lambda: peft.PrefixTuningConfig(**common, num_virtual_tokens=settings.prefix_tokens),
-    }
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it advises on training that is not ours
-            worn: nn.Module = peft.get_peft_model(module, made[method]())
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ModelError(
-            f"expected a language model that can be tuned by {method}, found {shown(name)}: "
-            f"{shown(str(error), 200)}; choose another method in [language] tuning"
-        ) from error
-    if method == "adalora":
-        worn.add_module(adalora_budget.NAME, adalora_budget.RankBudget(worn, settings.rank, steps))
-    return worn.eval()
-
-
-def _linear_parts(module: nn.Module) -> list[str]:
-    """Return the paths of all layers' linear parts, GPT-2's turned ones among them."""
-    within = {id(part) for layer in stack(module) for part in layer.modules()}
-    return [
-        path
-        for path, part in module.named_modules()
-        if isinstance(part, nn.Linear | Conv1D) and id(part) in within
-    ]
-
-
-def _shorter(model: LanguageModel, tokens: int) -> int:
-    """Return how long a text may be behind a prefix, where the model has only so many positions."""
-    positions = getattr(model.module.config, "max_position_embeddings", None)
-    return model.max_tokens if positions is None else min(model.max_tokens, max(int(positions) - tokens, 1))

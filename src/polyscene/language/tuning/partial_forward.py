@@ -36,10 +36,10 @@ def upper_states(
 
 def answers_in_tuples(model: LanguageModel) -> bool:
     """Return whether a layer's output is a tuple that begins with the hidden state."""
-    found: list[bool] = []
+    answers: list[bool] = []
     layer = stack(model.module)[0]
     handle = layer.register_forward_hook(
-        lambda module, given, output: found.append(isinstance(output, tuple))
+        lambda module, given, output: answers.append(isinstance(output, tuple))
     )
     ids = torch.zeros((1, 1), dtype=torch.long, device=model.device)
     try:
@@ -47,7 +47,7 @@ def answers_in_tuples(model: LanguageModel) -> bool:
             hidden_states(model.module, ids, torch.ones_like(ids), None)
     finally:
         handle.remove()
-    return found[0]
+    return answers[0]
 
 
 @contextmanager

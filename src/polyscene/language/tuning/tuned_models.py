@@ -51,11 +51,11 @@ class TunedModels:
         Raises:
             UnknownIdError: there is none.
         """
-        found = self._models.get(name)
-        if found is None:
+        model = self._models.get(name)
+        if model is None:
             known = ", ".join(self) or "none"
             raise UnknownIdError(f"expected a tuned model called '{name}', found {known}; put it up first")
-        return found
+        return model
 
     def remove(self, name: str) -> None:
         """Take a model down.

@@ -8,22 +8,18 @@ negatives would teach the network to distrust the best signal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import Parameter
 
 from polyscene.core.types import BoolArray, FloatArray, IntArray
 from polyscene.data.queries import Choices, Queries
 from polyscene.recommenders.fusion.features import Block, Features, Signals
-from polyscene.recommenders.fusion.network import FusionNetwork, TorchBlock
 
 BEST = 100
 SAMPLED = 300
-BATCH = 128
 BUILD = 64
 
 Reread = Callable[[FloatArray, Queries], FloatArray]
@@ -45,54 +41,6 @@ class Example:
     peaks: FloatArray
     user: FloatArray
     log_weights: FloatArray
-
-
-class FusionLearner:
-    """Implements `core.contracts.Trainable` for one scenario; several may share one network."""
-
-    def __init__(
-        self,
-        network: FusionNetwork,
-        scenario: int,
-        training: Sequence[Example],
-        held_out: Sequence[Example],
-    ) -> None:
-        self.network, self._scenario = network, scenario
-        self._training, self._held_out = training, held_out
-
-    def parameters(self) -> Iterator[Parameter]:
-        """Return the network's parameters."""
-        return self.network.parameters()
-
-    def batches(self, generator: np.random.Generator) -> Iterator[list[Example]]:
-        """Yield all choices once in a fresh order."""
-        order = generator.permutation(len(self._training))
-        for start in range(0, len(order), BATCH):
-            yield [self._training[row] for row in order[start : start + BATCH]]
-
-    def logits(self, batch: list[Example]) -> Tensor:
-        """Return (B, C) logits plus log-weights, the choice in column 0."""
-        block, log_weights = _padded(batch)
-        tensors = TorchBlock(block, self._scenario, self.network.n_scenarios)
-        logits: Tensor = self.network(tensors) + torch.from_numpy(log_weights)
-        return logits
-
-    def validate(self) -> float:
-        """Return the mean loss over the choices held out."""
-        total = 0.0
-        with torch.inference_mode():
-            for start in range(0, len(self._held_out), BATCH):
-                logits = self.logits(list(self._held_out[start : start + BATCH]))
-                total += float(torch.logsumexp(logits, dim=1).sum() - logits[:, 0].sum())
-        return total / max(len(self._held_out), 1)
-
-    def weights(self) -> Mapping[str, Tensor]:
-        """Return a copy of the network's state."""
-        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Put a state back."""
-        self.network.load_state_dict(dict(weights))
 
 
 def examples(
@@ -156,7 +104,7 @@ def _candidates(
     return chosen.astype(np.int32), log_weights
 
 
-def _padded(batch: list[Example]) -> tuple[Block, FloatArray]:
+def padded(batch: list[Example]) -> tuple[Block, FloatArray]:
     """Stack examples of different length; what is padded has log-weight -inf."""
     longest = max(len(example.log_weights) for example in batch)
     n_signals, n_facts = len(batch[0].signals), batch[0].facts.shape[1]

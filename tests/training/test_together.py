@@ -11,8 +11,13 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from polyscene.core.progress import Advance, Silent
-from polyscene.training.joint import PATIENCE, Curve, Schedule, train
+from polyscene.core.settings.tuning import OptimiserSettings
+from polyscene.training.budget import Budget
+from polyscene.training.loop import Curve, fit
 from polyscene.training.losses import choice_loss
+from polyscene.training.plan import Plan
+
+PATIENCE = 4
 
 
 class Taste:
@@ -31,15 +36,15 @@ class Taste:
         self.validated: list[Tensor] = []
         self.shown: list[int] = []
 
-    def parameters(self) -> Iterable[Parameter]:
-        return [self.parameter]
+    def named_parameters(self) -> Iterable[tuple[str, Parameter]]:
+        return [("logits", self.parameter)]
 
-    def batches(self, generator: np.random.Generator) -> Iterator[int]:
-        yield from generator.permutation(self.n_batches).tolist()
+    def batches(self, generator: np.random.Generator) -> Iterator[list[int]]:
+        yield from generator.permutation(self.n_batches)[:, None].tolist()
 
-    def logits(self, batch: int) -> Tensor:
-        self.shown.append(batch)
-        return self.parameter[self.order][None]
+    def loss(self, batch: list[int]) -> Tensor:
+        self.shown += batch
+        return choice_loss(self.parameter[self.order][None])
 
     def validate(self) -> float:
         self.validated.append(self.parameter.detach().clone())
@@ -70,17 +75,16 @@ class Counting(Silent):
         yield advance
 
 
+def planned(epochs: int, label: str = "taste") -> Plan:
+    optimiser = OptimiserSettings(learning_rate=0.1, warmup=0.0, clip=5.0)
+    return Plan(Budget(epochs=epochs), optimiser, label, stepping="epoch", patience=PATIENCE)
+
+
 def trained(
     learners: Mapping[str, Taste], epochs: int = 6, shares: Mapping[str, float] | None = None, seed: int = 0
 ) -> Curve:
-    return train(
-        learners,
-        shares or dict.fromkeys(learners, 1.0),
-        Schedule(epochs, learning_rate=0.1),
-        np.random.default_rng(seed),
-        Silent(),
-        "taste",
-    )
+    plan = planned(epochs)
+    return fit(learners, shares or dict.fromkeys(learners, 1.0), plan, np.random.default_rng(seed))
 
 
 def test_the_loss_falls_and_the_favourite_rises() -> None:
@@ -153,9 +157,9 @@ def test_every_batch_is_shown_once_in_an_epoch_scenarios_in_turn() -> None:
             super().__init__(n_batches=n_batches)
             self.name = name
 
-        def logits(self, batch: int) -> Tensor:
+        def loss(self, batch: list[int]) -> Tensor:
             seen.append(self.name)
-            return super().logits(batch)
+            return super().loss(batch)
 
     learners = {"a": Noted("a", 1), "b": Noted("b", 3), "none": Noted("none", 0)}
     trained(learners, epochs=1)
@@ -176,6 +180,7 @@ def test_the_same_generator_gives_the_same_weights() -> None:
 def test_progress_hears_of_every_epoch() -> None:
     listener = Counting()
     learner = Taste()
-    train({"a": learner}, {"a": 1.0}, Schedule(3), np.random.default_rng(0), listener, "fusion: together")
+    plan = planned(3, "fusion: together")
+    fit({"a": learner}, {"a": 1.0}, plan, np.random.default_rng(0), listener)
     assert listener.opened == [("fusion: together", 3, "epochs")]
     assert listener.steps == 3

@@ -13,7 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from polyscene.core.settings.tuning import TuningDetails
 from polyscene.language.model.architecture import stack
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.tuning.method import TuningMethod
 
 NAME = "bottleneck_adapters"
 """Under which the adapters hang on the model, and what their parameters are called after."""
@@ -42,12 +45,24 @@ class Bottleneck(nn.Module):
         return hidden + detour
 
 
+class AdapterTuning(TuningMethod):
+    """Hangs an adapter of `bottleneck` numbers on every layer; nothing else learns."""
+
+    size = "bottleneck"
+    drops_out = True
+
+    def free(self, module: nn.Module, model: LanguageModel, settings: TuningDetails, steps: int) -> nn.Module:
+        """Return the module with adapters, which change nothing yet."""
+        insert_adapters(module, model.width, settings.bottleneck, settings.dropout)
+        return module
+
+
 def insert_adapters(module: nn.Module, width: int, size: int, dropout: float) -> None:
     """Hang an adapter on every layer of a model."""
     layers = stack(module)
-    made = nn.ModuleList(Bottleneck(width, size, dropout) for _ in layers)
-    module.add_module(NAME, made.to(next(module.parameters()).device))
-    for layer, adapter in zip(layers, made, strict=True):
+    adapters = nn.ModuleList(Bottleneck(width, size, dropout) for _ in layers)
+    module.add_module(NAME, adapters.to(next(module.parameters()).device))
+    for layer, adapter in zip(layers, adapters, strict=True):
         layer.register_forward_hook(_Detour(adapter))
 
 

@@ -1,0 +1,1 @@
+"""What a language model is tuned for, one objective a file; entry points `polyscene.objectives` name them."""

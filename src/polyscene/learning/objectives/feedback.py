@@ -1,0 +1,91 @@
+"""The scenario's own objectives, clicks and values, told from text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from polyscene.core.settings.scenarios import ScenarioSettings
+from polyscene.core.settings.tuning import TuningDetails
+from polyscene.core.types import FloatArray, LongArray
+from polyscene.data.queries import Choices
+from polyscene.language.tuning.cached_encoder import CachedEncoder
+from polyscene.learning.objectives.learner import TextLearner
+from polyscene.learning.tuning_data import TuningData, choices_before
+from polyscene.training.losses import binary_loss, squared_loss
+
+
+class Feedback(TextLearner):
+    """What people thought of an item, told from its text and theirs: a yes or no, or a value.
+
+    Args:
+        cases: events with their histories; `labels` (n,) in [0, 1] for "bce", standardised for "mse".
+        kind: "bce" a click or a like, "mse" a rating or dwell time.
+    """
+
+    @classmethod
+    def of(
+        cls, encoder: CachedEncoder, data: TuningData, scenario: ScenarioSettings, settings: TuningDetails
+    ) -> Iterator[tuple[str, float, Self]]:
+        """Yield a learner for each objective of the scenario, with the weight it has there."""
+        for objective in scenario.objectives:
+            cases, labels = _labelled(data, objective.action, objective.loss, settings.history)
+            learner = cls(encoder, data, settings, cases, labels, objective.loss)
+            yield f"{objective.action} by {objective.loss}", objective.weight, learner
+
+    def __init__(
+        self,
+        encoder: CachedEncoder,
+        data: TuningData,
+        settings: TuningDetails,
+        cases: Choices,
+        labels: FloatArray,
+        kind: str,
+    ) -> None:
+        super().__init__(encoder, data, settings)
+        self._cases, self._labels, self._kind = cases, torch.from_numpy(labels), kind
+        self.head = nn.Linear(1, 1)
+        with torch.no_grad():
+            self.head.weight.fill_(1.0 / settings.temperature if kind == "bce" else 1.0)
+            self.head.bias.zero_()
+
+    def __len__(self) -> int:
+        return len(self._cases)
+
+    def batches(self, generator: np.random.Generator) -> Iterator[LongArray]:
+        """Yield one epoch of rows."""
+        yield from self._rows(len(self._cases), generator)
+
+    def loss(self, batch: LongArray) -> Tensor:
+        """Return the cross-entropy or the squared error of what text and history foretell."""
+        cases = self._cases.pick(batch)
+        vectors, _, (past, target) = self._read(cases.queries.history.items, cases.target)
+        profiles = self._profiles(cases.queries.history, vectors, past)
+        cosine = (profiles * vectors[torch.from_numpy(target)]).sum(dim=1, keepdim=True)  # (B, 1)
+        predictions: Tensor = self.head(cosine)[:, 0]
+        labels = self._labels[torch.from_numpy(batch)].to(predictions.device)
+        return (binary_loss if self._kind == "bce" else squared_loss)(predictions, labels)
+
+
+def _labelled(data: TuningData, action: str, loss: str, length: int) -> tuple[Choices, FloatArray]:
+    """Return cases and labels of one objective.
+
+    "bce": 1 where the action happened, 0 for the user's events that did not end in it. "mse": the action's
+    standardised value.
+    """
+    log = data.log
+    happened = log.action == (log.actions.index(action) if action in log.actions else -1)
+    if loss == "mse":
+        rows = happened & np.isfinite(log.value)
+        value = log.value[rows]
+        labels = (value - value.mean()) / max(float(value.std()), 1e-6) if rows.any() else value
+    else:
+        rows = np.ones(len(log), bool) if happened.any() and not happened.all() else np.zeros(len(log), bool)
+        labels = happened.astype(np.float32)
+    cases = choices_before(log.take(rows), log, data.n_users, length)
+    kept = np.flatnonzero(cases.queries.history.lengths > 0)
+    return cases.pick(kept), labels[kept].astype(np.float32)
