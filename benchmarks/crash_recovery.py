@@ -1,6 +1,6 @@
 """Kill training with SIGKILL at random moments: what was there before must be whole, and answer as before.
 
-    python benchmarks/kill.py --times 50 --json kill.json
+    python benchmarks/crash_recovery.py --times 50 --json crash_recovery.json
 
 One run is trained on a small sample world. Then training is started and killed again and again, half of the
 time at any moment, half of the time while the new run is being written. After each kill the list of runs,

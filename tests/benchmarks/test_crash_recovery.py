@@ -8,7 +8,7 @@ Script = Callable[[str], ModuleType]
 
 
 def test_kills_do_no_harm_and_harm_would_be_noticed(script: Script, tmp_path: Path) -> None:
-    kill = script("kill")
+    kill = script("crash_recovery")
     victim = kill.Victim(tmp_path / "world", users=40, items=25, seed=1)
     killed = victim.kill("while writing", np.random.default_rng(1))
     assert killed.harm == ()
