@@ -10,7 +10,8 @@ the item. The audience of an attack are those of them who have an item whose wor
 model is taken as it came, or, with --tuned, as the project tunes it on what may be learned from; the defence
 is that of `polyscene.language.text.keyword_stuffing`, which `[language] reach` turns on. Its price is the
 content signal's NDCG@10 over all choices of the test part, without any attack. "in front" writes the
-foreign words before the item's own: that text is another item's from its first word on, which no bound on the rest of it can hold.
+foreign words before the item's own: that text is another item's from its first word on, which no bound on
+the rest of it can hold.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from polyscene.core.threads import set_threads
 from polyscene.core.types import BoolArray, FloatArray, LongArray
 from polyscene.data.queries import Choices, Histories, Queries
 from polyscene.data.splits.folds import available, repeated
+from polyscene.data.splits.phases import Phase
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.significance import paired_bootstrap
 from polyscene.language.model.loading import load_model
@@ -130,8 +132,8 @@ def scenes(opened: Project, degrees: float | None, tuned: bool, work: Path) -> I
         read = untaught
         if tuned:  # this model will not be met again
             read = partial(encode, packed(models[name]), batch_tokens=batch_tokens)
-        items, learned = scenario.catalogue, ground.folds.learned(name, tuning=False)
-        decay = replace(ground.evidence(name, tuning=False), vectors=untaught(items.text)).decay
+        items, learned = scenario.catalogue, ground.folds.learned(name, Phase.ALL)
+        decay = replace(ground.evidence(name, Phase.ALL), vectors=untaught(items.text)).decay
         said = settings.scenarios[name].repeats
         scene = Scene(
             name,

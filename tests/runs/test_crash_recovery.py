@@ -59,7 +59,7 @@ def _partials(project: Project) -> list[Path]:
 
 @pytest.mark.parametrize(
     ("function", "times"),
-    [("_learn", 1), ("save_arrays", 5), ("_manifest", 1)],
+    [("train_fusion", 1), ("save_arrays", 5), ("_manifest", 1)],
     ids=["learning", "writing signals", "writing the manifest"],
 )
 def test_killed_at_a_known_moment(village: Project, function: str, times: int) -> None:

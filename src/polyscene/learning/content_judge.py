@@ -9,6 +9,7 @@ import numpy as np
 from polyscene.core.contracts import VectorJudge
 from polyscene.core.seeds import derived
 from polyscene.core.types import FloatArray
+from polyscene.data.splits.phases import Phase
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import mid_ranks, ndcg
 from polyscene.recommenders.content import Content
@@ -40,7 +41,7 @@ def content_judge(ground: TrainingData, name: str, decay: float | None = None) -
     held = ground.folds.tune(name, JUDGED, derived(ground.seed, "tuning", name)).choices
     if not len(held):
         return None
-    evidence = replace(ground.evidence(name, tuning=True), elsewhere={})
+    evidence = replace(ground.evidence(name, Phase.PAST), elsewhere={})
     features = Features.of(evidence)
     hide_seen = ground.hide_seen[name]
 

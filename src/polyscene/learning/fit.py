@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
 from polyscene.core.progress import Progress
-from polyscene.core.seeds import derived, generator
 from polyscene.core.settings.project import Settings
 from polyscene.core.settings.signals import ALL_SIGNALS
-from polyscene.core.types import LongArray
-from polyscene.data.queries import Choices
+from polyscene.data.splits.phases import Phase
+from polyscene.learning.fusion import (
+    CUTOFF,
+    FusionData,
+    better_signal,
+    fusion_data,
+    train_fusion,
+    validated,
+)
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.training_data import TrainingData
-from polyscene.metrics.ranking import mid_ranks, ndcg
 from polyscene.recommenders.fusion.features import Features, Signals
 from polyscene.recommenders.fusion.fusion import Fusion
-from polyscene.recommenders.fusion.network import FusionNetwork
-from polyscene.recommenders.fusion.training import Example, FusionLearner, examples
 from polyscene.recommenders.registry import SIGNALS
 from polyscene.recommenders.signal import Evidence, Signal
-from polyscene.training.joint import Curve, Schedule, train
-
-HELD_OUT = 0.2
-JUDGED = 2000
-MEASURED = 256
-FEWEST = 30
-TUNING_RATE = 1e-3
-CUTOFF = 10
-CONSTANT = 0.05
+from polyscene.training.joint import Curve
 
 
 @dataclass
@@ -51,88 +45,51 @@ class Fitted:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _FusionData:
-    """One scenario's signals fitted on the past, and the choices after it: to learn from and held out."""
-
-    signals: Signals
-    features: Features
-    training: list[Example]
-    held_out: list[Example]
-    judged: Choices
-
-
 def fit_system(
-    ground: TrainingData, settings: Settings, progress: Progress, readers: RerankerTrainer | None = None
+    data: TrainingData, settings: Settings, progress: Progress, readers: RerankerTrainer | None = None
 ) -> Fitted:
     """Fit every signal and the fusion of every scenario.
 
     Args:
-        readers: teach a reader for each text ranker, on what that has learned from.
+        readers: trains what reads for each text ranker, on what that has learned from.
     """
-    evidence = {name: ground.evidence(name, tuning=True) for name in ground.dataset.scenarios}
-    usable = {name: _usable(settings.scenarios[name].signals, facts) for name, facts in evidence.items()}
+    scenarios = list(data.dataset.scenarios)
+    past = {name: data.evidence(name, Phase.PAST) for name in scenarios}
+    usable = {name: usable_signals(settings.scenarios[name].signals, past[name]) for name in scenarios}
     names = [name for name in ALL_SIGNALS if any(name in wanted for wanted in usable.values())]
-    places = {name: place for place, name in enumerate(ground.dataset.scenarios)}
-    lessons = {}
-    for name in places:
-        label = f"{name}: past events"
-        past = evidence.pop(name)
-        signals = _signals(names, usable[name], past, progress, label)
-        _teach_reader(readers, ground, name, signals, past, progress)
-        lessons[name] = _lesson(ground, name, signals, settings, progress)
-    networks, curves = _learn(lessons, places, names, settings, ground.seed, progress)
+    fitter = _SignalFitter(data, names, usable, progress, readers)
+    fusion_datas: dict[str, FusionData] = {}
+    for name in scenarios:
+        evidence = past.pop(name)
+        signals, _ = fitter.fit(name, evidence, Phase.PAST)
+        fusion_datas[name] = fusion_data(data, name, signals, evidence, settings, progress)
+    networks, curves = train_fusion(fusion_datas, len(names), settings, data.seed, progress)
     fitted = Fitted({}, curves)
-    for name, lesson in lessons.items():
-        tuned = Fusion(
-            names, lesson.signals, lesson.features, networks[name], places[name], ground.hide_seen[name]
+    for number, (name, learned) in enumerate(fusion_datas.items()):
+        fusion = Fusion(
+            names, learned.signals, learned.features, networks[name], number, data.hide_seen[name]
         )
-        tuned.fallback = _fallback(tuned, lesson, fitted, name, settings.runtime.blocks_mb)
-        everything = ground.evidence(name, tuning=False)
-        signals = _signals(names, usable[name], everything, progress, f"{name}: all events")
-        fitted.notes += _teach_reader(readers, ground, name, signals, everything, progress)
-        features = Features.of(everything)
-        features.scales = lesson.features.scales
+        validation = fitted.validation[name] = validated(fusion, learned.judged, settings.runtime.blocks_mb)
+        fallback = better_signal(learned, validation)
+        if fallback is not None:
+            fitted.notes.append(_used_alone(name, fallback, learned, validation))
+        evidence = data.evidence(name, Phase.ALL)
+        signals, notes = fitter.fit(name, evidence, Phase.ALL)
+        fitted.notes += notes
+        features = Features.of(evidence)
+        features.scales = learned.features.scales
         fitted.fusions[name] = Fusion(
-            names, signals, features, tuned.network, places[name], tuned.hide_seen, tuned.fallback
+            names, signals, features, fusion.network, number, fusion.hide_seen, fallback
         )
     return fitted
 
 
-def _usable(wanted: Sequence[str], evidence: Evidence) -> list[str]:
-    """Return the wanted signals that the evidence can feed; popularity where there is none."""
-    return [name for name in ALL_SIGNALS if name in wanted and _fed(name, evidence)] or ["popularity"]
+def usable_signals(wanted: Sequence[str], evidence: Evidence) -> list[str]:
+    """Return the wanted signals that have something to learn from; popularity where there is none."""
+    return [name for name in ALL_SIGNALS if name in wanted and _can_learn(name, evidence)] or ["popularity"]
 
 
-def _signals(
-    names: Sequence[str], usable: Sequence[str], evidence: Evidence, progress: Progress, label: str
-) -> list[Signal | None]:
-    """Fit the usable signals, in the fusion's order."""
-    fitted: dict[str, Signal] = {}
-    with progress.track(f"{label}: signals", len(usable), "signals") as advance:
-        for name in usable:
-            fitted[name] = SIGNALS[name]().fit(evidence)
-            advance(1)
-    return [fitted.get(name) for name in names]
-
-
-def _teach_reader(
-    readers: RerankerTrainer | None,
-    ground: TrainingData,
-    name: str,
-    signals: Signals,
-    evidence: Evidence,
-    progress: Progress,
-) -> list[str]:
-    """Let a text ranker among the fitted signals be read by the language model; return what to tell of it."""
-    if readers is None:
-        return []
-    texts, unseen = ground.dataset.scenarios[name].catalogue.text, ground.hide_seen[name]
-    note = readers.attach(name, signals, evidence, texts, unseen, progress)
-    return [] if note is None else [note]
-
-
-def _fed(name: str, evidence: Evidence) -> bool:
+def _can_learn(name: str, evidence: Evidence) -> bool:
     if name == "recency":
         return evidence.clock == "time"
     if name == "elsewhere" and not evidence.elsewhere:
@@ -142,117 +99,39 @@ def _fed(name: str, evidence: Evidence) -> bool:
     return not SIGNALS[name].needs_language or bool(np.any(evidence.vectors))
 
 
-def _lesson(
-    ground: TrainingData, name: str, signals: Signals, settings: Settings, progress: Progress
-) -> _FusionData:
-    evidence = ground.evidence(name, tuning=True)
-    seed = derived(ground.seed, "fusion", name)
-    fold = ground.folds.tune(name, settings.fusion.max_choices, seed)
-    stream = generator(ground.seed, "fusion", name)
-    rows = np.arange(len(fold.choices))
-    held = _held_out(fold.choices.queries.user[rows], stream)
-    features = Features.of(evidence)
-    features.measure(signals, fold.choices.queries.pick(stream.permutation(rows[~held])[:MEASURED]))
-    full = evidence.n_items <= settings.fusion.max_catalogue
-    made = []
-    with progress.track(f"{name}: choices", len(rows), "choices") as advance:
-        for part in (rows[~held], rows[held]):
-            found: list[Example] = []
-            chosen = fold.choices.pick(part)
-            for some in examples(features, signals, chosen, full, stream, ground.hide_seen[name]):
-                found += some
-                advance(len(some))
-            made.append(found)
-    judged = fold.choices.pick(stream.permutation(rows[held])[:JUDGED])
-    return _FusionData(signals, features, made[0], made[1], judged)
+@dataclass(frozen=True)
+class _SignalFitter:
+    """Fits every scenario's usable signals, once for each phase, in the fusion's order."""
+
+    data: TrainingData
+    names: Sequence[str]
+    usable: dict[str, list[str]]
+    progress: Progress
+    readers: RerankerTrainer | None
+
+    def fit(self, name: str, evidence: Evidence, phase: Phase) -> tuple[Signals, list[str]]:
+        """Return one scenario's signals, and what to tell of them."""
+        signals: dict[str, Signal] = {}
+        label = f"{name}: {phase.value}: signals"
+        with self.progress.track(label, len(self.usable[name]), "signals") as advance:
+            for signal in self.usable[name]:
+                signals[signal] = SIGNALS[signal]().fit(evidence)
+                advance(1)
+        ordered = [signals.get(signal) for signal in self.names]
+        return ordered, self._attach_reader(name, ordered, evidence)
+
+    def _attach_reader(self, name: str, signals: Signals, evidence: Evidence) -> list[str]:
+        """Let the language model read for a text ranker among the signals; return what to tell of it."""
+        if self.readers is None:
+            return []
+        texts = self.data.dataset.scenarios[name].catalogue.text
+        note = self.readers.attach(name, signals, evidence, texts, self.data.hide_seen[name], self.progress)
+        return [] if note is None else [note]
 
 
-def _held_out(user: np.ndarray, stream: np.random.Generator) -> np.ndarray:
-    """Return (n,) True for a fifth of the users: a person is on one side only."""
-    people = np.unique(user)
-    away = stream.choice(people, max(int(len(people) * HELD_OUT), min(len(people), 1)), replace=False)
-    return np.isin(user, away)
-
-
-def _learn(
-    lessons: Mapping[str, _FusionData],
-    places: Mapping[str, int],
-    names: Sequence[str],
-    settings: Settings,
-    seed: int,
-    progress: Progress,
-) -> tuple[dict[str, FusionNetwork], dict[str, Curve]]:
-    """Train one network on all scenarios, then tune a copy of it for each."""
-    torch.manual_seed(derived(seed, "network") % 2**31)
-    shared = FusionNetwork(len(names), len(places), settings.fusion.hidden)
-    _measure_context(shared, lessons, places)
-    able = {name: lesson for name, lesson in lessons.items() if len(lesson.training) >= FEWEST}
-    shares = {name: settings.scenarios[name].weight for name in able}
-    stream = generator(seed, "training")
-    curves = {}
-    if able:
-        learners = {
-            name: FusionLearner(shared, places[name], lesson.training, lesson.held_out)
-            for name, lesson in able.items()
-        }
-        schedule = Schedule(settings.fusion.epochs)
-        curves["all scenarios"] = train(learners, shares, schedule, stream, progress, "fusion: together")
-    networks = dict.fromkeys(places, shared)
-    if len(able) > 1:
-        for name, lesson in able.items():
-            own = FusionNetwork(len(names), len(places), settings.fusion.hidden)
-            own.load_state_dict(shared.state_dict())
-            learner = FusionLearner(own, places[name], lesson.training, lesson.held_out)
-            schedule = Schedule(max(settings.fusion.epochs // 2, 1), TUNING_RATE)
-            curves[name] = train({name: learner}, {name: 1.0}, schedule, stream, progress, f"fusion: {name}")
-            networks[name] = own
-    return networks, curves
-
-
-def _measure_context(
-    network: FusionNetwork, lessons: Mapping[str, _FusionData], places: Mapping[str, int]
-) -> None:
-    """Standardise the context by what the training choices show; the one-hot code stays as it is.
-
-    What never varied while learning, as the best popularity, is not blown up: it differs after the refit.
-    """
-    rows = [example.user for lesson in lessons.values() for example in lesson.training]
-    if rows:
-        context = torch.from_numpy(np.stack(rows))
-        network.context_mean[: context.shape[1]] = context.mean(dim=0)
-        spread = context.std(dim=0, unbiased=False)
-        network.context_spread[: context.shape[1]] = torch.where(spread > CONSTANT, spread, 1.0)
-
-
-def _fallback(fusion: Fusion, lesson: _FusionData, fitted: Fitted, name: str, blocks_mb: int) -> str | None:
-    """Return the best signal where the fusion does not reach it on held-out choices, else None."""
-    found = fitted.validation[name] = validated(fusion, lesson.judged, blocks_mb)
-    signals = {model: value for model, value in found.items() if model != "polyscene"}
-    best = max(signals, key=lambda model: signals[model])
-    if len(lesson.training) >= FEWEST and found["polyscene"] >= signals[best]:
-        return None
-    fitted.notes.append(
-        f"{name}: '{best}' speaks alone: on {len(lesson.judged)} held-out choices it reached NDCG@10 "
-        f"{signals[best]:.4f}, the fusion {found['polyscene']:.4f} after {len(lesson.training)} choices"
+def _used_alone(name: str, best: str, learned: FusionData, validation: dict[str, float]) -> str:
+    return (
+        f"{name}: '{best}' is used alone: on {len(learned.judged)} held-out choices it reached NDCG@{CUTOFF} "
+        f"{validation[best]:.4f}, the fusion {validation['polyscene']:.4f} "
+        f"after {len(learned.training)} choices"
     )
-    return best
-
-
-def validated(fusion: Fusion, choices: Choices, blocks_mb: int) -> dict[str, float]:
-    """Return NDCG@10 by model over the choices, the whole catalogue ranked."""
-    gains: dict[str, list[float]] = {"polyscene": []}
-    for name, signal in zip(fusion.names, fusion.signals, strict=True):
-        if signal is not None:
-            gains[name] = []
-    for rows, queries in choices.queries.blocks(block_size(fusion, blocks_mb)):
-        open_ = fusion.open(queries)
-        target: LongArray = choices.target[rows].astype(np.int64)
-        open_[np.arange(len(target)), target] = True
-        for model, scores in fusion.score_all(queries).items():
-            gains[model] += ndcg(mid_ranks(scores, target, open_), CUTOFF).tolist()
-    return {model: float(np.mean(values)) if values else 0.0 for model, values in gains.items()}
-
-
-def block_size(fusion: Fusion, blocks_mb: int) -> int:
-    """Return how many requests fit into one block of the given size."""
-    return max(1, min(512, blocks_mb * 2**20 // fusion.row_bytes))

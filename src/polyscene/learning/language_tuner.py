@@ -17,6 +17,7 @@ from polyscene.core.settings.language import TuningMethod
 from polyscene.core.settings.project import Settings
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.types import FloatArray
+from polyscene.data.splits.phases import Phase
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.projection import Projection
 from polyscene.language.model.token_embeddings import commonest
@@ -137,7 +138,7 @@ class LanguageTuner:
         """Learn from the past, and judge on what came after it."""
         self._rest(True)
         before = self.vectors()
-        past = {name: self.ground.evidence(name, tuning=True) for name in self.names}
+        past = {name: self.ground.evidence(name, Phase.PAST) for name in self.names}
         decays = {name: replace(past[name], vectors=before[name]).decay for name in self.names}
         lessons = {
             name: tuning_data(self.ground, name, self.details, decay, early=True)

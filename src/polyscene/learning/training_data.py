@@ -9,8 +9,9 @@ import numpy as np
 
 from polyscene.core.settings.project import Settings
 from polyscene.core.types import FloatArray, LongArray
-from polyscene.data.schema import Dataset, Part
+from polyscene.data.schema import Dataset
 from polyscene.data.splits.folds import Folds, Parts, available, mask_of, newcomers, repeated
+from polyscene.data.splits.phases import Phase
 from polyscene.recommenders.signal import Evidence, OtherScenario
 
 
@@ -29,6 +30,10 @@ class ItemVectors:
     final: FloatArray
     common: FloatArray
     prior: FloatArray | None = None
+
+    def of(self, phase: Phase) -> FloatArray:
+        """Return the vectors that were tuned on no more than may be learned from."""
+        return self.early if phase is Phase.PAST else self.final
 
 
 @dataclass(frozen=True)
@@ -49,20 +54,20 @@ class TrainingData:
     hide_seen: Mapping[str, bool]
     seed: int
 
-    def evidence(self, name: str, tuning: bool) -> Evidence:
-        """Return what may be learned from in one scenario, before the fusion is tuned or for good."""
+    def evidence(self, name: str, phase: Phase) -> Evidence:
+        """Return what may be learned from in one scenario."""
         scenario = self.dataset.scenarios[name]
         others = {
-            other: OtherScenario(self.folds.learned(other, tuning), self._vectors(other).common)
+            other: OtherScenario(self.folds.learned(other, phase), self._vectors(other).common)
             for other in self.dataset.scenarios
             if other != name
         }
         vectors = self._vectors(name)
         return Evidence(
-            self.folds.learned(name, tuning),
+            self.folds.learned(name, phase),
             len(self.dataset.users),
             len(scenario.catalogue),
-            vectors.early if tuning else vectors.final,
+            vectors.of(phase),
             self.since[name],
             scenario.clock,
             others,
@@ -72,8 +77,8 @@ class TrainingData:
         )
 
     def _vectors(self, name: str) -> ItemVectors:
-        unread = np.zeros((len(self.dataset.scenarios[name].catalogue), 0), np.float32)
-        return self.vectors.get(name, ItemVectors(unread, unread, unread))
+        empty = np.zeros((len(self.dataset.scenarios[name].catalogue), 0), np.float32)
+        return self.vectors.get(name, ItemVectors(empty, empty, empty))
 
 
 def training_data(
@@ -84,12 +89,12 @@ def training_data(
     """Put together what fitting needs; what the user left open is answered from the training events."""
     since, hide_seen = {}, {}
     for name, scenario in dataset.scenarios.items():
-        learned = scenario.events.take(mask_of(parts[name], Part.TRAIN, Part.VALID))
+        learned = scenario.events.take(mask_of(parts[name], *Phase.ALL.parts))
         since[name] = available(scenario.catalogue.since, learned)
-        said = settings.scenarios[name].repeats
-        hide_seen[name] = not (repeated(learned) if said is None else said)
+        repeats = settings.scenarios[name].repeats
+        hide_seen[name] = not (repeated(learned) if repeats is None else repeats)
     evaluation, share = settings.evaluation, settings.fusion.hidden_items
-    new = {name: newcomers(scenario, evaluation, share) for name, scenario in dataset.scenarios.items()}
-    whole = [name for name, hidden in hide_seen.items() if hidden]
-    folds = Folds(dataset, parts, evaluation, whole, new)
+    new_items = {name: newcomers(scenario, evaluation, share) for name, scenario in dataset.scenarios.items()}
+    without_repeats = [name for name, hidden in hide_seen.items() if hidden]
+    folds = Folds(dataset, parts, evaluation, without_repeats, new_items)
     return TrainingData(dataset, parts, folds, {}, since, hide_seen, settings.seed)

@@ -11,6 +11,7 @@ from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import Choices, Histories, Queries, Timeline
 from polyscene.data.schema import EventLog
+from polyscene.data.splits.phases import Phase
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.learning.content_judge import content_judge
 from polyscene.learning.objectives import (
@@ -36,7 +37,7 @@ def tuning_data(
         decay: what an event still counts in a person's profile after each later one.
         early: from the past alone, judged on what came after it; else from everything, and not judged.
     """
-    log = ground.folds.learned(name, tuning=early)
+    log = ground.folds.learned(name, Phase.PAST if early else Phase.ALL)
     n_users = len(ground.dataset.users)
     chosen = log.take(log.choice & (log.weight > 0))
     choices = _choices(chosen, log, n_users, details.history)

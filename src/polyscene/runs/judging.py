@@ -14,11 +14,12 @@ from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.schema import Dataset, Scenario
 from polyscene.data.splits.description import describe_split, differences
 from polyscene.data.splits.folds import Folds, split
+from polyscene.data.splits.phases import Phase
 from polyscene.engine.system import ScenarioState
 from polyscene.evaluation.judge import Case, judge
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.results import Results
-from polyscene.learning.fit import block_size
+from polyscene.learning.fusion import block_size
 from polyscene.recommenders.content import Content
 from polyscene.recommenders.registry import load_arrays, save_arrays
 from polyscene.recommenders.signal import Arrays
@@ -44,7 +45,7 @@ def evaluate(run: Run, dataset: Dataset, settings: Settings, progress: Progress)
     folds = Folds(dataset, parts, evaluation, whole)
     seen = np.zeros(len(dataset.users), np.int64)
     for name in dataset.scenarios:
-        seen += np.bincount(folds.learned(name, tuning=False).user, minlength=len(seen))
+        seen += np.bincount(folds.learned(name, Phase.ALL).user, minlength=len(seen))
     judgements = []
     for name, place in run.system.places.items():
         fold = folds.test(name, settings.seed)

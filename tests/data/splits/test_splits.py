@@ -14,6 +14,7 @@ from polyscene.core.settings.evaluation import EvaluationSettings
 from polyscene.data.queries import HISTORY_LENGTH, LATEST, Histories
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Clock, Dataset, EventLog, Ids, Part, Scenario
 from polyscene.data.splits.folds import DAY, Folds, available, everything, mask_of, newcomers, repeated, split
+from polyscene.data.splits.phases import Phase
 
 TRAIN, VALID, TEST, CONTEXT = Part
 USERS, ITEMS = 4, 5
@@ -94,7 +95,7 @@ def test_what_is_learned_lies_before_what_is_judged(
         learned = [
             *fold_of("a").learn.time,
             *fold_of("b").learn.time,
-            *folds.learned("a", tuning=fold_of == folds.tune).time,
+            *folds.learned("a", Phase.PAST if fold_of == folds.tune else Phase.ALL).time,
         ]
         assert first is None or all(time < first for time in learned)
 
@@ -228,7 +229,7 @@ def test_a_run_that_is_not_judged_learns_everything(make_log: MakeLog, protocol:
     parts = everything(tables, how)
     assert parts["a"].dtype == np.int8
     folds = Folds(tables, parts, how)
-    assert pairs(folds.learned("a", tuning=False)) == pairs(log)
+    assert pairs(folds.learned("a", Phase.ALL)) == pairs(log)
     assert VALID in parts["a"]
 
 
@@ -294,7 +295,7 @@ def test_newcomers_are_chosen_and_remembered_and_not_learned_until_the_fusion_is
     assert set(early.item.tolist()) == {0, 2, 4}
     assert set(choices.target.tolist()) == set(range(ITEMS))
     assert set(choices.queries.history.items.tolist()) == set(range(ITEMS))
-    assert set(folds.learned("a", tuning=False).item.tolist()) == set(range(ITEMS))
+    assert set(folds.learned("a", Phase.ALL).item.tolist()) == set(range(ITEMS))
     assert set(folds.test("a").learn.item.tolist()) == set(range(ITEMS))
 
 
@@ -347,7 +348,7 @@ def test_clocks_that_cannot_be_compared_show_what_may_be_learned(make_log: MakeL
     how = settings("leave_last_out")
     folds = Folds(tables, split(tables, how), how)
     user, time = np.zeros(1, np.int32), np.zeros(1, np.int64)
-    assert _listed(folds.queries("a", user, time, tuning=True).elsewhere) == {"b": [[0, 1]]}
+    assert _listed(folds.queries("a", user, time, Phase.PAST).elsewhere) == {"b": [[0, 1]]}
     assert _listed(folds.queries("a", user, time).elsewhere) == {"b": [[0, 1, 2]]}
 
 

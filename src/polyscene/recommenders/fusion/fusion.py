@@ -35,7 +35,7 @@ class Fusion:
         network: weighs the signals; may be shared between scenarios.
         scenario: the scenario's place in the network's one-hot code.
         hide_seen: whether what a user already had is left out.
-        fallback: the signal that speaks alone, where the network did not beat it on held-out choices.
+        fallback: the signal that is used alone, where the network did not beat it on held-out choices.
     """
 
     def __init__(

@@ -1,0 +1,183 @@
+"""How the fusion learns: from choices that the signals have not learned from, for all scenarios and for each.
+
+Where it does not reach the best signal on people held out, that signal is used alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from polyscene.core.progress import Progress
+from polyscene.core.seeds import derived, generator
+from polyscene.core.settings.project import Settings
+from polyscene.core.types import BoolArray, IntArray, LongArray
+from polyscene.data.queries import Choices
+from polyscene.learning.training_data import TrainingData
+from polyscene.metrics.ranking import mid_ranks, ndcg
+from polyscene.recommenders.fusion.features import Features, Signals
+from polyscene.recommenders.fusion.fusion import Fusion
+from polyscene.recommenders.fusion.network import FusionNetwork
+from polyscene.recommenders.fusion.training import Example, FusionLearner, examples
+from polyscene.recommenders.signal import Evidence
+from polyscene.training.joint import Curve, Schedule, train
+
+HELD_OUT_SHARE = 0.2
+"""The share of the people whose choices the fusion is judged on and does not learn from."""
+MAX_JUDGED = 2000
+"""At most so many held-out choices decide between the fusion and the best signal."""
+MAX_MEASURED = 256
+"""The signals' scales are measured on at most so many requests."""
+MIN_CHOICES = 30
+"""A scenario with fewer choices to learn from gets no weights of its own, and its best signal alone."""
+TUNING_RATE = 1e-3
+CUTOFF = 10
+MIN_SPREAD = 0.05
+"""What varies less than this while the fusion learns is not standardised."""
+
+
+@dataclass(frozen=True)
+class FusionData:
+    """One scenario's signals fitted on the past, and the choices after it.
+
+    Attributes:
+        training: choices to learn from.
+        held_out: choices of other people, which decide when to stop.
+        judged: the same, at most `MAX_JUDGED`, to be ranked over the whole catalogue.
+    """
+
+    signals: Signals
+    features: Features
+    training: list[Example]
+    held_out: list[Example]
+    judged: Choices
+
+    @property
+    def enough(self) -> bool:
+        """Return whether a fusion can learn from so many choices."""
+        return len(self.training) >= MIN_CHOICES
+
+
+def fusion_data(
+    data: TrainingData, name: str, signals: Signals, past: Evidence, settings: Settings, progress: Progress
+) -> FusionData:
+    """Return what one scenario's fusion learns from and is judged on.
+
+    Args:
+        name: of the scenario.
+        signals: fitted on `past`.
+        past: what was learned from before the choices.
+    """
+    limits = settings.fusion
+    choices = data.folds.tune(name, limits.max_choices, derived(data.seed, "fusion", name)).choices
+    stream = generator(data.seed, "fusion", name)
+    held = held_out_rows(choices.queries.user, stream)
+    learned, judged = np.flatnonzero(~held), np.flatnonzero(held)
+    features = Features.of(past)
+    features.measure(signals, choices.queries.pick(stream.permutation(learned)[:MAX_MEASURED]))
+    full = past.n_items <= limits.max_catalogue
+    parts: list[list[Example]] = []
+    with progress.track(f"{name}: choices", len(choices), "choices") as advance:
+        for rows in (learned, judged):
+            part: list[Example] = []
+            for batch in examples(features, signals, choices.pick(rows), full, stream, data.hide_seen[name]):
+                part += batch
+                advance(len(batch))
+            parts.append(part)
+    sample = choices.pick(stream.permutation(judged)[:MAX_JUDGED])
+    return FusionData(signals, features, parts[0], parts[1], sample)
+
+
+def held_out_rows(user: IntArray, stream: np.random.Generator) -> BoolArray:
+    """Return (n,) True for the choices of a fifth of the users: a person is on one side only."""
+    people = np.unique(user)
+    size = max(int(len(people) * HELD_OUT_SHARE), min(len(people), 1))
+    return np.isin(user, stream.choice(people, size, replace=False))
+
+
+def train_fusion(
+    fusion_datas: Mapping[str, FusionData], n_signals: int, settings: Settings, seed: int, progress: Progress
+) -> tuple[dict[str, FusionNetwork], dict[str, Curve]]:
+    """Train one network on all scenarios, `L = Σ_s λ_s L_s`, then tune a copy of it for each.
+
+    Args:
+        fusion_datas: by scenario, in the order of their numbers.
+
+    Returns:
+        The network of every scenario, and the curves of the trainings.
+    """
+    torch.manual_seed(derived(seed, "network") % 2**31)
+    numbers = {name: number for number, name in enumerate(fusion_datas)}
+    shared = FusionNetwork(n_signals, len(numbers), settings.fusion.hidden)
+    _standardise_context(shared, fusion_datas)
+    able = {name: fusion_data for name, fusion_data in fusion_datas.items() if fusion_data.enough}
+    networks, curves = dict.fromkeys(numbers, shared), {}
+    stream = generator(seed, "training")
+    if able:
+        learners = {name: _learner(shared, numbers[name], able[name]) for name in able}
+        weights = {name: settings.scenarios[name].weight for name in able}
+        schedule = Schedule(settings.fusion.epochs)
+        curves["all scenarios"] = train(learners, weights, schedule, stream, progress, "fusion: together")
+    if len(able) > 1:
+        schedule = Schedule(max(settings.fusion.epochs // 2, 1), TUNING_RATE)
+        for name in able:
+            networks[name] = _copy(shared)
+            learners = {name: _learner(networks[name], numbers[name], able[name])}
+            curves[name] = train(learners, {name: 1.0}, schedule, stream, progress, f"fusion: {name}")
+    return networks, curves
+
+
+def _learner(network: FusionNetwork, number: int, fusion_data: FusionData) -> FusionLearner:
+    return FusionLearner(network, number, fusion_data.training, fusion_data.held_out)
+
+
+def _copy(network: FusionNetwork) -> FusionNetwork:
+    copy = FusionNetwork(network.n_signals, network.n_scenarios, network.hidden)
+    copy.load_state_dict(network.state_dict())
+    return copy
+
+
+def _standardise_context(network: FusionNetwork, fusion_datas: Mapping[str, FusionData]) -> None:
+    """Standardise the context by what the training choices show; the one-hot code stays as it is.
+
+    What never varied while learning, as the best popularity, is not blown up: it differs after the refit.
+    """
+    rows = [example.user for fusion_data in fusion_datas.values() for example in fusion_data.training]
+    if rows:
+        context = torch.from_numpy(np.stack(rows))
+        network.context_mean[: context.shape[1]] = context.mean(dim=0)
+        spread = context.std(dim=0, unbiased=False)
+        network.context_spread[: context.shape[1]] = torch.where(spread > MIN_SPREAD, spread, 1.0)
+
+
+def better_signal(fusion_data: FusionData, validation: Mapping[str, float]) -> str | None:
+    """Return the best signal where the fusion has not learned enough or does not reach it, else None.
+
+    Args:
+        validation: as `validated` returns it.
+    """
+    signals = {model: value for model, value in validation.items() if model != "polyscene"}
+    best = max(signals, key=lambda model: signals[model])
+    reached = validation["polyscene"] >= signals[best]
+    return None if fusion_data.enough and reached else best
+
+
+def validated(fusion: Fusion, choices: Choices, blocks_mb: int) -> dict[str, float]:
+    """Return NDCG@10 by model over the choices, the whole catalogue ranked."""
+    models = [name for name, signal in zip(fusion.names, fusion.signals, strict=True) if signal is not None]
+    gains: dict[str, list[float]] = {model: [] for model in ("polyscene", *models)}
+    for rows, queries in choices.queries.blocks(block_size(fusion, blocks_mb)):
+        open_ = fusion.open(queries)
+        target: LongArray = choices.target[rows].astype(np.int64)
+        open_[np.arange(len(target)), target] = True
+        for model, scores in fusion.score_all(queries).items():
+            gains[model] += ndcg(mid_ranks(scores, target, open_), CUTOFF).tolist()
+    return {model: float(np.mean(values)) if values else 0.0 for model, values in gains.items()}
+
+
+def block_size(fusion: Fusion, blocks_mb: int) -> int:
+    """Return how many requests fit into one block of the given size."""
+    return max(1, min(512, blocks_mb * 2**20 // fusion.row_bytes))
