@@ -79,7 +79,7 @@ def fit_system(
         features = Features.of(evidence)
         features.scales = learned.features.scales
         fitted.fusions[name] = Fusion(
-            names, signals, features, fusion.network, number, fusion.hide_seen, fallback
+            names, signals, features, fusion.network, fusion.scenario, fusion.hide_seen, fallback
         )
     return fitted
 
