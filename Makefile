@@ -1,11 +1,13 @@
 # make demo    a trained system, evaluated, with slates and a report, from a fresh clone
 # make test    everything that must hold before a change is taken
 # Another Python:  make test PYTHON=/path/to/python3.12
+# Fewer processes: make test WORKERS=1  (0: all in one; usual: as many as there are processors)
 
 VENV  := .venv
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTHON ?=
+WORKERS ?= auto
 
 .PHONY: demo test lint format install clean
 
@@ -13,7 +15,7 @@ demo: $(STAMP)
 	$(BIN)/polyscene demo
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

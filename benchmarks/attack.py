@@ -36,6 +36,7 @@ from polyscene.core.threads import set_threads
 from polyscene.core.types import BoolArray, FloatArray, LongArray
 from polyscene.data.queries import Choices, Histories, Queries
 from polyscene.data.splits.availability import available
+from polyscene.data.splits.phases import Phase
 from polyscene.data.splits.repeats import repeated
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.significance import paired_bootstrap
@@ -132,8 +133,8 @@ def scenes(opened: Project, degrees: float | None, tuned: bool, work: Path) -> I
         read = untaught
         if tuned:  # this model will not be met again
             read = partial(encode, packed(models[name]), batch_tokens=batch_tokens)
-        items, learned = scenario.catalogue, ground.folds.learned(name, tuning=False)
-        decay = replace(ground.evidence(name, tuning=False), vectors=untaught(items.text)).decay
+        items, learned = scenario.catalogue, ground.folds.learned(name, Phase.ALL)
+        decay = replace(ground.evidence(name, Phase.ALL), vectors=untaught(items.text)).decay
         repeats = settings.scenarios[name].repeats
         scene = Scene(
             name,

@@ -214,9 +214,9 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
     from polyscene.language.tuning.cached_encoder import CachedEncoder
     from polyscene.language.tuning.methods import dressed, frozen_layers
     from polyscene.learning.objectives.co_engagement import CoEngagement
-    from polyscene.learning.phases import Phase
+    from polyscene.data.splits.phases import Phase
     from polyscene.learning.tuning_data import tuning_data
-    from polyscene.representation.history_decay import USUAL
+    from polyscene.representation.history_decay import DEFAULT_DECAY
 
     opened = chosen_project(options, Telling())
     set_threads(opened.settings.runtime.threads)

@@ -1,19 +1,23 @@
 """Small logs, evidence and requests, written down as tuples; companies that train in a moment, and runs.
 
 Beside them two language models that are small enough to be tuned in a moment. What is heavy is loaded when it
-is first asked for.
+is first asked for, and what takes long is made once, however many workers there are.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
+from polyscene.core.threads import available_cpus
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
@@ -105,28 +109,73 @@ def asked() -> Callable[..., Queries]:
     return _asked
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return a worker for every processor; on one processor none, so that there is one process in all."""
+    processors = available_cpus()
+    return processors if processors > 1 else 0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Let each worker compute with one thread: together they take every processor there is."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 RUNTIME = '\n[runtime]\nthreads = 1\ncache = "cache"\n'
 
 
 def _write(folder: Path, users: int, items: int, days: int) -> Path:
+    """Write a company, and let it be trained and judged once."""
+    from polyscene.project import Project
     from polyscene.sample.world import SampleWorld
 
     config = SampleWorld.generate(users=users, items_per_scenario=items, days=days).write(folder)
     with config.open("a", encoding="utf-8") as file:
         file.write(RUNTIME)
+    project = Project.open(config)
+    project.evaluate(project.train())
     return config
+
+
+def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that the first worker to want it has filled; nobody may change it."""
+    common = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        common = common.parent
+    folder = common / f"{name}-for-all"
+    with FileLock(common / f"{name}.lock"):
+        if not folder.exists():
+            unfinished = common / f"{name}-unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            make(unfinished)
+            unfinished.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def village_tables(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Return what copies a company that trains in a moment, its texts read already, and names its file."""
+
+    def copy(folder: Path) -> Path:
+        whole = _once(tmp_path_factory, "village", lambda home: _write(home, users=120, items=40, days=20))
+        shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("runs"))
+        return folder / "polyscene.toml"
+
+    return copy
 
 
 @pytest.fixture(scope="session")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the configuration of three scenarios; nobody may change its tables."""
-    return _write(tmp_path_factory.mktemp("company"), users=400, items=50, days=40)
+    """Return the configuration of three scenarios with one run; nobody may change its tables."""
+    whole = _once(tmp_path_factory, "company", lambda home: _write(home, users=400, items=50, days=40))
+    return shutil.copytree(whole, tmp_path_factory.mktemp("company") / "company") / "polyscene.toml"
 
 
 @pytest.fixture(scope="session")
-def hamlet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hamlet(tmp_path_factory: pytest.TempPathFactory, village_tables: Callable[[Path], Path]) -> Path:
     """Return the configuration of a company that trains in a moment; nobody may change its tables."""
-    return _write(tmp_path_factory.mktemp("hamlet"), users=120, items=40, days=20)
+    return village_tables(tmp_path_factory.mktemp("hamlet") / "hamlet")
 
 
 @pytest.fixture(scope="session")
@@ -139,9 +188,7 @@ def project(company: Path) -> Project:
 @pytest.fixture(scope="session")
 def run(project: Project) -> Run:
     """Return a run that has been judged."""
-    trained = project.train()
-    project.evaluate(trained)
-    return trained
+    return project.run(project.runs()[0])
 
 
 def _save_model(folder: Path, decoder: bool) -> Path:

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from polyscene.core.errors import PolysceneError
 from polyscene.data.splits.folds import Fold
+from polyscene.data.splits.phases import Phase
 from polyscene.data.splits.protocol import split
 from polyscene.evaluation.slices import choice_slices
 from polyscene.learning.training_data import TrainingData, training_data
@@ -44,7 +45,7 @@ def export(opened: Project, folder: Path) -> dict[str, Any]:
     parts = split(dataset, settings.evaluation)
     ground = training_data(dataset, parts, settings)
     folds = ground.folds
-    learned = [folds.learned(name, tuning=False).user for name in dataset.scenarios]
+    learned = [folds.learned(name, Phase.ALL).user for name in dataset.scenarios]
     user_events = np.bincount(np.concatenate(learned), minlength=len(dataset.users))
     scenarios = {}
     for number, name in enumerate(dataset.scenarios):

@@ -17,6 +17,7 @@ from polyscene.core.settings.project import Settings
 from polyscene.core.threads import set_threads
 from polyscene.data.reading.dataset import read_dataset
 from polyscene.data.schema import Dataset
+from polyscene.data.splits.description import describe_split
 from polyscene.data.splits.protocol import everything, split
 from polyscene.engine.state import System
 from polyscene.evaluation.provenance import machine, versions
@@ -272,6 +273,7 @@ class Project:
         return tune_language(model, ground, self.settings, folder, cache, self.progress)
 
     def _manifest(self, fitted: Fitted, facts: dict[str, Any], everything_counts: bool) -> dict[str, Any]:
+        settings = self.settings.model_dump(mode="json")
         return {
             "format": FORMAT,
             "project": self.settings.name,
@@ -279,7 +281,8 @@ class Project:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "seed": self.settings.seed,
             "learned_from": "everything" if everything_counts else "train and valid",
-            "settings": self.settings.model_dump(mode="json"),
+            "settings": settings,
+            "split": describe_split(settings),
             "machine": machine(),
             "versions": versions(),
             "notes": [*self.dataset.notes, *fitted.notes],

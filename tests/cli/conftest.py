@@ -39,13 +39,9 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def config(tmp_path_factory: pytest.TempPathFactory, village_tables: Callable[[Path], Path]) -> Path:
     """Return the configuration of the sample company, small."""
-    world = SampleWorld.generate(users=120, items_per_scenario=40, days=20)
-    path = world.write(tmp_path_factory.mktemp("cli") / "village")
-    with path.open("a", encoding="utf-8") as file:
-        file.write('\n[runtime]\nthreads = 1\ncache = "cache"\n')
-    return path
+    return village_tables(tmp_path_factory.mktemp("cli") / "village")
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,17 @@ from typer.testing import Result
 from polyscene.sample.world import SampleWorld
 
 
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where all demonstrations keep what they have read."""
+    return tmp_path_factory.mktemp("texts")
+
+
 @pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, texts: Path) -> None:
     small = SampleWorld.generate(users=120, items_per_scenario=40, days=20)
     monkeypatch.setattr(SampleWorld, "generate", lambda: small)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(texts))
     monkeypatch.chdir(tmp_path)
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from polyscene.core.settings.project import Settings
 from polyscene.metrics.metric import METRICS, ListMetric
-from polyscene.sample.world import SampleWorld
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
@@ -67,21 +66,13 @@ def test_the_readmes_configuration_is_valid() -> None:
     assert set(settings.scenarios) == {"shop"}
 
 
-@pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("docs") / "company"
-    config = SampleWorld.generate(users=120, items_per_scenario=40, days=20).write(folder)
-    with config.open("a", encoding="utf-8") as file:
-        file.write('\n[runtime]\nthreads = 1\ncache = "cache"\n')
-    return folder
-
-
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if _blocks(page, "python")], ids=lambda path: path.name
 )
-def test_examples_run(page: Path, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = tmp_path / "company"
-    shutil.copytree(company, home)
+def test_examples_run(
+    page: Path, village_tables: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = village_tables(tmp_path / "company").parent
     monkeypatch.chdir(home)
     code = compile("\n".join(_blocks(page, "python")), page.name, "exec")
     exec(code, {"__name__": "example"})

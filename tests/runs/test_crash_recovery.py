@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,21 +18,52 @@ KILL_INSIDE = """
 import os, signal, sys
 from polyscene.project import Project
 
-config, function, times = sys.argv[1], sys.argv[2], int(sys.argv[3])
-left = times
+def train(config, function, left):
+    def watch(frame, event, argument):
+        nonlocal left
+        if event == "call" and frame.f_code.co_name == function and "polyscene" in frame.f_code.co_filename:
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
 
-def watch(frame, event, argument):
-    global left
-    if event == "call" and frame.f_code.co_name == function and "polyscene" in frame.f_code.co_filename:
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+    project = Project.open(config)
+    sys.setprofile(watch)
+    project.train()
 
-project = Project.open(config)
-sys.setprofile(watch)
-project.train()
+for line in sys.stdin:
+    config, function, times = line.rstrip("\\n").split("\\t")
+    child = os.fork()
+    if not child:
+        train(config, function, int(times))
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-"""Kills itself on entering a function of Polyscene for the n-th time: the same moment every time."""
+"""Trains in a child for each line, which kills itself on entering a function of Polyscene for the n-th time.
+
+It is the same moment every time; what takes long, the import, is done once.
+"""
+
+KillInside = Callable[[str, int], int]
+
+
+@pytest.fixture(scope="module")
+def kill_inside(village: Project) -> Iterator[KillInside]:
+    """Return what trains until the n-th call of a function, and tells how the process ended."""
+    config = village.base / village.config
+    with subprocess.Popen(
+        [sys.executable, "-c", KILL_INSIDE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
+
+        def train(function: str, times: int) -> int:
+            stdin.write(f"{config}\t{function}\t{times}\n")
+            stdin.flush()
+            return int(stdout.readline())
+
+        yield train
+        stdin.close()
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +90,11 @@ def _partials(project: Project) -> list[Path]:
 
 @pytest.mark.parametrize(
     ("function", "times"),
-    [("_learn", 1), ("save_arrays", 5), ("_manifest", 1)],
+    [("train_fusion", 1), ("save_arrays", 5), ("_manifest", 1)],
     ids=["learning", "writing signals", "writing the manifest"],
 )
-def test_killed_at_a_known_moment(village: Project, function: str, times: int) -> None:
-    config = village.base / village.config
-    ended = subprocess.run(
-        [sys.executable, "-c", KILL_INSIDE, str(config), function, str(times)], check=False, timeout=120
-    )
-    assert ended.returncode == -signal.SIGKILL
+def test_killed_at_a_known_moment(kill_inside: KillInside, function: str, times: int) -> None:
+    assert kill_inside(function, times) == -signal.SIGKILL
 
 
 def test_killed_from_outside(village: Project) -> None:
@@ -81,13 +108,9 @@ def test_killed_from_outside(village: Project) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
-def test_the_next_training_sweeps_what_the_killed_left(village: Project) -> None:
+def test_the_next_training_sweeps_what_the_killed_left(village: Project, kill_inside: KillInside) -> None:
     """Killed between the last byte and the renaming, a run is whole and still not there."""
-    config = village.base / village.config
-    ended = subprocess.run(
-        [sys.executable, "-c", KILL_INSIDE, str(config), "_flush", "1"], check=False, timeout=120
-    )
-    assert ended.returncode == -signal.SIGKILL
+    assert kill_inside("_flush", 1) == -signal.SIGKILL
     assert any((partial / MANIFEST).is_file() for partial in _partials(village))
     last = village.train()
     assert _partials(village) == []

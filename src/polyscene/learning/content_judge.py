@@ -9,7 +9,7 @@ import numpy as np
 from polyscene.core.contracts import VectorJudge
 from polyscene.core.seeds import derived
 from polyscene.core.types import FloatArray
-from polyscene.learning.phases import Phase
+from polyscene.data.splits.phases import Phase
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import mid_ranks, ndcg
 from polyscene.recommenders.content import Content
@@ -40,7 +40,7 @@ def content_judge(data: TrainingData, name: str, decay: float | None = None) -> 
     held = data.folds.tune(name, MAX_JUDGED_CHOICES, derived(data.seed, "tuning", name)).choices
     if not len(held):
         return None
-    evidence = replace(data.evidence(name, tuning=Phase.PAST.tuning), elsewhere={})
+    evidence = replace(data.evidence(name, Phase.PAST), elsewhere={})
     features = Features.of(evidence)
     hide_seen = data.hide_seen[name]
 

@@ -1,90 +1,205 @@
-"""The fusion meets the trainer: choices among candidates, learned by a softmax over them.
+"""How the fusion learns: from choices that the signals have not learned from, for all scenarios and for each.
 
-All scenarios learn together, `L = Σ_s λ_s L_s`, then each on its own.
+Where it does not reach the best signal on people held out, that signal is used alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import Parameter
 
-from polyscene.core.settings.tuning import OptimiserSettings
-from polyscene.recommenders.fusion.network import FusionNetwork, TorchBlock
-from polyscene.recommenders.fusion.training import Example, padded
-from polyscene.training.budget import Budget
-from polyscene.training.losses import choice_loss
-from polyscene.training.plan import Plan
+from polyscene.core.progress import Progress
+from polyscene.core.seeds import derived, generator
+from polyscene.core.settings.project import Settings
+from polyscene.core.types import BoolArray, IntArray, LongArray
+from polyscene.data.queries import Choices
+from polyscene.learning.fusion_learner import FusionLearner, fusion_plan
+from polyscene.learning.training_data import TrainingData
+from polyscene.metrics.ranking import mid_ranks, ndcg
+from polyscene.recommenders.fusion.features import Features, Signals
+from polyscene.recommenders.fusion.fusion import RERANKED, Fusion, second_look
+from polyscene.recommenders.fusion.network import FusionNetwork
+from polyscene.recommenders.fusion.training import Example, examples
+from polyscene.recommenders.reranker import Reranker
+from polyscene.recommenders.signal import Evidence
+from polyscene.training.loop import Curve, fit
 
-BATCH = 128
-PATIENCE = 4
-"""Epochs without a better validation after which to stop."""
-LEARNING_RATE = 5e-3
+HELD_OUT_SHARE = 0.2
+"""The share of the people whose choices the fusion is judged on and does not learn from."""
+MAX_JUDGED = 2000
+"""At most so many held-out choices decide between the fusion and the best signal."""
+MAX_MEASURED = 256
+"""The signals' scales are measured on at most so many requests."""
+MIN_CHOICES = 30
+"""A scenario with fewer choices to learn from gets no weights of its own, and its best signal alone."""
+TUNING_RATE = 1e-3
+CUTOFF = 10
+MIN_SPREAD = 0.05
+"""What varies less than this while the fusion learns is not standardised."""
 
 
-def fusion_plan(epochs: int, label: str, learning_rate: float = LEARNING_RATE) -> Plan:
-    """Return how a fusion learns: AdamW with cosine decay to zero, epoch by epoch."""
-    optimiser = OptimiserSettings(learning_rate=learning_rate, weight_decay=1e-3, warmup=0.0, clip=5.0)
-    return Plan(Budget(epochs=epochs), optimiser, label, stepping="epoch", patience=PATIENCE)
+@dataclass(frozen=True)
+class FusionData:
+    """One scenario's signals fitted on the past, and the choices after it.
 
-
-class FusionLearner:
-    """One scenario's choices, and the fusion's network that learns to foretell them.
-
-    Args:
-        network: several learners may share it.
-        scenario: its number among the network's.
+    Attributes:
         training: choices to learn from.
-        held_out: choices to validate on.
+        held_out: choices of other people, which decide when to stop.
+        judged: the same, at most `MAX_JUDGED`, to be ranked over the whole catalogue.
+        reranker: of the text ranker, where there is one.
     """
 
-    def __init__(
-        self,
-        network: FusionNetwork,
-        scenario: int,
-        training: Sequence[Example],
-        held_out: Sequence[Example],
-    ) -> None:
-        self.network, self._scenario = network, scenario
-        self._training, self._held_out = training, held_out
+    signals: Signals
+    features: Features
+    training: list[Example]
+    held_out: list[Example]
+    judged: Choices
+    reranker: Reranker | None = None
 
-    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Yield the network's parameters by number: without a name that spares it, each is decayed."""
-        yield from ((str(number), parameter) for number, parameter in enumerate(self.network.parameters()))
+    @property
+    def enough(self) -> bool:
+        """Return whether a fusion can learn from so many choices."""
+        return len(self.training) >= MIN_CHOICES
 
-    def batches(self, generator: np.random.Generator) -> Iterator[list[Example]]:
-        """Yield all choices once in a fresh order."""
-        order = generator.permutation(len(self._training))
-        for start in range(0, len(order), BATCH):
-            yield [self._training[row] for row in order[start : start + BATCH]]
 
-    def logits(self, batch: list[Example]) -> Tensor:
-        """Return (B, C) logits plus log-weights, the choice in column 0."""
-        block, log_weights = padded(batch)
-        tensors = TorchBlock(block, self._scenario, self.network.n_scenarios)
-        logits: Tensor = self.network(tensors) + torch.from_numpy(log_weights)
-        return logits
+@dataclass(frozen=True)
+class PastSignals:
+    """One scenario's signals as they were fitted before the choices that the fusion learns from.
 
-    def loss(self, batch: list[Example]) -> Tensor:
-        """Return the mean cross-entropy of the choices among their candidates."""
-        return choice_loss(self.logits(batch))
+    Attributes:
+        names: of all signals, in the network's order.
+        signals: fitted on the evidence, in that order.
+        reranker: of the text ranker, where there is one.
+    """
 
-    def validate(self) -> float:
-        """Return the mean loss over the choices held out."""
-        total = 0.0
-        with torch.inference_mode():
-            for start in range(0, len(self._held_out), BATCH):
-                logits = self.logits(list(self._held_out[start : start + BATCH]))
-                total += float(torch.logsumexp(logits, dim=1).sum() - logits[:, 0].sum())
-        return total / max(len(self._held_out), 1)
+    names: Sequence[str]
+    signals: Signals
+    evidence: Evidence
+    reranker: Reranker | None = None
 
-    def weights(self) -> Mapping[str, Tensor]:
-        """Return a copy of the network's state."""
-        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
 
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Put a state back."""
-        self.network.load_state_dict(dict(weights))
+def fusion_data(
+    data: TrainingData, name: str, past: PastSignals, settings: Settings, progress: Progress
+) -> FusionData:
+    """Return what one scenario's fusion learns from and is judged on.
+
+    Args:
+        name: of the scenario.
+        past: its signals, which know nothing of the choices.
+    """
+    limits = settings.fusion
+    choices = data.folds.tune(name, limits.max_choices, derived(data.seed, "fusion", name)).choices
+    stream = generator(data.seed, "fusion", name)
+    held = held_out_rows(choices.queries.user, stream)
+    learned, judged = np.flatnonzero(~held), np.flatnonzero(held)
+    features = Features.of(past.evidence)
+    features.measure(past.signals, choices.queries.pick(stream.permutation(learned)[:MAX_MEASURED]))
+    full = past.evidence.n_items <= limits.max_catalogue
+    reread = None
+    if past.reranker is not None:
+        reread = second_look(past.reranker, features, past.names.index(RERANKED))
+    parts: list[list[Example]] = []
+    with progress.track(f"{name}: choices", len(choices), "choices") as advance:
+        for rows in (learned, judged):
+            part: list[Example] = []
+            chosen = choices.pick(rows)
+            for batch in examples(features, past.signals, chosen, full, stream, data.hide_seen[name], reread):
+                part += batch
+                advance(len(batch))
+            parts.append(part)
+    sample = choices.pick(stream.permutation(judged)[:MAX_JUDGED])
+    return FusionData(past.signals, features, parts[0], parts[1], sample, past.reranker)
+
+
+def held_out_rows(user: IntArray, stream: np.random.Generator) -> BoolArray:
+    """Return (n,) True for the choices of a fifth of the users: a person is on one side only."""
+    people = np.unique(user)
+    size = max(int(len(people) * HELD_OUT_SHARE), min(len(people), 1))
+    return np.isin(user, stream.choice(people, size, replace=False))
+
+
+def train_fusion(
+    fusion_datas: Mapping[str, FusionData], n_signals: int, settings: Settings, seed: int, progress: Progress
+) -> tuple[dict[str, FusionNetwork], dict[str, Curve]]:
+    """Train one network on all scenarios, `L = Σ_s λ_s L_s`, then tune a copy of it for each.
+
+    Args:
+        fusion_datas: by scenario, in the order of their numbers.
+
+    Returns:
+        The network of every scenario, and the curves of the trainings.
+    """
+    torch.manual_seed(derived(seed, "network") % 2**31)
+    numbers = {name: number for number, name in enumerate(fusion_datas)}
+    shared = FusionNetwork(n_signals, len(numbers), settings.fusion.hidden)
+    _standardise_context(shared, fusion_datas)
+    able = {name: fusion_data for name, fusion_data in fusion_datas.items() if fusion_data.enough}
+    networks, curves = dict.fromkeys(numbers, shared), {}
+    stream = generator(seed, "training")
+    if able:
+        learners = {name: _learner(shared, numbers[name], able[name]) for name in able}
+        weights = {name: settings.scenarios[name].weight for name in able}
+        plan = fusion_plan(settings.fusion.epochs, "fusion: together")
+        curves["all scenarios"] = fit(learners, weights, plan, stream, progress)
+    if len(able) > 1:
+        for name in able:
+            plan = fusion_plan(max(settings.fusion.epochs // 2, 1), f"fusion: {name}", TUNING_RATE)
+            networks[name] = _copy(shared)
+            learners = {name: _learner(networks[name], numbers[name], able[name])}
+            curves[name] = fit(learners, {name: 1.0}, plan, stream, progress)
+    return networks, curves
+
+
+def _learner(network: FusionNetwork, number: int, fusion_data: FusionData) -> FusionLearner:
+    return FusionLearner(network, number, fusion_data.training, fusion_data.held_out)
+
+
+def _copy(network: FusionNetwork) -> FusionNetwork:
+    copy = FusionNetwork(network.n_signals, network.n_scenarios, network.hidden)
+    copy.load_state_dict(network.state_dict())
+    return copy
+
+
+def _standardise_context(network: FusionNetwork, fusion_datas: Mapping[str, FusionData]) -> None:
+    """Standardise the context by what the training choices show; the one-hot code stays as it is.
+
+    What never varied while learning, as the best popularity, is not blown up: it differs after the refit.
+    """
+    rows = [example.user for fusion_data in fusion_datas.values() for example in fusion_data.training]
+    if rows:
+        context = torch.from_numpy(np.stack(rows))
+        network.context_mean[: context.shape[1]] = context.mean(dim=0)
+        spread = context.std(dim=0, unbiased=False)
+        network.context_spread[: context.shape[1]] = torch.where(spread > MIN_SPREAD, spread, 1.0)
+
+
+def better_signal(fusion_data: FusionData, validation: Mapping[str, float]) -> str | None:
+    """Return the best signal where the fusion has not learned enough or does not reach it, else None.
+
+    Args:
+        validation: as `validated` returns it.
+    """
+    signals = {model: value for model, value in validation.items() if model != "polyscene"}
+    best = max(signals, key=lambda model: signals[model])
+    reached = validation["polyscene"] >= signals[best]
+    return None if fusion_data.enough and reached else best
+
+
+def validated(fusion: Fusion, choices: Choices, blocks_mb: int) -> dict[str, float]:
+    """Return NDCG@10 by model over the choices, the whole catalogue ranked."""
+    gains: dict[str, list[float]] = {model: [] for model in ("polyscene", *fusion.fitted())}
+    for rows, queries in choices.queries.blocks(block_size(fusion, blocks_mb)):
+        open_ = fusion.open(queries)
+        target: LongArray = choices.target[rows].astype(np.int64)
+        open_[np.arange(len(target)), target] = True
+        for model, scores in fusion.score_all(queries).items():
+            gains[model] += ndcg(mid_ranks(scores, target, open_), CUTOFF).tolist()
+    return {model: float(np.mean(values)) if values else 0.0 for model, values in gains.items()}
+
+
+def block_size(fusion: Fusion, blocks_mb: int) -> int:
+    """Return how many requests fit into one block of the given size."""
+    return max(1, min(512, blocks_mb * 2**20 // fusion.row_bytes))

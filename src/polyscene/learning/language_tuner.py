@@ -16,6 +16,7 @@ from polyscene.core.seeds import derived, generator
 from polyscene.core.settings.project import Settings
 from polyscene.core.settings.tuning import OptimiserSettings, TuningDetails
 from polyscene.core.types import FloatArray
+from polyscene.data.splits.phases import Phase
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.projection import Projection
 from polyscene.language.model.token_embeddings import most_frequent
@@ -27,7 +28,6 @@ from polyscene.language.tuning.method import method_of
 from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words, tuned_weights
 from polyscene.learning.bounding import BoundedCatalogue, wanted_reach
 from polyscene.learning.objectives.learner import TextLearner, objectives_of
-from polyscene.learning.phases import Phase
 from polyscene.learning.training_data import TrainingData
 from polyscene.learning.tuning_data import TuningData, tuning_data
 from polyscene.representation.item_space import ItemSpace
@@ -185,7 +185,7 @@ class LanguageTuner:
 
     def _decay(self, name: str, vectors: FloatArray) -> float:
         """Return how fast taste fades in a scenario, by vectors that have learned nothing yet."""
-        evidence = self.data.evidence(name, tuning=Phase.PAST.tuning)
+        evidence = self.data.evidence(name, Phase.PAST)
         return replace(evidence, space=ItemSpace.of(vectors)).decay
 
     def _tuning_data(self, decays: Mapping[str, float], phase: Phase) -> dict[str, TuningData]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from polyscene.core.settings.project import Settings
 from polyscene.core.types import FloatArray, LongArray
-from polyscene.data.schema import Dataset, Part
+from polyscene.data.schema import Dataset
 from polyscene.data.splits.availability import available
 from polyscene.data.splits.folds import Folds
 from polyscene.data.splits.newcomers import newcomers
 from polyscene.data.splits.parts import Parts, mask_of
+from polyscene.data.splits.phases import Phase
 from polyscene.data.splits.repeats import repeated
 from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.representation.item_space import ItemSpace
@@ -33,9 +34,9 @@ class ItemVectors:
     common: FloatArray
     prior: FloatArray | None = None
 
-    def space(self, tuning: bool) -> ItemSpace:
-        """Return them as one space, before the fusion is tuned or for good."""
-        return ItemSpace.of(self.early if tuning else self.final, self.common, self.prior)
+    def space(self, phase: Phase) -> ItemSpace:
+        """Return them as one space, tuned on no more than may be learned from."""
+        return ItemSpace.of(self.early if phase is Phase.PAST else self.final, self.common, self.prior)
 
 
 @dataclass(frozen=True)
@@ -55,37 +56,34 @@ class TrainingData:
     since: Mapping[str, LongArray]
     hide_seen: Mapping[str, bool]
     seed: int
-    _spaces: dict[tuple[str, bool], ItemSpace] = field(default_factory=dict, init=False, repr=False)
+    _spaces: dict[tuple[str, Phase], ItemSpace] = field(default_factory=dict, init=False, repr=False)
 
-    def evidence(self, name: str, tuning: bool) -> Evidence:
-        """Return what may be learned from in one scenario, before the fusion is tuned or for good."""
+    def evidence(self, name: str, phase: Phase) -> Evidence:
+        """Return what may be learned from in one scenario."""
         scenario = self.dataset.scenarios[name]
         others = {
-            other: OtherScenario(self.folds.learned(other, tuning), self.space(other, tuning))
+            other: OtherScenario(self.folds.learned(other, phase), self.space(other, phase))
             for other in self.dataset.scenarios
             if other != name
         }
         return Evidence(
-            self.folds.learned(name, tuning),
+            self.folds.learned(name, phase),
             len(self.dataset.users),
             len(scenario.catalogue),
-            self.space(name, tuning),
+            self.space(name, phase),
             self.since[name],
             scenario.clock,
             others,
             self.seed,
         )
 
-    def space(self, name: str, tuning: bool) -> ItemSpace:
-        """Return the vectors of a scenario's items, before the fusion is tuned or for good."""
-        key = name, tuning
+    def space(self, name: str, phase: Phase) -> ItemSpace:
+        """Return the vectors of a scenario's items, as they may be known in a phase."""
+        key = name, phase
         if key not in self._spaces:
             vectors = self.vectors.get(name)
-            self._spaces[key] = (
-                ItemSpace.empty(len(self.dataset.scenarios[name].catalogue))
-                if vectors is None
-                else vectors.space(tuning)
-            )
+            empty = ItemSpace.empty(len(self.dataset.scenarios[name].catalogue))
+            self._spaces[key] = empty if vectors is None else vectors.space(phase)
         return self._spaces[key]
 
 
@@ -97,12 +95,12 @@ def training_data(
     """Put together what fitting needs; what the user left open is answered from the training events."""
     since, hide_seen = {}, {}
     for name, scenario in dataset.scenarios.items():
-        learned = scenario.events.take(mask_of(parts[name], Part.TRAIN, Part.VALID))
+        learned = scenario.events.take(mask_of(parts[name], *Phase.ALL.parts))
         since[name] = available(scenario.catalogue.since, learned)
-        said = settings.scenarios[name].repeats
-        hide_seen[name] = not (repeated(learned) if said is None else said)
+        repeats = settings.scenarios[name].repeats
+        hide_seen[name] = not (repeated(learned) if repeats is None else repeats)
     evaluation, share = settings.evaluation, settings.fusion.hidden_items
-    new = {name: newcomers(scenario, evaluation, share) for name, scenario in dataset.scenarios.items()}
-    whole = [name for name, hidden in hide_seen.items() if hidden]
-    folds = Folds(dataset, parts, evaluation, whole, new)
+    new_items = {name: newcomers(scenario, evaluation, share) for name, scenario in dataset.scenarios.items()}
+    without_repeats = [name for name, hidden in hide_seen.items() if hidden]
+    folds = Folds(dataset, parts, evaluation, without_repeats, new_items)
     return TrainingData(dataset, parts, folds, {}, since, hide_seen, settings.seed)

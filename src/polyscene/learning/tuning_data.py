@@ -8,8 +8,8 @@ from polyscene.core.contracts import VectorJudge
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.data.queries import Choices, Queries, Timeline
 from polyscene.data.schema import EventLog
+from polyscene.data.splits.phases import Phase
 from polyscene.learning.content_judge import content_judge
-from polyscene.learning.phases import Phase
 from polyscene.learning.training_data import TrainingData
 
 
@@ -41,7 +41,7 @@ def tuning_data(
         decay: what an event still counts in a person's profile after each later one.
         phase: from the past alone, judged on what came after it; or from everything, and not judged.
     """
-    log = data.folds.learned(name, tuning=phase.tuning)
+    log = data.folds.learned(name, phase)
     n_users = len(data.dataset.users)
     chosen = log.take(log.choice & (log.weight > 0))
     judge = content_judge(data, name, decay) if phase is Phase.PAST else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,17 +13,21 @@ from polyscene.core.errors import RunError
 from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
 from polyscene.core.types import LongArray
-from polyscene.data.schema import Dataset
+from polyscene.data.schema import Dataset, EventLog, Scenario
+from polyscene.data.splits.description import describe_split, differences
 from polyscene.data.splits.folds import Folds
+from polyscene.data.splits.phases import Phase
 from polyscene.data.splits.protocol import split
 from polyscene.engine.state import ScenarioState
 from polyscene.evaluation.judge import Case, judge
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.results import Results
-from polyscene.learning.fit import block_size
+from polyscene.learning.fusion import block_size
 from polyscene.runs.run import Run
 
 EXPOSURE = "exposure.safetensors"
+SPLIT_COLUMNS = ("user", "item", "time", "weight", "choice", "part")
+"""The columns of a log that decide what is learned from and what is judged."""
 LISTED = 20
 """At least so many items are kept of every list, for coverage and exposure."""
 
@@ -33,14 +38,14 @@ def evaluate(run: Run, dataset: Dataset, settings: Settings, progress: Progress)
     Raises:
         RunError: the run has learned from the test part, or was trained on other tables or another split.
     """
-    _fits(run, dataset, settings)
+    _require_same_split(run, dataset, settings)
     evaluation = settings.evaluation
     parts = split(dataset, evaluation)
     whole = [name for name, place in run.system.scenarios.items() if place.fusion.hide_seen]
     folds = Folds(dataset, parts, evaluation, whole)
     seen = np.zeros(len(dataset.users), np.int64)
     for name in dataset.scenarios:
-        seen += np.bincount(folds.learned(name, tuning=False).user, minlength=len(seen))
+        seen += np.bincount(folds.learned(name, Phase.ALL).user, minlength=len(seen))
     judgements = []
     for name, place in run.system.scenarios.items():
         fold = folds.test(name, settings.seed)
@@ -87,29 +92,41 @@ def load_exposure(folder: Path, number: int) -> dict[str, LongArray]:
     }
 
 
-def _fits(run: Run, dataset: Dataset, settings: Settings) -> None:
+def _require_same_split(run: Run, dataset: Dataset, settings: Settings) -> None:
+    """Refuse a run that learned from the test part, from other tables, or under another split."""
     if run.manifest["learned_from"] == "everything":
         raise RunError(
             f"expected a run that has not seen the test part, found {run.id}, trained with --all; "
             "train another one without it"
         )
-    trained = run.manifest["settings"]["evaluation"]
-    present = settings.evaluation.model_dump(mode="json")
-    changed = [
-        key for key in ("protocol", "test_share", "valid_share", "warmup") if trained[key] != present[key]
-    ]
-    system = run.system
-    users = system.users.ids().values
-    same = set(system.scenarios) == set(dataset.scenarios) and users.equals(dataset.users.values)
-    if changed or not same or not all(_same(state, dataset) for state in system.scenarios.values()):
-        what = f"[evaluation] {', '.join(changed)}" if changed else "the tables"
-        raise RunError(f"expected what run {run.id} was trained on, found that {what} changed; train again")
+    present = describe_split(settings.model_dump(mode="json"))
+    changed = differences(_split_of(run), present)
+    if not changed and not _same_tables(run, dataset):
+        changed = ["the tables"]
+    if changed:
+        raise RunError(
+            f"expected what run {run.id} was trained on, found that {', '.join(changed)} changed; train again"
+        )
 
 
-def _same(place: ScenarioState, dataset: Dataset) -> bool:
-    scenario, events = dataset.scenarios[place.name], place.log.events()
+def _split_of(run: Run) -> dict[str, Any]:
+    """Return the description of the split that a run was trained under."""
+    description: dict[str, Any] | None = run.manifest.get("split")
+    return describe_split(run.manifest["settings"]) if description is None else description
+
+
+def _same_tables(run: Run, dataset: Dataset) -> bool:
+    """Return whether users, items and events are those that the run knows."""
+    states = run.system.scenarios
     return (
-        place.catalogue.ids.ids().values.equals(scenario.catalogue.ids.values.cast(pl.String))
-        and np.array_equal(events.item, scenario.events.item)
-        and np.array_equal(events.time, scenario.events.time)
+        set(states) == set(dataset.scenarios)
+        and run.system.users.ids().values.equals(dataset.users.values.cast(pl.String))
+        and all(_same_scenario(states[name], scenario) for name, scenario in dataset.scenarios.items())
+    )
+
+
+def _same_scenario(state: ScenarioState, scenario: Scenario) -> bool:
+    events: EventLog = state.log.events()
+    return state.catalogue.ids.ids().values.equals(scenario.catalogue.ids.values.cast(pl.String)) and all(
+        np.array_equal(getattr(events, column), getattr(scenario.events, column)) for column in SPLIT_COLUMNS
     )

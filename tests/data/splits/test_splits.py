@@ -18,6 +18,7 @@ from polyscene.data.splits.availability import available
 from polyscene.data.splits.folds import Folds
 from polyscene.data.splits.newcomers import newcomers
 from polyscene.data.splits.parts import Parts, mask_of
+from polyscene.data.splits.phases import Phase
 from polyscene.data.splits.protocol import SplitProtocol, everything, split
 from polyscene.data.splits.repeats import repeated
 
@@ -100,7 +101,7 @@ def test_what_is_learned_lies_before_what_is_judged(
         learned = [
             *fold_of("a").learn.time,
             *fold_of("b").learn.time,
-            *folds.learned("a", tuning=fold_of == folds.tune).time,
+            *folds.learned("a", Phase.PAST if fold_of == folds.tune else Phase.ALL).time,
         ]
         assert first is None or all(time < first for time in learned)
 
@@ -257,7 +258,7 @@ def test_a_run_that_is_not_judged_learns_everything(make_log: MakeLog, protocol:
     parts = everything(tables, how)
     assert parts["a"].dtype == np.int8
     folds = Folds(tables, parts, how)
-    assert pairs(folds.learned("a", tuning=False)) == pairs(log)
+    assert pairs(folds.learned("a", Phase.ALL)) == pairs(log)
     assert VALID in parts["a"]
 
 
@@ -323,7 +324,7 @@ def test_newcomers_are_chosen_and_remembered_and_not_learned_until_the_fusion_is
     assert set(early.item.tolist()) == {0, 2, 4}
     assert set(choices.target.tolist()) == set(range(ITEMS))
     assert set(choices.queries.history.items.tolist()) == set(range(ITEMS))
-    assert set(folds.learned("a", tuning=False).item.tolist()) == set(range(ITEMS))
+    assert set(folds.learned("a", Phase.ALL).item.tolist()) == set(range(ITEMS))
     assert set(folds.test("a").learn.item.tolist()) == set(range(ITEMS))
 
 
@@ -376,7 +377,7 @@ def test_clocks_that_cannot_be_compared_show_what_may_be_learned(make_log: MakeL
     how = settings("leave_last_out")
     folds = Folds(tables, split(tables, how), how)
     user, time = np.zeros(1, np.int32), np.zeros(1, np.int64)
-    assert _listed(folds.queries("a", user, time, tuning=True).elsewhere) == {"b": [[0, 1]]}
+    assert _listed(folds.queries("a", user, time, Phase.PAST).elsewhere) == {"b": [[0, 1]]}
     assert _listed(folds.queries("a", user, time).elsewhere) == {"b": [[0, 1, 2]]}
 
 

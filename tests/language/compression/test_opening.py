@@ -51,12 +51,19 @@ def int8_folder(bert: LanguageModel, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def graph_folder(bert: LanguageModel, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def graph(bert_folder: Path, settings_for: SettingsFor, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
-    export(bert, tmp_path, "onnx")
-    return tmp_path
+    folder = tmp_path_factory.mktemp("graph")
+    export(load_model(settings_for(bert_folder)), folder, "onnx")
+    return folder
+
+
+@pytest.fixture
+def graph_folder(graph: Path, tmp_path: Path) -> Path:
+    """Return a graph's folder that may be damaged."""
+    return shutil.copytree(graph, tmp_path / "graph")
 
 
 def test_settings_name_a_compressed_folder(

@@ -13,7 +13,6 @@ from transformers import T5Config
 from transformers.utils import logging
 
 from polyscene.core.errors import ModelError
-from polyscene.language.model import language_model as model_module
 from polyscene.language.model.language_model import LanguageModel, chosen_autocast, chosen_device
 from polyscene.language.model.loading import load_model
 
@@ -133,7 +132,7 @@ def test_device_that_is_not_here_is_refused() -> None:
 def test_bfloat16_is_used_where_the_processor_has_it(
     monkeypatch: pytest.MonkeyPatch, precision: str, fast: bool, expected: torch.dtype | None
 ) -> None:
-    monkeypatch.setattr(model_module, "has_fast_bfloat16", lambda: fast)
+    monkeypatch.setattr(language_model, "has_fast_bfloat16", lambda: fast)
     assert chosen_autocast(precision, torch.device("cpu")) is expected
 
 

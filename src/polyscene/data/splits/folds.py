@@ -13,6 +13,7 @@ from polyscene.core.types import IntArray, LongArray
 from polyscene.data.queries import HISTORY_LENGTH, LATEST, Choices, Queries, Timeline
 from polyscene.data.schema import Dataset, EventLog, Part
 from polyscene.data.splits.parts import Parts, mask_of
+from polyscene.data.splits.phases import Phase
 
 
 @dataclass(frozen=True)
@@ -52,24 +53,24 @@ class Folds:
             most: at most so many choices: the latest, or any where times only order one user's events.
         """
         latest = self._dataset.scenarios[name].clock == "time"
-        return self._fold(name, (Part.TRAIN,), Part.VALID, most, seed, latest)
+        return self._fold(name, Phase.PAST, Part.VALID, most, seed, latest)
 
     def test(self, name: str, seed: int = 0) -> Fold:
         """Return the step that judges: learn TRAIN and VALID, rank TEST (or `max_cases` of it)."""
-        return self._fold(name, (Part.TRAIN, Part.VALID), Part.TEST, self._settings.max_cases, seed)
+        return self._fold(name, Phase.ALL, Part.TEST, self._settings.max_cases, seed)
 
-    def learned(self, name: str, tuning: bool) -> EventLog:
-        """Return what may be learned from in a scenario, while tuning or for the final fit."""
+    def learned(self, name: str, phase: Phase) -> EventLog:
+        """Return what may be learned from in a scenario."""
         events = self._dataset.scenarios[name].events
-        kept = mask_of(self._parts[name], *((Part.TRAIN,) if tuning else (Part.TRAIN, Part.VALID)))
-        if tuning and name in self._newcomers:
+        kept = mask_of(self._parts[name], *phase.parts)
+        if phase is Phase.PAST and name in self._newcomers:
             kept &= ~np.isin(events.item, self._newcomers[name])
         return events.take(kept)
 
     def _fold(
         self,
         name: str,
-        learn: tuple[Part, ...],
+        phase: Phase,
         judged: Part,
         most: int | None,
         seed: int,
@@ -82,10 +83,10 @@ class Folds:
         elif most is not None and len(rows) > most:
             rows = np.sort(generator(seed, "cases", name).choice(rows, most, replace=False))
         chosen = events.take(rows)
-        queries = self.queries(name, chosen.user, chosen.time, tuning=judged == Part.VALID)
-        return Fold(self.learned(name, Part.VALID not in learn), Choices(queries, chosen.item))
+        queries = self.queries(name, chosen.user, chosen.time, phase)
+        return Fold(self.learned(name, phase), Choices(queries, chosen.item))
 
-    def queries(self, name: str, user: IntArray, time: LongArray, tuning: bool = False) -> Queries:
+    def queries(self, name: str, user: IntArray, time: LongArray, phase: Phase = Phase.ALL) -> Queries:
         """Return requests of users at moments, with what they had done by then in every scenario."""
         here = self._dataset.scenarios[name]
         elsewhere = {}
@@ -95,7 +96,7 @@ class Folds:
             if self._dataset.clocks_shared and scenario.clock == here.clock:
                 elsewhere[other] = self._timelines[other].before(user, time)
             else:
-                known = Timeline(self.learned(other, tuning), len(self._dataset.users))
+                known = Timeline(self.learned(other, phase), len(self._dataset.users))
                 elsewhere[other] = known.before(user, np.full(len(user), LATEST))
         length = None if name in self._whole else HISTORY_LENGTH
         return Queries(user, time, self._timelines[name].before(user, time, length), elsewhere)

@@ -1,0 +1,208 @@
+"""The fusion learns from some people and is judged on others, for all scenarios and then for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from polyscene.core.progress import Silent
+from polyscene.core.settings.project import Settings
+from polyscene.core.types import FloatArray
+from polyscene.data.queries import Choices, Queries
+from polyscene.data.splits.phases import Phase
+from polyscene.learning.fusion import (
+    MIN_CHOICES,
+    MIN_SPREAD,
+    FusionData,
+    better_signal,
+    fusion_data,
+    held_out_rows,
+    train_fusion,
+    validated,
+)
+from polyscene.learning.training_data import TrainingData
+from polyscene.recommenders.fusion.features import Features
+from polyscene.recommenders.fusion.fusion import Fusion
+from polyscene.recommenders.fusion.network import FusionNetwork
+from polyscene.recommenders.fusion.training import Example, FusionLearner
+from polyscene.recommenders.popularity import Popularity
+from polyscene.recommenders.signal import Evidence
+
+MakeData = Callable[..., tuple[TrainingData, Settings]]
+Walks = Callable[[int, int, int], Sequence[tuple[int, int, int]]]
+NO_CHOICES = Choices(Queries(np.zeros(0, np.int32), np.zeros(0, np.int64), None), np.zeros(0, np.int32))  # type: ignore[arg-type]
+
+
+def planted(right: int, count: int, seed: int, shift: float = 0.0) -> list[Example]:
+    """Make choices among 6 items: signal `right` of two knows the chosen one, the other misleads."""
+    draws = np.random.default_rng(seed)
+    made = []
+    for _ in range(count):
+        signals = draws.uniform(0, 0.5, (2, 6))
+        signals[right, 0] = 1.0
+        signals[1 - right, draws.integers(1, 6)] = 1.0
+        user = draws.normal(shift, 1.0, 5)
+        user[2] = 7.0
+        made.append(
+            Example(
+                signals.astype(np.float16),
+                np.zeros((6, 5), np.float16),
+                np.ones(2, np.float32),
+                user.astype(np.float32),
+                np.zeros(6, np.float32),
+            )
+        )
+    return made
+
+
+def lessons(right: int, count: int, seed: int, shift: float = 0.0) -> FusionData:
+    features = Features(
+        np.zeros(6, np.float32), np.zeros(6, np.int64), np.zeros(6, np.int64), False, np.ones(2)
+    )
+    held_out = planted(right, 40, seed + 1, shift)
+    return FusionData((None, None), features, planted(right, count, seed, shift), held_out, NO_CHOICES)
+
+
+def settings(**weights: float) -> Settings:
+    tables = {"items": {"path": "i", "id": "i"}, "events": {"path": "e", "user": "u", "item": "i"}}
+    scenarios = {name: {**tables, "weight": weight} for name, weight in weights.items()}
+    return Settings.parse({"scenarios": scenarios, "fusion": {"epochs": 6, "hidden": 4}})
+
+
+def loss(network: FusionNetwork, number: int, right: int) -> float:
+    """Return the mean loss on choices that nobody has learned from."""
+    return FusionLearner(network, number, [], planted(right, 200, 99)).validate()
+
+
+OPPOSITES = {"a": lessons(0, 200, 1), "b": lessons(1, 200, 3), "few": lessons(0, MIN_CHOICES - 1, 5)}
+"""What is right in scenario a is wrong in b; the third learns too little for weights of its own."""
+
+
+def together(a: float = 1.0, b: float = 1.0) -> dict[str, FusionNetwork]:
+    return train_fusion(OPPOSITES, 2, settings(a=a, b=b, few=1.0), 5, Silent())[0]
+
+
+def test_scenarios_count_as_their_weights_say() -> None:
+    more_of_a, more_of_b = (together(**weights)["few"] for weights in ({"a": 20.0}, {"b": 20.0}))
+    assert loss(more_of_a, 0, 0) < loss(more_of_b, 0, 0) - 0.1
+    assert loss(more_of_b, 1, 1) < loss(more_of_a, 1, 1) - 0.1
+
+
+def test_each_scenario_gets_weights_of_its_own_that_suit_it_better() -> None:
+    networks, curves = train_fusion(OPPOSITES, 2, settings(a=1.0, b=1.0, few=1.0), 5, Silent())
+    assert list(curves) == ["all scenarios", "a", "b"]
+    assert len({id(network) for network in networks.values()}) == 3
+    for number, name in enumerate("ab"):
+        assert loss(networks[name], number, number) < loss(networks["few"], number, number) - 0.02
+
+
+def test_one_scenario_alone_is_trained_once() -> None:
+    networks, curves = train_fusion(
+        {"a": OPPOSITES["a"], "few": OPPOSITES["few"]}, 2, settings(a=1.0, few=1.0), 5, Silent()
+    )
+    assert list(curves) == ["all scenarios"]
+    assert networks["a"] is networks["few"]
+    assert loss(networks["a"], 0, 0) < 0.5 * np.log(6)
+
+
+def test_without_choices_nothing_is_trained() -> None:
+    networks, curves = train_fusion({"few": OPPOSITES["few"]}, 2, settings(few=1.0), 5, Silent())
+    assert curves == {}
+    assert torch.all(networks["few"].out.weight == 0)
+
+
+def test_the_context_is_standardised_by_what_the_training_choices_show() -> None:
+    shifted = {"a": lessons(0, 100, 1, shift=3.0), "few": lessons(1, 10, 7, shift=-3.0)}
+    networks, _ = train_fusion(shifted, 2, settings(a=1.0, few=1.0), 5, Silent())
+    rows = np.stack([example.user for data in shifted.values() for example in data.training])
+    mean, spread = networks["a"].context_mean.numpy(), networks["a"].context_spread.numpy()
+    np.testing.assert_allclose(mean[:5], rows.mean(axis=0), rtol=1e-5)
+    varied = [0, 1, 3, 4]
+    np.testing.assert_allclose(spread[varied], rows[:, varied].std(axis=0), rtol=1e-5)
+    assert rows[:, 2].std() < MIN_SPREAD
+    assert spread[2] == 1.0
+    assert mean[5:].tolist() == [0, 0]
+    assert spread[5:].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(("people", "expected"), [(1, 1), (4, 1), (10, 2), (100, 20)])
+def test_a_fifth_of_the_people_is_held_out_with_all_their_choices(people: int, expected: int) -> None:
+    user = np.random.default_rng(0).permutation(np.repeat(np.arange(people, dtype=np.int32), 3))
+    held = held_out_rows(user, np.random.default_rng(1))
+    assert len(set(user[held])) == expected
+    assert not set(user[held]) & set(user[~held])
+
+
+@pytest.mark.parametrize(
+    ("count", "fusion", "expected"),
+    [
+        (MIN_CHOICES, 0.3, None),
+        (MIN_CHOICES, 0.2, None),  # as good as the best signal: the fusion is kept
+        (MIN_CHOICES, 0.1, "good"),
+        (MIN_CHOICES - 1, 0.3, "good"),
+    ],
+)
+def test_the_best_signal_is_used_alone_where_the_fusion_does_not_reach_it(
+    count: int, fusion: float, expected: str | None
+) -> None:
+    validation = {"polyscene": fusion, "bad": 0.05, "good": 0.2}
+    assert better_signal(lessons(0, count, 1), validation) == expected
+
+
+class Asked(Popularity):
+    """Popularity that remembers who asked."""
+
+    name: ClassVar[str] = "asked"
+
+    def __init__(self, scores: FloatArray | None = None, half_life: float = np.inf) -> None:
+        super().__init__(scores, half_life)
+        self.users: list[set[int]] = []
+
+    def score(self, queries: Queries) -> FloatArray:
+        self.users.append(set(queries.user.tolist()))
+        return super().score(queries)
+
+
+def test_people_held_out_teach_neither_weights_nor_scales(make_data: MakeData, walks: Walks) -> None:
+    """Everybody's history is of a length of their own, which an example tells."""
+    rows = [row for row in walks(10, 44, 1) if row[2] // 10_000_000 >= 4 * row[0]]
+    data, known = make_data({"a": rows}, 10, scenarios={"a": {"repeats": True}})
+    past = data.evidence("a", Phase.PAST)
+    signal = Asked().fit(past)
+    found = fusion_data(data, "a", [signal], past, known, Silent())
+    held_out = set(found.judged.queries.user.tolist())
+    assert len(held_out) == 2
+    assert signal.users[0] == set(range(10)) - held_out
+    lengths = [
+        {round(float(np.expm1(example.user[0]))) for example in part}
+        for part in (found.training, found.held_out)
+    ]
+    assert not lengths[0] & lengths[1]
+    assert len(found.training) + len(found.held_out) == len(data.folds.tune("a").choices)
+    assert len(found.judged) == len(found.held_out)
+
+
+def test_the_limit_of_choices_is_kept(make_data: MakeData, walks: Walks) -> None:
+    data, known = make_data({"a": walks(40, 10, 1)}, 40, fusion={"max_choices": 25})
+    past = data.evidence("a", Phase.PAST)
+    found = fusion_data(data, "a", [Popularity().fit(past)], past, known, Silent())
+    assert len(found.training) + len(found.held_out) == 25
+
+
+@pytest.mark.parametrize(("hide_seen", "rank"), [(False, 3), (True, 2)])
+def test_validation_ranks_the_open_catalogue(
+    make_evidence: Callable[..., Evidence], asked: Callable[..., Queries], hide_seen: bool, rank: int
+) -> None:
+    """Item 2 is chosen: 0 and 1 stand before it, and 0 was had before."""
+    evidence = make_evidence([(0, 0, 0)], 4, clock="sequence")
+    features = Features.of(evidence)
+    signals = [Popularity(np.array([4, 3, 2, 1], np.float32)), None]
+    features.measure(signals, asked([[0]]))
+    fusion = Fusion(["popularity", "linear"], signals, features, FusionNetwork(2, 1, 2), 0, hide_seen)
+    found = validated(fusion, Choices(asked([[0], [0]]), np.array([2, 2], np.int32)), 16)
+    assert set(found) == {"polyscene", "popularity"}
+    assert found["popularity"] == pytest.approx(1 / np.log2(1 + rank))

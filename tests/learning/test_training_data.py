@@ -1,0 +1,94 @@
+"""What may be learned from in each phase, and what the events answer where the user left it open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from polyscene.core.settings.project import Settings
+from polyscene.data.splits.phases import Phase
+from polyscene.learning.training_data import ItemVectors, TrainingData
+
+MakeData = Callable[..., tuple[TrainingData, Settings]]
+
+ROWS = [(step % 4, step % 10, step) for step in range(100)]
+"""Times are 0 to 99: under the shares below, 60 rows are TRAIN, 20 VALID and 20 TEST."""
+EVALUATION = {"test_share": 0.2, "valid_share": 0.25}
+
+
+@pytest.fixture
+def data(make_data: MakeData) -> TrainingData:
+    return make_data({"a": ROWS, "b": ROWS}, 4, evaluation=EVALUATION)[0]
+
+
+@pytest.mark.parametrize(("phase", "learned"), [(Phase.PAST, 60), (Phase.ALL, 80)])
+def test_each_phase_learns_up_to_its_moment_here_and_elsewhere(
+    data: TrainingData, phase: Phase, learned: int
+) -> None:
+    evidence = data.evidence("a", phase)
+    assert evidence.events.time.tolist() == list(range(learned))
+    assert list(evidence.elsewhere) == ["b"]
+    assert evidence.elsewhere["b"].events.time.tolist() == list(range(learned))
+    assert (evidence.n_users, evidence.n_items) == (4, 12)
+
+
+def test_the_fusion_ranks_what_came_after_the_past_and_the_judge_what_came_last(data: TrainingData) -> None:
+    tune, test = data.folds.tune("a"), data.folds.test("a")
+    assert tune.choices.queries.time.tolist() == list(range(60, 80))
+    assert tune.choices.target.tolist() == [row[1] for row in ROWS[60:80]]
+    assert test.choices.queries.time.tolist() == list(range(80, 100))
+    assert (len(tune.learn), len(test.learn)) == (60, 80)
+
+
+def test_new_items_are_kept_from_the_past_alone(make_data: MakeData) -> None:
+    data, _ = make_data({"a": ROWS}, 4, evaluation=EVALUATION, fusion={"hidden_items": 0.5})
+    assert len(set(data.evidence("a", Phase.PAST).events.item.tolist())) < 10
+    assert set(data.evidence("a", Phase.ALL).events.item.tolist()) == set(range(10))
+
+
+def test_vectors_know_no_more_than_their_phase(data: TrainingData) -> None:
+    early, final, common, prior = (np.full((12, 2), value, np.float32) for value in range(4))
+    there = replace(data, vectors={"a": ItemVectors(early, final, common, prior)})
+    past, everything = there.evidence("a", Phase.PAST), there.evidence("a", Phase.ALL)
+    assert past.vectors is early
+    assert everything.vectors is final
+    assert past.common is everything.common is common
+    assert past.prior is everything.prior is prior
+    assert there.evidence("b", Phase.PAST).elsewhere["a"].vectors is common
+    assert there.evidence("b", Phase.PAST).vectors.shape == (12, 0)
+
+
+ONCE = [(user, item, 10 * item + user) for user in range(4) for item in range(10)]
+LATE = [*ONCE, (0, 0, 99)]
+EARLY = [*ONCE, (0, 0, 5)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "repeats", "hidden"),
+    [
+        (ONCE, None, True),
+        (EARLY, None, False),
+        (LATE, None, True),  # what only the test part shows is not known
+        (ONCE, True, False),
+        (EARLY, False, True),
+    ],
+)
+def test_what_was_had_is_hidden_where_nobody_repeats(
+    make_data: MakeData, rows: list[tuple[int, int, int]], repeats: bool | None, hidden: bool
+) -> None:
+    own = {"a": {} if repeats is None else {"repeats": repeats}}
+    data, _ = make_data({"a": rows}, 4, scenarios=own, evaluation=EVALUATION)
+    assert data.hide_seen == {"a": hidden}
+
+
+@pytest.mark.parametrize(("repeats", "known"), [(False, 70), (True, 50)])
+def test_where_nothing_is_had_twice_the_whole_history_bars(
+    make_data: MakeData, repeats: bool, known: int
+) -> None:
+    rows = [(0, step, step) for step in range(100)]
+    data, _ = make_data({"a": rows}, 1, 100, scenarios={"a": {"repeats": repeats}}, evaluation=EVALUATION)
+    queries = data.folds.queries("a", np.array([0], np.int32), np.array([70], np.int64))
+    assert queries.history.lengths.tolist() == [known]
