@@ -20,7 +20,8 @@ Asked = Callable[..., Queries]
 def shared_scores(signal: Popularity) -> FloatArray:
     """Return (n,) the scores of everybody."""
     strangers = Queries(np.array([-1], np.int32), np.array([LATEST]), Histories.of([[]]))
-    return signal.score(strangers)[0]
+    scores: FloatArray = signal.score(strangers)[0]
+    return scores
 
 
 def test_without_a_clock_it_counts_weights(
