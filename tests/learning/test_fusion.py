@@ -61,7 +61,7 @@ def planted(right: int, count: int, seed: int, shift: float = 0.0) -> list[Examp
 
 def lessons(right: int, count: int, seed: int, shift: float = 0.0) -> FusionData:
     features = Features(
-        np.zeros(6, np.float32), np.zeros(6, np.int64), np.zeros(6, np.int64), False, np.ones(2)
+        np.zeros(6, np.float32), np.zeros(6, np.int64), np.zeros(6, np.int64), False, np.ones(2, np.float32)
     )
     held_out = planted(right, 40, seed + 1, shift)
     return FusionData((None, None), features, planted(right, count, seed, shift), held_out, NO_CHOICES)

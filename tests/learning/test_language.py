@@ -154,8 +154,8 @@ def test_the_small_files_make_the_vectors_of_the_run(finished: tuple[Project, Ru
     backbone = load_model(project.settings.language, project.base)
     for number, name in enumerate(NAMES):
         model = load_tuned(backbone, run.folder / LANGUAGE / str(number))
-        place = run.system.places[name]
-        content = next(signal for signal in place.fusion.signals if type(signal) is Content)
+        state = run.system.scenarios[name]
+        content = next(signal for signal in state.fusion.signals if type(signal) is Content)
         vectors = encode(model, project.dataset.scenarios[name].catalogue.text)
         shifted = vectors - vectors.mean(axis=0)
         shifted /= np.linalg.norm(shifted, axis=1, keepdims=True)
