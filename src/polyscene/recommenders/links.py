@@ -76,7 +76,7 @@ class Links:
         linked: defaultdict[int, float] = defaultdict(float)
         for row, value in zip(rows.tolist(), self._data[places].tolist(), strict=True):
             linked[row] += value
-        for row, columns in self._added.items():
+        for row, columns in self.added.items():
             linked[row] += columns.get(item, 0.0)
         for row, value in linked.items():
             if value:
