@@ -77,7 +77,9 @@ class ContentTransitions(ItemToItem):
             self._reached_from = self.links.matrix().tocsc()
         for row in rows.tolist():
             near, weights = neighbours_of(vectors, row)
-            known = (near < fitted) & (near != row)
+            known = (near < fitted) & (near != row) & (weights > 0)
+            if row < fitted:
+                self.links.clear(row)
             if known.any():
                 self._link(row, near[known], (weights[known] / weights[known].sum()).astype(np.float32))
 

@@ -88,10 +88,9 @@ class Neighbours(ItemToItem):
     def observe(self, event: Observation) -> None:
         """Strengthen the links between the item and what the user chose before."""
         owned: dict[int, float] = {}
-        for item, weight in zip(event.past, event.past_weights, strict=False):
-            owned[item] = owned.get(item, 0.0) + weight
-        for item in event.later:
-            owned.setdefault(item, 1.0)
+        for items, weights in ((event.past, event.past_weights), (event.later, event.later_weights)):
+            for item, weight in zip(items, weights, strict=True):
+                owned[item] = owned.get(item, 0.0) + weight
         before = owned.pop(event.item, 0.0)
         gain = min(before + event.weight, 1.0) - min(before, 1.0)
         if before == 0.0:

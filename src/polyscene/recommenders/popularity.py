@@ -66,7 +66,7 @@ class Popularity(Signal):
             ]
             self.half_life = self.settings.half_lives[int(np.argmax(likelihoods))]
         counts = _decayed(events.item, events.weight, days, self.half_life, evidence.n_items)
-        self._start = self._end = float(days.max(initial=0.0))
+        self._start = self._end = float(days.max()) if len(days) else 0.0
         self._counts, self._order = GrowingArray(counts), Largest()
         return self
 

@@ -113,7 +113,7 @@ class Observation:
 
     Attributes:
         past, past_weights: what the user had done here before it, oldest first, and how much each counts.
-        later: what the user had done here after it, oldest first, where the event comes late.
+        later, later_weights: what the user had done here after it, where the event comes late.
     """
 
     user: int
@@ -123,6 +123,7 @@ class Observation:
     past: Sequence[int]
     past_weights: Sequence[float]
     later: Sequence[int] = ()
+    later_weights: Sequence[float] = ()
 
 
 class Signal(ABC):
