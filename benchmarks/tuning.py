@@ -210,11 +210,11 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from polyscene.core.threads import set_threads
+    from polyscene.data.splits.phases import Phase
     from polyscene.language.model.loading import load_model
     from polyscene.language.tuning.cached_encoder import CachedEncoder
     from polyscene.language.tuning.methods import dressed, frozen_layers
     from polyscene.learning.objectives.co_engagement import CoEngagement
-    from polyscene.data.splits.phases import Phase
     from polyscene.learning.tuning_data import tuning_data
     from polyscene.representation.history_decay import DEFAULT_DECAY
 
@@ -222,7 +222,7 @@ def speed(options: argparse.Namespace) -> dict[str, Any]:
     set_threads(opened.settings.runtime.threads)
     name = next(iter(opened.dataset.scenarios))
     model, ground = load_model(opened.settings.language, opened.base), opened.ground()
-    data = tuning_data(ground, name, opened.settings.tuning, USUAL, Phase.PAST)
+    data = tuning_data(ground, name, opened.settings.tuning, DEFAULT_DECAY, Phase.PAST)
     speeds: dict[str, dict[str, float]] = {}
     for label, method, changes, steps in WAYS:
         project = with_tuning(opened, method, batch=options.batch, projection_batch=options.batch, **changes)

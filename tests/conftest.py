@@ -22,6 +22,7 @@ from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
 from polyscene.recommenders.signal import Evidence, OtherScenario
+from polyscene.representation.item_space import ItemSpace
 
 if TYPE_CHECKING:
     from polyscene.project import Project
@@ -69,7 +70,7 @@ def _evidence(
         log,
         int(log.user.max(initial=0)) + 1 if n_users is None else n_users,
         n_items,
-        np.zeros((n_items, 4), np.float32) if vectors is None else np.asarray(vectors, np.float32),
+        ItemSpace.of(np.zeros((n_items, 4), np.float32) if vectors is None else np.asarray(vectors, np.float32)),
         np.full(n_items, UNKNOWN_TIME) if since is None else since,
         clock,
         elsewhere or {},

@@ -34,7 +34,7 @@ from polyscene.language.tuning.methods import KEYS, PLACES
 from polyscene.learning import language_tuner
 from polyscene.learning.language import LANGUAGE, TunedLanguage, try_tuning, tune_language
 from polyscene.learning.language_tuner import PROJECTION
-from polyscene.learning.phases import Phase
+from polyscene.data.splits.phases import Phase
 from polyscene.learning.training_data import TrainingData, training_data
 from polyscene.learning.tuning_data import TuningData, tuning_data
 from polyscene.project import UNFINISHED, Project

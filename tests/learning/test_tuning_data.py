@@ -18,7 +18,7 @@ from polyscene.language.tuning.methods import dressed
 from polyscene.learning.content_judge import MAX_JUDGED_CHOICES
 from polyscene.learning.objectives.learner import objectives_of
 from polyscene.learning.objectives.order import MAX_SLATE, Order
-from polyscene.learning.phases import Phase
+from polyscene.data.splits.phases import Phase
 from polyscene.learning.training_data import TrainingData, training_data
 from polyscene.learning.tuning_data import tuning_data
 from polyscene.project import Project
