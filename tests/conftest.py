@@ -66,11 +66,12 @@ def _evidence(
     seed: int = 0,
 ) -> Evidence:
     log = rows if isinstance(rows, EventLog) else _log(rows)
+    raw = np.zeros((n_items, 4), np.float32) if vectors is None else np.asarray(vectors, np.float32)
     return Evidence(
         log,
         int(log.user.max(initial=0)) + 1 if n_users is None else n_users,
         n_items,
-        ItemSpace.of(np.zeros((n_items, 4), np.float32) if vectors is None else np.asarray(vectors, np.float32)),
+        ItemSpace.of(raw),
         np.full(n_items, UNKNOWN_TIME) if since is None else since,
         clock,
         elsewhere or {},

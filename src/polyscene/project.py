@@ -2,52 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from polyscene.core.memory import keep_freed_memory
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.threads import set_threads
-from polyscene.data.reading.dataset import read_dataset
-from polyscene.data.schema import Dataset
-from polyscene.data.splits.description import describe_split
 from polyscene.data.splits.protocol import everything, split
-from polyscene.engine.state import System
-from polyscene.evaluation.provenance import machine, versions
-from polyscene.evaluation.report.page import write_report
-from polyscene.evaluation.results import Results
-from polyscene.language.compression.compressing import Compressed
-from polyscene.language.compression.judging import Bounds
-from polyscene.language.compression.ways import CompressionRequest
-from polyscene.language.model.language_model import LanguageModel
-from polyscene.language.model.loading import load_model
-from polyscene.language.text.cache import EncodingCache
-from polyscene.learning.backbone import Backbone
-from polyscene.learning.checking import ProjectReport, check_everything
-from polyscene.learning.compressing import compress_into, judged_scenario, original
-from polyscene.learning.content_judge import content_judge
-from polyscene.learning.fit import Fitted, fit_system
-from polyscene.learning.language import TunedLanguage, tune_language
-from polyscene.learning.reranker import RerankerTrainer
-from polyscene.learning.search import SearchResult, search, searchable
-from polyscene.learning.training_data import TrainingData, training_data
-from polyscene.runs.folder import MANIFEST, find_run, new_run, run_ids
-from polyscene.runs.item_encoder import KEY, encoder_facts
-from polyscene.runs.judging import evaluate, save_exposure
-from polyscene.runs.reporting import report_of
-from polyscene.runs.reranker_files import save_readers
-from polyscene.runs.run import FORMAT, METRICS, REPORT, Run
-from polyscene.runs.system_files import save_system
+from polyscene.runs.folder import UNFINISHED, find_run, run_ids
+from polyscene.runs.run import METRICS, REPORT, Run
 
-UNFINISHED = ".tuning"
-"""Beside the runs: checkpoints and records of the language model's training."""
+if TYPE_CHECKING:  # each method loads what it needs: asking a run needs neither torch nor transformers
+    from polyscene.data.schema import Dataset
+    from polyscene.evaluation.results import Results
+    from polyscene.language.compression.compressing import Compressed
+    from polyscene.language.compression.judging import Bounds
+    from polyscene.language.compression.ways import CompressionRequest
+    from polyscene.learning.checking import ProjectReport
+    from polyscene.learning.search import SearchResult
+    from polyscene.learning.training_data import TrainingData
 
 
 class Project:
@@ -91,10 +67,14 @@ class Project:
         Raises:
             DataError: they cannot be used; all problems are listed.
         """
+        from polyscene.data.reading.dataset import read_dataset
+
         return read_dataset(self.settings, self.base, self.progress)
 
     def check(self) -> ProjectReport:
         """Look for every problem of tables and language model without stopping at the first."""
+        from polyscene.learning.checking import check_everything
+
         return check_everything(self.settings, self.base, self.progress)
 
     def runs(self) -> list[str]:
@@ -121,31 +101,11 @@ class Project:
             ConfigError: the protocol does not fit the tables, or a reader not the language model.
             ModelError: the language model cannot be used.
         """
+        from polyscene.runs.training import train_run
+
         set_threads(self.settings.runtime.threads)
-        keep_freed_memory()
-        ground = self.ground(everything_counts)
-        model = load_model(self.settings.language, self.base, self.progress)
-        readers = self._readers(model)
-        tuned = self._tuned(ground, model)
-        fitted = fit_system(replace(ground, vectors=tuned.vectors), self.settings, self.progress, readers)
-        fitted.curves = tuned.curves | fitted.curves
-        system = System.of(self.dataset, fitted.spaces, fitted.fusions)
-        with new_run(self.runs_folder) as (run_id, folder):
-            facts = save_system(system, folder)
-            tuned.save(folder, self.settings)
-            fitted.notes += tuned.notes()
-            manifest = self._manifest(fitted, facts, everything_counts) | {
-                "tuning": tuned.facts(),
-                "reach": tuned.bound_facts(),
-                KEY: encoder_facts(model.fingerprint, tuned.views(self.settings), folder, self.base),
-                "readers": {} if readers is None else save_readers(system, readers.backbone, folder),
-            }
-            (folder / MANIFEST).write_text(
-                json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
-        for note in fitted.notes:
-            self.progress.say(note)
-        return self.run(run_id)
+        folder = train_run(self, everything_counts)
+        return Run(folder)
 
     def evaluate(self, run: Run | None = None) -> Results:
         """Judge a run (default: the newest) on the test part, and write metrics and report into its folder.
@@ -153,6 +113,8 @@ class Project:
         Raises:
             RunError: the run has learned from the test part, or the tables have changed since.
         """
+        from polyscene.runs.judging import evaluate, save_exposure
+
         set_threads(self.settings.runtime.threads)
         judged = run or self.run()
         results = evaluate(judged, self.dataset, self.settings, self.progress)
@@ -163,6 +125,9 @@ class Project:
 
     def report(self, run: Run | None = None) -> Path:
         """Write the HTML report of a judged run into its folder and return its path."""
+        from polyscene.evaluation.report.page import write_report
+        from polyscene.runs.reporting import report_of
+
         shown = run or self.run()
         path = shown.folder / REPORT
         write_report(report_of(shown), path)
@@ -191,6 +156,9 @@ class Project:
             RunError: the file of earlier trials is damaged.
             KeyboardInterrupt: interrupted before anything was known.
         """
+        from polyscene.language.model.loading import load_model
+        from polyscene.learning.search import search, searchable
+
         space = searchable(self.settings, weights)
         set_threads(self.settings.runtime.threads)
         ground = self.ground()
@@ -224,6 +192,10 @@ class Project:
                 before, by a way that leaves nothing to work on.
             DataError: the tables cannot be used.
         """
+        from polyscene.language.compression.judging import Bounds
+        from polyscene.learning.compressing import compress_into, judged_scenario, original
+        from polyscene.learning.content_judge import content_judge
+
         folder = Path(out)
         if folder.exists():
             raise FileExistsError(
@@ -247,49 +219,8 @@ class Project:
 
     def ground(self, everything_counts: bool = False) -> TrainingData:
         """Return what fitting stands on, before the language model has read anything."""
+        from polyscene.learning.training_data import training_data
+
         dataset, settings = self.dataset, self.settings
         parts = (everything if everything_counts else split)(dataset, settings.evaluation)
         return training_data(dataset, parts, settings)
-
-    def _readers(self, model: LanguageModel) -> RerankerTrainer | None:
-        """Return who teaches the text rankers' readers; None where no reader is wanted."""
-        settings = self.settings.text_ranker
-        wanted = any("text_ranker" in scenario.signals for scenario in self.settings.scenarios.values())
-        if settings.reader == "none":
-            return None
-        if not wanted:
-            self.progress.say(
-                "[text_ranker] reader is not used: no scenario has 'text_ranker' in its signals"
-            )
-            return None
-        backbone = Backbone(self.settings.language, self.base, model)
-        return RerankerTrainer(backbone, settings, self.settings.seed)
-
-    def _tuned(self, ground: TrainingData, model: LanguageModel) -> TunedLanguage:
-        """Let the language model learn, and read every scenario's items."""
-        runtime = self.settings.runtime
-        cache = EncodingCache(None if runtime.cache is None else self.base / runtime.cache, self.progress)
-        folder = self.runs_folder / UNFINISHED
-        return tune_language(model, ground, self.settings, folder, cache, self.progress)
-
-    def _manifest(self, fitted: Fitted, facts: dict[str, Any], everything_counts: bool) -> dict[str, Any]:
-        settings = self.settings.model_dump(mode="json")
-        return {
-            "format": FORMAT,
-            "project": self.settings.name,
-            "config": self.config,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seed": self.settings.seed,
-            "learned_from": "everything" if everything_counts else "train and valid",
-            "settings": settings,
-            "split": describe_split(settings),
-            "machine": machine(),
-            "versions": versions(),
-            "notes": [*self.dataset.notes, *fitted.notes],
-            "validation": fitted.validation,
-            "curves": {
-                name: {"training": curve.training, "validation": curve.validation}
-                for name, curve in fitted.curves.items()
-            },
-            "system": facts,
-        }

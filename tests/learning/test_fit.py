@@ -12,7 +12,6 @@ from polyscene.core.progress import Silent
 from polyscene.core.settings.project import Settings
 from polyscene.data.schema import Part
 from polyscene.data.splits.phases import Phase
-from polyscene.learning import fit
 from polyscene.learning.fit import Fitted, fit_system, usable_signals
 from polyscene.learning.fusion import FusionData, fusion_data
 from polyscene.learning.training_data import TrainingData
@@ -41,22 +40,19 @@ class Town:
         self.fitted = self._fitted()
 
     def _fitted(self) -> Fitted:
-        made = fusion_data
-
         def spy(data: TrainingData, name: str, *rest: object) -> FusionData:
-            self.fusion_datas[name] = made(data, name, *rest)  # type: ignore[arg-type]
+            self.fusion_datas[name] = fusion_data(data, name, *rest)  # type: ignore[arg-type]
             return self.fusion_datas[name]
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fit, "fusion_data", spy)
+            patch.setattr("polyscene.learning.fit.fusion_data", spy)
             return fit_system(self.data, self.settings, Silent())
 
     def counts(self, name: str, *parts: Part) -> list[int]:
         """Return (n_items,) how many events of these parts each item has."""
         events = self.data.dataset.scenarios[name].events
         kept = np.isin(self.data.parts[name], parts)
-        counts: list[int] = np.bincount(events.item[kept], minlength=12).tolist()
-        return counts
+        return [int(count) for count in np.bincount(events.item[kept], minlength=12)]
 
 
 @pytest.fixture(scope="module")

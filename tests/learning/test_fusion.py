@@ -206,7 +206,9 @@ def test_validation_ranks_the_open_catalogue(
     counted = make_evidence([(0, item, 0) for item in range(4) for _ in range(4 - item)], 4, clock="sequence")
     signals = [Popularity().fit(counted), None]
     features.measure(signals, asked([[0]]))
-    fusion = Fusion(["popularity", "linear"], signals, features, FusionNetwork(2, 1, 2).fitted(), 0, hide_seen)
+    fusion = Fusion(
+        ["popularity", "linear"], signals, features, FusionNetwork(2, 1, 2).fitted(), 0, hide_seen
+    )
     found = validated(fusion, Choices(asked([[0], [0]]), np.array([2, 2], np.int32)), 16)
     assert set(found) == {"polyscene", "popularity"}
     assert found["popularity"] == pytest.approx(1 / np.log2(1 + rank))

@@ -25,6 +25,7 @@ from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.types import FloatArray
 from polyscene.data.schema import Dataset, Part
 from polyscene.data.splits.parts import mask_of
+from polyscene.data.splits.phases import Phase
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.loading import load_model
 from polyscene.language.text.cache import EncodingCache
@@ -34,7 +35,6 @@ from polyscene.language.tuning.methods import KEYS, PLACES
 from polyscene.learning import language_tuner
 from polyscene.learning.language import LANGUAGE, TunedLanguage, try_tuning, tune_language
 from polyscene.learning.language_tuner import PROJECTION
-from polyscene.data.splits.phases import Phase
 from polyscene.learning.training_data import TrainingData, training_data
 from polyscene.learning.tuning_data import TuningData, tuning_data
 from polyscene.project import UNFINISHED, Project
@@ -154,8 +154,8 @@ def test_the_small_files_make_the_vectors_of_the_run(finished: tuple[Project, Ru
     backbone = load_model(project.settings.language, project.base)
     for number, name in enumerate(NAMES):
         model = load_tuned(backbone, run.folder / LANGUAGE / str(number))
-        place = run.system.places[name]
-        content = next(signal for signal in place.fusion.signals if type(signal) is Content)
+        state = run.system.scenarios[name]
+        content = next(signal for signal in state.fusion.signals if type(signal) is Content)
         vectors = encode(model, project.dataset.scenarios[name].catalogue.text)
         shifted = vectors - vectors.mean(axis=0)
         shifted /= np.linalg.norm(shifted, axis=1, keepdims=True)

@@ -12,6 +12,9 @@ ViewName = Literal["tuned", "prior", "common"]
 """tuned: as learned on everything. prior: the language model as it came. common: in the space that all
 scenarios share, which is one of the two."""
 
+LANGUAGE = "language"
+"""Folder of the tuned language models in a run."""
+
 
 class ViewRecipe(Strict):
     """How a text becomes a vector of one view.

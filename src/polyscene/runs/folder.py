@@ -6,19 +6,25 @@ and then renamed, which the file system does in one step. What a killed writer l
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from polyscene.core.errors import RunError, UnknownIdError
 from polyscene.core.files import flush, flush_tree, is_alive
 
 MANIFEST = "run.json"
+UNFINISHED = ".tuning"
+"""Beside the runs: checkpoints and records of the language model's training."""
+READERS = "readers"
+"""Folder of what the text rankers' readers learned."""
 _PARTIAL = re.compile(r"^\.partial-(\d+)-[0-9a-f]+$")
 
 
@@ -46,6 +52,12 @@ def new_run(runs: Path) -> Iterator[tuple[str, Path]]:
         flush(runs)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write what a run says of itself."""
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
 def run_ids(runs: Path) -> list[str]:

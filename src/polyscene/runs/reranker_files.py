@@ -33,9 +33,8 @@ from polyscene.learning.backbone import Backbone, usable_template
 from polyscene.learning.prompts import PromptBuilder, PromptScorer
 from polyscene.learning.reranker import RerankerWeights, TrainedScorer, cross_encoder
 from polyscene.recommenders.reranker import Reranker
-from polyscene.runs.folder import way_to
+from polyscene.runs.folder import READERS, way_to
 
-READERS = "readers"
 READER, ENCODER = "reader.safetensors", "encoder.safetensors"
 HEAD = ("mean", "covariance", "tuned")
 

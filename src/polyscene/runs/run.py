@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+import shutil
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ from typing import Any
 from polyscene.core.errors import RunError
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.types import Event, Recommendation, Slate
+from polyscene.data.reading.item_rows import rows_of
 from polyscene.engine import recommending
 from polyscene.engine.decision import Request
 from polyscene.engine.recommending import Explanation
-from polyscene.engine.state import System
+from polyscene.engine.state import ItemDescription, System
 from polyscene.engine.updates import Intake
-from polyscene.runs.folder import MANIFEST
-from polyscene.runs.system_files import load_system
+from polyscene.learning.item_views import LANGUAGE
+from polyscene.runs.folder import MANIFEST, READERS, new_run, write_manifest
+from polyscene.runs.item_encoder import ItemEncoder
+from polyscene.runs.system_files import load_system, save_system
 
 FORMAT = 2
 METRICS = "metrics.json"
@@ -104,8 +108,13 @@ class Run:
     @cached_property
     def intake(self) -> Intake:
         """Takes events and items into the system."""
+        return Intake(self.system, self.settings)
+
+    @cached_property
+    def settings(self) -> Mapping[str, ScenarioSettings]:
+        """The settings of the scenarios, as they were when it was trained."""
         scenarios = self.manifest["settings"]["scenarios"]
-        return Intake(self.system, {name: ScenarioSettings(**one) for name, one in scenarios.items()})
+        return {name: ScenarioSettings(**one) for name, one in scenarios.items()}
 
     def observe(self, *events: Event) -> None:
         """Take in events, all or none of them: the next request sees them.
@@ -117,6 +126,62 @@ class Run:
             DataError: a value is not a number, or a time does not suit the scenario's clock.
         """
         self.intake.observe(events)
+
+    @cached_property
+    def encoder(self) -> ItemEncoder:
+        """Turns texts of items into vectors, as training did; loads the language model at the first one."""
+        return ItemEncoder.of_run(self.folder, self.manifest)
+
+    def put_items(self, items: Sequence[Mapping[str, object]], scenario: str | None = None) -> list[str]:
+        """Make new items known, or known ones anew; the next request may return them.
+
+        What is put is kept in memory, and by `save`.
+
+        Args:
+            items: each by the names of the columns of the scenario's item table.
+            scenario: may be left out where there is only one.
+
+        Returns:
+            Their ids.
+
+        Raises:
+            UnknownIdError: no such scenario.
+            DataError: an item cannot be read; all problems are listed.
+            ModelError: the language model cannot be used.
+        """
+        state = self.system.scenario(scenario)
+        rows = rows_of(self.settings[state.name], items)
+        vectors = self.encoder.encode(state.name, rows.texts) if state.space.has_text else {}
+        attributes = rows.attributes.rows(named=True) if rows.attributes.width else [{}] * len(rows)
+        described = [
+            ItemDescription(
+                rows.ids[row],
+                rows.texts[row],
+                rows.titles[row],
+                attributes[row],
+                {view: vectors_of_view[row] for view, vectors_of_view in vectors.items()},
+                int(rows.since[row]),
+            )
+            for row in range(len(rows))
+        ]
+        self.intake.put(state.name, described)
+        return list(rows.ids)
+
+    def save(self) -> Run:
+        """Keep the system as it is now, with all that was observed and put, as a run of its own.
+
+        Raises:
+            RunError: the folder of the runs cannot be written.
+        """
+        with new_run(self.folder.parent) as (run_id, folder):
+            with self.system.lock.writing():  # what was added since the fit is folded in
+                facts = save_system(self.system, folder)
+            for part in (LANGUAGE, READERS):
+                if (self.folder / part).is_dir():
+                    shutil.copytree(self.folder / part, folder / part)
+            manifest = self.manifest | {"system": facts, "saved_from": self.id}
+            write_manifest(folder, manifest)
+        return Run(self.folder.parent / run_id)
 
     def similar(self, item: str, scenario: str | None = None, k: int = 10) -> list[Recommendation]:
         """Return the k items most like one item.

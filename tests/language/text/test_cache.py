@@ -163,7 +163,7 @@ def test_folder_that_cannot_be_used_is_told_once_and_done_without(
 def test_work_done_before_a_crash_is_kept(
     tmp_path: Path, bert: LanguageModel, count_reads: CountReads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("polyscene.language.text.cache._STORED_AT_ONCE", 1)
+    monkeypatch.setattr("polyscene.language.text.cache._TEXTS_PER_TRANSACTION", 1)
     longest = "red shoe for women"
     with torch.no_grad():
         bert.module.get_input_embeddings().weight[bert.tokenizer.convert_tokens_to_ids("n")] = torch.nan  # type: ignore[operator]

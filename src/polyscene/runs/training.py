@@ -1,0 +1,133 @@
+"""Trains a project and leaves a run behind: whole, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from polyscene.core.memory import keep_freed_memory
+from polyscene.core.progress import Progress
+from polyscene.core.settings.project import Settings
+from polyscene.data.schema import Dataset
+from polyscene.data.splits.description import describe_split
+from polyscene.engine.state import System
+from polyscene.evaluation.provenance import machine, versions
+from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.loading import load_model
+from polyscene.language.text.cache import EncodingCache
+from polyscene.learning.backbone import Backbone
+from polyscene.learning.fit import Fitted, fit_system
+from polyscene.learning.language import tune_language
+from polyscene.learning.reranker import RerankerTrainer
+from polyscene.learning.training_data import TrainingData
+from polyscene.runs.folder import UNFINISHED, new_run, write_manifest
+from polyscene.runs.item_encoder import KEY, encoder_facts
+from polyscene.runs.reranker_files import save_readers
+from polyscene.runs.run import FORMAT
+from polyscene.runs.system_files import save_system
+
+
+class Trained(Protocol):
+    """The project that is trained."""
+
+    settings: Settings
+    base: Path
+    config: str
+    progress: Progress
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where its runs lie."""
+        ...
+
+    @property
+    def dataset(self) -> Dataset:
+        """Its tables."""
+        ...
+
+    def ground(self, everything_counts: bool = False) -> TrainingData:
+        """Return what fitting stands on."""
+        ...
+
+
+def train_run(project: Trained, everything_counts: bool) -> Path:
+    """Fit the whole system and return the folder of the run.
+
+    Args:
+        everything_counts: learn from the test part too.
+
+    Raises:
+        DataError: the tables cannot be used.
+        ConfigError: the protocol does not fit the tables, or a reader not the language model.
+        ModelError: the language model cannot be used.
+    """
+    keep_freed_memory()
+    settings, progress = project.settings, project.progress
+    data = project.ground(everything_counts)
+    model = load_model(settings.language, project.base, progress)
+    rerankers = _reranker_trainer(project, model)
+    cache = EncodingCache(_cache_folder(project), progress)
+    tuned = tune_language(model, data, settings, project.runs_folder / UNFINISHED, cache, progress)
+    fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers)
+    fitted.curves = tuned.curves | fitted.curves
+    fitted.notes += tuned.notes()
+    system = System.of(project.dataset, fitted.spaces, fitted.fusions)
+    with new_run(project.runs_folder) as (run_id, folder):
+        facts = save_system(system, folder)
+        tuned.save(folder, settings)
+        manifest = _manifest(project, fitted, facts, everything_counts) | {
+            "tuning": tuned.facts(),
+            "reach": tuned.bound_facts(),
+            KEY: encoder_facts(model.fingerprint, tuned.views(settings), folder, project.base),
+            "readers": {} if rerankers is None else save_readers(system, rerankers.backbone, folder),
+        }
+        write_manifest(folder, manifest)
+    for note in fitted.notes:
+        progress.say(note)
+    return project.runs_folder / run_id
+
+
+def _reranker_trainer(project: Trained, model: LanguageModel) -> RerankerTrainer | None:
+    """Return who trains the text rankers' rerankers; None where none is wanted."""
+    settings = project.settings.text_ranker
+    wanted = any("text_ranker" in scenario.signals for scenario in project.settings.scenarios.values())
+    if settings.reader == "none":
+        return None
+    if not wanted:
+        project.progress.say("[text_ranker] reader is not used: no scenario has 'text_ranker' in its signals")
+        return None
+    backbone = Backbone(project.settings.language, project.base, model)
+    return RerankerTrainer(backbone, settings, project.settings.seed)
+
+
+def _cache_folder(project: Trained) -> Path | None:
+    named = project.settings.runtime.cache
+    return None if named is None else project.base / named
+
+
+def _manifest(
+    project: Trained, fitted: Fitted, facts: Mapping[str, Any], everything_counts: bool
+) -> dict[str, Any]:
+    settings = project.settings.model_dump(mode="json")
+    return {
+        "format": FORMAT,
+        "project": project.settings.name,
+        "config": project.config,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": project.settings.seed,
+        "learned_from": "everything" if everything_counts else "train and valid",
+        "settings": settings,
+        "split": describe_split(settings),
+        "machine": machine(),
+        "versions": versions(),
+        "notes": [*project.dataset.notes, *fitted.notes],
+        "validation": fitted.validation,
+        "curves": {
+            name: {"training": curve.training, "validation": curve.validation}
+            for name, curve in fitted.curves.items()
+        },
+        "system": facts,
+    }
