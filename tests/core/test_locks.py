@@ -93,7 +93,7 @@ def test_a_waiting_writer_goes_before_later_readers() -> None:
     early.start()
     assert inside.wait(PATIENCE)
     write.start()
-    while lock._waiting_writers != 1:  # until the writer stands in line
+    while not lock._turnstile.locked():  # until the writer stands in line
         pass
     late.start()
     leave.set()

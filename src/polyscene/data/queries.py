@@ -168,6 +168,11 @@ class Timeline:
         start = first if length is None else np.maximum(first, stop - length)
         return self._cut(start, stop)
 
+    def lists(self, user: int) -> tuple[list[int], list[int], list[float]]:
+        """Return times, items and weights of one user's events, oldest first."""
+        rows = slice(int(self._starts[user]), int(self._starts[user + 1]))
+        return self._times[rows].tolist(), self._items[rows].tolist(), self._weights[rows].tolist()
+
     def latest(self, user: int, length: int | None = HISTORY_LENGTH) -> Histories:
         """Return one user's latest events, at most so many; None: all. -1 is an unknown user."""
         start, stop = (int(self._starts[user]), int(self._starts[user + 1])) if user >= 0 else (0, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,13 +20,13 @@ class Neighbourhood(NamedTuple):
     later: list[int]
 
 
-@dataclass
+@dataclass(slots=True)
 class _Grown:
     """The events of a user who did something since the start, oldest first."""
 
-    times: list[int] = field(default_factory=list)
-    items: list[int] = field(default_factory=list)
-    weights: list[float] = field(default_factory=list)
+    times: list[int]
+    items: list[int]
+    weights: list[float]
 
 
 class LiveTimeline:
@@ -45,9 +45,8 @@ class LiveTimeline:
         """Take in an event; of simultaneous ones the last that came is the latest."""
         grown = self._grown.get(user)
         if grown is None:
-            start = self._from_start(user)
-            grown = _Grown(start.times.tolist(), start.items.tolist(), start.weights.tolist())
-            self._grown[user] = grown
+            start = self._start.lists(user) if user < self._n_users else ([], [], [])
+            grown = self._grown[user] = _Grown(*start)
         place = len(grown.times)
         if place and time < grown.times[-1]:
             place = bisect_right(grown.times, time)

@@ -20,15 +20,15 @@ class Numbering:
     """
 
     def __init__(self, ids: Ids) -> None:
-        self._start, self._added = ids, list[str]()
-        self._codes = dict(ids.codes)
+        self._name = ids.values.name
+        self._values: list[str] = ids.values.cast(pl.String).to_list()
+        self._codes = {value: code for code, value in enumerate(self._values)}
 
     def __len__(self) -> int:
-        return len(self._codes)
+        return len(self._values)
 
     def __getitem__(self, code: int) -> str:
-        known = len(self._start)
-        return self._start[code] if code < known else self._added[code - known]
+        return self._values[code]
 
     def get(self, value: str) -> int | None:
         """Return the code of an id, or None where it is unknown."""
@@ -36,15 +36,14 @@ class Numbering:
 
     def add(self, value: str) -> int:
         """Return the code of an id, which is made known."""
-        code = self._codes.setdefault(value, len(self._codes))
-        if code == len(self._start) + len(self._added):
-            self._added.append(value)
+        code = self._codes.setdefault(value, len(self._values))
+        if code == len(self._values):
+            self._values.append(value)
         return code
 
     def ids(self) -> Ids:
         """Return all ids, in the order of their codes."""
-        start = self._start.values.cast(pl.String)
-        return Ids(start.append(pl.Series(start.name, self._added, pl.String)) if self._added else start)
+        return Ids(pl.Series(self._name, self._values, pl.String))
 
 
 class LiveCatalogue:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -32,6 +31,9 @@ class Links:
 
     Args:
         matrix: as it was fitted.
+
+    Attributes:
+        added: by row and column, what came on top since.
     """
 
     def __init__(self, matrix: sparse.csr_array | None = None) -> None:
@@ -42,7 +44,7 @@ class Links:
         self._indices: IntArray = matrix.indices.astype(np.int32, copy=False)
         self._data: FloatArray = matrix.data.astype(np.float32, copy=False)
         self._length = matrix.shape[0]
-        self._added: defaultdict[int, dict[int, float]] = defaultdict(dict)
+        self.added: defaultdict[int, dict[int, float]] = defaultdict(dict)
 
     def __len__(self) -> int:
         return int(self._length)
@@ -53,22 +55,13 @@ class Links:
 
     def add(self, row: int, column: int, value: float) -> None:
         """Strengthen one link."""
-        columns = self._added[row]
+        columns = self.added[row]
         columns[column] = columns.get(column, 0.0) + value
-
-    def add_both(self, row: int, others: Iterable[tuple[int, float]]) -> None:
-        """Strengthen the links between one item and others, both ways."""
-        added = self._added
-        columns = added[row]
-        for other, value in others:
-            columns[other] = columns.get(other, 0.0) + value
-            back = added[other]
-            back[row] = back.get(row, 0.0) + value
 
     def replace(self, row: int, columns: IntArray, values: FloatArray) -> None:
         """Give a row other links than it had."""
         negative = {int(column): -float(value) for column, value in zip(*self.row(row), strict=True)}
-        added = self._added[row]
+        added = self.added[row]
         for column, value in negative.items():
             added[column] = added.get(column, 0.0) + value
         for column, value in zip(columns.tolist(), values.tolist(), strict=True):
@@ -94,12 +87,12 @@ class Links:
         place = np.repeat(np.arange(len(rows)), lengths)
         at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
         entries = Entries(place, self._indices[at], self._data[at])
-        return self._with_added(rows, entries) if self._added else entries
+        return self._with_added(rows, entries) if self.added else entries
 
     def _with_added(self, rows: IntArray | LongArray, entries: Entries) -> Entries:
         parts = [entries]
         for place, row in enumerate(rows.tolist()):
-            added = self._added.get(row)
+            added = self.added.get(row)
             if added:
                 columns = np.fromiter(added.keys(), np.int32, len(added))
                 values = np.fromiter(added.values(), np.float32, len(added))
@@ -115,10 +108,10 @@ class Links:
             [self._indptr, np.full(self._length + 1 - len(self._indptr), self._indptr[-1])]
         )
         fitted = sparse.csr_array((self._data, self._indices, indptr), shape=shape)
-        if self._added:
-            rows = np.repeat(list(self._added), [len(columns) for columns in self._added.values()])
-            columns = np.array([column for added in self._added.values() for column in added], np.int64)
-            values = np.array([value for row in self._added.values() for value in row.values()], np.float32)
+        if self.added:
+            rows = np.repeat(list(self.added), [len(columns) for columns in self.added.values()])
+            columns = np.array([column for added in self.added.values() for column in added], np.int64)
+            values = np.array([value for row in self.added.values() for value in row.values()], np.float32)
             fitted = fitted + sparse.coo_array((values, (rows, columns)), shape=shape).tocsr()
             self._set(fitted)
         return fitted

@@ -99,8 +99,13 @@ class Neighbours(ItemToItem):
             self._counts.writable()[event.item] += 1.0
         if gain > 0.0:
             gain /= math.sqrt(len(owned) + 1)
-            pairs = ((item, gain if weight >= 1.0 else gain * weight) for item, weight in owned.items())
-            self.links.add_both(event.item, pairs)
+            added = self.links.added
+            own = added[event.item]
+            for item, weight in owned.items():
+                strength = gain if weight >= 1.0 else gain * weight
+                own[item] = own.get(item, 0.0) + strength
+                row = added[item]
+                row[event.item] = row.get(event.item, 0.0) + strength
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Make room for new items."""

@@ -106,7 +106,7 @@ class Evidence:
         return all(there[need] for need in needs)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Observation:
     """One event that counts, as a live signal takes it in, in codes.
 

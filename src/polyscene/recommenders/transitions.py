@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import ClassVar, Self
 
@@ -11,7 +11,6 @@ from pydantic import Field
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
-from polyscene.core.growing import GrowingArray
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.recommenders.item_to_item import ItemToItem, ItemToItemSettings
 from polyscene.recommenders.links import Entries, Links
@@ -51,7 +50,7 @@ class Transitions(ItemToItem):
 
     def __init__(self, settings: SignalSettings | None = None) -> None:
         super().__init__(settings)
-        self._sums: GrowingArray[np.float64] = GrowingArray(np.zeros(0))
+        self._sums: list[float] = []
 
     def fit_links(self, evidence: Evidence) -> sparse.csr_array:
         """Count ordered pairs, as many rows at a time as memory bears."""
@@ -65,50 +64,63 @@ class Transitions(ItemToItem):
             counts = ordered_pairs(user, item, evidence.n_items, start, stop, settings)
             sums.append(np.asarray(counts.sum(axis=1), np.float64).ravel())
             blocks.append(top_per_row(counts, settings.max_links))
-        self._sums = GrowingArray(np.concatenate(sums))
+        self._sums = np.concatenate(sums).tolist()
         return sparse.vstack(blocks, format="csr")
 
     def strength(self, rows: IntArray | LongArray, entries: Entries) -> FloatArray:
         """Divide by the root of the row's sum."""
-        roots = 1.0 / np.sqrt(np.maximum(self._sums.array[rows], 1e-12))
+        sums = np.array([self._sums[row] for row in rows.tolist()])
+        roots = 1.0 / np.sqrt(np.maximum(sums, 1e-12))
         strength: FloatArray = entries.value * roots[entries.place].astype(np.float32)
         return strength
 
     def observe(self, event: Observation) -> None:
         """Count the pairs that the event makes, and count anew those that it stands between."""
+        item, window, backward = event.item, self.settings.window, self.settings.backward
+        added, sums = self.links.added, self._sums
+        own, back, weight = added[item], 0.0, 1.0
+        for other in reversed(event.past[-window:]):
+            if other != item:
+                row = added[other]
+                row[item] = row.get(item, 0.0) + weight
+                own[other] = own.get(other, 0.0) + weight * backward
+                sums[other] += weight
+                back += weight * backward
+            weight *= self.settings.pair_decay
+        sums[item] += back
+        if event.later:
+            self._insert(event)
+
+    def _insert(self, event: Observation) -> None:
+        """Count a late event's pairs with what came after it, and those around it at their new distance."""
         window, decay = self.settings.window, self.settings.pair_decay
         past, later = event.past[-window:][::-1], event.later[:window]
-        pairs = [(item, event.item, decay**gap) for gap, item in enumerate(past)]
-        pairs += [(event.item, item, decay**gap) for gap, item in enumerate(later)]
-        for before, first in enumerate(past if later else ()):
+        pairs = [(event.item, item, decay**gap) for gap, item in enumerate(later)]
+        for before, first in enumerate(past):
             for after, second in enumerate(later):
                 gap = before + after + 1  # until now
                 if gap <= window:
                     pairs.append((first, second, (decay**gap if gap < window else 0.0) - decay ** (gap - 1)))
-        self._count(pairs)
-
-    def _count(self, pairs: Sequence[tuple[int, int, float]]) -> None:
-        """Add the weights of pairs, there and back."""
-        links, sums, backward = self.links, self._sums.writable(), self.settings.backward
-        for earlier, later, weight in pairs:
-            if earlier != later:
-                links.add(earlier, later, weight)
-                links.add(later, earlier, weight * backward)
-                sums[earlier] += weight
-                sums[later] += weight * backward
+        for earlier, other, weight in pairs:
+            if earlier != other:
+                back = weight * self.settings.backward
+                self.links.add(earlier, other, weight)
+                self.links.add(other, earlier, back)
+                self._sums[earlier] += weight
+                self._sums[other] += back
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Make room for new items."""
         super().extend(rows, since)
-        self._sums.extend(np.zeros(len(self.links) - len(self._sums)))
+        self._sums += [0.0] * (len(self.links) - len(self._sums))
 
     def state(self) -> Arrays:
         """Return the counts and the sums of their rows."""
-        return super().state() | {"sums": self._sums.array}
+        return super().state() | {"sums": np.array(self._sums, np.float64)}
 
     def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
         """Take the counts back."""
-        self.links, self._sums = Links.restore(state), GrowingArray(state["sums"])
+        self.links, self._sums = Links.restore(state), state["sums"].tolist()
         return self
 
 

@@ -61,7 +61,9 @@ def _choices(
     rows: LongArray = np.arange(len(log))
     if clock == "time":
         rows = rows[-max(int(len(log) * LATE), most) :]
-    draws = generator(seed, "history_decay")
+    draws = generator(
+        seed, "fading"
+    )  # as earlier versions call this stream: a seed keeps giving the same run
     rows = np.sort(draws.choice(rows, min(most, len(rows)), replace=False))
     return log.item[rows], Timeline(log, n_users).before(log.user[rows], log.time[rows])
 

@@ -19,11 +19,11 @@ from polyscene.engine.recommending import Explanation
 from polyscene.engine.state import ItemDescription, System
 from polyscene.engine.updates import Intake
 from polyscene.learning.item_views import LANGUAGE
+from polyscene.runs import format_1
 from polyscene.runs.folder import MANIFEST, READERS, new_run, write_manifest
 from polyscene.runs.item_encoder import ItemEncoder
-from polyscene.runs.system_files import load_system, save_system
+from polyscene.runs.system_files import FORMAT, load_system, save_system
 
-FORMAT = 2
 METRICS = "metrics.json"
 REPORT = "report.html"
 
@@ -43,16 +43,20 @@ class Run:
             self.manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise RunError(f"expected a run in {folder}, found {error}; train again") from error
-        if self.manifest.get("format") != FORMAT:
+        self.format = self.manifest.get("format")
+        if self.format == 1:
+            facts = format_1.present_facts(self.manifest["system"])
+            self.manifest |= {"system": facts, "notes": [*self.manifest["notes"], format_1.NOTE]}
+        elif self.format != FORMAT:
             raise RunError(
-                f"expected a run of format {FORMAT} in {folder}, found {self.manifest.get('format')!r}; "
+                f"expected a run of format {FORMAT} in {folder}, found {self.format!r}; "
                 "train again with this version"
             )
 
     @cached_property
     def system(self) -> System:
         """The fitted system, read from the folder when it is first needed."""
-        system = load_system(self.folder, self.manifest["system"])
+        system = load_system(self.folder, self.manifest["system"], self.format)
         if self.manifest.get("readers"):
             from polyscene.runs.reranker_files import (
                 restore_readers,  # language models, loaded only if asked for

@@ -22,7 +22,9 @@ from polyscene.recommenders.fusion.inference import FusionWeights
 from polyscene.recommenders.registry import SIGNALS
 from polyscene.recommenders.signal import Signal
 from polyscene.representation.item_space import ItemSpace
+from polyscene.runs import format_1
 
+FORMAT = 2
 SPACE, FEATURES, NETWORK = "space.safetensors", "features.safetensors", "network.safetensors"
 USERS, CATALOGUE, ATTRIBUTES, EVENTS = (
     "users.parquet",
@@ -44,8 +46,8 @@ def save_system(system: System, folder: Path) -> dict[str, Any]:
     return facts
 
 
-def load_system(folder: Path, facts: Mapping[str, Any]) -> System:
-    """Read what `save_system` wrote.
+def load_system(folder: Path, facts: Mapping[str, Any], run_format: int = FORMAT) -> System:
+    """Read what `save_system` wrote, or what earlier versions did.
 
     Raises:
         RunError: a file is missing or damaged.
@@ -53,9 +55,9 @@ def load_system(folder: Path, facts: Mapping[str, Any]) -> System:
     try:
         users = Ids(pl.read_parquet(folder / USERS)["id"])
         homes = {name: folder / one["folder"] for name, one in facts["scenarios"].items()}
-        spaces = {name: ItemSpace.restore(load_arrays(home / SPACE)) for name, home in homes.items()}
+        spaces = {name: _load_space(home, run_format) for name, home in homes.items()}
         scenarios = {
-            name: _load_scenario(name, homes[name], one, spaces, len(users))
+            name: _load_scenario(name, homes[name], one, spaces, len(users), run_format)
             for name, one in facts["scenarios"].items()
         }
         return System(users, scenarios, bool(facts["clocks_shared"]))
@@ -96,7 +98,12 @@ def _save_scenario(state: ScenarioState, home: Path) -> dict[str, Any]:
 
 
 def _load_scenario(
-    name: str, home: Path, facts: Mapping[str, Any], spaces: Mapping[str, ItemSpace], n_users: int
+    name: str,
+    home: Path,
+    facts: Mapping[str, Any],
+    spaces: Mapping[str, ItemSpace],
+    n_users: int,
+    run_format: int,
 ) -> ScenarioState:
     table, log = pl.read_parquet(home / CATALOGUE), pl.read_parquet(home / EVENTS)
     attributes = pl.read_parquet(home / ATTRIBUTES)
@@ -110,9 +117,18 @@ def _load_scenario(
     columns = {column: log[column].to_numpy() for column in EVENT_COLUMNS}
     events = EventLog(**columns, actions=tuple(facts["actions"]))
     others = {other: space for other, space in spaces.items() if other != name}
-    signals = [
-        _load_signal(signal, home, facts["fitted"], spaces[name], others) for signal in facts["signals"]
-    ]
+    if run_format == 1:
+        end = int(events.time.max(initial=0))
+        signals: list[Signal | None] = [
+            format_1.load_signal(signal, home, spaces[name], others, end)
+            if signal in facts["fitted"]
+            else None
+            for signal in facts["signals"]
+        ]
+    else:
+        signals = [
+            _load_signal(signal, home, facts["fitted"], spaces[name], others) for signal in facts["signals"]
+        ]
     fusion = Fusion(
         tuple(facts["signals"]),
         signals,
@@ -123,6 +139,12 @@ def _load_scenario(
         facts["fallback"],
     )
     return ScenarioState.of(name, catalogue, events, facts["clock"], spaces[name], fusion, n_users)
+
+
+def _load_space(home: Path, run_format: int) -> ItemSpace:
+    if run_format == 1:
+        return format_1.space_of(home, pl.scan_parquet(home / CATALOGUE).select(pl.len()).collect().item())
+    return ItemSpace.restore(load_arrays(home / SPACE))
 
 
 def _load_signal(

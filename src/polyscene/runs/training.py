@@ -26,8 +26,7 @@ from polyscene.learning.training_data import TrainingData
 from polyscene.runs.folder import UNFINISHED, new_run, write_manifest
 from polyscene.runs.item_encoder import KEY, encoder_facts
 from polyscene.runs.reranker_files import save_readers
-from polyscene.runs.run import FORMAT
-from polyscene.runs.system_files import save_system
+from polyscene.runs.system_files import FORMAT, save_system
 
 
 class Trained(Protocol):

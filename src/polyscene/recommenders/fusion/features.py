@@ -6,6 +6,7 @@ is counted (events of an item, when it appeared) is counted on while the system 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -196,9 +197,10 @@ class Features:
     def observe(self, event: Observation) -> None:
         """Count one event."""
         counts, item = self._counts.writable(), event.item
-        counts[item] += 1.0
-        count = float(counts[item])
-        self._item.writable()[item] = (np.log1p(count), count == 0, count < COLD_EVENTS)
+        count = float(counts[item]) + 1.0
+        counts[item] = count
+        facts = self._item.writable()
+        facts[item, 0], facts[item, 1], facts[item, 2] = math.log1p(count), 0.0, count < COLD_EVENTS
         born = self._born.writable()
         if self.since[item] == UNKNOWN_TIME and (born[item] == UNKNOWN_TIME or event.time < born[item]):
             born[item] = event.time
