@@ -31,6 +31,7 @@ START = 1_700_000_000_000_000
 CLOCKS: dict[str, Clock] = {"shop": "time", "radio": "sequence"}
 
 MakeSystem = Callable[..., System]
+Describe = Callable[..., ItemDescription]
 
 
 def item_id(name: str, code: int) -> str:
@@ -38,9 +39,14 @@ def item_id(name: str, code: int) -> str:
     return f"{name}-{code}"
 
 
-def described(item: str, text: str, vector: FloatArray, **more: Any) -> ItemDescription:
-    """Return an item to be put."""
-    return ItemDescription(item, text, f"Title {text}", {"brand": "new"}, {"tuned": vector}, **more)
+@pytest.fixture(scope="session")
+def describe() -> Describe:
+    """Return what describes an item to be put."""
+
+    def make(item: str, text: str, vector: FloatArray, **more: Any) -> ItemDescription:
+        return ItemDescription(item, text, f"Title {text}", {"brand": "new"}, {"tuned": vector}, **more)
+
+    return make
 
 
 def _catalogue(name: str, n_items: int) -> Catalogue:

@@ -32,8 +32,10 @@ def _everything(system: System) -> dict[str, object]:
             len(state.log),
             state.timeline.history(user, None).items.tolist(),
             state.fusion.features.counts.tolist(),
-            {signal: one.score(system.queries(user, state)).tolist() for signal, one in
-             state.fusion.present().items()},
+            {
+                signal: one.score(system.queries(user, state)).tolist()
+                for signal, one in state.fusion.present().items()
+            },
         )
     return found
 
@@ -64,7 +66,7 @@ def test_no_events_change_nothing(system: System, intake: Intake) -> None:
 
 
 def test_times_without_a_zone_are_utc(system: System, intake: Intake) -> None:
-    naive = datetime(2026, 5, 4, 3, 2, 1, 7)  # noqa: DTZ001 - that is the case
+    naive = datetime(2026, 5, 4, 3, 2, 1, 7)
     east = datetime(2026, 5, 4, 5, 2, 1, 7, tzinfo=timezone(timedelta(hours=2)))
     intake.observe([Event("u1", "shop-1", "shop", time=moment) for moment in (naive, east)])
     times = system.scenarios["shop"].log.events().time[-2:]
