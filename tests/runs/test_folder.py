@@ -13,7 +13,8 @@ import pytest
 
 from polyscene.core.errors import RunError, UnknownIdError
 from polyscene.runs.folder import MANIFEST, find_run, new_run, run_ids, sweep
-from polyscene.runs.run import FORMAT, Run
+from polyscene.runs.run import Run
+from polyscene.runs.system_files import FORMAT
 
 
 def _make(runs: Path) -> str:
