@@ -64,14 +64,15 @@ def _evidence(
     clock: Clock = "time",
     elsewhere: Mapping[str, OtherScenario] | None = None,
     seed: int = 0,
+    prior: FloatArray | None = None,
 ) -> Evidence:
+    tuned = np.zeros((n_items, 4), np.float32) if vectors is None else np.asarray(vectors, np.float32)
     log = rows if isinstance(rows, EventLog) else _log(rows)
-    raw = np.zeros((n_items, 4), np.float32) if vectors is None else np.asarray(vectors, np.float32)
     return Evidence(
         log,
         int(log.user.max(initial=0)) + 1 if n_users is None else n_users,
         n_items,
-        ItemSpace.of(raw),
+        ItemSpace.of(tuned, prior=prior),
         np.full(n_items, UNKNOWN_TIME) if since is None else since,
         clock,
         elsewhere or {},
