@@ -22,6 +22,7 @@ from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
 from polyscene.recommenders.signal import Evidence, OtherScenario
+from polyscene.representation.item_space import ItemSpace
 
 if TYPE_CHECKING:
     from polyscene.project import Project
@@ -63,13 +64,15 @@ def _evidence(
     clock: Clock = "time",
     elsewhere: Mapping[str, OtherScenario] | None = None,
     seed: int = 0,
+    prior: FloatArray | None = None,
 ) -> Evidence:
+    tuned = np.zeros((n_items, 4), np.float32) if vectors is None else np.asarray(vectors, np.float32)
     log = rows if isinstance(rows, EventLog) else _log(rows)
     return Evidence(
         log,
         int(log.user.max(initial=0)) + 1 if n_users is None else n_users,
         n_items,
-        np.zeros((n_items, 4), np.float32) if vectors is None else np.asarray(vectors, np.float32),
+        ItemSpace.of(tuned, prior=prior),
         np.full(n_items, UNKNOWN_TIME) if since is None else since,
         clock,
         elsewhere or {},

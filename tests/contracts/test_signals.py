@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
-from polyscene.core.arrays import load_arrays, save_arrays
+from polyscene.core.arrays import Arrays, load_arrays, save_arrays
 from polyscene.core.clock import HOUR
-from polyscene.core.types import FloatArray
+from polyscene.core.types import BoolArray, FloatArray
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
 from polyscene.recommenders.registry import SIGNALS
-from polyscene.recommenders.signal import Evidence, OtherScenario, Signal
+from polyscene.recommenders.signal import Evidence, Extends, Need, OtherScenario, Signal
+from polyscene.representation.item_space import ItemSpace
 
 N_USERS = 9
 MakeLog = Callable[..., EventLog]
 
 
-def spoken(n_items: int, generator: np.random.Generator) -> FloatArray:
+def text_vectors(n_items: int, generator: np.random.Generator) -> FloatArray:
     vectors = generator.normal(size=(n_items, 6))
     unit: FloatArray = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     unit[3::4] = 0.0  # items without text
@@ -48,12 +51,13 @@ def world(
 
     since = generator.integers(0, 500 * HOUR, n_items)
     since[::3] = UNKNOWN_TIME
-    vectors = spoken(n_items, generator) if text else np.zeros((n_items, 6), np.float32)
+    vectors = text_vectors(n_items, generator) if text else np.zeros((n_items, 6), np.float32)
+    space = ItemSpace.of(vectors)
     abroad = {
-        "b": OtherScenario(events(), spoken(n_items, generator)),
-        "c/ü": OtherScenario(events(), vectors),
+        "b": OtherScenario(events(), ItemSpace.of(text_vectors(n_items, generator))),
+        "c/ü": OtherScenario(events(), space),
     }
-    return Evidence(events(), N_USERS, n_items, vectors, since, clock, abroad, seed=3)
+    return Evidence(events(), N_USERS, n_items, space, since, clock, abroad, seed=3)
 
 
 WORLDS: dict[str, Callable[[MakeLog], Evidence]] = {
@@ -116,11 +120,11 @@ def test_candidates_score_as_they_do_in_the_catalogue(
     signal: Signal, evidence: Evidence, queries: Queries
 ) -> None:
     candidates = np.random.default_rng(2).integers(0, evidence.n_items, (len(queries), 5), dtype=np.int32)
-    found = signal.score_candidates(queries, candidates)
-    assert found.dtype == np.float32
-    assert found.shape == candidates.shape
+    actual = signal.score(queries, candidates)
+    assert actual.dtype == np.float32
+    assert actual.shape == candidates.shape
     wanted = np.take_along_axis(signal.score(queries), candidates.astype(np.int64), axis=1)
-    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(actual, wanted, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [1, 3])
@@ -140,7 +144,7 @@ def test_scoring_and_fitting_leave_what_they_read_as_it_was(
     kind: type[Signal], evidence: Evidence, queries: Queries
 ) -> None:
     read: list[NDArray[Any]] = [
-        *(evidence.vectors, evidence.since, evidence.events.item, evidence.events.weight),
+        *(evidence.space.view("tuned").vectors, evidence.since, evidence.events.item, evidence.events.weight),
         *(queries.history.items, queries.history.weights, queries.elsewhere["b"].items),
     ]
     before = [array.copy() for array in read]
@@ -159,13 +163,21 @@ def test_empty_histories_are_fine(signal: Signal, evidence: Evidence) -> None:
     np.testing.assert_array_equal(signal.score(alone), scores)
 
 
-def test_what_is_saved_and_restored_scores_the_same(signal: Signal, queries: Queries, tmp_path: Path) -> None:
+def restored_from(signal: Signal, state: Arrays, evidence: Evidence) -> Signal:
+    """Return a signal of the same kind and settings that took a state back."""
+    others = {name: other.space for name, other in evidence.elsewhere.items()}
+    return type(signal)(signal.settings).restore(state, evidence.space, others)
+
+
+def test_what_is_saved_and_restored_scores_the_same(
+    signal: Signal, evidence: Evidence, queries: Queries, tmp_path: Path
+) -> None:
     path = tmp_path / "signal.safetensors"
     save_arrays(path, signal.state())
-    restored = type(signal).restore(load_arrays(path))
+    restored = restored_from(signal, load_arrays(path), evidence)
     np.testing.assert_array_equal(restored.score(queries), signal.score(queries))
-    history = queries.history.items[:4]
-    np.testing.assert_array_equal(restored.support(history, 0), signal.support(history, 0))
+    history, items = queries.history.items[:4], np.arange(evidence.n_items)
+    np.testing.assert_array_equal(restored.support(history, items), signal.support(history, items))
     again = restored.state()
     assert again.keys() == signal.state().keys()
     for name, array in signal.state().items():
@@ -191,7 +203,131 @@ def test_a_signal_can_be_fitted_anew(kind: type[Signal], evidence: Evidence, mak
 @pytest.mark.parametrize("length", [0, 1, 6])
 def test_support_has_one_number_for_each_past_item(signal: Signal, evidence: Evidence, length: int) -> None:
     history = np.random.default_rng(length).integers(0, evidence.n_items, length, dtype=np.int32)
-    found = signal.support(history, evidence.n_items - 1)
-    assert found.dtype == np.float32
-    assert found.shape == (length,)
-    assert np.isfinite(found).all()
+    items = np.array([evidence.n_items - 1, 0, 0])
+    support = signal.support(history, items)
+    assert support.dtype == np.float32
+    assert support.shape == (3, length)
+    assert np.isfinite(support).all()
+    np.testing.assert_array_equal(support[1], support[2])
+    for item, row in zip(items, support, strict=True):
+        np.testing.assert_allclose(signal.support(history, np.array([item]))[0], row, rtol=1e-5, atol=1e-7)
+
+
+def shut(evidence: Evidence, seed: int) -> BoolArray:
+    """Return (n_items,) a random choice of items that may not be shown."""
+    closed: BoolArray = np.random.default_rng(seed).random(evidence.n_items) < 0.4
+    return closed
+
+
+@pytest.mark.parametrize("most", [1, 3, 100])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_best_are_distinct_open_items_with_the_largest_scores(
+    signal: Signal, evidence: Evidence, queries: Queries, most: int, seed: int
+) -> None:
+    """Of the items that it puts forward none scores less than an open one that it leaves out."""
+    scores, closed = signal.prepare(queries), shut(evidence, seed)
+    whole = scores.whole()
+    for row in range(len(queries)):
+        best = scores.best(row, most, closed)
+        assert len(best) <= most
+        assert len(set(best.tolist())) == len(best)
+        assert not closed[best].any()
+        positive = np.flatnonzero(~closed & (whole[row] > 0))
+        if not len(best):
+            assert not len(positive) or np.ptp(whole[row]) < 1e-6, "it tells no item from another"
+            continue
+        assert len(best) >= min(most, len(positive))
+        left = np.setdiff1d(positive, best)
+        if len(left):
+            assert whole[row, best].min() >= whole[row, left].max() - 1e-5
+
+
+def test_where_everything_is_closed_nothing_is_put_forward(
+    signal: Signal, evidence: Evidence, queries: Queries
+) -> None:
+    closed = np.ones((len(queries), evidence.n_items), bool)
+    assert [len(best) for best in signal.propose(queries, 5, closed)] == [0] * len(queries)
+
+
+def test_each_request_is_proposed_its_own_best(signal: Signal, evidence: Evidence, queries: Queries) -> None:
+    closed = np.stack([shut(evidence, seed) for seed in range(len(queries))])
+    together = signal.propose(queries, 2, closed)
+    for row, best in enumerate(together):
+        (alone,) = signal.propose(queries.take(row, row + 1), 2, closed[row : row + 1])
+        scores = signal.score(queries.take(row, row + 1))[0]
+        np.testing.assert_allclose(np.sort(scores[alone]), np.sort(scores[best]), rtol=1e-4, atol=1e-6)
+
+
+def test_peaks_are_the_largest_scores(signal: Signal, queries: Queries) -> None:
+    scores = signal.prepare(queries)
+    peaks = scores.peaks()
+    assert peaks.shape == (len(queries),)
+    assert peaks.dtype == np.float32
+    np.testing.assert_allclose(peaks, scores.whole().max(axis=1), rtol=1e-4, atol=1e-6)
+    assert signal.prepare(queries.take(0, 0)).peaks().shape == (0,)
+
+
+def test_peaks_first_or_last_the_rest_is_the_same(
+    signal: Signal, evidence: Evidence, queries: Queries
+) -> None:
+    """What is computed for one question may be used for the next, but changes no answer."""
+    closed, candidates = shut(evidence, 0), np.tile(np.arange(evidence.n_items), (len(queries), 1))
+    fresh, used = signal.prepare(queries), signal.prepare(queries)
+    used.peaks()
+    for row in range(len(queries)):
+        assert set(used.best(row, 3, closed)) == set(fresh.best(row, 3, closed))
+    np.testing.assert_allclose(used.at(candidates), fresh.whole(), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(fresh.peaks(), used.peaks(), rtol=1e-5, atol=1e-7)
+
+
+def test_settings_make_the_round_trip(kind: type[Signal], evidence: Evidence, queries: Queries) -> None:
+    """What is kept with a run makes the same signal."""
+    settings = kind.Settings(**kind().settings.model_dump())
+    assert settings == kind().settings
+    assert kind.Settings.model_validate_json(settings.model_dump_json()) == settings
+    again = kind(settings).fit(evidence)
+    np.testing.assert_array_equal(again.score(queries), kind().fit(evidence).score(queries))
+
+
+def test_a_setting_that_does_not_exist_is_refused(kind: type[Signal]) -> None:
+    with pytest.raises(ValidationError, match="half_live"):
+        kind.Settings.model_validate({"half_live": 1})
+
+
+def test_what_a_signal_needs_is_told_by_the_evidence(kind: type[Signal], evidence: Evidence) -> None:
+    """A signal that lacks what it needs is left out before it is fitted; here it is fitted all the same."""
+    assert isinstance(kind.needs, frozenset)
+    assert evidence.meets(frozenset())
+    assert not evidence.meets(frozenset({Need.PRIOR}))
+    assert evidence.meets(frozenset({Need.OTHER_SCENARIOS}))
+    assert evidence.meets(frozenset({Need.MOMENTS})) == (evidence.clock == "time")
+    assert evidence.meets(frozenset({Need.TEXT})) == evidence.space.has_text
+
+
+def grown(evidence: Evidence, texts: int) -> Evidence:
+    """Return the same evidence over a space of its own, with new items of random text at its end."""
+    n_items, generator = evidence.n_items, np.random.default_rng(6)
+    space = ItemSpace.restore({name: array.copy() for name, array in evidence.space.state().items()})
+    rows, raw = np.arange(n_items, n_items + texts), text_vectors(4 * texts, generator)[:texts]
+    space.put(rows, {"tuned": raw})
+    since = np.concatenate([evidence.since, np.full(texts, UNKNOWN_TIME)])
+    return replace(evidence, n_items=n_items + texts, space=space, since=since)
+
+
+def test_new_items_can_be_asked_of_as_soon_as_they_are_there(
+    kind: type[Signal], signal: Signal, evidence: Evidence, queries: Queries
+) -> None:
+    larger = grown(evidence, 2)
+    fitted = restored_from(signal, signal.state(), larger)
+    rows = np.arange(evidence.n_items, larger.n_items)
+    if isinstance(fitted, Extends):
+        fitted.extend(rows, larger.since[rows])
+    scores = fitted.prepare(queries)
+    assert scores.whole().shape == (len(queries), larger.n_items)
+    assert np.isfinite(scores.whole()).all()
+    candidates = np.tile(np.arange(larger.n_items), (len(queries), 1))
+    np.testing.assert_allclose(scores.at(candidates), scores.whole(), rtol=1e-4, atol=1e-6)
+    assert fitted.support(rows.astype(np.int32), rows).shape == (2, 2)
+    state = fitted.state()
+    again = restored_from(fitted, state, larger)
+    np.testing.assert_allclose(again.score(queries), scores.whole(), rtol=1e-5, atol=1e-7)

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE
+from polyscene.recommenders.fusion.training import BEST, SAMPLED
 from polyscene.recommenders.registry import SIGNALS
+from polyscene.representation.history_decay import DECAYS, MAX_CHOICES, MIN_CHOICES
 
 PAGE = Path(__file__).parents[2] / "docs" / "signals-and-fusion.md"
 NAMES = tuple(SIGNALS)
@@ -55,3 +58,20 @@ def test_class_and_page_agree_on_live_events(name: str) -> None:
     docstrings = [" ".join((kind.__doc__ or "").split()) for kind in SIGNALS[name].__mro__]
     live = next(text.split("Live: ")[1] for text in docstrings if "Live: " in text)
     assert lives[name].startswith("equal") == live.startswith("equal")
+
+
+def test_numbers_of_candidates_are_those_of_the_code() -> None:
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert f"Up to {SMALL_CATALOGUE:,} items" in text
+    assert f"each signal puts its {PER_SIGNAL} best forward" in text
+    assert f"signal's {BEST} best candidates and over a uniform sample of {SAMPLED} others" in text
+    way = " ".join((PAGE.parent / "how-it-works.md").read_text(encoding="utf-8").split())
+    assert f"Up to {SMALL_CATALOGUE:,} items" in way
+    assert f"the {PER_SIGNAL} best of each signal" in way
+
+
+def test_numbers_of_the_decay_are_those_of_the_code() -> None:
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert f"out of {', '.join(map(str, DECAYS[:-1]))} and {DECAYS[-1]}," in text
+    assert f"up to {MAX_CHOICES:,} choices" in text
+    assert f"where fewer than {MIN_CHOICES} can be asked" in text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +14,8 @@ from polyscene.recommenders.content import Content, ContentPrior, CrossScenario
 from polyscene.recommenders.content_transitions import ContentTransitions
 from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.recommenders.transitions import Transitions
-from polyscene.representation.history_decay import DECAYS, USUAL
+from polyscene.representation.history_decay import DECAYS, DEFAULT_DECAY
+from polyscene.representation.item_space import ItemSpace
 from polyscene.representation.items import centred, neighbourhood, unit
 
 TOPIC, MUTE = 5, 10
@@ -58,21 +58,21 @@ def test_nothing_said_and_nothing_done_score_zero(
 def test_the_score_is_the_cosine_of_the_decayed_mean(
     vectors: FloatArray, make_evidence: MakeEvidence, asked: Asked
 ) -> None:
-    spoken = vectors[:10] - vectors[:10].mean(axis=0)
-    spoken /= np.linalg.norm(spoken, axis=1, keepdims=True)
-    profile = spoken[7] + USUAL * spoken[2] + USUAL**2 * spoken[7]
-    expected = spoken @ profile / np.linalg.norm(profile)
-    found = Content().fit(make_evidence([], 11, vectors=vectors)).score(asked([[7, 2, 7]]))
-    np.testing.assert_allclose(found[0, :10], expected, rtol=1e-4, atol=1e-6)
+    with_text = vectors[:10] - vectors[:10].mean(axis=0)
+    with_text /= np.linalg.norm(with_text, axis=1, keepdims=True)
+    profile = with_text[7] + DEFAULT_DECAY * with_text[2] + DEFAULT_DECAY**2 * with_text[7]
+    expected = with_text @ profile / np.linalg.norm(profile)
+    actual = Content().fit(make_evidence([], 11, vectors=vectors)).score(asked([[7, 2, 7]]))
+    np.testing.assert_allclose(actual[0, :10], expected, rtol=1e-4, atol=1e-6)
 
 
-def test_what_the_model_knew_before_is_a_voice_of_its_own(
+def test_what_the_model_knew_before_is_a_signal_of_its_own(
     vectors: FloatArray, make_evidence: MakeEvidence, asked: Asked
 ) -> None:
     turned = np.ascontiguousarray(vectors[::-1])
-    evidence = replace(make_evidence([], 11, vectors=vectors), prior=turned)
+    evidence = make_evidence([], 11, vectors=vectors, prior=turned)
     queries = asked([[0, 1], [6]])
-    plain = Content().fit(replace(evidence, vectors=turned, prior=None))
+    plain = Content().fit(make_evidence([], 11, vectors=turned))
     np.testing.assert_array_equal(ContentPrior().fit(evidence).score(queries), plain.score(queries))
     assert not np.allclose(Content().fit(evidence).score(queries), plain.score(queries))
 
@@ -84,28 +84,30 @@ def test_taste_fades_as_it_does_by_the_model_that_has_learned_nothing_by_heart(
     evidence = make_evidence(rows, 11, vectors=vectors)
     mute = np.zeros_like(vectors)
     assert Content().fit(evidence).decay == min(DECAYS), "the last topic alone foretells the next"
-    assert Content().fit(replace(evidence, prior=mute)).decay == USUAL
-    assert Content().fit(replace(evidence, vectors=mute, prior=vectors)).decay == min(DECAYS)
+    assert Content().fit(make_evidence(rows, 11, vectors=vectors, prior=mute)).decay == DEFAULT_DECAY
+    assert Content().fit(make_evidence(rows, 11, vectors=mute, prior=vectors)).decay == min(DECAYS)
 
 
 def test_support_is_largest_for_what_reads_alike(vectors: FloatArray, make_evidence: MakeEvidence) -> None:
     signal = Content().fit(make_evidence([], 11, vectors=vectors))
-    found = signal.support(np.array([0, 6, MUTE], np.int32), 8)
-    assert found[1] > 0 > found[0]
-    assert found[2] == 0
+    (actual,) = signal.support(np.array([0, 6, MUTE], np.int32), np.array([8]))
+    assert actual[1] > 0 > actual[0]
+    assert actual[2] == 0
 
 
 def test_taste_is_carried_over_from_another_scenario(
     vectors: FloatArray, make_log: MakeLog, make_evidence: MakeEvidence, asked: Asked
 ) -> None:
-    news = OtherScenario(make_log([]), unit(np.eye(8, dtype=np.float32)[1:3]))  # one text for each topic
+    news = OtherScenario(
+        make_log([]), ItemSpace.of(np.eye(8, dtype=np.float32)[1:3])
+    )  # one text for each topic
     evidence = make_evidence([], 11, vectors=vectors, elsewhere={"news": news})
     signal = CrossScenario().fit(evidence)
     scores = signal.score(asked([[5], [5], [0]], {"news": [[0], [1], []]}))
     assert scores[0, :TOPIC].min() > 0 > scores[0, TOPIC:MUTE].max()
     assert scores[1, TOPIC:MUTE].min() > 0 > scores[1, :TOPIC].max()
     assert not scores[2].any(), "what was done here is not its affair"
-    assert not signal.support(np.array([5], np.int32), 6).any()
+    assert not signal.support(np.array([5], np.int32), np.array([6])).any()
 
 
 def test_a_scenario_nobody_knew_when_fitting_is_not_heard(
@@ -140,5 +142,5 @@ def test_content_transitions_are_the_product_with_neighbourhoods_on_both_sides(
     evidence = make_evidence(rows, 11, vectors=vectors)
     near = neighbourhood(centred(vectors)).todense()
     expected = near @ Transitions().fit(evidence).matrix.todense() @ near.T
-    found = ContentTransitions().fit(evidence).matrix.todense()
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    actual = ContentTransitions().fit(evidence).matrix.todense()
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)

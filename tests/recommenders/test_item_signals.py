@@ -11,10 +11,10 @@ from scipy import sparse
 
 from polyscene.data.queries import Queries
 from polyscene.data.schema import EventLog
-from polyscene.recommenders import factors, linear
-from polyscene.recommenders.factors import CONFIDENCE, HISTORY_DECAY, REGULARISATION, Factors
-from polyscene.recommenders.linear import RIDGE, Linear
-from polyscene.recommenders.neighbours import SHRINKAGE, Neighbours
+from polyscene.recommenders import linear
+from polyscene.recommenders.factors import Factors, FactorsSettings
+from polyscene.recommenders.linear import Linear, LinearSettings
+from polyscene.recommenders.neighbours import Neighbours, NeighboursSettings
 from polyscene.recommenders.signal import Evidence, Signal
 from polyscene.recommenders.transitions import Transitions
 
@@ -23,6 +23,7 @@ MakeLog = Callable[..., EventLog]
 MakeEvidence = Callable[..., Evidence]
 Asked = Callable[..., Queries]
 Dense = NDArray[np.float64]
+FACTORS, RIDGE = FactorsSettings(), LinearSettings().ridge
 
 
 @pytest.fixture
@@ -63,8 +64,8 @@ def test_linear_is_the_closed_form_of_ease(random_evidence: Evidence) -> None:
     precision = np.linalg.inv(matrix.T @ matrix + RIDGE * np.eye(N_ITEMS))
     expected = -precision / np.diag(precision)
     np.fill_diagonal(expected, 0.0)
-    found = Linear().fit(random_evidence).matrix.todense()
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    actual = Linear().fit(random_evidence).matrix.todense()
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
 def test_linear_in_blocks_is_linear_in_one(
@@ -76,48 +77,48 @@ def test_linear_in_blocks_is_linear_in_one(
 
 
 def test_linear_keeps_the_strongest_weights_of_a_row(
-    random_evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+    random_evidence: Evidence,
 ) -> None:
     whole = np.asarray(Linear().fit(random_evidence).matrix.todense())
-    monkeypatch.setattr(linear, "MOST", 3)
-    found = np.asarray(Linear().fit(random_evidence).matrix.todense())
-    for row, full in zip(found, whole, strict=True):
+    actual = np.asarray(Linear(LinearSettings(max_links=3)).fit(random_evidence).matrix.todense())
+    for row, full in zip(actual, whole, strict=True):
         strongest = np.sort(np.abs(full))[::-1][:3]
         np.testing.assert_allclose(np.sort(np.abs(row))[::-1][:3], strongest)
         assert np.count_nonzero(row) <= 3
 
 
 def test_linear_regresses_only_on_the_most_chosen_of_a_large_catalogue(
-    make_evidence: MakeEvidence, monkeypatch: pytest.MonkeyPatch
+    make_evidence: MakeEvidence,
 ) -> None:
-    monkeypatch.setattr(linear, "MAX_ITEMS", 3)
     fans = [1, 4, 2, 4, 3]
     rows = [(user, item, item) for item, count in enumerate(fans) for user in range(count)]
-    found = Linear().fit(make_evidence(rows, 6)).matrix.todense()
+    actual = Linear(LinearSettings(max_items=3)).fit(make_evidence(rows, 6)).matrix.todense()
     kept = [1, 3, 4]
     matrix = np.array([[user < fans[item] for item in kept] for user in range(4)], float)
     precision = np.linalg.inv(matrix.T @ matrix + RIDGE * np.eye(3))
     expected = -precision / np.diag(precision)
     np.fill_diagonal(expected, 0.0)
-    np.testing.assert_allclose(found[np.ix_(kept, kept)], expected, atol=1e-6)
-    assert not found[[0, 2, 5]].any()
-    assert not found[:, [0, 2, 5]].any()
+    np.testing.assert_allclose(actual[np.ix_(kept, kept)], expected, atol=1e-6)
+    assert not actual[[0, 2, 5]].any()
+    assert not actual[:, [0, 2, 5]].any()
 
 
 def test_linear_refuses_what_has_no_solution() -> None:
     broken = sparse.csr_array(np.array([[np.nan, 1.0], [1.0, 0.0]], np.float32))
     with pytest.raises(FloatingPointError, match="NaN"):
-        list(linear._regression(broken))
+        list(linear._regression(broken, RIDGE))
 
 
 def test_neighbours_are_the_shrunk_cosine(random_evidence: Evidence) -> None:
     matrix = choices(random_evidence)
     activity = np.maximum((matrix > 0).sum(axis=1, keepdims=True), 1)
     norms = np.sqrt((matrix > 0).sum(axis=0))
-    expected = (matrix / np.sqrt(activity)).T @ matrix / (np.outer(norms, norms) + SHRINKAGE)
+    expected = (
+        (matrix / np.sqrt(activity)).T @ matrix / (np.outer(norms, norms) + NeighboursSettings().shrinkage)
+    )
     np.fill_diagonal(expected, 0.0)
-    found = Neighbours().fit(random_evidence).matrix.todense()
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    actual = Neighbours().fit(random_evidence).matrix.todense()
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-7)
 
 
 def test_a_user_is_solved_in_closed_form_from_the_present_history(
@@ -127,13 +128,13 @@ def test_a_user_is_solved_in_closed_form_from_the_present_history(
     y = signal.items.astype(np.float64)
     history = [3, 7, 3]  # an item twice, the last one of age 0
     weight = np.zeros(N_ITEMS)
-    np.add.at(weight, history, HISTORY_DECAY ** np.array([2, 1, 0]))
-    confidence, wanted = np.diag(1 + CONFIDENCE * weight), (weight > 0).astype(float)
+    np.add.at(weight, history, FACTORS.decay ** np.array([2, 1, 0]))
+    confidence, wanted = np.diag(1 + FACTORS.confidence * weight), (weight > 0).astype(float)
     expected = np.linalg.solve(
-        y.T @ confidence @ y + REGULARISATION * np.eye(y.shape[1]), y.T @ confidence @ wanted
+        y.T @ confidence @ y + FACTORS.regularisation * np.eye(y.shape[1]), y.T @ confidence @ wanted
     )
-    (found,) = signal.users(asked([history]))
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
+    (actual,) = signal.users(asked([history]))
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("weight", [0.02, 1.0])
@@ -141,21 +142,21 @@ def test_items_are_solved_with_the_same_confidence_as_users(
     make_log: MakeLog,
     make_evidence: MakeEvidence,
     asked: Asked,
-    monkeypatch: pytest.MonkeyPatch,
     weight: float,
 ) -> None:
     """Where everybody has one event, `users` gives the users of the last sweep, once that has converged."""
-    monkeypatch.setattr(factors, "ITERATIONS", 500)
     rows = [(user, user % 4, user) for user in range(80)]
-    signal = Factors().fit(make_evidence(make_log(rows, weight=[weight] * 80), 4))
+    signal = Factors(FactorsSettings(iterations=500)).fit(
+        make_evidence(make_log(rows, weight=[weight] * 80), 4)
+    )
     queries = asked([[item] for _, item, _ in rows])
     queries.history.weights[:] = weight
     x = signal.users(queries).astype(np.float64)
     for item in range(4):
         wanted = np.arange(80) % 4 == item
-        confidence = np.diag(1 + CONFIDENCE * weight * wanted)
+        confidence = np.diag(1 + FACTORS.confidence * weight * wanted)
         expected = np.linalg.solve(
-            x.T @ confidence @ x + REGULARISATION * np.eye(x.shape[1]), x.T @ confidence @ wanted
+            x.T @ confidence @ x + FACTORS.regularisation * np.eye(x.shape[1]), x.T @ confidence @ wanted
         )
         np.testing.assert_allclose(signal.items[item], expected, atol=5e-3 * np.abs(expected).max())
 
@@ -177,5 +178,5 @@ def test_support_adds_up_to_the_score(kind: type[Signal], random_evidence: Evide
     signal = kind().fit(random_evidence)
     history = np.array([3, 1, 4, 1, 5], np.int32)
     expected = signal.score(asked([history.tolist()]))[0]
-    found = [signal.support(history, item).sum() for item in range(N_ITEMS)]
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7)
+    actual = signal.support(history, np.arange(N_ITEMS)).sum(axis=1)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-7)

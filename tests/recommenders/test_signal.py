@@ -30,8 +30,8 @@ def test_the_largest_of_each_row_are_kept(most: int) -> None:
         np.random.default_rng(1).random((7, 9)) < 0.6
     )
     dense[3] = 0
-    found = top_per_row(sparse.csr_array(dense), most).todense()
-    for row, full in zip(found, dense, strict=True):
+    actual = top_per_row(sparse.csr_array(dense), most).todense()
+    for row, full in zip(actual, dense, strict=True):
         kept = np.sort(full)[::-1][:most].min()
         np.testing.assert_array_equal(row, np.where(full >= kept, full, 0.0))
 
@@ -52,5 +52,7 @@ def test_events_that_weigh_nothing_do_not_count(
 
 
 def test_of_equal_entries_the_first_are_kept() -> None:
-    found = top_per_row(sparse.csr_array(np.array([[2.0, 1.0, 3.0, 1.0, 1.0], [5.0, 0.0, 0.0, 0.0, 0.0]])), 3)
-    np.testing.assert_array_equal(found.todense(), [[2.0, 1.0, 3.0, 0.0, 0.0], [5.0, 0.0, 0.0, 0.0, 0.0]])
+    actual = top_per_row(
+        sparse.csr_array(np.array([[2.0, 1.0, 3.0, 1.0, 1.0], [5.0, 0.0, 0.0, 0.0, 0.0]])), 3
+    )
+    np.testing.assert_array_equal(actual.todense(), [[2.0, 1.0, 3.0, 0.0, 0.0], [5.0, 0.0, 0.0, 0.0, 0.0]])

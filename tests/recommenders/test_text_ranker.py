@@ -13,7 +13,7 @@ from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.recommenders.reranker import TOP, Reranker
 from polyscene.recommenders.signal import Evidence
-from polyscene.recommenders.text_ranker import LIKENESS, TextRanker
+from polyscene.recommenders.text_ranker import SIMILARITY, TextRanker
 from polyscene.representation.items import unit
 
 KINDS, EACH = 3, 20
@@ -66,22 +66,22 @@ def test_without_choices_the_prior_is_likeness(
     make_evidence: MakeEvidence, vectors: FloatArray, asked: Asked
 ) -> None:
     signal = TextRanker().fit(make_evidence([], N, vectors=vectors))
-    assert signal.student.liked == pytest.approx(LIKENESS)
+    assert signal.student.liked == pytest.approx(SIMILARITY)
     (scores,) = signal.score(asked([[3]]))
-    np.testing.assert_allclose(scores, LIKENESS * (signal.vectors @ signal.vectors[3]), atol=1e-5)
+    np.testing.assert_allclose(scores, SIMILARITY * (signal.vectors @ signal.vectors[3]), atol=1e-5)
 
 
 def test_few_choices_move_the_prior_a_little(make_evidence: MakeEvidence, vectors: FloatArray) -> None:
     few = TextRanker().fit(make_evidence(loyal(2), N, vectors=vectors)).student
     many = TextRanker().fit(make_evidence(loyal(90), N, vectors=vectors)).student
-    assert abs(few.liked - LIKENESS) < 4.0
+    assert abs(few.liked - SIMILARITY) < 4.0
     assert np.linalg.norm(few.item) < np.linalg.norm(many.item)
 
 
 def test_candidates_score_as_in_the_catalogue(fitted: TextRanker, asked: Asked) -> None:
     queries, candidates = asked([[0, 1], []]), np.array([[3, 59], [0, 30]], np.int32)
     wanted = np.take_along_axis(fitted.score(queries), candidates.astype(np.int64), axis=1)
-    np.testing.assert_array_equal(fitted.score_candidates(queries, candidates), wanted)
+    np.testing.assert_array_equal(fitted.score(queries, candidates), wanted)
 
 
 def test_strangers_and_items_without_text_have_finite_scores(
@@ -92,27 +92,28 @@ def test_strangers_and_items_without_text_have_finite_scores(
     signal = TextRanker().fit(make_evidence(loyal(9), N, vectors=mute))
     nobody = Queries(np.array([-1], np.int32), np.array([LATEST]), Histories.of([[]]))
     assert np.isfinite(signal.score(nobody)).all()
-    assert not signal.support(np.array([5], np.int32), 6).any()
-    assert len(signal.support(np.array([], np.int32), 6)) == 0
+    assert not signal.support(np.array([5], np.int32), np.array([6])).any()
+    assert signal.support(np.array([], np.int32), np.array([6])).shape == (1, 0)
 
 
 def test_what_is_restored_scores_the_same(fitted: TextRanker, asked: Asked, tmp_path: Path) -> None:
     save_arrays(tmp_path / "signal.safetensors", fitted.state())
-    again = TextRanker.restore(load_arrays(tmp_path / "signal.safetensors"))
+    again = TextRanker().restore(load_arrays(tmp_path / "signal.safetensors"), fitted.space, {})
     np.testing.assert_array_equal(again.score(asked([[0, 25]])), fitted.score(asked([[0, 25]])))
 
 
 def test_a_second_look_orders_the_best_and_moves_nothing_else(fitted: TextRanker, asked: Asked) -> None:
-    heard: list[list[int]] = []
+    histories: list[list[int]] = []
 
     def contrary(history: Histories, candidates: IntArray) -> FloatArray:
-        heard.append(history.items.tolist())
+        histories.append(history.items.tolist())
         return np.tile(np.arange(candidates.shape[1], dtype=np.float32), (len(candidates), 1))
 
     queries = asked([[0, 1], [EACH]])
     plain = fitted.score(queries)
-    reread = TextRanker(fitted.vectors, fitted.student, Reranker(contrary)).score(queries)
-    assert heard == [[0, 1, EACH]], "all requests at once"
+    every = np.tile(np.arange(N), (2, 1))
+    reread = Reranker(contrary).reorder(plain, every, queries.history)
+    assert histories == [[0, 1, EACH]], "all requests at once"
     for before, after in zip(plain, reread, strict=True):
         order = np.argsort(-before, kind="stable")
         best, rest = order[:TOP], order[TOP:]
@@ -131,4 +132,4 @@ def test_what_the_student_says_of_pairs_is_what_it_says_of_the_catalogue(
 
 def test_a_catalogue_of_one_item_teaches_nothing(make_evidence: MakeEvidence) -> None:
     signal = TextRanker().fit(make_evidence([(0, 0, 0), (0, 0, 1)], 1, vectors=np.ones((1, 2), np.float32)))
-    assert signal.student.liked == LIKENESS
+    assert signal.student.liked == SIMILARITY

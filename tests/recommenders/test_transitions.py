@@ -12,9 +12,10 @@ from polyscene.data.queries import Queries
 from polyscene.data.schema import EventLog
 from polyscene.recommenders import transitions
 from polyscene.recommenders.signal import Evidence
-from polyscene.recommenders.transitions import BACKWARD, PAIR_DECAY, WINDOW, Transitions, ordered_pairs
+from polyscene.recommenders.transitions import Transitions, TransitionsSettings, ordered_pairs
 
 N_ITEMS = 5
+SETTINGS = TransitionsSettings()
 MakeLog = Callable[..., EventLog]
 MakeEvidence = Callable[..., Evidence]
 Asked = Callable[..., Queries]
@@ -25,7 +26,7 @@ events = st.lists(st.tuples(st.integers(0, 2), st.integers(0, N_ITEMS - 1), st.i
 def in_turn(log: EventLog, start: int, stop: int) -> sparse.csr_array:
     """Return rows of the pair counts of a log."""
     order = np.lexsort((log.time, log.user))
-    return ordered_pairs(log.user[order], log.item[order], N_ITEMS, start, stop)
+    return ordered_pairs(log.user[order], log.item[order], N_ITEMS, start, stop, SETTINGS)
 
 
 @given(rows=events, start=st.integers(0, N_ITEMS), data=st.data())
@@ -37,22 +38,22 @@ def test_ordered_pairs_are_those_of_a_plain_loop(
     for user in range(3):
         mine = log.item[log.user == user].tolist()
         for later in range(len(mine)):
-            for earlier in range(max(later - WINDOW, 0), later):
+            for earlier in range(max(later - SETTINGS.window, 0), later):
                 if mine[earlier] != mine[later]:
-                    weight = PAIR_DECAY ** (later - earlier - 1)
+                    weight = SETTINGS.pair_decay ** (later - earlier - 1)
                     expected[mine[earlier], mine[later]] += weight
-                    expected[mine[later], mine[earlier]] += BACKWARD * weight
-    found = in_turn(log, start, stop)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found.todense(), expected[start:stop], rtol=1e-5)
+                    expected[mine[later], mine[earlier]] += SETTINGS.backward * weight
+    actual = in_turn(log, start, stop)
+    assert actual.dtype == np.float32
+    np.testing.assert_allclose(actual.todense(), expected[start:stop], rtol=1e-5)
 
 
 def test_a_strict_chain_leads_to_its_next_link(make_evidence: MakeEvidence, asked: Asked) -> None:
     n = 8
     rows = [(user, item, item) for user in range(6) for item in range(n)]
     signal = Transitions().fit(make_evidence(rows, n))
-    found = signal.score(asked([[item] for item in range(n - 1)])).argmax(axis=1)
-    assert found.tolist() == list(range(1, n))
+    actual = signal.score(asked([[item] for item in range(n - 1)])).argmax(axis=1)
+    assert actual.tolist() == list(range(1, n))
 
 
 def test_the_last_item_counts_most(make_evidence: MakeEvidence, asked: Asked) -> None:
@@ -67,8 +68,8 @@ def test_rows_are_divided_by_the_root_of_their_sum(make_log: MakeLog, make_evide
     log = make_log([(0, 0, 0), (0, 1, 1), (0, 2, 2), (1, 1, 0), (1, 3, 1), (1, 1, 2), (1, 4, 3)])
     counts = in_turn(log, 0, N_ITEMS).todense()
     expected = counts / np.sqrt(counts.sum(axis=1, keepdims=True))
-    found = Transitions().fit(make_evidence(log, N_ITEMS)).matrix.todense()
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    actual = Transitions().fit(make_evidence(log, N_ITEMS)).matrix.todense()
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("at_once", [20, 200, 500])
@@ -96,4 +97,4 @@ def test_support_adds_up_to_the_score(make_evidence: MakeEvidence, asked: Asked)
     signal = Transitions().fit(make_evidence(rows, 7))
     history = np.array([3, 1, 4, 1, 5], np.int32)
     scores = signal.score(asked([history.tolist()]))[0]
-    np.testing.assert_allclose([signal.support(history, item).sum() for item in range(7)], scores, rtol=1e-5)
+    np.testing.assert_allclose(signal.support(history, np.arange(7)).sum(axis=1), scores, rtol=1e-5)

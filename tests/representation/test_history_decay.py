@@ -10,7 +10,7 @@ import pytest
 
 from polyscene.core.types import FloatArray
 from polyscene.recommenders.signal import Evidence
-from polyscene.representation.history_decay import DECAYS, ENOUGH, USUAL, history_decay
+from polyscene.representation.history_decay import DECAYS, DEFAULT_DECAY, MIN_CHOICES, history_decay
 from polyscene.representation.items import unit
 
 TOPICS, EACH = 4, 6
@@ -25,7 +25,7 @@ def vectors() -> FloatArray:
     return unit((np.eye(8)[np.arange(TOPICS * EACH) // EACH] + noise).astype(np.float32))
 
 
-def told(
+def choices_of(
     plot: Callable[[np.random.Generator], list[int]], people: int = PEOPLE
 ) -> list[tuple[int, int, int]]:
     """Let each person choose other items of a plot of topics, one moment after the other."""
@@ -51,32 +51,33 @@ def habit_counts(draws: np.random.Generator) -> list[int]:
 def test_where_the_last_event_foretells_the_next_taste_fades_fast(
     vectors: FloatArray, make_evidence: MakeEvidence
 ) -> None:
-    assert replace(make_evidence(told(last_counts), len(vectors)), vectors=vectors).decay == min(DECAYS)
+    assert make_evidence(choices_of(last_counts), len(vectors), vectors=vectors).decay == min(DECAYS)
 
 
 def test_where_habits_return_taste_fades_slowly(vectors: FloatArray, make_evidence: MakeEvidence) -> None:
-    assert replace(make_evidence(told(habit_counts), len(vectors)), vectors=vectors).decay == max(DECAYS)
+    assert make_evidence(choices_of(habit_counts), len(vectors), vectors=vectors).decay == max(DECAYS)
 
 
-@pytest.mark.parametrize("many", [0, (ENOUGH - 1) // 4])  # four of the five have a past
+@pytest.mark.parametrize("many", [0, (MIN_CHOICES - 1) // 4])  # four of the five have a past
 def test_few_people_tell_nothing(vectors: FloatArray, make_evidence: MakeEvidence, many: int) -> None:
-    assert replace(make_evidence(told(last_counts, many), len(vectors)), vectors=vectors).decay == USUAL
+    assert make_evidence(choices_of(last_counts, many), len(vectors), vectors=vectors).decay == DEFAULT_DECAY
 
 
 def test_items_without_text_tell_nothing(vectors: FloatArray, make_evidence: MakeEvidence) -> None:
     assert (
-        replace(make_evidence(told(last_counts), len(vectors)), vectors=np.zeros_like(vectors)).decay == USUAL
+        make_evidence(choices_of(last_counts), len(vectors), vectors=np.zeros_like(vectors)).decay
+        == DEFAULT_DECAY
     )
 
 
 def test_the_latest_choices_tell_where_there_is_a_clock(
     vectors: FloatArray, make_evidence: MakeEvidence
 ) -> None:
-    old = told(habit_counts, 3000)
-    new = [(user + 3000, item, time + 10**9) for user, item, time in told(last_counts, 900)]
-    evidence = make_evidence(old + new, len(vectors))
-    assert replace(evidence, vectors=vectors).decay == min(DECAYS)
-    assert replace(evidence, vectors=vectors, clock="sequence").decay > min(DECAYS), "all of it tells"
+    old = choices_of(habit_counts, 3000)
+    new = [(user + 3000, item, time + 10**9) for user, item, time in choices_of(last_counts, 900)]
+    evidence = make_evidence(old + new, len(vectors), vectors=vectors)
+    assert evidence.decay == min(DECAYS)
+    assert replace(evidence, clock="sequence").decay > min(DECAYS), "all of it tells"
 
 
 @pytest.mark.parametrize(("choices", "expected"), [([0, 0, 0, 1, 0], 0.65), ([0, 2, 1, 3], min(DECAYS))])

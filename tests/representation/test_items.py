@@ -15,9 +15,9 @@ def test_where_all_texts_are_the_same_they_tell_nothing(n: int) -> None:
 
 def test_centring_leaves_unit_rows_and_keeps_silence() -> None:
     rows = np.array([[1, 0], [0, 1], [0, 0]], np.float32)
-    found = centred(rows)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), [1, 1, 0], rtol=1e-6)
-    np.testing.assert_allclose(found[0], -found[1], rtol=1e-6)
+    actual = centred(rows)
+    np.testing.assert_allclose(np.linalg.norm(actual, axis=1), [1, 1, 0], rtol=1e-6)
+    np.testing.assert_allclose(actual[0], -actual[1], rtol=1e-6)
     assert centred(np.zeros((2, 3), np.float32)).tolist() == [[0] * 3] * 2
 
 
@@ -43,12 +43,12 @@ def test_neighbours_weigh_by_a_softmax_over_cosines(monkeypatch: pytest.MonkeyPa
     vectors = unit(np.random.default_rng(1).normal(size=(9, 3)).astype(np.float32))
     monkeypatch.setattr(items, "NEIGHBOURS", 4)
     monkeypatch.setattr(items, "BLOCK", 2)
-    for row, found in enumerate(neighbourhood(vectors).todense()):
+    for row, actual in enumerate(neighbourhood(vectors).todense()):
         cosine = vectors @ vectors[row]
         weight = np.where(cosine >= max(np.sort(cosine)[-4], 1e-9), np.exp(SHARPNESS * cosine), 0)
-        np.testing.assert_allclose(found, weight / weight.sum(), rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(actual, weight / weight.sum(), rtol=1e-4, atol=1e-7)
 
 
 def test_unit_rows_have_length_one_and_zero_stays_zero() -> None:
-    found = unit(np.array([[3, 4], [0, 0], [1e-15, 0]], np.float32))
-    np.testing.assert_allclose(found, np.array([[0.6, 0.8], [0, 0], [1, 0]]), rtol=1e-6)
+    actual = unit(np.array([[3, 4], [0, 0], [1e-15, 0]], np.float32))
+    np.testing.assert_allclose(actual, np.array([[0.6, 0.8], [0, 0], [1, 0]]), rtol=1e-6)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyscene.data.queries import Histories
-from polyscene.representation.users import FAINTEST, profile, taste
+from polyscene.representation.users import MIN_WEIGHT, profile, taste
 
 N_ITEMS = 5
 histories = st.lists(st.lists(st.integers(0, N_ITEMS - 1), max_size=8), min_size=1, max_size=4)
@@ -23,17 +23,17 @@ def test_a_profile_sums_decayed_weights(rows: list[list[int]], decay: float, dat
     for row, items in enumerate(rows):
         for place, item in enumerate(items):
             expected[row, item] += next(left) * decay ** (len(items) - 1 - place)
-    found = profile(past, N_ITEMS, decay)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found.todense(), expected, rtol=1e-5)
+    actual = profile(past, N_ITEMS, decay)
+    assert actual.dtype == np.float32
+    np.testing.assert_allclose(actual.todense(), expected, rtol=1e-5)
 
 
 def test_what_is_very_old_is_not_heard() -> None:
     past = Histories.of([list(range(20))])
-    (found,) = profile(past, 20, 0.5).todense()
-    heard = 0.5 ** np.arange(20)[::-1] >= FAINTEST
-    assert (found > 0).tolist() == heard.tolist()
-    assert 0 < heard.sum() < 20
+    (actual,) = profile(past, 20, 0.5).todense()
+    kept = 0.5 ** np.arange(20)[::-1] >= MIN_WEIGHT
+    assert (actual > 0).tolist() == kept.tolist()
+    assert 0 < kept.sum() < 20
 
 
 def test_a_history_that_holds_an_item_twice_stays_as_it_was() -> None:
@@ -45,7 +45,7 @@ def test_a_history_that_holds_an_item_twice_stays_as_it_was() -> None:
 
 def test_a_taste_is_the_decayed_sum_of_vectors() -> None:
     vectors = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
-    found = taste(Histories.of([[0, 2, 0], []]), vectors, 0.5)
+    actual = taste(Histories.of([[0, 2, 0], []]), vectors, 0.5)
     expected = vectors[0] + 0.5 * vectors[2] + 0.25 * vectors[0]
-    np.testing.assert_allclose(found, [expected, np.zeros(4)], rtol=1e-5)
-    assert found.dtype == np.float32
+    np.testing.assert_allclose(actual, [expected, np.zeros(4)], rtol=1e-5)
+    assert actual.dtype == np.float32

@@ -2,57 +2,68 @@ from __future__ import annotations
 
 import pytest
 
-from polyscene.core.settings.signals import SIGNALS
-from polyscene.responsible.explanation import TITLE_COLUMNS, reason
+from polyscene.recommenders.registry import SIGNALS
+from polyscene.responsible.explanation import OTHERWISE, TITLE_LENGTH, Sentences, reason, shortened, strongest
 
-NOTHING_SPECIAL = "It is among the best of what can be shown here."
+
+def reason_of(name: str, past: str | None) -> str:
+    return reason(SIGNALS[name].sentences, past)
 
 
 def test_the_reason_follows_from_the_largest_share() -> None:
     shares = {"popularity": 0.2, "recency": 0.7, "content": -3.0}
-    assert reason(shares, None) == "It is new."
-    assert reason({**shares, "popularity": 0.8}, None) == "Many people chose it lately."
+    assert strongest(shares) == "recency"
+    assert reason_of("recency", None) == "It is new."
+    assert strongest({**shares, "popularity": 0.8}) == "popularity"
+    assert reason_of("popularity", None) == "Many people chose it lately."
 
 
 def test_the_past_item_is_named_where_the_signal_looks_at_the_past() -> None:
-    shares = {"content": 0.5, "popularity": 0.1}
-    assert reason(shares, "Blue Tea") == "It reads much like “Blue Tea”, which you chose."
-    assert reason(shares, None) == "It reads much like what you chose."
+    assert reason_of("content", "Blue Tea") == "It reads much like “Blue Tea”, which you chose."
+    assert reason_of("content", None) == "It reads much like what you chose."
 
 
 @pytest.mark.parametrize("name", ["popularity", "recency", "cross_scenario"])
 def test_signals_that_do_not_look_at_the_past_here_never_name_it(name: str) -> None:
-    assert reason({name: 1.0}, "Blue Tea") == reason({name: 1.0}, None)
+    assert reason_of(name, "Blue Tea") == reason_of(name, None)
 
 
 @pytest.mark.parametrize("past", [None, "Blue Tea"])
 def test_every_signal_has_a_sentence_of_its_own(past: str | None) -> None:
-    sentences = [reason({name: 1.0}, past) for name in SIGNALS]
+    sentences = [reason_of(name, past) for name in SIGNALS]
     assert len(set(sentences)) == len(list(SIGNALS))
-    assert NOTHING_SPECIAL not in sentences
+    assert OTHERWISE not in sentences
     assert all(sentence.endswith(".") and sentence.count(".") == 1 for sentence in sentences)
 
 
 @pytest.mark.parametrize("shares", [{}, {"popularity": 0.0}, {"content": -1.0, "linear": -0.1}])
 def test_without_a_positive_share_nothing_is_claimed(shares: dict[str, float]) -> None:
-    assert reason(shares, "Blue Tea") == NOTHING_SPECIAL
+    assert strongest(shares) is None
 
 
-def test_an_unknown_signal_claims_nothing() -> None:
-    assert reason({"oracle": 1.0}, "Blue Tea") == NOTHING_SPECIAL
+@pytest.mark.parametrize("past", [None, "Blue Tea"])
+def test_without_a_signal_nothing_is_claimed(past: str | None) -> None:
+    assert reason(None, past) == "It is among the best of what can be shown here."
+
+
+def test_a_signal_of_a_plug_in_brings_its_own_sentences() -> None:
+    sentences = Sentences("The oracle says so.", "The oracle saw {past}.")
+    assert reason(sentences, None) == "The oracle says so."
+    assert reason(sentences, "Blue Tea") == "The oracle saw “Blue Tea”."
 
 
 def test_titles_are_data_not_templates() -> None:
-    assert "“{past} {0!r} %s”" in reason({"linear": 1.0}, "{past} {0!r} %s")
+    assert "“{past} {0!r} %s”" in reason_of("linear", "{past} {0!r} %s")
 
 
 def test_titles_are_bounded() -> None:
-    assert "“" + "x" * TITLE_COLUMNS + "”" in reason({"linear": 1.0}, "x" * TITLE_COLUMNS)
-    assert "word…”" in reason({"linear": 1.0}, "word " * 100)
-    assert len(reason({"linear": 1.0}, "word " * 100)) < len(reason({"linear": 1.0}, "")) + TITLE_COLUMNS + 1
-    assert len(reason({"linear": 1.0}, "\n" * 10**6 + "x" * 10**6)) < 200
+    assert "“" + "x" * TITLE_LENGTH + "”" in reason_of("linear", "x" * TITLE_LENGTH)
+    assert "word…”" in reason_of("linear", "word " * 100)
+    assert len(reason_of("linear", "word " * 100)) < len(reason_of("linear", "")) + TITLE_LENGTH + 1
+    assert len(reason_of("linear", "\n" * 10**6 + "x" * 10**6)) < 200
+    assert len(shortened("x" * 1000)) == TITLE_LENGTH
 
 
 def test_titles_stay_on_one_line_and_visible() -> None:
     title = "Tea\r\n\x1b[31m  for\u202e two\x00\ud800 茶 "
-    assert "“Tea [31m for two 茶”" in reason({"linear": 1.0}, title)
+    assert "“Tea [31m for two 茶”" in reason_of("linear", title)

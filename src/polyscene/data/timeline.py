@@ -13,11 +13,12 @@ from polyscene.data.schema import EventLog
 
 
 class Neighbourhood(NamedTuple):
-    """What a user did around an event, oldest first: items before it with their weights, and items after."""
+    """What a user did around an event, oldest first: items before it and after it, with their weights."""
 
     past: list[int]
     past_weights: list[float]
     later: list[int]
+    later_weights: list[float]
 
 
 @dataclass(slots=True)
@@ -50,7 +51,8 @@ class LiveTimeline:
         place = len(grown.times)
         if place and time < grown.times[-1]:
             place = bisect_right(grown.times, time)
-        around = Neighbourhood(grown.items[:place], grown.weights[:place], grown.items[place:])
+        items, weights = grown.items, grown.weights
+        around = Neighbourhood(items[:place], weights[:place], items[place:], weights[place:])
         grown.times.insert(place, time)
         grown.items.insert(place, item)
         grown.weights.insert(place, weight)

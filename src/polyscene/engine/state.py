@@ -152,8 +152,8 @@ class ScenarioState:
         self.log.add(event, time)
         self.latest = max(self.latest, time)
         if event.weight > 0:
-            past, weights, later = self.timeline.add(event.user, event.item, time, event.weight)
-            self.fusion.observe(Observation(event.user, event.item, time, event.weight, past, weights, later))
+            around = self.timeline.add(event.user, event.item, time, event.weight)
+            self.fusion.observe(Observation(event.user, event.item, time, event.weight, *around))
 
     def put(self, items: Sequence[ItemDescription]) -> None:
         """Take in new and changed items: they can be recommended by the next request."""

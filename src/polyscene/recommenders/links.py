@@ -67,6 +67,21 @@ class Links:
         for column, value in zip(columns.tolist(), values.tolist(), strict=True):
             added[column] = added.get(column, 0.0) + value
 
+    def clear(self, item: int) -> None:
+        """Take away every link from an item and every link to it."""
+        nothing = np.zeros(0, np.int32), np.zeros(0, np.float32)
+        self.replace(item, *nothing)
+        places = np.flatnonzero(self._indices == item)
+        rows = np.searchsorted(self._indptr, places, side="right") - 1
+        linked: defaultdict[int, float] = defaultdict(float)
+        for row, value in zip(rows.tolist(), self._data[places].tolist(), strict=True):
+            linked[row] += value
+        for row, columns in self.added.items():
+            linked[row] += columns.get(item, 0.0)
+        for row, value in linked.items():
+            if value:
+                self.add(row, item, -value)
+
     def row(self, row: int) -> tuple[IntArray, FloatArray]:
         """Return the columns and values of one row, every column once."""
         entries = self.entries(np.array([row]))

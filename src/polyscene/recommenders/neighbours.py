@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, Field
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
@@ -18,7 +18,6 @@ from polyscene.recommenders.links import Entries, Links
 from polyscene.recommenders.signal import (
     Evidence,
     Observation,
-    SignalSettings,
     interactions,
     top_per_row,
 )
@@ -51,7 +50,7 @@ class Neighbours(ItemToItem):
     )
     Settings = NeighboursSettings
 
-    def __init__(self, settings: SignalSettings | None = None) -> None:
+    def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
         self._counts: GrowingArray[np.float32] = GrowingArray(np.zeros(0, np.float32))
 
@@ -89,10 +88,9 @@ class Neighbours(ItemToItem):
     def observe(self, event: Observation) -> None:
         """Strengthen the links between the item and what the user chose before."""
         owned: dict[int, float] = {}
-        for item, weight in zip(event.past, event.past_weights, strict=False):
-            owned[item] = owned.get(item, 0.0) + weight
-        for item in event.later:
-            owned.setdefault(item, 1.0)
+        for items, weights in ((event.past, event.past_weights), (event.later, event.later_weights)):
+            for item, weight in zip(items, weights, strict=True):
+                owned[item] = owned.get(item, 0.0) + weight
         before = owned.pop(event.item, 0.0)
         gain = min(before + event.weight, 1.0) - min(before, 1.0)
         if before == 0.0:

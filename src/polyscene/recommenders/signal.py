@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
+from pydantic import BaseModel
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
@@ -112,7 +113,7 @@ class Observation:
 
     Attributes:
         past, past_weights: what the user had done here before it, oldest first, and how much each counts.
-        later: what the user had done here after it, oldest first, where the event comes late.
+        later, later_weights: what the user had done here after it, where the event comes late.
     """
 
     user: int
@@ -122,6 +123,7 @@ class Observation:
     past: Sequence[int]
     past_weights: Sequence[float]
     later: Sequence[int] = ()
+    later_weights: Sequence[float] = ()
 
 
 class Signal(ABC):
@@ -136,7 +138,7 @@ class Signal(ABC):
     sentences: ClassVar[Sentences]
     Settings: ClassVar[type[SignalSettings]] = SignalSettings
 
-    def __init__(self, settings: SignalSettings | None = None) -> None:
+    def __init__(self, settings: BaseModel | None = None) -> None:
         self.settings: Any = self.Settings() if settings is None else settings
 
     @abstractmethod

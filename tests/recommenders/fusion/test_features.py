@@ -9,12 +9,11 @@ from polyscene.core.clock import HOUR
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
 from polyscene.recommenders.fusion.features import SEEN_DECAY, Features
-from polyscene.recommenders.fusion.training import open_candidates
 from polyscene.recommenders.signal import Evidence, Signal
 
 MakeEvidence = Callable[..., Evidence]
 Asked = Callable[..., Queries]
-MakeTold = Callable[..., Signal]
+MakeSignal = Callable[..., Signal]
 
 
 @pytest.fixture
@@ -32,11 +31,11 @@ def features(evidence: Evidence) -> Features:
 
 
 @pytest.fixture
-def signals(told: MakeTold) -> list[Signal | None]:
-    return [told([[2, 4, 0, -2], [0, 0, 0, 0]]), None, told([[1, 0, 0, 0], [0, 0, 3, -1]])]
+def signals(table_signal: MakeSignal) -> list[Signal | None]:
+    return [table_signal([[2, 4, 0, -2], [0, 0, 0, 0]]), None, table_signal([[1, 0, 0, 0], [0, 0, 3, -1]])]
 
 
-def test_signals_are_scaled_and_an_absent_one_is_silent(
+def test_signals_are_scaled_and_an_absent_one_scores_zero(
     features: Features, signals: list[Signal | None], asked: Asked
 ) -> None:
     block = features.block(signals, asked([[], []]))
@@ -83,18 +82,18 @@ def test_sequence_numbers_tell_no_age(
     assert not features.block(signals, asked([[0]], time=3)).pair[:, :, 0].any()
 
 
-def test_the_scale_is_the_spread_of_what_was_said(
-    features: Features, signals: list[Signal | None], asked: Asked, told: MakeTold
+def test_the_scale_is_the_spread_of_the_scores(
+    features: Features, signals: list[Signal | None], asked: Asked, table_signal: MakeSignal
 ) -> None:
-    features.measure([*signals, told(np.zeros((2, 4)))], asked([[], []]))
+    features.measure([*signals, table_signal(np.zeros((2, 4)))], asked([[], []]))
     expected = np.array([np.std([2, 4, -2]), 1.0, np.std([1, 3, -1]), 1.0])
     np.testing.assert_allclose(features.scales, expected, rtol=1e-6)
 
 
 def test_a_signal_that_says_the_same_of_all_stays_finite(
-    features: Features, asked: Asked, told: MakeTold
+    features: Features, asked: Asked, table_signal: MakeSignal
 ) -> None:
-    flat = [told(np.full((1, 4), 0.7))]
+    flat = [table_signal(np.full((1, 4), 0.7))]
     features.measure(flat, asked([[]]))
     block = features.block(flat, asked([[]]))
     assert all(np.isfinite(part).all() for part in (block.signals, block.peaks, block.user))
@@ -103,15 +102,18 @@ def test_a_signal_that_says_the_same_of_all_stays_finite(
 def test_a_block_at_candidates_is_its_columns(
     features: Features, signals: list[Signal | None], asked: Asked
 ) -> None:
-    block = features.block(signals, asked([[0, 1], [3]], time=9 * HOUR))
+    queries = asked([[0, 1], [3]], time=9 * HOUR)
+    block = features.block(signals, queries)
     candidates = np.array([[3, 0], [2, 2]], np.int32)
-    found = block.at(candidates)
+    prepared = [None if signal is None else signal.prepare(queries) for signal in signals]
+    scores, peaks = features.scaled(prepared, 2, candidates), features.peaks(prepared, 2)
+    actual = features.block_of(scores, peaks, queries, candidates)
     for row, wanted in enumerate(candidates):
-        np.testing.assert_array_equal(found.signals[row], block.signals[row][:, wanted])
-        np.testing.assert_array_equal(found.item[row], block.item[0, wanted])
-        np.testing.assert_array_equal(found.pair[row], block.pair[row, wanted])
-    np.testing.assert_array_equal(found.peaks, block.peaks)
-    np.testing.assert_array_equal(found.user, block.user)
+        np.testing.assert_array_equal(actual.signals[row], block.signals[row][:, wanted])
+        np.testing.assert_array_equal(actual.item[row], block.item[0, wanted])
+        np.testing.assert_array_equal(actual.pair[row], block.pair[row, wanted])
+    np.testing.assert_array_equal(actual.peaks, block.peaks)
+    np.testing.assert_array_equal(actual.user, block.user)
 
 
 def test_restored_features_make_the_same_blocks(
@@ -125,7 +127,6 @@ def test_restored_features_make_the_same_blocks(
 
 def test_items_are_open_once_they_are_there_and_until_they_are_had(features: Features, asked: Asked) -> None:
     early, late = asked([[0], []], time=HOUR), asked([[0], []], time=8 * HOUR)
-    there = [[True, True, True, False]] * 2
-    assert open_candidates(features, early, hide_seen=False).tolist() == there
-    assert open_candidates(features, late, hide_seen=False).all()
-    assert open_candidates(features, late, hide_seen=True).tolist() == [[False, True, True, True], [True] * 4]
+    assert features.closed(early, hide_seen=False).tolist() == [[False, False, False, True]] * 2
+    assert not features.closed(late, hide_seen=False).any()
+    assert features.closed(late, hide_seen=True).tolist() == [[True, False, False, False], [False] * 4]

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from polyscene.recommenders.fusion.features import ITEM_FACTS, PAIR_FACTS, USER_FACTS, Block
-from polyscene.recommenders.fusion.network import STRONGEST, VIEWS, FusionNetwork, TorchBlock
+from polyscene.recommenders.fusion.inference import MAX_SCALED_SCORE, VIEWS, FusionWeights, views
+from polyscene.recommenders.fusion.network import FusionNetwork, TorchBlock
 
 B, K, C, SCENARIOS = 3, 4, 7, 2
 
@@ -36,7 +39,7 @@ def trained(network: FusionNetwork) -> FusionNetwork:
     return network
 
 
-def told(network: FusionNetwork, block: Block, scenario: int = 0) -> np.ndarray:
+def logits_of(network: FusionNetwork, block: Block, scenario: int = 0) -> np.ndarray:
     with torch.inference_mode():
         logits: np.ndarray = network(TorchBlock(block, scenario, SCENARIOS)).numpy()
     return logits
@@ -47,26 +50,31 @@ def test_it_starts_as_the_mean_of_all_views_of_all_signals(network: FusionNetwor
     s = block.signals
     share = np.clip(s / block.peaks[:, :, None], -1, 1)
     expected = (np.clip(s, -6, 6) + np.log1p(5 * np.maximum(s, 0)) + share).mean(axis=1)
-    np.testing.assert_allclose(told(network, block), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(logits_of(network, block), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_views_are_three_of_each_signal_then_facts(network: FusionNetwork) -> None:
     block = random_block()
     with torch.inference_mode():
-        views = network.views(TorchBlock(block, 0, SCENARIOS)).numpy()
-    assert views.shape == (B, VIEWS * K + ITEM_FACTS + PAIR_FACTS, C)
-    np.testing.assert_array_equal(views[:, :K], np.clip(block.signals, -STRONGEST, STRONGEST))
-    np.testing.assert_array_equal(views[1, VIEWS * K : VIEWS * K + ITEM_FACTS].T, block.item[0])
-    np.testing.assert_array_equal(views[:, -PAIR_FACTS:].transpose(0, 2, 1), block.pair)
+        actual = network.views(TorchBlock(block, 0, SCENARIOS)).numpy()
+    assert actual.shape == (B, VIEWS * K + ITEM_FACTS + PAIR_FACTS, C)
+    np.testing.assert_array_equal(actual[:, :K], np.clip(block.signals, -MAX_SCALED_SCORE, MAX_SCALED_SCORE))
+    np.testing.assert_array_equal(actual[1, VIEWS * K : VIEWS * K + ITEM_FACTS].T, block.item[0])
+    np.testing.assert_array_equal(actual[:, -PAIR_FACTS:].transpose(0, 2, 1), block.pair)
 
 
 def test_candidates_are_scored_one_by_one(trained: FusionNetwork) -> None:
     block = random_block()
-    turned = np.tile(np.arange(C, dtype=np.int32)[::-1], (B, 1))
-    np.testing.assert_allclose(told(trained, block.at(turned)), told(trained, block)[:, ::-1], atol=1e-5)
+    turned = replace(
+        block,
+        signals=block.signals[:, :, ::-1].copy(),
+        item=block.item[:, ::-1].copy(),
+        pair=block.pair[:, ::-1].copy(),
+    )
+    np.testing.assert_allclose(logits_of(trained, turned), logits_of(trained, block)[:, ::-1], atol=1e-5)
 
 
-def test_gates_let_the_context_decide_which_signal_is_heard(network: FusionNetwork) -> None:
+def test_gates_let_the_context_decide_which_signal_counts(network: FusionNetwork) -> None:
     """A gate that opens for signal 0 with the first context fact, and closes signal 1."""
     with torch.no_grad():
         network.base.zero_()
@@ -80,27 +88,71 @@ def test_gates_let_the_context_decide_which_signal_is_heard(network: FusionNetwo
     gate = np.tanh([0.0, 1.0, -1.0])[:, None]
     clipped = np.clip(block.signals, -6, 6)
     expected = gate * clipped[:, 0] - gate * clipped[:, 1]
-    np.testing.assert_allclose(told(network, block), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(logits_of(network, block), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_scenario_is_part_of_the_context(trained: FusionNetwork) -> None:
     block = random_block()
-    assert not np.allclose(told(trained, block, 0), told(trained, block, 1))
+    assert not np.allclose(logits_of(trained, block, 0), logits_of(trained, block, 1))
 
 
 def test_the_context_is_read_in_its_own_units(trained: FusionNetwork) -> None:
     block = random_block()
-    before = told(trained, block)
+    before = logits_of(trained, block)
     mean, spread = torch.arange(float(USER_FACTS + K)), torch.full((USER_FACTS + K,), 3.0)
     trained.context_mean[: USER_FACTS + K] = mean
     trained.context_spread[: USER_FACTS + K] = spread
     block.user[:] = block.user * spread.numpy() + mean.numpy()
-    np.testing.assert_allclose(told(trained, block), before, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(logits_of(trained, block), before, rtol=1e-4, atol=1e-5)
     assert "context_mean" in trained.state_dict()
 
 
 @pytest.mark.parametrize("spread", [0.0, 1e6])
 def test_extreme_features_stay_finite(trained: FusionNetwork, spread: float) -> None:
-    found = told(trained, random_block(spread=spread))
-    assert found.shape == (B, C)
-    assert np.isfinite(found).all()
+    actual = logits_of(trained, random_block(spread=spread))
+    assert actual.shape == (B, C)
+    assert np.isfinite(actual).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("scenario", range(SCENARIOS))
+@pytest.mark.parametrize("weights", ["first", "random"])
+def test_fitted_weights_answer_as_the_network_does(
+    network: FusionNetwork, weights: str, scenario: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        if weights == "random":
+            for parameter in network.parameters():
+                parameter.copy_(torch.randn_like(parameter) * 0.3)
+        network.context_mean.copy_(torch.randn_like(network.context_mean))
+        network.context_spread.copy_(torch.rand_like(network.context_spread) + 0.5)
+    fitted = network.fitted()
+    assert (fitted.n_signals, fitted.n_scenarios, fitted.hidden) == (K, SCENARIOS, 5)
+    for spread in (0.3, 1.0, 10.0):
+        block = random_block(seed, spread)
+        np.testing.assert_allclose(
+            fitted.logits(block, scenario), logits_of(network, block, scenario), rtol=1e-5, atol=2e-5 * spread
+        )
+
+
+def test_both_see_the_same_views(network: FusionNetwork) -> None:
+    block = random_block(spread=3.0)
+    with torch.inference_mode():
+        expected = network.views(TorchBlock(block, 0, SCENARIOS)).numpy()
+    np.testing.assert_allclose(views(block), expected, rtol=1e-6)
+
+
+def test_fitted_weights_are_a_copy_that_can_be_built_anew_from_arrays(trained: FusionNetwork) -> None:
+    block, fitted = random_block(), trained.fitted()
+    before = fitted.logits(block, 1)
+    with torch.no_grad():
+        trained.base.add_(1.0)
+    np.testing.assert_array_equal(fitted.logits(block, 1), before)
+    np.testing.assert_array_equal(FusionWeights.of(fitted.arrays).logits(block, 1), before)
+
+
+def test_the_weight_of_a_signal_is_that_of_its_views(trained: FusionNetwork) -> None:
+    base = trained.base.detach().numpy()
+    expected = [base[place] + base[K + place] + base[2 * K + place] for place in range(K)]
+    np.testing.assert_allclose(trained.fitted().signal_weights(), expected, rtol=1e-6)

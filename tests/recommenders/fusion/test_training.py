@@ -8,7 +8,7 @@ import torch
 
 from polyscene.core.seeds import generator
 from polyscene.data.queries import Choices, Queries
-from polyscene.learning.fusion import BATCH, FusionLearner
+from polyscene.learning.fusion_learner import BATCH, FusionLearner
 from polyscene.recommenders.fusion.features import Features
 from polyscene.recommenders.fusion.network import FusionNetwork, TorchBlock
 from polyscene.recommenders.fusion.training import BEST, SAMPLED, Example, examples
@@ -17,17 +17,17 @@ from polyscene.training.losses import choice_loss
 
 MakeEvidence = Callable[..., Evidence]
 Asked = Callable[..., Queries]
-MakeTold = Callable[..., Signal]
+MakeSignal = Callable[..., Signal]
 
 
 class World:
     """Users 0 to n_users - 1 choose random items of a catalogue that two random signals speak of."""
 
     def __init__(
-        self, make_evidence: MakeEvidence, asked: Asked, told: MakeTold, n_users: int, n_items: int
+        self, make_evidence: MakeEvidence, asked: Asked, table_signal: MakeSignal, n_users: int, n_items: int
     ) -> None:
         stream = np.random.default_rng(8)
-        self.signals = [told(stream.normal(size=(n_users, n_items))) for _ in range(2)]
+        self.signals = [table_signal(stream.normal(size=(n_users, n_items))) for _ in range(2)]
         self.features = Features.of(make_evidence([(0, 0, 0)], n_items, clock="sequence"))
         queries = asked([[user % n_items] for user in range(n_users)])
         self.features.measure(self.signals, queries)
@@ -56,13 +56,13 @@ class World:
 
 
 @pytest.fixture
-def small(make_evidence: MakeEvidence, asked: Asked, told: MakeTold) -> World:
-    return World(make_evidence, asked, told, 200, 20)
+def small(make_evidence: MakeEvidence, asked: Asked, table_signal: MakeSignal) -> World:
+    return World(make_evidence, asked, table_signal, 200, 20)
 
 
 @pytest.fixture
-def large(make_evidence: MakeEvidence, asked: Asked, told: MakeTold) -> World:
-    return World(make_evidence, asked, told, 2, 3000)
+def large(make_evidence: MakeEvidence, asked: Asked, table_signal: MakeSignal) -> World:
+    return World(make_evidence, asked, table_signal, 2, 3000)
 
 
 def test_the_choice_stands_first_and_the_loss_is_that_of_the_whole_catalogue(small: World) -> None:
@@ -72,9 +72,9 @@ def test_the_choice_stands_first_and_the_loss_is_that_of_the_whole_catalogue(sma
     expected = partition - logits[np.arange(200), small.choices.target]
     learner = FusionLearner(network, 0, [], made := small.examples(full=True))
     assert all(example.log_weights.shape == (20,) for example in made)
-    found = learner.logits(made)
+    actual = learner.logits(made)
     torch.testing.assert_close(
-        choice_loss(found), torch.tensor(expected.mean(), dtype=torch.float32), rtol=2e-3, atol=0
+        choice_loss(actual), torch.tensor(expected.mean(), dtype=torch.float32), rtol=2e-3, atol=0
     )
     assert learner.validate() == pytest.approx(expected.mean(), rel=2e-3)
 
@@ -111,21 +111,22 @@ def test_a_sampled_example_holds_every_signals_best_exactly(large: World) -> Non
 
 
 def test_a_catalogue_that_fits_is_never_sampled(
-    make_evidence: MakeEvidence, asked: Asked, told: MakeTold
+    make_evidence: MakeEvidence, asked: Asked, table_signal: MakeSignal
 ) -> None:
-    world = World(make_evidence, asked, told, 3, BEST + SAMPLED + 1)
+    world = World(make_evidence, asked, table_signal, 3, BEST + SAMPLED + 1)
     for one, other in zip(world.examples(full=False), world.examples(full=True), strict=True):
         np.testing.assert_array_equal(one.signals, other.signals)
         assert not one.log_weights.any()
 
 
 def test_where_every_item_is_among_the_best_nothing_is_sampled(
-    make_evidence: MakeEvidence, asked: Asked, told: MakeTold
+    make_evidence: MakeEvidence, asked: Asked, table_signal: MakeSignal
 ) -> None:
     n = BEST + SAMPLED + 2
-    world = World(make_evidence, asked, told, 2, n)
+    world = World(make_evidence, asked, table_signal, 2, n)
     world.signals = [
-        told(np.roll(np.arange(n, dtype=float), BEST * place)[None].repeat(2, axis=0)) for place in range(6)
+        table_signal(np.roll(np.arange(n, dtype=float), BEST * place)[None].repeat(2, axis=0))
+        for place in range(6)
     ]
     world.features.measure(world.signals, world.choices.queries)
     for example in world.examples(full=False):
