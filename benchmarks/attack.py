@@ -49,7 +49,8 @@ from polyscene.learning.language import tune_language
 from polyscene.metrics.ranking import mid_ranks, ndcg
 from polyscene.project import Project
 from polyscene.recommenders.content import Content
-from polyscene.representation.items import centred, unit
+from polyscene.representation.item_space import ItemSpace
+from polyscene.representation.items import common_mean, unit
 from polyscene.sample.world import SampleWorld
 from projects import add_project_arguments, chosen_project
 from showing import Telling, table, write_json
@@ -134,7 +135,8 @@ def scenes(opened: Project, degrees: float | None, tuned: bool, work: Path) -> I
         if tuned:  # this model will not be met again
             read = partial(encode, packed(models[name]), batch_tokens=batch_tokens)
         items, learned = scenario.catalogue, ground.folds.learned(name, Phase.ALL)
-        decay = replace(ground.evidence(name, Phase.ALL), vectors=untaught(items.text)).decay
+        space = ItemSpace.of(untaught(items.text))
+        decay = replace(ground.evidence(name, Phase.ALL), space=space).decay
         repeats = settings.scenarios[name].repeats
         scene = Scene(
             name,
@@ -219,8 +221,8 @@ def _ranks(
 
     Each victim is ranked as if it alone had changed: all other items, and the mean, are the honest ones.
     """
-    signal = Content(centred(vectors), scene.decay)
-    mean = vectors[np.any(vectors != 0, axis=1)].mean(axis=0, dtype=np.float64)
+    signal = _content(vectors, scene.decay)
+    mean = common_mean(vectors)
     changed = unit((np.concatenate(hostile) - mean).astype(np.float32))  # (k * m, d)
     own = np.tile(victims, len(hostile))  # (k * m,)
     blocks = []
@@ -239,6 +241,13 @@ def _ranks(
         rank = 1.0 + (above - (before > mine) + level - (before >= mine)) / 2.0
         blocks.append(np.where(has[:, own], np.nan, rank))
     return np.split(np.concatenate(blocks), len(hostile), axis=1)
+
+
+def _content(vectors: FloatArray, decay: float) -> Content:
+    """Return the content signal over (n, d) vectors as the language model gives them."""
+    signal = Content(space=ItemSpace.of(vectors))
+    signal.decay = decay
+    return signal
 
 
 def _had(history: Histories, n_items: int) -> BoolArray:
@@ -303,7 +312,7 @@ def _price(scene: Scene, seed: int) -> dict[str, Any]:
 
 def _ndcg(scene: Scene, vectors: FloatArray, choices: Choices) -> Ranks:
     """Return (B,) NDCG@10 of the content signal over all items that were there at the time."""
-    signal, gains = Content(centred(vectors), scene.decay), []
+    signal, gains = _content(vectors, scene.decay), []
     for rows, queries in choices.queries.blocks(BLOCK):
         target = choices.target[rows].astype(np.int64)
         open_ = scene.since[None, :] <= queries.time[:, None]

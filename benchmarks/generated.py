@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from numpy.typing import NDArray
 
+from polyscene.core.clock import HOUR
 from polyscene.core.seeds import generator
 from polyscene.core.types import FloatArray
-from polyscene.data.queries import Timeline
+from polyscene.data.queries import Queries, Timeline
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, EventLog, Ids
 from polyscene.engine.state import ScenarioState, System
 from polyscene.recommenders.fusion.features import Features
@@ -37,7 +39,6 @@ SIGNALS_USED = (
     "content_prior",
     "content_transitions",
 )
-HOUR = 3_600_000_000
 LINEAR_ITEMS = 4_000
 """So many take part in the linear model: its inverse is no part of what is measured."""
 
@@ -60,8 +61,6 @@ def generated_system(items: int, users: int, seed: int) -> System:
     features = Features.of(evidence)
     moment = np.full(64, int(log.time.max()) + 1)
     people = draws.integers(0, users, 64).astype(np.int32)
-    from polyscene.data.queries import Queries
-
     features.measure(signals, Queries(people, moment, Timeline(log, users).before(people, moment)))
     fusion = Fusion(SIGNALS_USED, signals, features, _network(seed).fitted(), 0, hide_seen=True)
     width = len(str(items))
@@ -77,7 +76,7 @@ def generated_system(items: int, users: int, seed: int) -> System:
     return System(ids, {"generated": state}, clocks_shared=True)
 
 
-def _vectors(centres: FloatArray, noise: float, draws: np.random.Generator) -> FloatArray:
+def _vectors(centres: NDArray[np.float64], noise: float, draws: np.random.Generator) -> FloatArray:
     rows = centres + noise * draws.normal(size=centres.shape)
     unit: FloatArray = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     return unit

@@ -6,8 +6,8 @@
 Travel Stack Exchange. A run is trained on all questions and events before a cut in time. Then the next
 questions arrive one by one, with the events between them: each is put into the run, and its rank is looked up
 for people who take part in it within the week, and for people drawn by chance. Before it was put it has none:
-nobody can be shown it. FOLDER holds items.parquet (item_id, title, published) and events.parquet (user_id, item_id,
-timestamp, action).
+nobody can be shown it. FOLDER holds items.parquet (item_id, title, published) and events.parquet (user_id,
+item_id, timestamp, action).
 """
 
 from __future__ import annotations

@@ -85,18 +85,17 @@ def check(folder: Path) -> Cost:
 
 def fit(folder: Path, signal: str) -> Cost:
     """Fit one signal on all events."""
-    from polyscene.core.types import FloatArray
     from polyscene.data.schema import UNKNOWN_TIME
     from polyscene.project import Project
     from polyscene.recommenders.registry import SIGNALS
     from polyscene.recommenders.signal import Evidence
+    from polyscene.representation.item_space import ItemSpace
 
     dataset = Project.open(folder / "polyscene.toml").dataset
     shop = dataset.scenarios["shop"]
     n_items = len(shop.catalogue)
-    silent: FloatArray = np.zeros((n_items, 1), np.float32)
     since = np.full(n_items, UNKNOWN_TIME)
-    evidence = Evidence(shop.events, len(dataset.users), n_items, silent, since, shop.clock)
+    evidence = Evidence(shop.events, len(dataset.users), n_items, ItemSpace.empty(n_items), since, shop.clock)
     with measured() as cost:
         SIGNALS[signal]().fit(evidence)
     return cost

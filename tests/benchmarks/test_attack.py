@@ -8,6 +8,7 @@ import pytest
 
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import Histories, Queries
+from polyscene.representation.items import centred
 
 Script = Callable[[str], ModuleType]
 NAMES = {"before", "attack", "defence_before", "defence"}
@@ -56,7 +57,7 @@ def plainly(
     attack: ModuleType, vectors: FloatArray, changed: FloatArray, victim: int, history: Histories
 ) -> list[float]:
     """Count, user by user, the open items that score above the victim."""
-    honest = attack.centred(vectors)
+    honest = centred(vectors)
     mine = attack.unit((changed - vectors.mean(axis=0))[None])[0]
     ranks = []
     for user in range(len(history)):

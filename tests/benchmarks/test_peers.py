@@ -7,6 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from polyscene.data.queries import Histories, Queries
 from polyscene.project import Project
 
 Script = Callable[[str], ModuleType]
@@ -40,10 +41,10 @@ def test_a_peer_is_judged_exactly_like_a_signal_of_ours(
     judging = script("judging")
     fold = judging.load_fold(tmp_path / "0", "test", about)
     (name,) = run.scenarios
-    fusion = run.system.place(name).fusion
+    fusion = run.system.scenario(name).fusion
     place = fusion.names.index("popularity")
-    scores = fusion.signals[place].state()["scores"]  # type: ignore[union-attr]
-    peer = Popular(scores / fusion.features.scales[place])
+    someone = Queries(np.zeros(1, np.int32), np.zeros(1, np.int64), Histories.of([[]]))
+    peer = Popular(fusion.present()["popularity"].score(someone)[0] / fusion.features.scales[place])
     ranks, counts = judging.ranks_of(peer, fold, np.arange(len(fold.target)))
     np.testing.assert_array_equal(ranks, judged.ranks["popularity"])
     np.testing.assert_array_equal(counts, judged.n_candidates)

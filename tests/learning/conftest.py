@@ -11,7 +11,7 @@ import pytest
 
 from polyscene.core.settings.project import Settings
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Dataset, EventLog, Ids, Scenario
-from polyscene.data.splits.folds import split
+from polyscene.data.splits.protocol import split
 from polyscene.learning.training_data import TrainingData, training_data
 
 N_ITEMS = 12

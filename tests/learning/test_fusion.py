@@ -11,26 +11,28 @@ import torch
 
 from polyscene.core.progress import Silent
 from polyscene.core.settings.project import Settings
-from polyscene.core.types import FloatArray
 from polyscene.data.queries import Choices, Queries
 from polyscene.data.splits.phases import Phase
 from polyscene.learning.fusion import (
     MIN_CHOICES,
     MIN_SPREAD,
     FusionData,
+    PastSignals,
     better_signal,
     fusion_data,
     held_out_rows,
     train_fusion,
     validated,
 )
+from polyscene.learning.fusion_learner import FusionLearner
 from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders.fusion.features import Features
 from polyscene.recommenders.fusion.fusion import Fusion
 from polyscene.recommenders.fusion.network import FusionNetwork
-from polyscene.recommenders.fusion.training import Example, FusionLearner
+from polyscene.recommenders.fusion.training import Example
 from polyscene.recommenders.popularity import Popularity
-from polyscene.recommenders.signal import Evidence
+from polyscene.recommenders.scores import Scores
+from polyscene.recommenders.signal import Evidence, SignalSettings
 
 MakeData = Callable[..., tuple[TrainingData, Settings]]
 Walks = Callable[[int, int, int], Sequence[tuple[int, int, int]]]
@@ -158,13 +160,13 @@ class Asked(Popularity):
 
     name: ClassVar[str] = "asked"
 
-    def __init__(self, scores: FloatArray | None = None, half_life: float = np.inf) -> None:
-        super().__init__(scores, half_life)
+    def __init__(self, settings: SignalSettings | None = None) -> None:
+        super().__init__(settings)
         self.users: list[set[int]] = []
 
-    def score(self, queries: Queries) -> FloatArray:
+    def prepare(self, queries: Queries) -> Scores:
         self.users.append(set(queries.user.tolist()))
-        return super().score(queries)
+        return super().prepare(queries)
 
 
 def test_people_held_out_teach_neither_weights_nor_scales(make_data: MakeData, walks: Walks) -> None:
@@ -173,7 +175,7 @@ def test_people_held_out_teach_neither_weights_nor_scales(make_data: MakeData, w
     data, known = make_data({"a": rows}, 10, scenarios={"a": {"repeats": True}})
     past = data.evidence("a", Phase.PAST)
     signal = Asked().fit(past)
-    found = fusion_data(data, "a", [signal], past, known, Silent())
+    found = fusion_data(data, "a", PastSignals(["asked"], [signal], past), known, Silent())
     held_out = set(found.judged.queries.user.tolist())
     assert len(held_out) == 2
     assert signal.users[0] == set(range(10)) - held_out
@@ -189,7 +191,8 @@ def test_people_held_out_teach_neither_weights_nor_scales(make_data: MakeData, w
 def test_the_limit_of_choices_is_kept(make_data: MakeData, walks: Walks) -> None:
     data, known = make_data({"a": walks(40, 10, 1)}, 40, fusion={"max_choices": 25})
     past = data.evidence("a", Phase.PAST)
-    found = fusion_data(data, "a", [Popularity().fit(past)], past, known, Silent())
+    known_signals = PastSignals(["popularity"], [Popularity().fit(past)], past)
+    found = fusion_data(data, "a", known_signals, known, Silent())
     assert len(found.training) + len(found.held_out) == 25
 
 
@@ -200,9 +203,12 @@ def test_validation_ranks_the_open_catalogue(
     """Item 2 is chosen: 0 and 1 stand before it, and 0 was had before."""
     evidence = make_evidence([(0, 0, 0)], 4, clock="sequence")
     features = Features.of(evidence)
-    signals = [Popularity(np.array([4, 3, 2, 1], np.float32)), None]
+    counted = make_evidence([(0, item, 0) for item in range(4) for _ in range(4 - item)], 4, clock="sequence")
+    signals = [Popularity().fit(counted), None]
     features.measure(signals, asked([[0]]))
-    fusion = Fusion(["popularity", "linear"], signals, features, FusionNetwork(2, 1, 2), 0, hide_seen)
+    fusion = Fusion(
+        ["popularity", "linear"], signals, features, FusionNetwork(2, 1, 2).fitted(), 0, hide_seen
+    )
     found = validated(fusion, Choices(asked([[0], [0]]), np.array([2, 2], np.int32)), 16)
     assert set(found) == {"polyscene", "popularity"}
     assert found["popularity"] == pytest.approx(1 / np.log2(1 + rank))

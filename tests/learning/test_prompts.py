@@ -60,6 +60,21 @@ def test_all_requests_are_one_question_and_none_is_asked_twice() -> None:
     assert [len(prompts) for prompts in judge.heard] == [4]
 
 
+def test_changed_and_new_texts_are_read_anew() -> None:
+    judge, texts = Judge(), list(TEXTS)
+    reader = PromptScorer(PromptBuilder(texts, 2, 9, True), lambda: judge)
+    history, candidates = Histories.of([[0]]), np.array([[1, 2]], np.int32)
+    np.testing.assert_array_equal(reader(history, candidates), [[13, 13]])
+    texts[2] = "lion"
+    np.testing.assert_array_equal(reader(history, candidates), [[13, 14]])
+    texts[0] = "uncle"
+    reader(history, candidates)
+    assert judge.heard[-1][0].liked == ("uncle",)
+    texts.append("mouse")
+    np.testing.assert_array_equal(reader(history, np.array([[5]], np.int32)), [[15]])
+    assert len(judge.heard) == 4
+
+
 def test_old_answers_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompts, "MAX_REMEMBERED_REQUESTS", 2)
     judge = Judge()

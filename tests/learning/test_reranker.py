@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from polyscene.engine.system import System
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from polyscene import project as projects
 from polyscene.core.arrays import load_arrays, save_arrays
 from polyscene.core.errors import ConfigError, ModelError, RunError
 from polyscene.core.progress import Silent
@@ -24,17 +22,20 @@ from polyscene.core.settings.project import Settings
 from polyscene.core.settings.text_ranker import TextRankerSettings
 from polyscene.data.queries import Histories, Queries
 from polyscene.engine import recommending
+from polyscene.engine.decision import Request
+from polyscene.engine.state import System
 from polyscene.language.compression.int8 import to_int8
 from polyscene.language.model.loading import load_model
 from polyscene.language.model.quiet import quiet
 from polyscene.learning.backbone import Backbone
-from polyscene.learning.reranker import RerankerTrainer, TrainedScorer, text_ranker_in
+from polyscene.learning.reranker import RerankerTrainer, TrainedScorer
 from polyscene.project import Project
 from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.signal import Evidence
 from polyscene.recommenders.text_ranker import TextRanker
-from polyscene.runs.folder import MANIFEST
-from polyscene.runs.reranker_files import ENCODER, READER, READERS
+from polyscene.runs import training
+from polyscene.runs.folder import MANIFEST, READERS
+from polyscene.runs.reranker_files import ENCODER, READER
 from polyscene.runs.run import Run
 
 SIGNALS = ["popularity", "content", "text_ranker"]
@@ -91,22 +92,22 @@ def in_memory(monkeypatch: pytest.MonkeyPatch) -> list[System]:
     return made
 
 
-def second_of(system: System) -> Reranker:
-    student = text_ranker_in(system.places["shop"].fusion.signals)
-    assert student is not None
-    assert student.second is not None
-    return student.second
+def reranker_of(system: System) -> Reranker:
+    reranker = system.scenarios["shop"].fusion.reranker
+    assert reranker is not None
+    return reranker
 
 
 def requests(system: System) -> tuple[Histories, np.ndarray]:
+    shop = system.scenario("shop")
     histories = [
-        system.queries(user, system.places["shop"]).history.items.tolist() for user in people(system)
+        system.queries(system.user(user, "shop"), shop).history.items.tolist() for user in people(system)
     ]
     return Histories.of(histories), np.tile(np.arange(8, dtype=np.int32), (len(histories), 1))
 
 
 def people(system: System) -> list[str]:
-    counts = np.bincount(system.places["shop"].events.user)
+    counts = np.bincount(system.scenarios["shop"].log.events().user)
     return [*(system.users[int(code)] for code in np.argsort(-counts)[:3]), "nobody"]
 
 
@@ -125,14 +126,14 @@ def test_a_restored_run_answers_as_it_did_right_after_training(
 ) -> None:
     run = village(**kind).train()
     (system,) = in_memory
-    fresh, again = second_of(system), second_of(run.system)
+    fresh, again = reranker_of(system), reranker_of(run.system)
     assert (again.student, again.trust, again.top) == (fresh.student, fresh.trust, 8)
     assert again.unseen
     odds = again.reader(*requests(run.system))
     assert odds.std() > 0
     np.testing.assert_array_equal(odds, fresh.reader(*requests(system)))
     for user in people(system):
-        slate = recommending.recommend(system, run.id, user, "shop", 10, ())
+        slate = recommending.recommend(system, run.id, Request(user, "shop", 10))
         assert run.recommend(user, "shop", 10) == slate
         assert run.explain(user, slate.ids[0]) == recommending.explain(system, user, slate.ids[0], None)
     assert (run.folder / READERS / "0" / ENCODER).exists() == bool(kind.get("steps"))
@@ -144,19 +145,19 @@ def test_the_reader_learns_from_the_past_first_and_then_from_everything(
 ) -> None:
     events: list[int] = []
     taught: list[TrainedScorer] = []
-    original = RerankerTrainer.attach
+    original = RerankerTrainer.trained
 
-    def attach(self: RerankerTrainer, name: str, signals: Any, evidence: Evidence, *rest: Any) -> str | None:
-        note = original(self, name, signals, evidence, *rest)
-        reader = text_ranker_in(signals)
-        assert reader is not None
-        assert reader.second is not None
-        assert isinstance(reader.second.reader, TrainedScorer)
-        taught.append(reader.second.reader)
+    def trained(
+        self: RerankerTrainer, name: str, signals: Any, evidence: Evidence, *rest: Any
+    ) -> tuple[Reranker | None, list[str]]:
+        reranker, notes = original(self, name, signals, evidence, *rest)
+        assert reranker is not None
+        assert isinstance(reranker.reader, TrainedScorer)
+        taught.append(reranker.reader)
         events.append(len(evidence.events))
-        return note
+        return reranker, notes
 
-    monkeypatch.setattr(RerankerTrainer, "attach", attach)
+    monkeypatch.setattr(RerankerTrainer, "trained", trained)
     run = village(reader="pair").train()
     assert len(events) == 2
     assert events[0] < events[1]
@@ -173,9 +174,9 @@ def test_without_a_reader_the_run_knows_of_none(village: Village, in_memory: lis
     run = village().train()
     assert run.manifest["readers"] == {}
     assert not (run.folder / READERS).exists()
-    student = text_ranker_in(run.system.places["shop"].fusion.signals)
-    assert student is not None
-    assert student.second is None
+    assert run.system.scenarios["shop"].fusion.reranker is None
+    (system,) = in_memory
+    assert system.scenarios["shop"].fusion.reranker is None
 
 
 def test_a_reader_that_no_scenario_uses_is_told_of(
@@ -207,7 +208,7 @@ def test_an_encoder_that_cannot_learn_is_refused_before_anything_is_trained(
 ) -> None:
     plain = load_model(LanguageSettings(model=str(small_encoder), max_tokens=24, precision="float32"))
     to_int8(plain, ["red shoe"]).save(tmp_path / "small")
-    monkeypatch.setattr(projects, "tune_language", lambda *_: pytest.fail("it was trained"))
+    monkeypatch.setattr(training, "tune_language", lambda *_: pytest.fail("it was trained"))
     with pytest.raises(ModelError, match=r"eight bits.*set \[text_ranker\] steps = 0"):
         village(tmp_path / "small", reader="pair", steps=2).train()
 
@@ -294,17 +295,24 @@ def readers(small_encoder: Path) -> Callable[..., RerankerTrainer]:
     return make
 
 
+def whole(scores: np.ndarray) -> np.ndarray:
+    """Return (B, n) candidates that are the whole catalogue."""
+    return np.tile(np.arange(scores.shape[1]), (len(scores), 1))
+
+
 def test_a_reader_learns_what_the_vectors_do_not_tell(
     readers: Callable[..., RerankerTrainer], reds: Evidence, asked: Asked
 ) -> None:
     student = TextRanker().fit(reds)
     queries = asked([[0], [5, 7], []])
     plain = student.score(queries)
-    note = readers(history=2, examples=500).attach("shop", [None, student], reds, TEXTS, False, Silent())
-    assert note is not None
-    assert student.second is not None
-    assert student.second.trust > 0.1
-    reread = student.score(queries)
+    teacher = readers(history=2, examples=500)
+    reranker, notes = teacher.trained("shop", [None, student], reds, TEXTS, False, Silent())
+    assert reranker is not None
+    assert reranker.trust > 0.1
+    assert [note for note in notes if f"its weight is {reranker.trust:.2f}" in note]
+    np.testing.assert_array_equal(student.score(queries), plain)
+    reread = reranker.reorder(plain, whole(plain), queries.history)
     np.testing.assert_array_equal(np.sort(reread), np.sort(plain))
     for before, after in zip(plain, reread, strict=True):
         top = np.argsort(-before, kind="stable")[:20]
@@ -319,15 +327,17 @@ def test_without_examples_the_student_keeps_its_order(
     readers: Callable[..., RerankerTrainer], reds: Evidence, asked: Asked
 ) -> None:
     student = TextRanker().fit(reds)
-    plain = student.score(asked([[0], []]))
-    readers(examples=0).attach("shop", [student], reds, TEXTS, False, Silent())
-    np.testing.assert_array_equal(student.score(asked([[0], []])), plain)
+    queries = asked([[0], []])
+    plain = student.score(queries)
+    reranker, _ = readers(examples=0).trained("shop", [student], reds, TEXTS, False, Silent())
+    assert reranker is not None
+    np.testing.assert_array_equal(reranker.reorder(plain, whole(plain), queries.history), plain)
 
 
 def test_scenarios_without_a_text_ranker_are_left_alone(
     readers: Callable[..., RerankerTrainer], reds: Evidence
 ) -> None:
-    assert readers().attach("shop", [None], reds, TEXTS, False, Silent()) is None
+    assert readers().trained("shop", [None], reds, TEXTS, False, Silent()) == (None, [])
 
 
 def test_a_catalogue_of_one_item_teaches_nothing(
@@ -335,5 +345,9 @@ def test_a_catalogue_of_one_item_teaches_nothing(
 ) -> None:
     evidence = make_evidence([(0, 0, 0), (0, 0, 1)], 1, vectors=np.ones((1, 2), np.float32))
     student = TextRanker().fit(evidence)
-    readers().attach("shop", [student], evidence, ["red shoe"], False, Silent())
-    assert student.score(asked([[0], []])).shape == (2, 1)
+    reranker, _ = readers().trained("shop", [student], evidence, ["red shoe"], False, Silent())
+    assert reranker is not None
+    queries = asked([[0], []])
+    plain = student.score(queries)
+    assert plain.shape == (2, 1)
+    np.testing.assert_array_equal(reranker.reorder(plain, whole(plain), queries.history), plain)

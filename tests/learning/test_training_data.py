@@ -11,6 +11,7 @@ import pytest
 from polyscene.core.settings.project import Settings
 from polyscene.data.splits.phases import Phase
 from polyscene.learning.training_data import ItemVectors, TrainingData
+from polyscene.representation.items import centred
 
 MakeData = Callable[..., tuple[TrainingData, Settings]]
 
@@ -50,15 +51,18 @@ def test_new_items_are_kept_from_the_past_alone(make_data: MakeData) -> None:
 
 
 def test_vectors_know_no_more_than_their_phase(data: TrainingData) -> None:
-    early, final, common, prior = (np.full((12, 2), value, np.float32) for value in range(4))
+    draws = np.random.default_rng(0)
+    early, final, common, prior = draws.normal(size=(4, 12, 2)).astype(np.float32)
     there = replace(data, vectors={"a": ItemVectors(early, final, common, prior)})
     past, everything = there.evidence("a", Phase.PAST), there.evidence("a", Phase.ALL)
-    assert past.vectors is early
-    assert everything.vectors is final
-    assert past.common is everything.common is common
-    assert past.prior is everything.prior is prior
-    assert there.evidence("b", Phase.PAST).elsewhere["a"].vectors is common
-    assert there.evidence("b", Phase.PAST).vectors.shape == (12, 0)
+    for space, tuned in ((past.space, early), (everything.space, final)):
+        np.testing.assert_array_equal(space.view("tuned").vectors, centred(tuned))
+        np.testing.assert_array_equal(space.view("common").vectors, centred(common))
+        np.testing.assert_array_equal(space.view("prior").vectors, centred(prior))
+    for phase, evidence in ((Phase.PAST, past), (Phase.ALL, everything)):
+        elsewhere = there.evidence("b", phase).elsewhere["a"]
+        assert elsewhere.space is evidence.space, "one space in one phase, whoever asks"
+    assert there.evidence("b", Phase.PAST).space.view("tuned").vectors.shape == (12, 0)
 
 
 ONCE = [(user, item, 10 * item + user) for user in range(4) for item in range(10)]

@@ -12,13 +12,13 @@ from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.types import FloatArray
 from polyscene.data.schema import Dataset, EventLog, Part
 from polyscene.data.splits.parts import mask_of
+from polyscene.data.splits.phases import Phase
 from polyscene.language.model.loading import load_model
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed
 from polyscene.learning.content_judge import MAX_JUDGED_CHOICES
 from polyscene.learning.objectives.learner import objectives_of
 from polyscene.learning.objectives.order import MAX_SLATE, Order
-from polyscene.learning.phases import Phase
 from polyscene.learning.training_data import TrainingData, training_data
 from polyscene.learning.tuning_data import tuning_data
 from polyscene.project import Project

@@ -110,7 +110,7 @@ def test_killed_from_outside(village: Project) -> None:
 
 def test_the_next_training_sweeps_what_the_killed_left(village: Project, kill_inside: KillInside) -> None:
     """Killed between the last byte and the renaming, a run is whole and still not there."""
-    assert kill_inside("_flush", 1) == -signal.SIGKILL
+    assert kill_inside("flush_tree", 1) == -signal.SIGKILL
     assert any((partial / MANIFEST).is_file() for partial in _partials(village))
     last = village.train()
     assert _partials(village) == []

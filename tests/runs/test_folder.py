@@ -14,6 +14,7 @@ import pytest
 from polyscene.core.errors import RunError, UnknownIdError
 from polyscene.runs.folder import MANIFEST, find_run, new_run, run_ids, sweep
 from polyscene.runs.run import Run
+from polyscene.runs.system_files import FORMAT
 
 
 def _make(runs: Path) -> str:
@@ -101,17 +102,15 @@ def test_damaged_runs_are_refused(run: Run, tmp_path: Path, damaged: str) -> Non
         Run(copy).recommend("u00001", "shop")
 
 
-def test_runs_with_names_of_earlier_versions_open(run: Run, tmp_path: Path) -> None:
+def test_runs_of_earlier_versions_are_refused(run: Run, tmp_path: Path) -> None:
     copy = tmp_path / run.id
     shutil.copytree(run.folder, copy)
-    manifest = (copy / MANIFEST).read_text(encoding="utf-8")
-    assert '"cross_scenario"' in manifest
-    (copy / MANIFEST).write_text(manifest.replace('"cross_scenario"', '"elsewhere"'), encoding="utf-8")
-    for path in list(copy.rglob("cross_scenario.safetensors")):
-        path.rename(path.with_name("elsewhere.safetensors"))
-    old = Run(copy)
-    assert old.recommend("u00001", "shop") == run.recommend("u00001", "shop")
-    assert "cross_scenario" in old.system.places["shop"].fusion.names
+    manifest = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
+    (copy / MANIFEST).write_text(json.dumps(manifest | {"format": FORMAT - 1}), encoding="utf-8")
+    with pytest.raises(
+        RunError, match=f"format {FORMAT} .*found {FORMAT - 1}; train again with this version"
+    ):
+        Run(copy)
 
 
 def test_manifest_tells_where_the_run_comes_from(run: Run) -> None:

@@ -22,13 +22,13 @@ from polyscene.core.progress import Silent
 from polyscene.core.types import FloatArray
 from polyscene.data.reading.dataset import read_dataset
 from polyscene.data.reading.item_rows import rows_of
-from polyscene.data.splits.folds import split
+from polyscene.data.splits.protocol import split
 from polyscene.language.model.loading import load_model
 from polyscene.language.text.cache import EncodingCache
 from polyscene.language.text.keyword_stuffing import beginning
 from polyscene.language.tuning.files import WEIGHTS
-from polyscene.learning.item_views import ViewName
-from polyscene.learning.language import LANGUAGE, Tuned, tune_language
+from polyscene.learning.item_views import LANGUAGE, ViewName
+from polyscene.learning.language import TunedLanguage, tune_language
 from polyscene.learning.training_data import training_data
 from polyscene.project import Project
 from polyscene.runs.item_encoder import KEY, ItemEncoder, encoder_facts
@@ -51,7 +51,7 @@ VIEWS: tuple[ViewName, ...] = ("tuned", "prior", "common")
 class Trained:
     """What a training left: vectors as it had them, and the encoder of its run."""
 
-    tuned: Tuned
+    tuned: TunedLanguage
     texts: dict[str, tuple[str, ...]]
     folder: Path
     written: str

@@ -30,7 +30,7 @@ def test_every_signal_stands_beside_the_system(project: Project, run: Run) -> No
     metrics = json.loads((run.folder / METRICS).read_text(encoding="utf-8"))
     assert run.metrics == metrics
     for name, block in metrics["scenarios"].items():
-        signals = run.manifest["system"]["places"][name]["fitted"]
+        signals = run.manifest["system"]["scenarios"][name]["fitted"]
         assert set(block["models"]) == {"polyscene", *signals}
         assert block["users"] > 0
         assert block["seen_items"] == "removed"

@@ -14,13 +14,20 @@ SCENARIOS = ("shop", "news", "video")
 
 
 def _busiest(run: Run, scenario: str) -> str:
-    place = run.system.places[scenario]
-    return run.system.users[int(np.argmax(np.bincount(place.events.user)))]
+    events = run.system.scenarios[scenario].log.events()
+    return run.system.users[int(np.argmax(np.bincount(events.user)))]
+
+
+def _had(run: Run, user: str, scenario: str) -> list[str]:
+    """Return the ids of what a user had, oldest first."""
+    state = run.system.scenario(scenario)
+    queries = run.system.queries(run.system.user(user, scenario), state)
+    return [state.catalogue.ids[code] for code in queries.history.items.tolist()]
 
 
 def test_fusion_speaks_somewhere(run: Run) -> None:
     """The tests below say little where every scenario fell back on one signal."""
-    assert any(place.fusion.fallback is None for place in run.system.places.values())
+    assert any(state.fusion.fallback is None for state in run.system.scenarios.values())
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -55,8 +62,7 @@ def test_slate_is_ordered_full_and_free_of_what_the_user_has(run: Run, scenario:
     user = _busiest(run, scenario)
     slate = run.recommend(user, scenario, 8)
     scores = [place.score for place in slate]
-    place = run.system.places[scenario]
-    had = {place.catalogue.ids[int(item)] for item in run.system.queries(user, place).history.items}
+    had = set(_had(run, user, scenario))
     assert len(slate) == len(set(slate.ids)) == 8
     assert scores == sorted(scores, reverse=True)
     assert had
@@ -66,11 +72,9 @@ def test_slate_is_ordered_full_and_free_of_what_the_user_has(run: Run, scenario:
 
 
 def test_slate_ends_where_nothing_is_left(run: Run) -> None:
-    place = run.system.places["shop"]
     user = _busiest(run, "shop")
-    had = set(run.system.queries(user, place).history.items.tolist())
     slate = run.recommend(user, "shop", 10_000)
-    assert len(slate) == len(place.catalogue) - len(had)
+    assert len(slate) == len(run.system.scenarios["shop"].catalogue) - len(set(_had(run, user, "shop")))
 
 
 def test_excluded_items_leave_room_for_the_next(run: Run) -> None:
@@ -99,30 +103,28 @@ def test_explanation_agrees_with_the_slate(run: Run) -> None:
 
 
 def test_explanation_of_what_the_user_has_gives_no_rank(run: Run) -> None:
-    place = run.system.places["shop"]
     user = _busiest(run, "shop")
-    had = place.catalogue.ids[int(run.system.queries(user, place).history.items[-1])]
-    why = run.explain(user, had, "shop")
+    why = run.explain(user, _had(run, user, "shop")[-1], "shop")
     assert why.rank is None
-    assert why.candidates < len(place.catalogue)
+    assert why.candidates < len(run.system.scenarios["shop"].catalogue)
 
 
 def test_past_items_that_speak_are_the_users_own(run: Run) -> None:
     user = _busiest(run, "shop")
-    place = run.system.places["shop"]
-    had = {place.catalogue.ids[int(item)] for item in run.system.queries(user, place).history.items}
+    had = set(_had(run, user, "shop"))
     why = run.explain(user, run.recommend(user, "shop", 1).ids[0], "shop")
     assert why.past
     assert {item.id for _, item in why.past} <= had
 
 
 def test_similar_items_are_the_nearest_vectors(run: Run) -> None:
-    place = run.system.places["news"]
-    content = next(signal for signal in place.fusion.signals if type(signal) is Content)
+    news = run.system.scenarios["news"]
+    content = news.fusion.present()["content"]
+    assert isinstance(content, Content)
     likeness = content.vectors @ content.vectors[4]
     nearest = [int(code) for code in np.argsort(-likeness, kind="stable") if code != 4][:5]
-    found = run.similar(place.catalogue.ids[4], "news", 5)
-    assert [near.item.id for near in found] == [place.catalogue.ids[code] for code in nearest]
+    found = run.similar(news.catalogue.ids[4], "news", 5)
+    assert [near.item.id for near in found] == [news.catalogue.ids[code] for code in nearest]
     assert found[0].score == pytest.approx(float(likeness[nearest[0]]), rel=1e-5)
 
 

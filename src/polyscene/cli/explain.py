@@ -20,7 +20,7 @@ def explain(
     scenario: ScenarioName = None,
     json: AsJson = False,
 ) -> None:
-    """Show what every signal says of an item, and which past items of the user speak for it."""
+    """Show what every signal says of an item, and which past items of the user stand behind it."""
     from polyscene.cli.console import show, show_json
     from polyscene.cli.tables import plain_table
 

@@ -1,1 +1,1 @@
-"""The words everyone speaks: types, contracts, errors and settings."""
+"""What everything stands on: types, contracts, errors, settings."""

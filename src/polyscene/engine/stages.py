@@ -102,6 +102,7 @@ def give_reasons(request: Request, decision: Decision) -> Decision:
 def shares_of(decision: Decision, places: LongArray) -> list[dict[str, float]]:
     """Return what each fitted signal adds to the score of each of the candidates at (m,) places."""
     fusion, block = decision.state.fusion, decision.features
-    usual: FloatArray = block.signals[0][:, : decision.ranked].mean(axis=1)  # (K,)
+    compared = decision.ranked or len(decision.candidates)  # where no signal puts anything forward: all
+    usual: FloatArray = block.signals[0][:, :compared].mean(axis=1)  # (K,)
     table = fusion.shares(block, places, usual)
     return [{name: float(row[place]) for name, place in fusion.fitted().items()} for row in table]

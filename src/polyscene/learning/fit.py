@@ -117,8 +117,7 @@ class _SignalFitter:
         with self.progress.track(label, len(self.usable[name]), "signals") as advance:
             for signal in self.usable[name]:
                 kind = SIGNALS[signal]
-                described = kind.Settings(**self.settings.signals.get(signal, {}))
-                signals[signal] = kind(described).fit(evidence)
+                signals[signal] = kind(self.settings.signal(signal)).fit(evidence)
                 advance(1)
         ordered = [signals.get(signal) for signal in self.names]
         return ordered, *self._reranker(name, ordered, evidence)

@@ -32,7 +32,7 @@ def fusion_plan(epochs: int, label: str, learning_rate: float = LEARNING_RATE) -
 
 
 class FusionLearner:
-    """One scenario's choices, and the fusion's network that learns to foretell them.
+    """One scenario's choices, and the fusion's network that learns to predict them.
 
     Args:
         network: several learners may share it.

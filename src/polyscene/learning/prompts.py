@@ -23,6 +23,8 @@ MAX_REMEMBERED_REQUESTS = 16_384
 """Requests whose answer is kept: the same one is scored, explained and judged."""
 
 Past = tuple[int, ...]
+Wording = tuple[tuple[str, ...], tuple[str, ...]]
+"""The texts of the past items that a request tells, and of its candidates."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ class PromptBuilder:
         liked = tuple(self._text(item) for item in past)
         return [Prompt(self._text(item), liked) for item in candidates]
 
+    def wording(self, past: Past, candidates: Sequence[int]) -> Wording:
+        """Return the present texts of a request, uncut: the same ones are answered the same."""
+        return tuple(self.texts[item] for item in past), tuple(self.texts[item] for item in candidates)
+
     def _text(self, item: int) -> str:
         return self.texts[item][: self.chars]
 
@@ -75,7 +81,7 @@ class PromptScorer:
 
     def __init__(self, prompter: PromptBuilder, judge: Callable[[], PromptReader]) -> None:
         self.prompter, self._judge = prompter, cache(judge)
-        self._known: dict[tuple[Past, bytes], FloatArray] = {}
+        self._known: dict[Wording, FloatArray] = {}
         self._lock = Lock()
 
     def __call__(self, history: Histories, candidates: IntArray) -> FloatArray:
@@ -84,23 +90,20 @@ class PromptScorer:
         Raises:
             ModelError: the language model cannot be used.
         """
-        keys = [
-            (past, row.tobytes()) for past, row in zip(self.prompter.pasts(history), candidates, strict=True)
-        ]
+        asked = list(zip(self.prompter.pasts(history), candidates.tolist(), strict=True))
+        keys = [self.prompter.wording(past, row) for past, row in asked]
         with self._lock:
             odds = {key: self._known[key] for key in keys if key in self._known}
-            fresh = {key: row for key, row in zip(keys, candidates, strict=True) if key not in odds}
+            fresh = {key: one for key, one in zip(keys, asked, strict=True) if key not in odds}
             odds |= self._read(fresh)
             self._known |= odds
             while len(self._known) > MAX_REMEMBERED_REQUESTS:
                 del self._known[next(iter(self._known))]
         return np.stack([odds[key] for key in keys]) if keys else np.zeros(candidates.shape, np.float32)
 
-    def _read(self, asked: dict[tuple[Past, bytes], IntArray]) -> dict[tuple[Past, bytes], FloatArray]:
+    def _read(self, asked: dict[Wording, tuple[Past, list[int]]]) -> dict[Wording, FloatArray]:
         if not asked:
             return {}
-        prompts = [
-            prompt for (past, _), row in asked.items() for prompt in self.prompter.prompts(past, row.tolist())
-        ]
+        prompts = [prompt for past, row in asked.values() for prompt in self.prompter.prompts(past, row)]
         odds = self._judge()(prompts).astype(np.float32).reshape(len(asked), -1)
         return dict(zip(asked, odds, strict=True))

@@ -65,7 +65,7 @@ class RerankerTrainer:
 
     Raises:
         ConfigError: reader and language model, or the template, do not fit.
-        ModelError: the language model does not foretell words, and should.
+        ModelError: the language model does not predict words, and should.
     """
 
     def __init__(self, backbone: Backbone, settings: TextRankerSettings, seed: int) -> None:

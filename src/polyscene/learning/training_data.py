@@ -23,7 +23,7 @@ class ItemVectors:
     """One catalogue as the language model reads it, (n_items, d) each.
 
     Attributes:
-        early: tuned on the past alone, so that what came after it can be foretold honestly.
+        early: tuned on the past alone, so that what came after it can be predicted honestly.
         final: tuned on everything that may be learned from.
         common: in the space that all scenarios share.
         prior: by the model as it came; None where it is used so.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray, IntArray, LongArray
@@ -46,7 +46,7 @@ class Content(Signal):
     view: ClassVar[ViewName] = "tuned"
     Settings = ContentSettings
 
-    def __init__(self, settings: SignalSettings | None = None, space: ItemSpace | None = None) -> None:
+    def __init__(self, settings: BaseModel | None = None, space: ItemSpace | None = None) -> None:
         super().__init__(settings)
         self.space = ItemSpace.empty(0) if space is None else space
         self.decay = self.settings.decay or DEFAULT_DECAY
@@ -125,7 +125,7 @@ class CrossScenario(Content):
 
     def __init__(
         self,
-        settings: SignalSettings | None = None,
+        settings: BaseModel | None = None,
         space: ItemSpace | None = None,
         others: Mapping[str, ItemSpace] | None = None,
     ) -> None:
@@ -147,7 +147,7 @@ class CrossScenario(Content):
         return unit(total)
 
     def support(self, history: IntArray, items: IntArray | LongArray) -> FloatArray:
-        """Nothing in this scenario speaks for an item: what does lies elsewhere."""
+        """Nothing in this scenario stands behind an item: what does lies elsewhere."""
         return np.zeros((len(items), len(history)), np.float32)
 
     def state(self) -> Arrays:

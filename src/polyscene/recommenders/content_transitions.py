@@ -7,13 +7,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BaseModel, Field
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.recommenders.item_to_item import ItemToItem, ItemToItemSettings
-from polyscene.recommenders.signal import Evidence, Need, SignalSettings, top_per_row
+from polyscene.recommenders.signal import Evidence, Need, top_per_row
 from polyscene.recommenders.transitions import Transitions
 from polyscene.representation.item_space import ItemSpace
 from polyscene.representation.items import neighbourhood, neighbours_of
@@ -50,7 +50,7 @@ class ContentTransitions(ItemToItem):
     )
     Settings = ContentTransitionsSettings
 
-    def __init__(self, settings: SignalSettings | None = None, space: ItemSpace | None = None) -> None:
+    def __init__(self, settings: BaseModel | None = None, space: ItemSpace | None = None) -> None:
         super().__init__(settings)
         self._space = ItemSpace.empty(0) if space is None else space
         self._reached_from: sparse.csc_array | None = None

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BaseModel, Field
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -51,7 +51,7 @@ class Factors(Signal):
     )
     Settings = FactorsSettings
 
-    def __init__(self, settings: SignalSettings | None = None, items: FloatArray | None = None) -> None:
+    def __init__(self, settings: BaseModel | None = None, items: FloatArray | None = None) -> None:
         super().__init__(settings)
         self._set(np.zeros((0, self.settings.size), np.float32) if items is None else items)
 

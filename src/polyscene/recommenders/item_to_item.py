@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, Field
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
@@ -40,7 +40,7 @@ class ItemToItem(Signal):
 
     Settings = ItemToItemSettings
 
-    def __init__(self, settings: SignalSettings | None = None) -> None:
+    def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
         self.links = Links()
 

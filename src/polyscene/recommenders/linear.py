@@ -1,4 +1,4 @@
-"""Linear item model: one ridge regression that foretells every item from all the others (EASE)."""
+"""Linear item model: one ridge regression that predicts every item from all the others (EASE)."""
 
 from __future__ import annotations
 

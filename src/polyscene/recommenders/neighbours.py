@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, Field
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
@@ -18,7 +18,6 @@ from polyscene.recommenders.links import Entries, Links
 from polyscene.recommenders.signal import (
     Evidence,
     Observation,
-    SignalSettings,
     interactions,
     top_per_row,
 )
@@ -51,7 +50,7 @@ class Neighbours(ItemToItem):
     )
     Settings = NeighboursSettings
 
-    def __init__(self, settings: SignalSettings | None = None) -> None:
+    def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
         self._counts: GrowingArray[np.float32] = GrowingArray(np.zeros(0, np.float32))
 

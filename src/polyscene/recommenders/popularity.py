@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.clock import DAY
@@ -47,7 +47,7 @@ class Popularity(Signal):
     sentences: ClassVar[Sentences] = Sentences("Many people chose it lately.")
     Settings = PopularitySettings
 
-    def __init__(self, settings: SignalSettings | None = None) -> None:
+    def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
         self.half_life, self._start, self._end = np.inf, 0.0, 0.0
         self._counts: GrowingArray[np.float64] = GrowingArray(np.zeros(0))

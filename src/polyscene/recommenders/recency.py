@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
+from pydantic import BaseModel
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.clock import HOUR
@@ -14,7 +15,7 @@ from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
 from polyscene.recommenders.scores import Scores, SharedScores
-from polyscene.recommenders.signal import Evidence, Need, Observation, Signal, SignalSettings
+from polyscene.recommenders.signal import Evidence, Need, Observation, Signal
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
 
@@ -35,7 +36,7 @@ class Recency(Signal):
     needs: ClassVar[frozenset[Need]] = frozenset({Need.MOMENTS})
     sentences: ClassVar[Sentences] = Sentences("It is new.")
 
-    def __init__(self, settings: SignalSettings | None = None) -> None:
+    def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
         self._moments, self._order = True, Largest()
         self._since: GrowingArray[np.int64] = GrowingArray(np.zeros(0, np.int64))

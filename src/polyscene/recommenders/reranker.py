@@ -1,6 +1,6 @@
 """A second, slower look at the best of each request: a reader of texts deals their scores out anew.
 
-How the reader comes to its word is not known here.
+How the reader comes to its judgement is not known here.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
+from pydantic import BaseModel
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
@@ -137,7 +138,7 @@ class Signal(ABC):
     sentences: ClassVar[Sentences]
     Settings: ClassVar[type[SignalSettings]] = SignalSettings
 
-    def __init__(self, settings: SignalSettings | None = None) -> None:
+    def __init__(self, settings: BaseModel | None = None) -> None:
         self.settings: Any = self.Settings() if settings is None else settings
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Text ranker: what people choose, foretold from words alone, by a student that scores vectors.
+"""Text ranker: what people choose, predicted from words alone, by a student that scores vectors.
 
     score(u, i) = vᵢ · (w + λ · taste_u)
 
@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.seeds import generator
@@ -56,7 +56,7 @@ class TextRanker(Signal):
 
     def __init__(
         self,
-        settings: SignalSettings | None = None,
+        settings: BaseModel | None = None,
         space: ItemSpace | None = None,
         student: Student | None = None,
     ) -> None:

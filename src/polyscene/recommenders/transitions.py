@@ -7,14 +7,14 @@ from itertools import pairwise
 from typing import ClassVar, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, Field
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.recommenders.item_to_item import ItemToItem, ItemToItemSettings
 from polyscene.recommenders.links import Entries, Links
-from polyscene.recommenders.signal import Evidence, Observation, SignalSettings, top_per_row
+from polyscene.recommenders.signal import Evidence, Observation, top_per_row
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
 
@@ -48,7 +48,7 @@ class Transitions(ItemToItem):
     )
     Settings = TransitionsSettings
 
-    def __init__(self, settings: SignalSettings | None = None) -> None:
+    def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
         self._sums: list[float] = []
 

@@ -1,7 +1,7 @@
 """How fast taste fades: how much an older event still tells of what a person chooses next.
 
 In some places the last thing counts alone, in others a year of habits. It is measured on what people chose,
-by the vectors that foretell it.
+by the vectors that predict it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from polyscene.representation.users import taste
 DECAYS = (0.3, 0.5, 0.65, 0.8, 0.9, 0.97)
 DEFAULT_DECAY = 0.8
 """Where too little was chosen to tell."""
-ENOUGH = 50
-MOST, LEAST = 6000, 500
+MIN_CHOICES = 50
+MAX_CHOICES, FEW_CHOICES = 6000, 500
 SCORES = 75_000_000
-"""Between `LEAST` and `MOST` choices are asked, so many that about these scores are compared."""
-LATE = 0.1
+"""Between `FEW_CHOICES` and `MAX_CHOICES` choices are asked, so many that about these scores are compared."""
+LATEST_SHARE = 0.1
 CUTOFF = 20
 BLOCK = 256
 
@@ -44,23 +44,23 @@ def history_decay(log: EventLog, n_users: int, clock: Clock, vectors: FloatArray
         seed: of the draw.
     """
     chosen, history = _choices(log, n_users, clock, len(vectors), seed)
-    spoken = np.any(vectors != 0, axis=1)
-    heard = np.bincount(history.rows, spoken[history.items], minlength=len(history)) > 0
-    told = np.flatnonzero(spoken[chosen] & heard)
-    if len(told) < ENOUGH:
+    has_text = np.any(vectors != 0, axis=1)
+    has_history = np.bincount(history.rows, has_text[history.items], minlength=len(history)) > 0
+    usable = np.flatnonzero(has_text[chosen] & has_history)
+    if len(usable) < MIN_CHOICES:
         return DEFAULT_DECAY
     once = not repeated(log)
-    return max(DECAYS, key=lambda decay: _worth(chosen[told], history.pick(told), vectors, decay, once))
+    return max(DECAYS, key=lambda decay: _worth(chosen[usable], history.pick(usable), vectors, decay, once))
 
 
 def _choices(
     log: EventLog, n_users: int, clock: Clock, n_items: int, seed: int
 ) -> tuple[IntArray, Histories]:
     """Draw choices, and what their users had done strictly before."""
-    most = max(LEAST, min(MOST, SCORES // max(n_items, 1)))
+    most = max(FEW_CHOICES, min(MAX_CHOICES, SCORES // max(n_items, 1)))
     rows: LongArray = np.arange(len(log))
     if clock == "time":
-        rows = rows[-max(int(len(log) * LATE), most) :]
+        rows = rows[-max(int(len(log) * LATEST_SHARE), most) :]
     draws = generator(
         seed, "fading"
     )  # as earlier versions call this stream: a seed keeps giving the same run

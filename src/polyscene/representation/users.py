@@ -12,17 +12,17 @@ from scipy import sparse
 from polyscene.core.types import FloatArray, IntArray
 from polyscene.data.queries import Histories
 
-FAINTEST = 1e-3
+MIN_WEIGHT = 1e-3
 
 
 def profile(history: Histories, n_items: int, decay: float) -> sparse.csr_array:
     """Return the (B, n_items) matrix of decayed history weights: `weight * decay ** age`.
 
-    What is so old that less than a thousandth of it is left is not heard any more.
+    What is so old that less than a thousandth of it is left does not count any more.
     """
     data = (history.weights * decay ** history.ages.astype(np.float32)).astype(np.float32)
-    heard = history.ages <= math.log(FAINTEST) / math.log(decay)
-    entries = (data[heard], (history.rows[heard], history.items[heard]))
+    recent = history.ages <= math.log(MIN_WEIGHT) / math.log(decay)
+    entries = (data[recent], (history.rows[recent], history.items[recent]))
     return sparse.coo_array(entries, shape=(len(history), n_items), dtype=np.float32).tocsr()
 
 
@@ -31,7 +31,7 @@ def decayed(history: Histories, decay: float) -> Iterator[tuple[IntArray, FloatA
 
     An item that was chosen twice stands there twice.
     """
-    oldest = math.floor(math.log(FAINTEST) / math.log(decay))
+    oldest = math.floor(math.log(MIN_WEIGHT) / math.log(decay))
     weights = history.weights
     for start, stop in pairwise(history.offsets.tolist()):
         first = max(start, stop - 1 - oldest)

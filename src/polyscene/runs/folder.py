@@ -80,9 +80,9 @@ def find_run(runs: Path, run_id: str | None) -> Path:
         return runs / known[-1]
     if run_id in known:
         return runs / run_id
-    found = ", ".join(known[-5:]) or "none"
+    latest = ", ".join(known[-5:]) or "none"
     wanted = "a run" if run_id is None else f"the run '{run_id}'"
-    raise UnknownIdError(f"expected {wanted} in {runs}, found {found}; `polyscene train` makes one")
+    raise UnknownIdError(f"expected {wanted} in {runs}, found {latest}; `polyscene train` makes one")
 
 
 def way_to(folder: Path, base: Path) -> str:

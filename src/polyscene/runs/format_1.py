@@ -40,7 +40,7 @@ def present_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def space_of(home: Path, n_items: int) -> ItemSpace:
-    """Return the vectors that the signals of one scenario kept; the means that were taken off are not known."""
+    """Return the vectors that the signals of one scenario kept; their means are not known."""
     former: tuple[tuple[ViewName, str], ...]
     former = ("tuned", "content"), ("prior", "content_prior"), ("common", "elsewhere")
     paths = {view: home / f"{signal}.safetensors" for view, signal in former}

@@ -29,7 +29,7 @@ SAMPLES = 3
 SLATE = 5
 HISTORY = 5
 MAPPED = 2000
-FEWEST = 3
+MIN_EVENTS = 3
 """A user shown in the report has done at least so much."""
 
 
@@ -74,22 +74,22 @@ def sample_slates(run: Run, scenario: str, samples: int = SAMPLES) -> list[Sampl
     """Return slates for a few users who have done something here, drawn by the run's seed."""
     system = run.system
     place = system.scenario(scenario)
-    active = np.flatnonzero(np.bincount(place.log.events().user, minlength=len(system.users)) >= FEWEST)
+    active = np.flatnonzero(np.bincount(place.log.events().user, minlength=len(system.users)) >= MIN_EVENTS)
     stream = generator(int(run.manifest["seed"]), "samples", scenario)
     chosen = stream.choice(active, min(samples, len(active)), replace=False)
-    found = []
+    slates = []
     for code in chosen:
         user = system.users[int(code)]
         past = place.timeline.history(int(code), HISTORY).items
         slate = run.recommend(user, scenario, SLATE)
-        found.append(
+        slates.append(
             SampleSlate(
                 user,
                 tuple(place.catalogue.titles[int(item)] for item in past),
                 tuple(SlateEntry(it.item.text, it.reason, it.propensity) for it in slate),
             )
         )
-    return found
+    return slates
 
 
 def _map(place: ScenarioState) -> ItemMap | None:

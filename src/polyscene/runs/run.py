@@ -77,12 +77,12 @@ class Run:
 
     @property
     def metrics(self) -> Mapping[str, Any] | None:
-        """What the last evaluation of this run found, as `evaluate --json` writes it; None before it."""
+        """What the last evaluation of this run measured, as `evaluate --json` writes it; None before it."""
         path = self.folder / METRICS
         if not path.is_file():
             return None
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return metrics
 
     def recommend(
         self,

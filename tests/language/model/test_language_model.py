@@ -13,6 +13,7 @@ from transformers import T5Config
 from transformers.utils import logging
 
 from polyscene.core.errors import ModelError
+from polyscene.language.model import language_model
 from polyscene.language.model.language_model import LanguageModel, chosen_autocast, chosen_device
 from polyscene.language.model.loading import load_model
 

@@ -18,7 +18,6 @@ from polyscene.evaluation.results import SYSTEM
 from polyscene.metrics.metric import rank_metrics
 
 TEMPLATE = "report.html.j2"
-HIGHER_IS_BETTER = ("hr@", "ndcg@", "mrr", "auc", "map@", "recall@", "precision@")
 ACCURACY_METRICS = ("ndcg@", "hr@", "mrr", "auc")
 CATALOGUE_METRICS = ("coverage@", "novelty@", "diversity@", "gini@")
 MAX_SLATES = 6

@@ -1,7 +1,7 @@
 """Continued pretraining: the words of a company's texts as their own labels.
 
 Encoders find words that were hidden: 15 % of the tokens, of which 80 % become the mask token, 10 % a random
-one and 10 % stay (Devlin et al., BERT, NAACL 2019, section 3.1). Decoders foretell the next token (Radford et
+one and 10 % stay (Devlin et al., BERT, NAACL 2019, section 3.1). Decoders predict the next token (Radford et
 al. 2018). Words are compared with the model's own embedded tokens: no head has to come with the weights.
 """
 

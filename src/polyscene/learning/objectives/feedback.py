@@ -61,7 +61,7 @@ class Feedback(TextLearner):
         yield from self._rows(len(self._cases), generator)
 
     def loss(self, batch: LongArray) -> Tensor:
-        """Return the cross-entropy or the squared error of what text and history foretell."""
+        """Return the cross-entropy or the squared error of what text and history predict."""
         cases = self._cases.pick(batch)
         vectors, _, (past, target) = self._read(cases.queries.history.items, cases.target)
         profiles = self._profiles(cases.queries.history, vectors, past)

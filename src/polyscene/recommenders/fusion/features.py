@@ -208,9 +208,9 @@ class Features:
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Take in new items, and say anew when known ones appeared where they say so."""
         new = rows >= len(self)
-        told = ~new & (since != UNKNOWN_TIME)
-        self._since.put(rows[told], since[told])
-        self._born.put(rows[told], since[told])
+        dated = ~new & (since != UNKNOWN_TIME)
+        self._since.put(rows[dated], since[dated])
+        self._born.put(rows[dated], since[dated])
         zero = np.zeros(int(new.sum()), np.float32)
         self._counts.extend(zero)
         self._item.extend(_item_facts(zero))
