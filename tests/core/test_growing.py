@@ -60,8 +60,7 @@ def test_a_view_shows_what_changes_in_place() -> None:
 
 
 def top(values: np.ndarray, most: int) -> list[float]:
-    largest: list[float] = np.sort(values)[::-1][:most].tolist()
-    return largest
+    return [float(value) for value in np.sort(values)[::-1][:most]]
 
 
 @given(seed=st.integers(0, 100), steps=st.lists(st.integers(0, 30), max_size=12))

@@ -6,6 +6,7 @@ rest of the events comes one by one, in order or late.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from unittest import mock
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.clock import DAY, HOUR
@@ -193,12 +195,12 @@ def activities(log: EventLog) -> LongArray:
     return np.array([len(set(log.item[log.user == user].tolist())) for user in range(N_USERS)])
 
 
-def pairs_of(log: EventLog, user: int) -> FloatArray:
+def pairs_of(log: EventLog, user: int) -> NDArray[np.float64]:
     """Return (n, n) what a user's choices add to the raw links in a fit."""
     chosen = np.zeros(N_ITEMS)
     np.add.at(chosen, log.item[log.user == user], log.weight[log.user == user])
     chosen = np.minimum(chosen, 1.0)
-    pairs: FloatArray = np.outer(chosen, chosen) / np.sqrt(max(int(np.count_nonzero(chosen)), 1))
+    pairs = np.outer(chosen, chosen) / math.sqrt(max(int(np.count_nonzero(chosen)), 1))
     np.fill_diagonal(pairs, 0.0)
     return pairs
 
@@ -335,16 +337,18 @@ def test_restored_features_go_on_as_if_nothing_had_been(story: Story) -> None:
 def test_taking_in_events_leaves_the_evidence_of_the_fit_as_it_was(story: Story) -> None:
     first = story.first
     before = [first.since.copy(), first.events.item.copy(), first.events.weight.copy()]
-    for kind in (Popularity, Recency, Transitions, Neighbours):
-        signal: Signal = kind().fit(first)
+    kinds: list[type[Signal]] = [Popularity, Recency, Transitions, Neighbours]
+    for kind in kinds:
+        signal = kind().fit(first)
         kept = copied(signal.state())
         restored = kind(signal.settings).restore(kept, first.space, {})
         expected = copied(kept)
         lived(restored, story)
         for name, array in kept.items():
             np.testing.assert_array_equal(array, expected[name])
-    for column, copy in zip((first.since, first.events.item, first.events.weight), before, strict=True):
-        np.testing.assert_array_equal(column, copy)
+    now = [first.since, first.events.item, first.events.weight]
+    for one, other in zip(now, before, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("name", [*SIGNALS])

@@ -8,7 +8,7 @@ from polyscene.core.clock import HOUR
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
 from polyscene.recommenders.recency import OLDEST, Recency
-from polyscene.recommenders.signal import Evidence
+from polyscene.recommenders.signal import Evidence, Observation
 
 MakeEvidence = Callable[..., Evidence]
 Asked = Callable[..., Queries]
@@ -45,3 +45,24 @@ def test_what_is_still_to_come_counts_as_brand_new(make_evidence: MakeEvidence, 
 def test_sequence_numbers_know_no_age(make_evidence: MakeEvidence, asked: Asked) -> None:
     signal = Recency().fit(make_evidence([(0, 0, 3)], 2, since=np.array([1, 2]), clock="sequence"))
     assert not signal.score(asked([[], []])).any()
+
+
+def test_new_items_and_items_that_say_anew_when_they_appeared(
+    make_evidence: MakeEvidence, asked: Asked
+) -> None:
+    """What says nothing keeps the moment that it had; what says something is judged by that from then on."""
+    since = np.array([UNKNOWN_TIME, UNKNOWN_TIME, 2 * HOUR])
+    signal = Recency().fit(make_evidence([(0, 0, 4 * HOUR), (0, 1, 4 * HOUR)], 3, since=since))
+    dates = np.array([UNKNOWN_TIME, 6 * HOUR, UNKNOWN_TIME, UNKNOWN_TIME, 8 * HOUR])
+    signal.extend(np.arange(5), dates)
+    for item in range(5):
+        signal.observe(Observation(0, item, 3 * HOUR, 1.0, [], []))
+    scores = signal.score(asked([[]], time=9 * HOUR))
+    np.testing.assert_allclose(scores[0], -np.log1p([6, 3, 7, 6, 1]), rtol=1e-6)
+
+
+def test_a_catalogue_may_begin_empty(make_evidence: MakeEvidence, asked: Asked) -> None:
+    signal = Recency().fit(make_evidence([], 0))
+    assert signal.score(asked([[]])).shape == (1, 0)
+    signal.extend(np.array([0, 1]), np.array([UNKNOWN_TIME, HOUR]))
+    np.testing.assert_allclose(signal.score(asked([[]], time=HOUR))[0], -np.log1p([OLDEST, 0]), rtol=1e-6)

@@ -115,7 +115,7 @@ def test_what_is_saved_and_restored_is_the_same_space(kind: str, tmp_path: Path)
         space.view(one) is space.view(other) for one, other in shared
     ]
     if kind != "empty":
-        more = {name: raw(1, 7) for name in space.views}
+        more: dict[str, FloatArray] = {name: raw(1, 7) for name in space.views}
         for each in (space, again):
             each.put(np.array([len(each)]), more)
         np.testing.assert_array_equal(again.view("tuned").vectors, space.view("tuned").vectors)

@@ -71,10 +71,9 @@ class Recency(Signal):
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Note when new items appeared."""
         new = rows >= len(self._since)
-        self._since.put(
-            rows[~new], np.where(since == UNKNOWN_TIME, self._since.array[rows * ~new], since)[~new]
-        )
-        self._dated.put(rows[~new], self._dated.array[rows[~new]] | (since[~new] != UNKNOWN_TIME))
+        dated = ~new & (since != UNKNOWN_TIME)
+        self._since.put(rows[dated], since[dated])
+        self._dated.put(rows[dated], np.ones(int(dated.sum()), np.bool_))
         self._since.extend(since[new])
         self._dated.extend(since[new] != UNKNOWN_TIME)
         self._order.reset()

@@ -9,7 +9,7 @@ from polyscene.core.clock import HOUR
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
 from polyscene.recommenders.fusion.features import SEEN_DECAY, Features
-from polyscene.recommenders.signal import Evidence, Signal
+from polyscene.recommenders.signal import Evidence, Observation, Signal
 
 MakeEvidence = Callable[..., Evidence]
 Asked = Callable[..., Queries]
@@ -130,3 +130,25 @@ def test_items_are_open_once_they_are_there_and_until_they_are_had(features: Fea
     assert features.closed(early, hide_seen=False).tolist() == [[False, False, False, True]] * 2
     assert not features.closed(late, hide_seen=False).any()
     assert features.closed(late, hide_seen=True).tolist() == [[True, False, False, False], [False] * 4]
+
+
+def test_new_items_are_open_once_they_are_there_and_an_edit_may_set_the_date(
+    features: Features, asked: Asked
+) -> None:
+    features.extend(np.array([1, 4, 5]), np.array([7 * HOUR, UNKNOWN_TIME, 9 * HOUR]))
+    assert len(features) == 6
+    queries = asked([[]], time=6 * HOUR)
+    assert features.closed(queries, hide_seen=False).tolist() == [[False, True, False, True, False, True]]
+    assert not features.closed(asked([[]], time=9 * HOUR), hide_seen=False).any()
+    block = features.block([], asked([[]], time=10 * HOUR))
+    np.testing.assert_allclose(block.pair[0, :, 0], np.log1p([10, 3, 0, 2, 0, 1]), rtol=1e-6)
+    np.testing.assert_allclose(block.item[0, 4:], [[0, 1, 1]] * 2)
+
+
+def test_events_make_items_warm(features: Features, asked: Asked) -> None:
+    for time in range(3):
+        features.observe(Observation(0, 2, (5 - time) * HOUR, 1.0, [], []))
+    block = features.block([], asked([[2]], time=9 * HOUR))
+    np.testing.assert_allclose(block.item[0, 2], [np.log(4), 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(block.pair[0, 2], [np.log1p(6), 1.0], rtol=1e-6)
+    np.testing.assert_allclose(block.user[0, 2], np.log(4), rtol=1e-6)
