@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LARGE = SMALL_CATALOGUE + 100
 USERS = ("u1", "u2", "nobody")
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "small": {},
     "small, read again": {"reread": True},
     "small, nothing hidden": {"hide_seen": False},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ STEPS = 60
 REQUESTS_AT_LEAST = 10
 """Of each reader, even where the writer is done sooner."""
 EVERY_SIGNAL = tuple(name for name in SIGNALS if name not in ("linear", "factors"))
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "small": {"n_items": 40, "names": tuple(SIGNALS)},
     "read again": {"n_items": 40, "reread": True},
     "large": {"n_items": SMALL_CATALOGUE + 1, "names": EVERY_SIGNAL},

@@ -33,13 +33,14 @@ from polyscene.language.text.encoding import encode
 from polyscene.language.tuning.files import FACTS, WEIGHTS, load_tuned
 from polyscene.language.tuning.methods import KEYS, PLACES
 from polyscene.learning import language_tuner
-from polyscene.learning.language import LANGUAGE, TunedLanguage, try_tuning, tune_language
+from polyscene.learning.item_views import LANGUAGE
+from polyscene.learning.language import TunedLanguage, try_tuning, tune_language
 from polyscene.learning.language_tuner import PROJECTION
 from polyscene.learning.training_data import TrainingData, training_data
 from polyscene.learning.tuning_data import TuningData, tuning_data
-from polyscene.project import UNFINISHED, Project
+from polyscene.project import Project
 from polyscene.recommenders.content import Content
-from polyscene.runs.folder import MANIFEST
+from polyscene.runs.folder import MANIFEST, UNFINISHED
 from polyscene.runs.run import Run
 from polyscene.training import loop
 from polyscene.training.averaging import Averaged, fit_seeds

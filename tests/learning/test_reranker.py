@@ -34,8 +34,8 @@ from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.signal import Evidence
 from polyscene.recommenders.text_ranker import TextRanker
 from polyscene.runs import training
-from polyscene.runs.folder import MANIFEST
-from polyscene.runs.reranker_files import ENCODER, READER, READERS
+from polyscene.runs.folder import MANIFEST, READERS
+from polyscene.runs.reranker_files import ENCODER, READER
 from polyscene.runs.run import Run
 
 SIGNALS = ["popularity", "content", "text_ranker"]

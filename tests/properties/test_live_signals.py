@@ -198,7 +198,7 @@ def pairs_of(log: EventLog, user: int) -> FloatArray:
     chosen = np.zeros(N_ITEMS)
     np.add.at(chosen, log.item[log.user == user], log.weight[log.user == user])
     chosen = np.minimum(chosen, 1.0)
-    pairs: FloatArray = np.outer(chosen, chosen) / np.sqrt(max(np.count_nonzero(chosen), 1))
+    pairs: FloatArray = np.outer(chosen, chosen) / np.sqrt(max(int(np.count_nonzero(chosen)), 1))
     np.fill_diagonal(pairs, 0.0)
     return pairs
 
@@ -343,8 +343,8 @@ def test_taking_in_events_leaves_the_evidence_of_the_fit_as_it_was(story: Story)
         lived(restored, story)
         for name, array in kept.items():
             np.testing.assert_array_equal(array, expected[name])
-    for array, copy in zip((first.since, first.events.item, first.events.weight), before, strict=True):
-        np.testing.assert_array_equal(array, copy)
+    for column, copy in zip((first.since, first.events.item, first.events.weight), before, strict=True):
+        np.testing.assert_array_equal(column, copy)
 
 
 @pytest.mark.parametrize("name", [*SIGNALS])

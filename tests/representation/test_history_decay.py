@@ -10,7 +10,7 @@ import pytest
 
 from polyscene.core.types import FloatArray
 from polyscene.recommenders.signal import Evidence
-from polyscene.representation.history_decay import DECAYS, DEFAULT_DECAY, ENOUGH, history_decay
+from polyscene.representation.history_decay import DECAYS, DEFAULT_DECAY, MIN_CHOICES, history_decay
 from polyscene.representation.items import unit
 
 TOPICS, EACH = 4, 6
@@ -58,7 +58,7 @@ def test_where_habits_return_taste_fades_slowly(vectors: FloatArray, make_eviden
     assert make_evidence(choices_of(habit_counts), len(vectors), vectors=vectors).decay == max(DECAYS)
 
 
-@pytest.mark.parametrize("many", [0, (ENOUGH - 1) // 4])  # four of the five have a past
+@pytest.mark.parametrize("many", [0, (MIN_CHOICES - 1) // 4])  # four of the five have a past
 def test_few_people_tell_nothing(vectors: FloatArray, make_evidence: MakeEvidence, many: int) -> None:
     assert make_evidence(choices_of(last_counts, many), len(vectors), vectors=vectors).decay == DEFAULT_DECAY
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyscene.data.queries import Histories
-from polyscene.representation.users import FAINTEST, profile, taste
+from polyscene.representation.users import MIN_WEIGHT, profile, taste
 
 N_ITEMS = 5
 histories = st.lists(st.lists(st.integers(0, N_ITEMS - 1), max_size=8), min_size=1, max_size=4)
@@ -31,7 +31,7 @@ def test_a_profile_sums_decayed_weights(rows: list[list[int]], decay: float, dat
 def test_what_is_very_old_is_not_heard() -> None:
     past = Histories.of([list(range(20))])
     (actual,) = profile(past, 20, 0.5).todense()
-    kept = 0.5 ** np.arange(20)[::-1] >= FAINTEST
+    kept = 0.5 ** np.arange(20)[::-1] >= MIN_WEIGHT
     assert (actual > 0).tolist() == kept.tolist()
     assert 0 < kept.sum() < 20
 

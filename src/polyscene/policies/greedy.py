@@ -25,5 +25,6 @@ class Greedy:
     def probability(self, scores: FloatArray, slate: IntArray | LongArray) -> FloatArray:
         """Return (k,) 1 for each place of a slate where this policy puts that item, else 0."""
         places, _ = self.choose(scores, len(slate))
-        probability: FloatArray = (places == slate).astype(np.float32)
+        probability = np.zeros(len(slate), np.float32)
+        probability[: len(places)] = places == slate[: len(places)]
         return probability

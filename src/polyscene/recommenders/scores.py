@@ -170,7 +170,8 @@ class VectorScores(Scores):
         peaks = np.zeros(len(self._users), np.float32)
         for row, user in enumerate(self._users):
             if user.any() and len(self._items):
-                peaks[row] = self._products(row, 1)[1].max(initial=0.0)
+                items, products = self._products(row, 1)
+                peaks[row] = products.max() if items is None else products.max(initial=0.0)
         return peaks + self._offset
 
     def _products(self, row: int, most: int) -> tuple[LongArray | None, FloatArray]:

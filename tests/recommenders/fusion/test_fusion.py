@@ -8,15 +8,18 @@ import pytest
 import torch
 
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
-from polyscene.data.queries import Choices, Queries
+from polyscene.data.queries import Choices, Histories, Queries
 from polyscene.learning.fusion_learner import FusionLearner, fusion_plan
 from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE, padded, proposed
 from polyscene.recommenders.fusion.features import Block, Features
-from polyscene.recommenders.fusion.fusion import Fusion
+from polyscene.recommenders.fusion.fusion import RERANKED, Fusion
 from polyscene.recommenders.fusion.network import FusionNetwork
 from polyscene.recommenders.fusion.training import examples
+from polyscene.recommenders.popularity import Popularity
+from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.scores import DenseScores
-from polyscene.recommenders.signal import Evidence, Signal
+from polyscene.recommenders.signal import Evidence, Observation, Signal
+from polyscene.recommenders.transitions import Transitions
 from polyscene.training.loop import Curve, fit
 
 LARGE = SMALL_CATALOGUE + 300
@@ -201,6 +204,52 @@ def test_a_signal_that_says_the_same_of_all_has_no_share(
     shares = shares_of(fusion, queries, np.tile(np.arange(50), (5, 1)))
     np.testing.assert_allclose(shares[:, :, :2], 0.0, atol=1e-5)
     assert np.abs(shares[:, :, 2]).max() > 0.1
+
+
+@pytest.mark.parametrize("n_items", [50, LARGE])
+def test_a_reranker_deals_out_anew_the_best_of_the_text_ranker_and_of_no_other(
+    fused: MakeFusion, asked: Asked, n_items: int
+) -> None:
+    """The second look comes before the network: what it says is weighed like any other score."""
+    requests: list[list[int]] = []
+
+    def contrary(history: Histories, candidates: IntArray) -> FloatArray:
+        requests.append(history.lengths.tolist())
+        return np.tile(np.arange(candidates.shape[1], dtype=np.float32), (len(candidates), 1))
+
+    fusion, queries = fused(n_items, random=True), asked([[0], [], [3, 4], [], []])
+    fusion.names = ("s0", RERANKED, "s2")
+    plain = fusion.score_all(queries)
+    fusion.reranker = Reranker(contrary, top=5)
+    again = fusion.score_all(queries)
+    assert requests == [[1, 0, 2, 0, 0]], "all requests at once"
+    for name in ("s0", "s2"):
+        np.testing.assert_array_equal(again[name], plain[name])
+    for before, after in zip(plain[RERANKED], again[RERANKED], strict=True):
+        order = np.argsort(-before, kind="stable")
+        np.testing.assert_array_equal(np.argsort(-after, kind="stable")[:5], order[:5][::-1])
+        np.testing.assert_allclose(after[order[5:]], before[order[5:]], rtol=1e-6)
+    assert not np.allclose(again["polyscene"], plain["polyscene"])
+
+
+def test_events_and_items_reach_the_features_and_the_signals_that_keep_something(
+    make_evidence: MakeEvidence,
+) -> None:
+    evidence = make_evidence([(0, 0, 0), (0, 1, 1)], 3)
+    signals = [Popularity().fit(evidence), None, Transitions().fit(evidence)]
+    features = Features.of(evidence)
+    features.scales = np.ones(3, np.float32)
+    weights = FusionNetwork(3, 1, 4).fitted()
+    fusion = Fusion(["popularity", "x", "transitions"], signals, features, weights, 0, hide_seen=False)
+    fusion.extend(np.array([3]), np.array([5]))
+    fusion.observe(Observation(0, 3, 6, 1.0, [0, 1], [1.0, 1.0]))
+    assert features.counts.tolist() == [1, 1, 0, 1]
+    assert features.since.tolist()[3] == 5
+    assert signals[0] is not None
+    assert signals[0].state()["counts"].tolist() == [1, 1, 0, 1]
+    assert isinstance(signals[2], Transitions)
+    assert signals[2].matrix.todense()[1, 3] > 0
+    assert list(fusion.present()) == list(fusion.fitted()) == ["popularity", "transitions"]
 
 
 def test_a_larger_catalogue_needs_more_memory(fused: MakeFusion) -> None:
