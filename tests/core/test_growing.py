@@ -60,7 +60,8 @@ def test_a_view_shows_what_changes_in_place() -> None:
 
 
 def top(values: np.ndarray, most: int) -> list[float]:
-    return np.sort(values)[::-1][:most].tolist()
+    largest: list[float] = np.sort(values)[::-1][:most].tolist()
+    return largest
 
 
 @given(seed=st.integers(0, 100), steps=st.lists(st.integers(0, 30), max_size=12))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from polyscene.core.registry import GROUPS
 from polyscene.core.settings.project import Settings
 from polyscene.metrics.metric import METRICS, ListMetric
 
@@ -83,3 +86,66 @@ def test_every_metric_is_named() -> None:
     for name, metric in {name: METRICS[name] for name in METRICS}.items():
         at_cutoffs = isinstance(metric, ListMetric) or metric.at_cutoffs
         assert f"`{name}@k`" in text if at_cutoffs else f"`{name}`" in text
+
+
+ROOMS = sorted(
+    path.name for path in (ROOT / "src" / "polyscene").iterdir() if (path / "__init__.py").is_file()
+)
+
+
+def _named(page: Path) -> set[str]:
+    """Return the modules, classes and functions that a page names in code style."""
+    rooms = "|".join(ROOMS)
+    code = re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8"))
+    names = re.findall(rf"(?<![\w./])(?:polyscene\.)?((?:{rooms})(?:\.\w+)+)(?![\w/])", "\n".join(code))
+    files = {name for name in names if name.endswith((".json", ".jsonl"))}
+    return {name for name in names if f"polyscene.{name}" not in GROUPS} - files
+
+
+def _exists(name: str) -> bool:
+    """Return whether a module of that name can be imported, or a module has the rest of it."""
+    parts = name.split(".")
+    for depth in range(len(parts), 0, -1):
+        try:
+            thing: object = import_module(".".join(["polyscene", *parts[:depth]]))
+        except ModuleNotFoundError:
+            continue
+        for attribute in parts[depth:]:
+            if not hasattr(thing, attribute):
+                return False
+            thing = getattr(thing, attribute)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_modules_that_a_page_names_are_there(page: Path) -> None:
+    if page.name != "CHANGELOG.md":  # tells what was
+        assert {name for name in _named(page) if not _exists(name)} == set()
+
+
+def test_a_module_that_is_gone_is_noticed() -> None:
+    assert _exists("recommenders.signal.Signal")
+    assert not _exists("assembly.fitting")
+    assert not _exists("recommenders.signal.Voice")
+
+
+def test_every_entry_point_group_is_told_where_things_are_added() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert [group for group in GROUPS if f"| `{group}` |" not in text] == []
+
+
+def test_the_house_is_drawn_as_it_stands() -> None:
+    for page in (ROOT / "README.md", ROOT / "README.zh-CN.md"):
+        tree = next(block for block in _blocks(page, "") if block.startswith("src/polyscene/\n"))
+        drawn = re.findall(r"^  (\w+)/", tree, re.MULTILINE)
+        assert sorted(drawn) == ROOMS
+
+
+@pytest.mark.parametrize("image", sorted(ROOT.glob("docs/images/*.svg")), ids=lambda path: path.name)
+def test_drawings_are_whole_and_have_a_ground_of_their_own(image: Path) -> None:
+    root = ElementTree.parse(image).getroot()
+    ground = next(part for part in root if part.tag.endswith("rect"))
+    assert [ground.get("width"), ground.get("height")] == root.get("viewBox", "").split()[2:]
+    assert ground.get("fill", "none") != "none"
+    assert any(f"({image.relative_to(ROOT / 'docs')})" in page.read_text(encoding="utf-8") for page in PAGES)

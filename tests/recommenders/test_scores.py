@@ -87,11 +87,8 @@ def test_one_without_a_profile_is_put_nothing_forward() -> None:
 @pytest.mark.parametrize("peaks_first", [False, True])
 def test_with_an_index_the_best_are_nearly_all_found_whatever_was_asked_before(peaks_first: bool) -> None:
     generator = np.random.default_rng(2)
-    items = (
-        random(EXACT + 1000, 8) * 0.3
-        + generator.normal(size=(50, 8))[generator.integers(0, 50, EXACT + 1000)]
-    )
-    items = items.astype(np.float32)
+    centres = generator.normal(size=(50, 8))[generator.integers(0, 50, EXACT + 1000)]
+    items: FloatArray = (random(EXACT + 1000, 8) * 0.3 + centres).astype(np.float32)
     users = random(10, 8, seed=3)
     scores, closed = VectorScores(users, items, VectorIndex(items)), np.zeros(len(items), bool)
     if peaks_first:

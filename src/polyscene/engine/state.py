@@ -19,7 +19,7 @@ from polyscene.data.timeline import LiveTimeline
 from polyscene.engine.catalogue import LiveCatalogue, Numbering
 from polyscene.recommenders.fusion.fusion import Fusion
 from polyscene.recommenders.signal import Observation
-from polyscene.representation.item_space import ItemSpace
+from polyscene.representation.item_space import ItemSpace, ViewName
 
 NO_USER = -1
 
@@ -57,7 +57,7 @@ class ItemDescription:
     text: str
     title: str
     attributes: dict[str, Attribute]
-    vectors: Mapping[str, FloatArray]
+    vectors: Mapping[ViewName, FloatArray]
     since: int = UNKNOWN_TIME
 
 

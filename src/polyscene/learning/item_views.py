@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from polyscene.core.settings.block import Strict
+from polyscene.representation.item_space import ViewName
 
-ViewName = Literal["tuned", "prior", "common"]
-"""tuned: as learned on everything. prior: the language model as it came. common: in the space that all
-scenarios share, which is one of the two."""
 
 LANGUAGE = "language"
 """Folder of the tuned language models in a run."""

@@ -117,7 +117,7 @@ class ItemSpace:
         """Whether any item has a vector."""
         return bool(np.any(self.views["tuned"].vectors))
 
-    def put(self, rows: LongArray, raw: Mapping[str, FloatArray]) -> None:
+    def put(self, rows: LongArray, raw: Mapping[ViewName, FloatArray]) -> None:
         """Place new or changed items in every view; see `View.put`.
 
         Args:

@@ -121,7 +121,7 @@ class ItemEncoder:
             raise UnknownIdError(f"expected one of the scenarios {known}, found {shown(scenario)}")
         return views
 
-    def encode(self, scenario: str, texts: Sequence[str]) -> dict[str, FloatArray]:
+    def encode(self, scenario: str, texts: Sequence[str]) -> dict[ViewName, FloatArray]:
         """Return the vectors of n texts in every view of a scenario.
 
         Args:

@@ -9,7 +9,7 @@ from polyscene.recommenders.fusion.features import Prepared
 
 SMALL_CATALOGUE = 2000
 """Up to this size every item is a candidate; above it, every signal's best."""
-PER_SIGNAL = 100
+PER_SIGNAL = 200
 
 
 def proposed(prepared: Prepared, row: int, closed: BoolArray, every: bool) -> LongArray:
