@@ -313,7 +313,7 @@ class Loud(BaseModel):
 
 @pytest.fixture
 def loud(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SIGNALS, "_added", {"loud": SimpleNamespace(settings=Loud)})
+    monkeypatch.setattr(SIGNALS, "_added", {"loud": SimpleNamespace(Settings=Loud)})
 
 
 @pytest.mark.usefixtures("loud")

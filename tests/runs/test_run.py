@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from polyscene.core.errors import UnknownIdError
+from polyscene.core.types import Event
 from polyscene.project import Project
 from polyscene.recommenders.content import Content
 from polyscene.runs.run import Run
@@ -139,6 +143,41 @@ def test_what_is_unknown_is_named(run: Run) -> None:
         run.similar("no-item", "shop")
     with pytest.raises(UnknownIdError, match="no-item"):
         run.explain("u00001", "no-item", "shop")
+
+
+def test_an_observed_event_changes_the_next_slate(run: Run) -> None:
+    live = Run(run.folder)
+    user = _busiest(run, "shop")
+    before = live.recommend(user, "shop", 10)
+    assert before == run.recommend(user, "shop", 10)
+    live.observe(*(Event(user, item, "shop", "click") for item in before.ids[:2]))
+    after = live.recommend(user, "shop", 10)
+    assert set(before.ids[:2]).isdisjoint(after.ids)
+    assert _had(live, user, "shop")[-2:] == list(before.ids[:2])
+    assert after.ids != before.ids[2:]
+    assert Run(run.folder).recommend(user, "shop", 10) == before, "what is observed is in memory only"
+
+
+def test_a_bad_event_keeps_the_others_out(run: Run) -> None:
+    live = Run(run.folder)
+    before = live.recommend("newcomer", "shop")
+    with pytest.raises(UnknownIdError, match="no-item"):
+        live.observe(Event("newcomer", before.ids[0], "shop"), Event("newcomer", "no-item", "shop"))
+    assert live.recommend("newcomer", "shop") == before
+    assert live.system.users.get("newcomer") is None
+
+
+def test_what_was_observed_and_put_is_saved(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(run.folder, tmp_path / run.id)
+    live = Run(tmp_path / run.id)
+    live.observe(*(Event("newcomer", item, "shop") for item in live.recommend("newcomer", "shop").ids[:3]))
+    saved = live.save()
+    assert saved.id != live.id
+    slate, again = live.recommend("newcomer", "shop", 20), saved.recommend("newcomer", "shop", 20)
+    assert again.ids == slate.ids
+    assert [place.score for place in again] == pytest.approx([place.score for place in slate], abs=1e-4)
+    assert len(saved.system.scenarios["shop"].log) == len(run.system.scenarios["shop"].log) + 3
+    assert live.recommend("newcomer", "shop", 20).ids == slate.ids, "saving leaves it as it was"
 
 
 @pytest.mark.parametrize("k", [0, -1])

@@ -14,6 +14,7 @@ import numpy as np
 
 from polyscene.core.arrays import Arrays, load_arrays
 from polyscene.core.clock import DAY
+from polyscene.core.errors import RunError
 from polyscene.core.settings.signals import RENAMED
 from polyscene.core.types import FloatArray
 from polyscene.recommenders.registry import SIGNALS
@@ -26,8 +27,20 @@ NOTE = (
 )
 
 
-def present_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the manifest says of the system in the words of the present version."""
+def present_manifest(manifest: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a run's manifest in the words of the present version.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    try:
+        facts, notes = _present_facts(manifest["system"]), [*manifest["notes"], NOTE]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"expected a whole run in {folder}, found {error!r}; train again") from error
+    return {**manifest, "system": facts, "notes": notes}
+
+
+def _present_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     scenarios = {
         name: dict(one)
         | {

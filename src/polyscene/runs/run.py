@@ -45,8 +45,7 @@ class Run:
             raise RunError(f"expected a run in {folder}, found {error}; train again") from error
         self.format = self.manifest.get("format")
         if self.format == 1:
-            facts = format_1.present_facts(self.manifest["system"])
-            self.manifest |= {"system": facts, "notes": [*self.manifest["notes"], format_1.NOTE]}
+            self.manifest = format_1.present_manifest(self.manifest, folder)
         elif self.format != FORMAT:
             raise RunError(
                 f"expected a run of format {FORMAT} in {folder}, found {self.format!r}; "
@@ -183,7 +182,7 @@ class Run:
             for part in (LANGUAGE, READERS):
                 if (self.folder / part).is_dir():
                     shutil.copytree(self.folder / part, folder / part)
-            manifest = self.manifest | {"system": facts, "saved_from": self.id}
+            manifest = self.manifest | {"format": FORMAT, "system": facts, "saved_from": self.id}
             write_manifest(folder, manifest)
         return Run(self.folder.parent / run_id)
 
