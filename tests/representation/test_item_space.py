@@ -77,7 +77,7 @@ def test_views_of_the_same_array_are_one() -> None:
 
 def test_new_items_are_placed_in_every_view() -> None:
     space = ItemSpace.of(raw(10), common=raw(10, 1))
-    new = {"tuned": raw(2, 3), "common": raw(2, 4)}
+    new: dict[ViewName, FloatArray] = {"tuned": raw(2, 3), "common": raw(2, 4)}
     space.put(np.array([10, 11]), new)
     assert len(space) == 12
     for name in ("tuned", "common"):
@@ -115,7 +115,7 @@ def test_what_is_saved_and_restored_is_the_same_space(kind: str, tmp_path: Path)
         space.view(one) is space.view(other) for one, other in shared
     ]
     if kind != "empty":
-        more: dict[str, FloatArray] = {name: raw(1, 7) for name in space.views}
+        more: dict[ViewName, FloatArray] = {name: raw(1, 7) for name in space.views}
         for each in (space, again):
             each.put(np.array([len(each)]), more)
         np.testing.assert_array_equal(again.view("tuned").vectors, space.view("tuned").vectors)

@@ -27,10 +27,11 @@ from polyscene.language.model.loading import load_model
 from polyscene.language.text.cache import EncodingCache
 from polyscene.language.text.keyword_stuffing import beginning
 from polyscene.language.tuning.files import WEIGHTS
-from polyscene.learning.item_views import LANGUAGE, ViewName
+from polyscene.learning.item_views import LANGUAGE
 from polyscene.learning.language import TunedLanguage, tune_language
 from polyscene.learning.training_data import training_data
 from polyscene.project import Project
+from polyscene.representation.item_space import ViewName
 from polyscene.runs.item_encoder import KEY, ItemEncoder, encoder_facts
 
 NAMES = ("shop", "news")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pydantic import Field
 
 from polyscene.core.settings.block import Strict
-from polyscene.representation.item_space import ViewName
-
 
 LANGUAGE = "language"
 """Folder of the tuned language models in a run."""

@@ -25,9 +25,10 @@ from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.files import save_tuned
 from polyscene.language.tuning.methods import frozen_layers, marked, must_be_tunable
 from polyscene.learning.bounding import BoundedCatalogue, facts_of, read_catalogue
-from polyscene.learning.item_views import LANGUAGE, ViewName, ViewRecipe
+from polyscene.learning.item_views import LANGUAGE, ViewRecipe
 from polyscene.learning.language_tuner import EncoderFactory, LanguageTuner, TuningOutcome, effective_method
 from polyscene.learning.training_data import ItemVectors, TrainingData
+from polyscene.representation.item_space import ViewName
 from polyscene.training.loop import Curve
 
 

@@ -92,7 +92,9 @@ class ItemSpace:
         made: dict[int, View] = {}
 
         def view(raw: FloatArray) -> View:
-            return made.setdefault(id(raw), View.of(raw))
+            if id(raw) not in made:
+                made[id(raw)] = View.of(raw)
+            return made[id(raw)]
 
         views: dict[ViewName, View] = {
             "tuned": view(tuned),

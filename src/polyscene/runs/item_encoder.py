@@ -17,7 +17,8 @@ from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.runtime import RuntimeSettings
 from polyscene.core.text import shown
 from polyscene.core.types import FloatArray
-from polyscene.learning.item_views import ViewName, ViewRecipe
+from polyscene.learning.item_views import ViewRecipe
+from polyscene.representation.item_space import ViewName
 from polyscene.runs.folder import way_to
 
 if TYPE_CHECKING:
