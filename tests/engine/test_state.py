@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -163,12 +164,21 @@ def test_new_and_known_items_may_come_in_any_order(
 def test_an_item_of_the_future_is_not_shown_yet(
     system: System, shop: ScenarioState, describe: Describe
 ) -> None:
-    opens = shop.latest + DAY
+    opens = time.time_ns() // 1000 + DAY
     shop.put([describe("later", "soon", raw(3), since=opens)])
     assert decide(system, Request("u1", "shop", 41)).closed[40]
     assert "later" not in recommend(system, "", Request("u1", "shop", 41)).ids
     shop.observe(event(5, 5, opens))
     assert "later" in recommend(system, "", Request("u1", "shop", 41)).ids
+
+
+def test_an_item_that_is_there_by_now_is_shown_before_any_later_event(
+    system: System, shop: ScenarioState, describe: Describe
+) -> None:
+    opens = shop.latest + DAY
+    shop.put([describe("there", "now", raw(3), since=opens)])
+    assert shop.latest == opens
+    assert "there" in recommend(system, "", Request("u1", "shop", 41)).ids
 
 
 def test_items_without_vectors_have_no_text(system: System, shop: ScenarioState, describe: Describe) -> None:

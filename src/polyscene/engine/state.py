@@ -5,6 +5,7 @@ One writer at a time changes it, many readers ask it, and none of them sees half
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -115,8 +116,7 @@ class ScenarioState:
     Attributes:
         space: the vectors of its items.
         fusion: the signals and what weighs them.
-        latest: the moment of its last event.
-        last_event: position in the log of the last event, for telling states apart.
+        latest: the moment of its last event, or since when the last item that was put is there.
     """
 
     name: str
@@ -148,12 +148,12 @@ class ScenarioState:
 
     def observe(self, event: CodedEvent) -> None:
         """Take in one event: the next request sees it."""
-        time = self.latest + 1 if event.time is None else event.time
-        self.log.add(event, time)
-        self.latest = max(self.latest, time)
+        moment = self.latest + 1 if event.time is None else event.time
+        self.log.add(event, moment)
+        self.latest = max(self.latest, moment)
         if event.weight > 0:
-            around = self.timeline.add(event.user, event.item, time, event.weight)
-            self.fusion.observe(Observation(event.user, event.item, time, event.weight, *around))
+            around = self.timeline.add(event.user, event.item, moment, event.weight)
+            self.fusion.observe(Observation(event.user, event.item, moment, event.weight, *around))
 
     def put(self, items: Sequence[ItemDescription]) -> None:
         """Take in new and changed items: they can be recommended by the next request."""
@@ -167,6 +167,9 @@ class ScenarioState:
         names = {name for item in ordered for name in item.vectors}
         self.space.put(codes, {name: np.stack([item.vectors[name] for item in ordered]) for name in names})
         since: LongArray = np.array([item.since for item in ordered], np.int64)
+        if self.clock == "time":
+            present = time.time_ns() // 1000
+            self.latest = max([self.latest, *(item.since for item in ordered if item.since <= present)])
         self.fusion.extend(codes, since)
 
 

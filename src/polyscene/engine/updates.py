@@ -12,6 +12,7 @@ from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.text import shown
 from polyscene.core.types import Event
+from polyscene.data.reading.actions import MAX_ACTIONS
 from polyscene.engine.state import CodedEvent, ItemDescription, ScenarioState, System
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -93,6 +94,7 @@ class Intake:
             raise DataError(
                 _problem("an event has a value that is no number", "a finite number", event.value)
             )
+        self._check_action(state, event)
         weight, choice = self._actions[state.name].of_action(event.action)
         return state, CodedEvent(0, item, 0, value, weight, choice, _moment(event, state))
 
@@ -102,6 +104,15 @@ class Intake:
 
     def _action(self, state: ScenarioState, event: Event) -> int:
         return state.log.action(event.action) if self._actions[state.name].named else 0
+
+    def _check_action(self, state: ScenarioState, event: Event) -> None:
+        known = state.log.actions
+        if self._actions[state.name].named and event.action not in known and len(known) >= MAX_ACTIONS:
+            raise DataError(
+                _problem(
+                    "an event has a new action", f"one of the {MAX_ACTIONS} that are known", event.action
+                )
+            )
 
 
 def _moment(event: Event, state: ScenarioState) -> int | None:

@@ -86,6 +86,7 @@ def _save_scenario(state: ScenarioState, home: Path) -> dict[str, Any]:
         save_arrays(home / f"{name}.safetensors", signal.state())
     return {
         "clock": state.clock,
+        "latest": state.latest,
         "actions": list(events.actions),
         "signals": list(fusion.names),
         "fitted": {
@@ -138,7 +139,9 @@ def _load_scenario(
         facts["hide_seen"],
         facts["fallback"],
     )
-    return ScenarioState.of(name, catalogue, events, facts["clock"], spaces[name], fusion, n_users)
+    state = ScenarioState.of(name, catalogue, events, facts["clock"], spaces[name], fusion, n_users)
+    state.latest = max(state.latest, int(facts.get("latest", 0)))
+    return state
 
 
 def _load_space(home: Path, run_format: int) -> ItemSpace:
