@@ -130,6 +130,24 @@ def test_the_candidates_of_a_large_catalogue_are_few(make_system: MakeSystem) ->
     assert not decision.closed[decision.candidates].any()
 
 
+def test_what_nobody_put_forward_stands_behind_all_that_is_ranked(make_system: MakeSystem) -> None:
+    system = make_system(LARGE)
+    weights = system.scenarios["shop"].fusion.weights
+    weights.arrays["base"][:] = 3.0  # by these alone the rest would stand in front: the gates take them back
+    weights.arrays["gate_out.bias"][:] = -6.0
+    decision = decide(system, Request("u1", "shop", LARGE, reasons=False))
+    assert 0 < decision.ranked < len(decision.candidates)
+    assert decision.scores[decision.ranked :].max() < decision.scores[: decision.ranked].min()
+
+
+def test_what_is_explained_although_it_is_closed_is_not_shown(system: System) -> None:
+    shop = system.scenarios["shop"]
+    had = int(system.queries(system.user("u1", "shop"), shop).history.items[-1])
+    decision = decide(system, Request("u1", "shop", len(shop.catalogue), also=(shop.catalogue.ids[had],)))
+    assert had in decision.candidates
+    assert had not in decision.codes
+
+
 def test_the_text_rankers_best_are_dealt_out_anew(make_system: MakeSystem) -> None:
     plain, read = (decide(make_system(reread=on), Request("u1", "shop")) for on in (False, True))
     place = plain.state.fusion.names.index("text_ranker")
