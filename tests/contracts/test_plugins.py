@@ -15,13 +15,12 @@ SIGNAL = '''
 from typing import ClassVar, Self
 
 import numpy as np
-from pydantic import BaseModel
 
-from polyscene.core.settings.block import Strict
-from polyscene.recommenders.signal import Signal
+from polyscene.recommenders.signal import Signal, SignalSettings
+from polyscene.responsible.explanation import Sentences
 
 
-class LengthSettings(Strict):
+class LengthSettings(SignalSettings):
     sign: float = 1.0
 
 
@@ -29,24 +28,23 @@ class Length(Signal):
     """The longer the log of an item, the better: popularity by another name."""
 
     name: ClassVar[str] = "length"
-    settings: ClassVar[type[BaseModel]] = LengthSettings
-
-    def __init__(self, counts=None):
-        self.counts = np.zeros(0, np.float32) if counts is None else counts
+    sentences: ClassVar[Sentences] = Sentences("Much happened to it.")
+    Settings = LengthSettings
+    counts = np.zeros(0, np.float32)
 
     def fit(self, evidence) -> Self:
         self.counts = np.bincount(evidence.events.item, minlength=evidence.n_items).astype(np.float32)
         return self
 
-    def score(self, queries):
-        return np.tile(self.counts, (len(queries), 1))
+    def score_all(self, queries):
+        return np.tile(np.float32(self.settings.sign) * self.counts, (len(queries), 1))
 
     def state(self):
         return {"counts": self.counts}
 
-    @classmethod
-    def restore(cls, state):
-        return cls(state["counts"])
+    def restore(self, state, space, others) -> Self:
+        self.counts = state["counts"]
+        return self
 '''
 METRIC = """
 from polyscene.metrics.metric import RankMetric
@@ -71,6 +69,7 @@ again = project.run(run.id)
 print(json.dumps({
     "sign": project.settings.signal("length").sign,
     "models": again.metrics["scenarios"]["shop"]["models"],
+    "kept": again.manifest["system"]["scenarios"]["shop"]["fitted"]["length"],
     "slate": again.recommend("anybody", "shop", 5).ids,
 }))
 """
@@ -107,6 +106,7 @@ def test_a_package_brings_a_signal_and_a_metric(package: Path, hamlet: Path, tmp
     assert outcome.returncode == 0, outcome.stderr
     answer = json.loads(outcome.stdout.splitlines()[-1])
     assert answer["sign"] == 2.0
+    assert answer["kept"] == {"sign": 2.0}
     assert set(answer["models"]) == {"polyscene", "length", "popularity"}
     assert all(row["mean_rank"] >= 1 for row in answer["models"].values())
     assert len(answer["slate"]) == 5
