@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from polyscene.core.clock import HOUR
 from polyscene.core.seeds import generator
+from polyscene.core.settings.signals import USUAL_SIGNALS
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import Queries, Timeline
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, EventLog, Ids
@@ -28,17 +29,7 @@ from polyscene.representation.item_space import ItemSpace
 
 WIDTH = 384
 EVENTS_PER_USER = 12
-SIGNALS_USED = (
-    "popularity",
-    "recency",
-    "transitions",
-    "linear",
-    "factors",
-    "neighbours",
-    "content",
-    "content_prior",
-    "content_transitions",
-)
+SIGNALS_USED = tuple(name for name in USUAL_SIGNALS if name != "cross_scenario")
 LINEAR_ITEMS = 4_000
 """So many take part in the linear model: its inverse is no part of what is measured."""
 

@@ -56,9 +56,9 @@ class Reranker:
         dealt = scores.copy()
         for row, count in enumerate(counts):
             places = best[row, :count]
-            given = scores[row, places]
-            order = np.argsort(-(self.student * given + self.trust * odds[row, :count]), kind="stable")
-            dealt[row, places[order]] = given
+            best_scores = scores[row, places]
+            order = np.argsort(-(self.student * best_scores + self.trust * odds[row, :count]), kind="stable")
+            dealt[row, places[order]] = best_scores
         return dealt
 
     def _open(self, candidates: IntArray | LongArray, history: Histories) -> BoolArray:

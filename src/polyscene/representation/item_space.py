@@ -89,12 +89,12 @@ class ItemSpace:
             common: None: the same as `tuned`.
             prior: None: the model has learned nothing since.
         """
-        made: dict[int, View] = {}
+        view_of_array: dict[int, View] = {}
 
         def view(raw: FloatArray) -> View:
-            if id(raw) not in made:
-                made[id(raw)] = View.of(raw)
-            return made[id(raw)]
+            if id(raw) not in view_of_array:
+                view_of_array[id(raw)] = View.of(raw)
+            return view_of_array[id(raw)]
 
         views: dict[ViewName, View] = {
             "tuned": view(tuned),

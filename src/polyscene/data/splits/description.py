@@ -24,12 +24,12 @@ def describe_split(settings: Mapping[str, Any]) -> dict[str, Any]:
         settings: as `Settings.model_dump(mode="json")` gives them; what is not there has its default, so that
             a run from before a setting was known is described as it was trained.
     """
-    given = settings.get("evaluation", {})
+    evaluation = settings.get("evaluation", {})
     description = {"sequence_clock": settings.get("sequence_clock", "local")}
     for name, field in EvaluationSettings.model_fields.items():
         if name not in JUDGING_ALONE:
             default = field.get_default(call_default_factory=True)
-            description[f"evaluation.{name}"] = given.get(name, default)
+            description[f"evaluation.{name}"] = evaluation.get(name, default)
     for scenario, block in settings["scenarios"].items():
         objectives = {objective["action"]: objective["weight"] for objective in block.get("objectives", ())}
         description[f"scenarios.{scenario}.objectives"] = objectives
