@@ -415,7 +415,7 @@ def test_a_new_item_is_popular_as_soon_as_it_is_chosen(large_evidence: Evidence)
     assert LARGE not in after(LARGE + 1)(signal, 100)
     assert LARGE in after(LARGE + 1)(signal, LARGE + 1), "nobody chose it, but it is there"
     for _ in range(3):
-        signal.observe(Observation(1, LARGE, 90 * HOUR, 1.0, [], []))
+        signal.observe(Observation.alone(1, LARGE, 90 * HOUR, 1.0))
     assert after(LARGE + 1)(signal, 1) == [LARGE]
 
 

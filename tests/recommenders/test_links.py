@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from polyscene.recommenders.links import Links
+from polyscene.recommenders import links as links_module
+from polyscene.recommenders.compiled import REQUESTS_BEFORE_LOADING, kernels_for
+from polyscene.recommenders.links import Links, Scale
 
 N = 6
 Step = tuple[str, int, int, float]
@@ -36,7 +38,7 @@ def test_links_are_a_matrix_that_grows(seed: int, changes: list[Step]) -> None:
     for kind, row, column, value in changes:
         row, column = (2 * place if len(links) > N else place for place in (row, column))
         if kind == "add":
-            links.add(row, column, value)
+            links.add([row], [column], [value])
             dense[row, column] += value
         elif kind == "replace":
             links.replace(row, np.array([column], np.int32), np.array([value], np.float32))
@@ -76,7 +78,7 @@ def test_without_items_there_are_no_links() -> None:
     assert links.matrix().shape == (0, 0)
     links.grow(2)
     assert links.entries(np.array([0, 1])).value.tolist() == []
-    links.add(1, 0, 2.0)
+    links.add([1], [0], [2.0])
     assert links.matrix().todense().tolist() == [[0.0, 0.0], [2.0, 0.0]]
 
 
@@ -84,7 +86,7 @@ def test_they_never_shrink_and_keep_single_precision() -> None:
     links = Links(sparse.csr_array(some(0)))
     links.grow(2)
     assert len(links) == N
-    links.add(0, 1, 1.0)
+    links.add([0], [1], [1.0])
     assert links.entries(np.array([0])).value.dtype == np.float32
     assert {name: array.dtype for name, array in links.state().items()} == {
         "data": np.float32,
@@ -99,3 +101,55 @@ def test_entries_of_rows_stand_in_the_order_of_the_rows(rows: list[int]) -> None
     assert np.all(np.diff(entries.place) >= 0)
     expected = [np.flatnonzero(some(3)[row]).tolist() for row in rows]
     assert [entries.column[entries.place == place].tolist() for place in range(len(rows))] == expected
+
+
+scales = st.sampled_from(
+    [
+        Scale(),
+        Scale(factors=np.linspace(0.1, 2.0, N, dtype=np.float32)),
+        Scale(norms=np.linspace(0.0, 3.0, N, dtype=np.float32), shrinkage=5.0),
+    ]
+)
+histories = st.lists(
+    st.lists(st.tuples(st.integers(0, N - 1), st.sampled_from([0.3, 0.7, 1.0])), max_size=5), max_size=4
+)
+
+
+@given(seed=st.integers(0, 20), people=histories, scale=scales)
+def test_compiled_loops_and_numpy_give_the_same_bits(
+    seed: int, people: list[list[tuple[int, float]]], scale: Scale
+) -> None:
+    links = Links(sparse.csr_array(some(seed)))
+    pasts = [
+        (np.array([item for item, _ in past], np.int32), np.array([many for _, many in past], np.float32))
+        for past in people
+    ]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(links_module, "kernels_for", lambda requests: None)
+        plain = links.scores(pasts, len(pasts), scale)
+    assert kernels_for(REQUESTS_BEFORE_LOADING) is not None
+    quick = links.scores(pasts, len(pasts), scale)
+    np.testing.assert_array_equal(quick.whole(), plain.whole())
+    np.testing.assert_array_equal(quick.peaks(), plain.peaks())
+    closed = np.arange(N) == 2
+    for row in range(len(pasts)):
+        assert quick.best(row, 3, closed).tolist() == plain.best(row, 3, closed).tolist()
+
+
+@given(seed=st.integers(0, 20), changes=st.lists(st.tuples(*[st.integers(0, N - 1)] * 2), max_size=40))
+def test_scores_do_not_depend_on_when_links_came(seed: int, changes: list[tuple[int, int]]) -> None:
+    live, folded = Links(sparse.csr_array(some(seed))), Links(sparse.csr_array(some(seed)))
+    for links in (live, folded):
+        links.add([row for row, _ in changes], [column for _, column in changes], [0.5] * len(changes))
+    folded.matrix()
+    past = [(np.array([1, 3], np.int32), np.array([0.8, 1.0], np.float32))]
+    scores, expected = (links.scores(past, 1, Scale()) for links in (live, folded))
+    np.testing.assert_allclose(scores.whole(), expected.whole(), rtol=1e-6)
+
+
+def test_many_more_links_than_there_was_room_for() -> None:
+    n = 70
+    links, pairs = Links(sparse.csr_array((n, n), dtype=np.float32)), np.arange(n * n)
+    for _ in range(2):
+        links.add((pairs // n).tolist(), (pairs % n).tolist(), (pairs + 1.0).tolist())
+    np.testing.assert_array_equal(links.matrix().todense().ravel(), 2 * (pairs + 1.0))

@@ -81,9 +81,9 @@ def test_years_of_events_with_a_short_half_life_stay_finite() -> None:
     moments = np.array([0.5, 0.0, 0.0])
     signal = Popularity().restore({"counts": np.zeros(3), "moments": moments}, ItemSpace.empty(3), {})
     for day in range(0, 2000, 50):
-        signal.observe(Observation(0, 0, day * DAY, 1.0, [], []))
-    signal.observe(Observation(0, 1, 1951 * DAY, 3.0, [], []))
-    signal.observe(Observation(0, 2, 1950 * DAY, 1.0, [], []))  # late
+        signal.observe(Observation.alone(0, 0, day * DAY, 1.0))
+    signal.observe(Observation.alone(0, 1, 1951 * DAY, 3.0))
+    signal.observe(Observation.alone(0, 2, 1950 * DAY, 1.0))  # late
     np.testing.assert_allclose(shared_scores(signal), np.log1p([0.25, 3.0, 0.25]), rtol=1e-5)
 
 
@@ -91,5 +91,5 @@ def test_days_before_1970_are_counted_on(make_evidence: MakeEvidence) -> None:
     start = -20_000 * DAY
     signal = Popularity().fit(make_evidence([(0, 0, start)] * 120, 2))
     assert np.isfinite(signal.half_life)
-    signal.observe(Observation(0, 1, start + int(signal.half_life * DAY), 1.0, [], []))
+    signal.observe(Observation.alone(0, 1, start + int(signal.half_life * DAY), 1.0))
     np.testing.assert_allclose(shared_scores(signal), np.log1p([60.0, 1.0]), rtol=1e-4)

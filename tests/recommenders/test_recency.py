@@ -56,7 +56,7 @@ def test_new_items_and_items_that_say_anew_when_they_appeared(
     dates = np.array([UNKNOWN_TIME, 6 * HOUR, UNKNOWN_TIME, UNKNOWN_TIME, 8 * HOUR])
     signal.extend(np.arange(5), dates)
     for item in range(5):
-        signal.observe(Observation(0, item, 3 * HOUR, 1.0, [], []))
+        signal.observe(Observation.alone(0, item, 3 * HOUR, 1.0))
     scores = signal.score(asked([[]], time=9 * HOUR))
     np.testing.assert_allclose(scores[0], -np.log1p([6, 3, 7, 6, 1]), rtol=1e-6)
 

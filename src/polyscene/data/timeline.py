@@ -2,32 +2,73 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Histories, Timeline
 from polyscene.data.schema import EventLog
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class Neighbourhood(NamedTuple):
     """What a user did around an event, oldest first: items before it and after it, with their weights."""
 
-    past: list[int]
-    past_weights: list[float]
-    later: list[int]
-    later_weights: list[float]
+    past: IntArray
+    past_weights: FloatArray
+    later: IntArray
+    later_weights: FloatArray
 
 
-@dataclass(slots=True)
 class _Grown:
-    """The events of a user who did something since the start, oldest first."""
+    """The events of a user who did something since the start, oldest first.
 
-    times: list[int]
-    items: list[int]
-    weights: list[float]
+    What was read from it stays as it was: later events stand behind it, late ones in arrays of their own.
+    """
+
+    __slots__ = ("_items", "_length", "_times", "_weights")
+
+    def __init__(self, times: LongArray, items: IntArray, weights: FloatArray) -> None:
+        self._times, self._items, self._weights = times, items, weights
+        self._length = len(times)
+
+    def add(self, time: int, item: int, weight: float) -> Neighbourhood:
+        """Take in an event; of simultaneous ones the last that came is the latest."""
+        length = self._length
+        place = length
+        if length and time < self._times[length - 1]:
+            place = int(np.searchsorted(self._times[:length], time, side="right"))
+        if place < length or length == len(self._times):
+            self._reserve(place)
+        items, weights = self._items, self._weights
+        shift = int(place < length)
+        self._times[place], items[place], weights[place] = time, item, weight
+        self._length = length + 1
+        later = slice(place + shift, length + shift)
+        return Neighbourhood(items[:place], weights[:place], items[later], weights[later])
+
+    def _reserve(self, place: int) -> None:
+        """Copy everything into wider arrays, with a gap at a place."""
+        length = self._length
+        wider = max(length * 3 // 2, length + 4)
+
+        def moved(array: NDArray[Scalar]) -> NDArray[Scalar]:
+            copy = np.empty(wider, array.dtype)
+            copy[:place], copy[place + 1 : length + 1] = array[:place], array[place:length]
+            return copy
+
+        self._times, self._items = moved(self._times), moved(self._items)
+        self._weights = moved(self._weights)
+
+    def latest(self, length: int | None) -> Histories:
+        """Return the latest events, at most so many; None: all."""
+        first = 0 if length is None else max(self._length - length, 0)
+        rows = slice(first, self._length)
+        offsets = np.array([0, self._length - first])
+        return Histories(offsets, self._items[rows], self._times[rows], self._weights[rows])
 
 
 class LiveTimeline:
@@ -46,30 +87,14 @@ class LiveTimeline:
         """Take in an event; of simultaneous ones the last that came is the latest."""
         grown = self._grown.get(user)
         if grown is None:
-            start = self._start.lists(user) if user < self._n_users else ([], [], [])
-            grown = self._grown[user] = _Grown(*start)
-        place = len(grown.times)
-        if place and time < grown.times[-1]:
-            place = bisect_right(grown.times, time)
-        items, weights = grown.items, grown.weights
-        around = Neighbourhood(items[:place], weights[:place], items[place:], weights[place:])
-        grown.times.insert(place, time)
-        grown.items.insert(place, item)
-        grown.weights.insert(place, weight)
-        return around
+            start = self._from_start(user)
+            grown = self._grown[user] = _Grown(start.times, start.items, start.weights)
+        return grown.add(time, item, weight)
 
     def history(self, user: int, length: int | None) -> Histories:
         """Return one user's latest events, at most so many; None: all. -1 is an unknown user."""
         grown = self._grown.get(user)
-        if grown is None:
-            return self._from_start(user, length)
-        first = 0 if length is None else max(len(grown.times) - length, 0)
-        return Histories(
-            np.array([0, len(grown.times) - first]),
-            np.array(grown.items[first:], np.int32),
-            np.array(grown.times[first:], np.int64),
-            np.array(grown.weights[first:], np.float32),
-        )
+        return self._from_start(user, length) if grown is None else grown.latest(length)
 
     def _from_start(self, user: int, length: int | None = None) -> Histories:
         return self._start.latest(user if user < self._n_users else -1, length)

@@ -91,9 +91,9 @@ class ContentTransitions(ItemToItem):
         inside = near < self._reached_from.shape[1]
         reached = self._reached_from[:, near[inside]] @ weights[inside]  # (n fitted,)
         columns, values = _strongest(reached, self.settings.max_links)
-        for other, value in zip(columns.tolist(), values.tolist(), strict=True):
-            if other != row:
-                self.links.add(other, row, value)
+        others = columns != row
+        rows = columns[others].tolist()
+        self.links.add(rows, [row] * len(rows), values[others].tolist())
 
     def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
         """Take links and vectors back."""

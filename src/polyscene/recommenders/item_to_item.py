@@ -13,8 +13,8 @@ from scipy import sparse
 from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
-from polyscene.recommenders.links import Entries, Links
-from polyscene.recommenders.scores import DenseScores, Scores
+from polyscene.recommenders.links import Entries, Links, Scale
+from polyscene.recommenders.scores import Scores
 from polyscene.recommenders.signal import Evidence, Signal, SignalSettings
 from polyscene.representation.item_space import ItemSpace
 from polyscene.representation.users import decayed
@@ -33,8 +33,8 @@ class ItemToItemSettings(SignalSettings):
 class ItemToItem(Signal):
     """`score(u, j) = Σ_k weight_k · decay^age(k) · M[h_k, j]` over the history h; the last has age 0.
 
-    A subclass makes the (n_items, n_items) matrix of raw strengths in `fit_links`, and may turn raw strengths
-    into those of M in `strength`. Items without a link to anything in the history score 0 and are not put
+    A subclass makes the (n_items, n_items) matrix of raw strengths in `fit_links`, and says in `scale`
+    what raw strengths mean in M. Items without a link to anything in the history score 0 and are not put
     forward.
     """
 
@@ -48,9 +48,9 @@ class ItemToItem(Signal):
     def fit_links(self, evidence: Evidence) -> sparse.csr_array:
         """Return the raw strengths, learned from the evidence."""
 
-    def strength(self, rows: IntArray | LongArray, entries: Entries) -> FloatArray:
-        """Return (e,) what the raw entries of the named rows mean in M."""
-        return entries.value
+    def scale(self) -> Scale:
+        """Return what the raw strengths mean in M."""
+        return Scale()
 
     def fit(self, evidence: Evidence) -> Self:
         """Make the matrix."""
@@ -63,25 +63,19 @@ class ItemToItem(Signal):
         raw = self.links.matrix()
         rows = np.arange(raw.shape[0])
         place = np.repeat(rows, np.diff(raw.indptr))
-        data = self.strength(rows, Entries(place, raw.indices, raw.data)).astype(np.float32)
+        data = self.scale().of(rows, Entries(place, raw.indices, raw.data)).astype(np.float32)
         return sparse.csr_array((data, raw.indices, raw.indptr), shape=raw.shape)
 
     def prepare(self, queries: Queries) -> Scores:
         """Sum the rows of what the users did."""
-        scores = np.zeros((len(queries), len(self.links)), np.float32)
         history = decayed(queries.history, self.settings.decay)
-        for row, (items, weights) in enumerate(history):
-            if len(items):
-                entries = self.links.entries(items)
-                values = self.strength(items, entries) * weights[entries.place]
-                scores[row] = np.bincount(entries.column, values, len(self.links))
-        return DenseScores(scores, positive=True)
+        return self.links.scores(history, len(queries), self.scale())
 
     def support(self, history: IntArray, items: IntArray | LongArray) -> FloatArray:
         """Return the link from each history item to each of the items, decayed by age."""
         ages = np.arange(len(history))[::-1]
         entries = self.links.entries(history)
-        values = self.strength(history, entries)
+        values = self.scale().of(history, entries)
         links = np.zeros((len(items), len(history)), np.float32)
         for row, item in enumerate(items):
             here = entries.column == item

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import NamedTuple, Self
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.recommenders.compiled import kernels_for, zeros
+from polyscene.recommenders.scores import DenseScores, LinkScores, Scores
+
+if TYPE_CHECKING:  # numba, which a run that only answers does without
+    from polyscene.recommenders.edges import Edges
+    from polyscene.recommenders.kernels import EdgeTable
 
 
 class Entries(NamedTuple):
@@ -26,17 +32,47 @@ class Entries(NamedTuple):
     value: FloatArray
 
 
+class Scale(NamedTuple):
+    """What raw strengths mean in M: `raw · factor_row / (norm_row · norm_column + shrinkage)`.
+
+    Attributes:
+        factors: (n,) of the rows; None: 1.
+        norms: (n,) of the items; None: nothing is divided.
+    """
+
+    factors: FloatArray | None = None
+    norms: FloatArray | None = None
+    shrinkage: float = 0.0
+
+    def of(self, rows: IntArray | LongArray, entries: Entries) -> FloatArray:
+        """Return (e,) what the entries of the named rows mean."""
+        values = entries.value
+        if self.factors is not None:
+            values = values * self.factors[rows][entries.place]
+        if self.norms is not None:
+            across = self.norms[rows][entries.place] * self.norms[entries.column]
+            values = values / (across + np.float32(self.shrinkage))
+        return values
+
+    def arrays(self) -> tuple[FloatArray, FloatArray, float]:
+        """Return the three, empty where there is none."""
+        nothing = np.zeros(0, np.float32)
+        return (
+            nothing if self.factors is None else self.factors,
+            nothing if self.norms is None else self.norms,
+            self.shrinkage,
+        )
+
+
 class Links:
     """An (n, n) matrix of raw strengths.
 
     Args:
         matrix: as it was fitted.
-
-    Attributes:
-        added: by row and column, what came on top since.
     """
 
     def __init__(self, matrix: sparse.csr_array | None = None) -> None:
+        self._edges: Edges | None = None
         self._set(sparse.csr_array((0, 0), dtype=np.float32) if matrix is None else matrix)
 
     def _set(self, matrix: sparse.csr_array) -> None:
@@ -44,7 +80,7 @@ class Links:
         self._indices: IntArray = matrix.indices.astype(np.int32, copy=False)
         self._data: FloatArray = matrix.data.astype(np.float32, copy=False)
         self._length = matrix.shape[0]
-        self.added: defaultdict[int, dict[int, float]] = defaultdict(dict)
+        self._edges = None
 
     def __len__(self) -> int:
         return int(self._length)
@@ -52,35 +88,41 @@ class Links:
     def grow(self, length: int) -> None:
         """Make room for items up to a number; new ones are linked to nothing."""
         self._length = max(length, self._length)
+        if self._edges is not None:
+            self._edges.grow(self._length)
 
-    def add(self, row: int, column: int, value: float) -> None:
-        """Strengthen one link."""
-        columns = self.added[row]
-        columns[column] = columns.get(column, 0.0) + value
+    def room(self, more: int) -> EdgeTable:
+        """Return what came on top since the fit, with room for so many more links."""
+        return self._added().room(more)
+
+    def _added(self) -> Edges:
+        if self._edges is None:
+            from polyscene.recommenders.edges import Edges
+
+            self._edges = Edges(self._length)
+        return self._edges
+
+    def add(self, rows: Sequence[int], columns: Sequence[int], values: Sequence[float]) -> None:
+        """Strengthen links, (m,) each."""
+        self._added().add(np.array(rows, np.int64), np.array(columns, np.int64), np.array(values, np.float64))
 
     def replace(self, row: int, columns: IntArray, values: FloatArray) -> None:
         """Give a row other links than it had."""
-        negative = {int(column): -float(value) for column, value in zip(*self.row(row), strict=True)}
-        added = self.added[row]
-        for column, value in negative.items():
-            added[column] = added.get(column, 0.0) + value
-        for column, value in zip(columns.tolist(), values.tolist(), strict=True):
-            added[column] = added.get(column, 0.0) + value
+        old_columns, old_values = self.row(row)
+        every = np.concatenate([old_columns, columns])
+        change = np.concatenate([-old_values.astype(np.float64), values])
+        self._added().add(np.full(len(every), row), every.astype(np.int64), change)
 
     def clear(self, item: int) -> None:
         """Take away every link from an item and every link to it."""
-        nothing = np.zeros(0, np.int32), np.zeros(0, np.float32)
-        self.replace(item, *nothing)
+        self.replace(item, np.zeros(0, np.int32), np.zeros(0, np.float32))
         places = np.flatnonzero(self._indices == item)
-        rows = np.searchsorted(self._indptr, places, side="right") - 1
-        linked: defaultdict[int, float] = defaultdict(float)
-        for row, value in zip(rows.tolist(), self._data[places].tolist(), strict=True):
-            linked[row] += value
-        for row, columns in self.added.items():
-            linked[row] += columns.get(item, 0.0)
-        for row, value in linked.items():
-            if value:
-                self.add(row, item, -value)
+        fitted_rows = np.searchsorted(self._indptr, places, side="right") - 1
+        rows, columns, values = self._added().all()
+        here = columns == item
+        linking = np.concatenate([fitted_rows, rows[here]])
+        change = -np.concatenate([self._data[places].astype(np.float64), values[here]])
+        self._added().add(linking.astype(np.int64), np.full(len(linking), item), change)
 
     def row(self, row: int) -> tuple[IntArray, FloatArray]:
         """Return the columns and values of one row, every column once."""
@@ -102,19 +144,41 @@ class Links:
         place = np.repeat(np.arange(len(rows)), lengths)
         at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
         entries = Entries(place, self._indices[at], self._data[at])
-        return self._with_added(rows, entries) if self.added else entries
-
-    def _with_added(self, rows: IntArray | LongArray, entries: Entries) -> Entries:
-        parts = [entries]
-        for place, row in enumerate(rows.tolist()):
-            added = self.added.get(row)
-            if added:
-                columns = np.fromiter(added.keys(), np.int32, len(added))
-                values = np.fromiter(added.values(), np.float32, len(added))
-                parts.append(Entries(np.full(len(added), place), columns, values))
-        if len(parts) == 1:
+        if self._edges is None:
             return entries
-        return Entries(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        place, column, value = self._edges.of(rows.astype(np.int64))
+        return Entries(
+            np.concatenate([entries.place, place]),
+            np.concatenate([entries.column, column]),
+            np.concatenate([entries.value, value.astype(np.float32)]),
+        )
+
+    def scores(self, history: Iterable[tuple[IntArray, FloatArray]], requests: int, scale: Scale) -> Scores:
+        """Return the sums of the links of what people did, times how much each counts.
+
+        Args:
+            history: items and weights of each request.
+            requests: how many there are.
+            scale: of the strengths; its row factors are those of all rows.
+        """
+        scores = np.zeros((requests, self._length), np.float32)
+        kernels = kernels_for(requests)
+        if kernels is None:
+            for row, (items, weights) in enumerate(history):
+                if len(items):
+                    entries = self.entries(items)
+                    values = scale.of(items, entries) * weights[entries.place]
+                    scores[row] = np.bincount(entries.column, values, self._length)
+            return DenseScores(scores, positive=True)
+        touched = []
+        fitted = self._indptr, self._indices, self._data
+        table = kernels.NO_EDGES if self._edges is None else self._edges.table
+        scales, sums = scale.arrays(), zeros(self._length)
+        room = np.empty(self._length, np.int32)
+        for row, (items, weights) in enumerate(history):
+            count = kernels.read_links(*fitted, table, items, weights, *scales, sums, scores[row], room)
+            touched.append(np.sort(room[:count]))
+        return LinkScores(scores, touched)
 
     def matrix(self) -> sparse.csr_array:
         """Return everything as one sparse matrix, and keep it so: what was added becomes part of the rows."""
@@ -123,11 +187,10 @@ class Links:
             [self._indptr, np.full(self._length + 1 - len(self._indptr), self._indptr[-1])]
         )
         fitted = sparse.csr_array((self._data, self._indices, indptr), shape=shape)
-        if self.added:
-            rows = np.repeat(list(self.added), [len(columns) for columns in self.added.values()])
-            columns = np.array([column for added in self.added.values() for column in added], np.int64)
-            values = np.array([value for row in self.added.values() for value in row.values()], np.float32)
-            fitted = fitted + sparse.coo_array((values, (rows, columns)), shape=shape).tocsr()
+        if self._edges is not None:
+            rows, columns, values = self._edges.all()
+            added = sparse.coo_array((values.astype(np.float32), (rows, columns)), shape=shape)
+            fitted = fitted + added.tocsr()
             self._set(fitted)
         return fitted
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
@@ -14,7 +13,7 @@ from polyscene.core.arrays import Arrays
 from polyscene.core.growing import GrowingArray
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.recommenders.item_to_item import ItemToItem, ItemToItemSettings
-from polyscene.recommenders.links import Entries, Links
+from polyscene.recommenders.links import Links, Scale
 from polyscene.recommenders.signal import (
     Evidence,
     Observation,
@@ -52,7 +51,13 @@ class Neighbours(ItemToItem):
 
     def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
-        self._counts: GrowingArray[np.float32] = GrowingArray(np.zeros(0, np.float32))
+        self._set_counts(np.zeros(0, np.float32))
+
+    def _set_counts(self, counts: FloatArray) -> None:
+        self._counts: GrowingArray[np.float32] = GrowingArray(counts)
+        self._roots: GrowingArray[np.float32] = GrowingArray(np.sqrt(counts))
+        self._owned = np.zeros(len(counts))
+        """Working memory of `observe`: zeros between two events."""
 
     def fit_links(self, evidence: Evidence) -> sparse.csr_array:
         """Compare every two items that share a user."""
@@ -61,9 +66,7 @@ class Neighbours(ItemToItem):
         activity = np.maximum(np.diff(chosen.indptr), 1)
         damped = (sparse.diags_array(1 / np.sqrt(activity).astype(np.float32)) @ chosen).tocsr()
         together = (damped.T @ chosen).tocoo()
-        self._counts = GrowingArray(
-            np.bincount(chosen.indices, minlength=evidence.n_items).astype(np.float32)
-        )
+        self._set_counts(np.bincount(chosen.indices, minlength=evidence.n_items).astype(np.float32))
         other = together.row != together.col
         row, column, raw = together.row[other], together.col[other], together.data[other]
         shape = (evidence.n_items, evidence.n_items)
@@ -74,41 +77,36 @@ class Neighbours(ItemToItem):
         return kept
 
     def _norms(self, row: IntArray | LongArray, column: IntArray | LongArray) -> FloatArray:
-        norms: FloatArray = np.sqrt(self._counts.array)
+        norms = self._roots.array
         product: FloatArray = norms[row] * norms[column] + np.float32(self.settings.shrinkage)
         return product
 
-    def strength(self, rows: IntArray | LongArray, entries: Entries) -> FloatArray:
+    def scale(self) -> Scale:
         """Divide by both norms."""
-        counts = self._counts.array
-        across: FloatArray = np.sqrt(counts[rows])[entries.place] * np.sqrt(counts[entries.column])
-        strength: FloatArray = entries.value / (across + np.float32(self.settings.shrinkage))
-        return strength
+        return Scale(norms=self._roots.array, shrinkage=self.settings.shrinkage)
 
     def observe(self, event: Observation) -> None:
         """Strengthen the links between the item and what the user chose before."""
-        owned: dict[int, float] = {}
-        for items, weights in ((event.past, event.past_weights), (event.later, event.later_weights)):
-            for item, weight in zip(items, weights, strict=True):
-                owned[item] = owned.get(item, 0.0) + weight
-        before = owned.pop(event.item, 0.0)
-        gain = min(before + event.weight, 1.0) - min(before, 1.0)
+        from polyscene.recommenders.kernels import join  # numba
+
+        items, weights = event.past, event.past_weights
+        if len(event.later):
+            items = np.concatenate([items, event.later])
+            weights = np.concatenate([weights, event.later_weights])
+        table = self.links.room(2 * len(items))
+        before = join(table, items, weights, self._owned, event.item, event.weight)
         if before == 0.0:
-            self._counts.writable()[event.item] += 1.0
-        if gain > 0.0:
-            gain /= math.sqrt(len(owned) + 1)
-            added = self.links.added
-            own = added[event.item]
-            for item, weight in owned.items():
-                strength = gain if weight >= 1.0 else gain * weight
-                own[item] = own.get(item, 0.0) + strength
-                row = added[item]
-                row[event.item] = row.get(event.item, 0.0) + strength
+            counts, roots = self._counts.writable(), self._roots.writable()
+            counts[event.item] += 1.0
+            roots[event.item] = np.sqrt(counts[event.item])
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Make room for new items."""
         super().extend(rows, since)
-        self._counts.extend(np.zeros(len(self.links) - len(self._counts), np.float32))
+        more = np.zeros(len(self.links) - len(self._counts), np.float32)
+        self._counts.extend(more)
+        self._roots.extend(more)
+        self._owned = np.zeros(len(self._counts))
 
     def state(self) -> Arrays:
         """Return the raw strengths and the counts."""
@@ -116,5 +114,6 @@ class Neighbours(ItemToItem):
 
     def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
         """Take both back."""
-        self.links, self._counts = Links.restore(state), GrowingArray(state["counts"])
+        self.links = Links.restore(state)
+        self._set_counts(state["counts"])
         return self

@@ -6,8 +6,9 @@ are asked of all of them (`at`), and nothing is computed twice. The whole catalo
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.representation.index import VectorIndex
 
 AT_ONCE = 256
-NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
 class Scores(ABC):
@@ -31,7 +31,7 @@ class Scores(ABC):
         """Return (B, C) scores of the named items, equal to those columns of `whole`."""
 
     @abstractmethod
-    def best(self, row: int, most: int, closed: BoolArray) -> LongArray:
+    def best(self, row: int, most: int, closed: BoolArray) -> IntArray | LongArray:
         """Return the best items of one request, in no order, at most `most`; fewer where it knows no more.
 
         Args:
@@ -66,7 +66,7 @@ class DenseScores(Scores):
         scores: FloatArray = self._matrix[rows, candidates]
         return scores
 
-    def best(self, row: int, most: int, closed: BoolArray) -> LongArray:
+    def best(self, row: int, most: int, closed: BoolArray) -> IntArray | LongArray:
         """Take the largest of those that are open."""
         scores = self._matrix[row]
         items = np.flatnonzero(scores > 0) if self._positive else np.arange(len(scores))
@@ -78,6 +78,31 @@ class DenseScores(Scores):
             return np.zeros(len(self._matrix), np.float32)
         peaks: FloatArray = self._matrix.max(axis=1)
         return peaks
+
+
+class LinkScores(DenseScores):
+    """Scores of which most are 0, and those are nothing.
+
+    Args:
+        matrix: (B, n) float32.
+        linked: by request the items with another score, ascending.
+    """
+
+    def __init__(self, matrix: FloatArray, linked: Sequence[IntArray]) -> None:
+        super().__init__(matrix, positive=True)
+        self._linked = linked
+
+    def best(self, row: int, most: int, closed: BoolArray) -> IntArray | LongArray:
+        """Take the largest of those that are open and positive."""
+        linked = self._linked[row]
+        scores = self._matrix[row, linked]
+        positive = scores > 0
+        return best_open(linked[positive], scores[positive], most, closed)
+
+    def peaks(self) -> FloatArray:
+        """Return the largest score of each request."""
+        rows = zip(self._matrix, self._linked, strict=True)
+        return np.array([scores[linked].max(initial=0.0) for scores, linked in rows], np.float32)
 
 
 class SharedScores(Scores):
@@ -108,7 +133,7 @@ class SharedScores(Scores):
         """Score the candidates."""
         return self._scored(np.asarray(candidates))
 
-    def best(self, row: int, most: int, closed: BoolArray) -> LongArray:
+    def best(self, row: int, most: int, closed: BoolArray) -> IntArray | LongArray:
         """Go down the order past what is closed."""
         ordered = self._order.ordered(self._strength)
         items = ordered[~closed[ordered]][:most]
@@ -139,51 +164,96 @@ class VectorScores(Scores):
         self, users: FloatArray, items: FloatArray, index: VectorIndex | None = None, offset: float = 0.0
     ) -> None:
         self._users, self._items, self._index, self._offset = users, items, index, np.float32(offset)
-        self._compared: dict[int, tuple[LongArray | None, FloatArray]] = {}
+        self._searched: dict[int, tuple[LongArray, FloatArray]] = {}
+        self._products: FloatArray | None = None
 
     def whole(self) -> FloatArray:
         """Compare with every item."""
-        return self._users @ self._items.T + self._offset
+        return self._every() + self._offset
 
     def at(self, candidates: IntArray | LongArray) -> FloatArray:
-        """Compare with the candidates, a few at a time: so many vectors stay in the processor's cache."""
+        """Compare with the candidates that the index did not compare yet."""
+        if self._products is not None:
+            return np.take_along_axis(self._products, candidates, axis=1) + self._offset
         scores = np.empty(candidates.shape, np.float32)
         for row, codes in enumerate(candidates):
-            rows, products = self._compared.get(row, NOTHING)
-            if rows is None:
-                scores[row] = products[codes]
-                continue
-            for start in range(0, len(codes), AT_ONCE):
-                some = slice(start, start + AT_ONCE)
-                np.matmul(self._items[codes[some]], self._users[row], out=scores[row, some])
+            self._compare(row, codes, scores[row])
         return scores + self._offset
 
-    def best(self, row: int, most: int, closed: BoolArray) -> LongArray:
+    def best(self, row: int, most: int, closed: BoolArray) -> IntArray | LongArray:
         """Take the largest of those that are open, by the index where there is one."""
         if not self._users[row].any():
             return np.zeros(0, np.int64)
-        items, products = self._products(row, most)
-        return best_open(np.arange(len(products)) if items is None else items, products, most, closed)
+        near = self._search(row, most)
+        if near is None:
+            return best_open(np.arange(len(self._items)), self._every()[row], most, closed)
+        return best_open(*near, most, closed)
 
     def peaks(self) -> FloatArray:
         """Return the largest score of each request, by the index where there is one."""
         peaks = np.zeros(len(self._users), np.float32)
         for row, user in enumerate(self._users):
             if user.any() and len(self._items):
-                items, products = self._products(row, 1)
-                peaks[row] = products.max() if items is None else products.max(initial=0.0)
+                near = self._search(row, 1)
+                peaks[row] = self._every()[row].max() if near is None else near[1].max(initial=0.0)
         return peaks + self._offset
 
-    def _products(self, row: int, most: int) -> tuple[LongArray | None, FloatArray]:
-        """Return the items that were compared, None for all, and their products; once per request."""
-        if row not in self._compared:
-            user = self._users[row]
-            near = None if self._index is None else self._index.search(user, most)
-            self._compared[row] = (None, self._items @ user) if near is None else near
-        return self._compared[row]
+    def _every(self) -> FloatArray:
+        """Return (B, n) products with every item; once."""
+        if self._products is None:
+            self._products = self._users @ self._items.T
+        return self._products
+
+    def _search(self, row: int, most: int) -> tuple[LongArray, FloatArray] | None:
+        """Return the items that the index compared with a request, and their products; None: no index.
+
+        A request is searched for once: what it was first asked for is enough for what follows.
+        """
+        near = self._searched.get(row)
+        if near is None and self._index is not None:
+            near = self._index.search(self._users[row], most)
+            if near is not None:
+                self._searched[row] = near
+        return near
+
+    def _compare(self, row: int, codes: IntArray | LongArray, scores: FloatArray) -> None:
+        """Write (C,) products of candidates: known ones looked up, others a few at a time.
+
+        So many vectors at once stay in the processor's cache.
+        """
+        left = np.arange(len(codes))
+        if row in self._searched:
+            items, products = self._searched[row]
+            place = places(items, codes, len(self._items))
+            known = place >= 0
+            scores[known] = products[place[known]]
+            left = np.flatnonzero(~known)
+        for start in range(0, len(left), AT_ONCE):
+            some = left[start : start + AT_ONCE]
+            scores[some] = self._items[codes[some]] @ self._users[row]
 
 
-def best_open(items: LongArray, scores: FloatArray, most: int, closed: BoolArray) -> LongArray:
+_places = threading.local()
+
+
+def places(items: LongArray, codes: IntArray | LongArray, length: int) -> LongArray:
+    """Return (C,) where each code stands among the (m,) items, each of which stands there once; -1: nowhere.
+
+    Args:
+        length: all codes are below it.
+    """
+    space: LongArray | None = getattr(_places, "space", None)
+    if space is None or len(space) < length:
+        space = _places.space = np.full(length * 3 // 2, -1)
+    space[items] = np.arange(len(items))
+    place: LongArray = space[codes]
+    space[items] = -1
+    return place
+
+
+def best_open(
+    items: IntArray | LongArray, scores: FloatArray, most: int, closed: BoolArray
+) -> IntArray | LongArray:
     """Return those of the items with the `most` largest scores that are open, in no order."""
     open_ = ~closed[items]
     items, scores = items[open_], scores[open_]

@@ -8,7 +8,7 @@ judged.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -120,10 +120,16 @@ class Observation:
     item: int
     time: int
     weight: float
-    past: Sequence[int]
-    past_weights: Sequence[float]
-    later: Sequence[int] = ()
-    later_weights: Sequence[float] = ()
+    past: IntArray
+    past_weights: FloatArray
+    later: IntArray
+    later_weights: FloatArray
+
+    @classmethod
+    def alone(cls, user: int, item: int, time: int, weight: float) -> Self:
+        """Return the event of a user who has done nothing else here."""
+        items, weights = np.zeros(0, np.int32), np.zeros(0, np.float32)
+        return cls(user, item, time, weight, items, weights, items, weights)
 
 
 class Signal(ABC):
@@ -162,7 +168,7 @@ class Signal(ABC):
         scores = self.prepare(queries)
         return scores.whole() if candidates is None else scores.at(candidates)
 
-    def propose(self, queries: Queries, most: int, closed: BoolArray) -> list[LongArray]:
+    def propose(self, queries: Queries, most: int, closed: BoolArray) -> list[IntArray | LongArray]:
         """Return each request's best open items; see `Scores.best`. `closed` is (B, n_items)."""
         scores = self.prepare(queries)
         return [scores.best(row, most, closed[row]) for row in range(len(queries))]

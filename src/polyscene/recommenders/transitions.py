@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
+from polyscene.core.growing import GrowingArray
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.recommenders.item_to_item import ItemToItem, ItemToItemSettings
-from polyscene.recommenders.links import Entries, Links
+from polyscene.recommenders.links import Links, Scale
 from polyscene.recommenders.signal import Evidence, Observation, top_per_row
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
 
 PAIRS_AT_ONCE = 40_000_000
+MIN_SUM = 1e-12
 
 
 class TransitionsSettings(ItemToItemSettings):
@@ -50,7 +53,11 @@ class Transitions(ItemToItem):
 
     def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
-        self._sums: list[float] = []
+        self._set_sums(np.zeros(0))
+
+    def _set_sums(self, sums: NDArray[np.float64]) -> None:
+        self._sums: GrowingArray[np.float64] = GrowingArray(sums)
+        self._roots: GrowingArray[np.float32] = GrowingArray(_roots(sums))
 
     def fit_links(self, evidence: Evidence) -> sparse.csr_array:
         """Count ordered pairs, as many rows at a time as memory bears."""
@@ -64,64 +71,71 @@ class Transitions(ItemToItem):
             counts = ordered_pairs(user, item, evidence.n_items, start, stop, settings)
             sums.append(np.asarray(counts.sum(axis=1), np.float64).ravel())
             blocks.append(top_per_row(counts, settings.max_links))
-        self._sums = np.concatenate(sums).tolist()
+        self._set_sums(np.concatenate(sums))
         return sparse.vstack(blocks, format="csr")
 
-    def strength(self, rows: IntArray | LongArray, entries: Entries) -> FloatArray:
+    def scale(self) -> Scale:
         """Divide by the root of the row's sum."""
-        sums = np.array([self._sums[row] for row in rows.tolist()])
-        roots = 1.0 / np.sqrt(np.maximum(sums, 1e-12))
-        strength: FloatArray = entries.value * roots[entries.place].astype(np.float32)
-        return strength
+        return Scale(factors=self._roots.array)
 
     def observe(self, event: Observation) -> None:
         """Count the pairs that the event makes, and count anew those that it stands between."""
-        item, window, backward = event.item, self.settings.window, self.settings.backward
-        added, sums = self.links.added, self._sums
-        own, back, weight = added[item], 0.0, 1.0
-        for other in reversed(event.past[-window:]):
-            if other != item:
-                row = added[other]
-                row[item] = row.get(item, 0.0) + weight
-                own[other] = own.get(other, 0.0) + weight * backward
-                sums[other] += weight
-                back += weight * backward
-            weight *= self.settings.pair_decay
-        sums[item] += back
-        if event.later:
+        from polyscene.recommenders.kernels import follow  # numba
+
+        settings = self.settings
+        window = settings.window, settings.pair_decay, settings.backward
+        table, sums, roots = self.links.room(2 * settings.window), self._sums, self._roots
+        follow(table, sums.writable(), roots.writable(), event.past, event.item, *window)
+        if len(event.later):
             self._insert(event)
 
     def _insert(self, event: Observation) -> None:
         """Count a late event's pairs with what came after it, and those around it at their new distance."""
         window, decay = self.settings.window, self.settings.pair_decay
-        past, later = event.past[-window:][::-1], event.later[:window]
+        past, later = event.past[-window:][::-1].tolist(), event.later[:window].tolist()
         pairs = [(event.item, item, decay**gap) for gap, item in enumerate(later)]
         for before, first in enumerate(past):
             for after, second in enumerate(later):
                 gap = before + after + 1  # until now
                 if gap <= window:
                     pairs.append((first, second, (decay**gap if gap < window else 0.0) - decay ** (gap - 1)))
-        for earlier, other, weight in pairs:
-            if earlier != other:
-                back = weight * self.settings.backward
-                self.links.add(earlier, other, weight)
-                self.links.add(other, earlier, back)
-                self._sums[earlier] += weight
-                self._sums[other] += back
+        there = [(earlier, other, weight) for earlier, other, weight in pairs if earlier != other]
+        back = [(other, earlier, weight * self.settings.backward) for earlier, other, weight in there]
+        self._count(there + back)
+
+    def _count(self, pairs: Sequence[tuple[int, int, float]]) -> None:
+        """Add to the links of (row, column) pairs and to the sums of their rows."""
+        if not pairs:
+            return
+        rows, columns, weights = zip(*pairs, strict=True)
+        self.links.add(rows, columns, weights)
+        sums = self._sums.writable()
+        np.add.at(sums, np.array(rows), weights)
+        changed = np.unique(rows)
+        self._roots.writable()[changed] = _roots(sums[changed])
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Make room for new items."""
         super().extend(rows, since)
-        self._sums += [0.0] * (len(self.links) - len(self._sums))
+        more = np.zeros(len(self.links) - len(self._sums))
+        self._sums.extend(more)
+        self._roots.extend(_roots(more))
 
     def state(self) -> Arrays:
         """Return the counts and the sums of their rows."""
-        return super().state() | {"sums": np.array(self._sums, np.float64)}
+        return super().state() | {"sums": self._sums.array}
 
     def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
         """Take the counts back."""
-        self.links, self._sums = Links.restore(state), state["sums"].tolist()
+        self.links = Links.restore(state)
+        self._set_sums(state["sums"])
         return self
+
+
+def _roots(sums: NDArray[np.float64]) -> FloatArray:
+    """Return what the rows with these sums are multiplied with."""
+    roots: FloatArray = (1.0 / np.sqrt(np.maximum(sums, MIN_SUM))).astype(np.float32)
+    return roots
 
 
 def ordered_pairs(

@@ -147,7 +147,7 @@ def test_new_items_are_open_once_they_are_there_and_an_edit_may_set_the_date(
 
 def test_events_make_items_warm(features: Features, asked: Asked) -> None:
     for time in range(3):
-        features.observe(Observation(0, 2, (5 - time) * HOUR, 1.0, [], []))
+        features.observe(Observation.alone(0, 2, (5 - time) * HOUR, 1.0))
     block = features.block([], asked([[2]], time=9 * HOUR))
     np.testing.assert_allclose(block.item[0, 2], [np.log(4), 0, 0], rtol=1e-6)
     np.testing.assert_allclose(block.pair[0, 2], [np.log1p(6), 1.0], rtol=1e-6)

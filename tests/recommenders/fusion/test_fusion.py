@@ -242,7 +242,8 @@ def test_events_and_items_reach_the_features_and_the_signals_that_keep_something
     weights = FusionNetwork(3, 1, 4).fitted()
     fusion = Fusion(["popularity", "x", "transitions"], signals, features, weights, 0, hide_seen=False)
     fusion.extend(np.array([3]), np.array([5]))
-    fusion.observe(Observation(0, 3, 6, 1.0, [0, 1], [1.0, 1.0]))
+    past, none = np.array([0, 1], np.int32), np.zeros(0, np.int32)
+    fusion.observe(Observation(0, 3, 6, 1.0, past, np.ones(2, np.float32), none, np.zeros(0, np.float32)))
     assert features.counts.tolist() == [1, 1, 0, 1]
     assert features.since.tolist()[3] == 5
     assert signals[0] is not None

@@ -154,7 +154,7 @@ class Fusion:
         short = np.take_along_axis(whole, candidates[:, None].astype(np.int64), axis=2)
         logits, _ = self.fused(short, prepared, queries, candidates)
         weights = np.maximum(self.weights.signal_weights(), 0.0)
-        scores: FloatArray = np.einsum("bkc,k->bc", whole, weights)
+        scores: FloatArray = np.matmul(weights, whole)
         for row, length in enumerate(lengths.tolist()):
             if length:
                 scores[row] += logits[row, :length].min() - scores[row].max() - 1.0

@@ -1,0 +1,218 @@
+"""Compiled loops over links: what a request reads from them and what an event adds to them.
+
+Each does exactly what the numpy beside its caller does, in the same order and precision, so that an answer
+does not depend on which of the two gave it. Loading this module loads numba, which takes half a second: see
+`recommenders.compiled`.
+
+An `EdgeTable` is a hash table of (row, column) over edges that are chained by row.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from polyscene.core.types import FloatArray, IntArray, LongArray
+
+DoubleArray = NDArray[np.float64]
+
+
+class EdgeTable(NamedTuple):
+    """Edges (row, column, value), at most one for each pair, as arrays that have room for more.
+
+    Attributes:
+        heads: (n,) the latest edge of each row; -1: none.
+        nexts: (c,) the edge of the same row that came before it; -1: none.
+        rows, columns, values: (c,) of each edge.
+        slots: (s,) the edge that is kept at each place of the hash table, -1: none; s is a power of two.
+        size: (1,) how many edges there are.
+    """
+
+    heads: IntArray
+    nexts: IntArray
+    rows: IntArray
+    columns: IntArray
+    values: DoubleArray
+    slots: IntArray
+    size: LongArray
+
+
+_NONE = np.zeros(0, np.int32)
+NO_EDGES = EdgeTable(_NONE, _NONE, _NONE, _NONE, np.zeros(0), _NONE, np.zeros(1, np.int64))
+
+
+@njit(cache=True, nogil=True)
+def _add(table: EdgeTable, row: int, column: int, value: float) -> None:
+    mask = len(table.slots) - 1
+    slot = ((row * 2654435761) ^ (column * 2246822519)) & mask
+    while True:
+        edge = table.slots[slot]
+        if edge < 0:
+            break
+        if table.rows[edge] == row and table.columns[edge] == column:
+            table.values[edge] += value
+            return
+        slot = (slot + 1) & mask
+    edge = table.size[0]
+    table.size[0] = edge + 1
+    table.slots[slot] = edge
+    table.rows[edge], table.columns[edge], table.values[edge] = row, column, value
+    table.nexts[edge] = table.heads[row]
+    table.heads[row] = edge
+
+
+@njit(cache=True, nogil=True)
+def add_edges(table: EdgeTable, rows: LongArray, columns: LongArray, values: DoubleArray) -> None:
+    """Add (m,) values to the edges of (m,) rows and columns; there must be room for m more."""
+    for at in range(len(rows)):
+        _add(table, rows[at], columns[at], values[at])
+
+
+@njit(cache=True, nogil=True)
+def rebuild(table: EdgeTable) -> None:
+    """Fill empty slots with the edges that there are."""
+    mask = len(table.slots) - 1
+    for edge in range(table.size[0]):
+        slot = ((table.rows[edge] * 2654435761) ^ (table.columns[edge] * 2246822519)) & mask
+        while table.slots[slot] >= 0:
+            slot = (slot + 1) & mask
+        table.slots[slot] = edge
+
+
+@njit(cache=True, nogil=True)
+def follow(
+    table: EdgeTable,
+    sums: DoubleArray,
+    roots: FloatArray,
+    past: IntArray,
+    item: int,
+    window: int,
+    decay: float,
+    backward: float,
+) -> None:
+    """Count that an item followed what a user did before, oldest first: see `Transitions.observe`."""
+    back, weight = 0.0, 1.0
+    for place in range(len(past) - 1, max(len(past) - window, 0) - 1, -1):
+        other = past[place]
+        if other != item:
+            _add(table, other, item, weight)
+            _add(table, item, other, weight * backward)
+            sums[other] += weight
+            roots[other] = 1.0 / np.sqrt(sums[other])
+            back += weight * backward
+        weight *= decay
+    if back > 0.0:
+        sums[item] += back
+        roots[item] = 1.0 / np.sqrt(sums[item])
+
+
+@njit(cache=True, nogil=True)
+def join(
+    table: EdgeTable,
+    items: IntArray,
+    weights: FloatArray,
+    owned: DoubleArray,
+    item: int,
+    weight: float,
+) -> float:
+    """Strengthen the links between an item and what its user chose: see `Neighbours.observe`.
+
+    Args:
+        items, weights: (h,) everything else the user did.
+        owned: (n,) zeros, and zeros again afterwards.
+
+    Returns:
+        How much the user's earlier events of the item weigh.
+    """
+    distinct = 0
+    for place in range(len(items)):
+        if owned[items[place]] == 0.0 and items[place] != item:
+            distinct += 1
+        owned[items[place]] += weights[place]
+    before: float = owned[item]
+    owned[item] = 0.0
+    gain = min(before + weight, 1.0) - min(before, 1.0)
+    share = gain / np.sqrt(distinct + 1.0)
+    for place in range(len(items)):
+        other = items[place]
+        strength = min(owned[other], 1.0) * share
+        if owned[other] > 0.0 and gain > 0.0:
+            _add(table, item, other, strength)
+            _add(table, other, item, strength)
+        owned[other] = 0.0
+    return before
+
+
+@njit(cache=True, nogil=True)
+def edges_of(
+    table: EdgeTable, rows: LongArray, place: LongArray, column: IntArray, value: DoubleArray
+) -> int:
+    """Write the edges of the named rows into arrays with room for them and return how many there are."""
+    count = 0
+    for at in range(len(rows)):
+        edge = table.heads[rows[at]]
+        while edge >= 0:
+            if count < len(place):
+                place[count], column[count], value[count] = at, table.columns[edge], table.values[edge]
+            count += 1
+            edge = table.nexts[edge]
+    return count
+
+
+@njit(cache=True, nogil=True)
+def read_links(
+    indptr: LongArray,
+    indices: IntArray,
+    data: FloatArray,
+    table: EdgeTable,
+    items: IntArray,
+    weights: FloatArray,
+    factors: FloatArray,
+    norms: FloatArray,
+    shrinkage: float,
+    sums: DoubleArray,
+    scores: FloatArray,
+    touched: IntArray,
+) -> int:
+    """Sum the links of a history, times its weights, into zeros; return how many items have one.
+
+    Args:
+        indptr, indices, data: the fitted rows.
+        items, weights: (h,) the history.
+        factors, norms, shrinkage: see `links.Scale`; empty where there are none.
+        sums: (n,) zeros, and zeros again afterwards.
+        scores: (n,) zeros; the result.
+        touched: (n,) for the items that have a link.
+    """
+    count = 0
+    small = np.float32(shrinkage)
+    for k in range(len(items)):
+        row, weight = items[k], weights[k]
+        start = indptr[row] if row < len(indptr) - 1 else 0
+        stop = indptr[row + 1] if row < len(indptr) - 1 else 0
+        edge = table.heads[row] if len(table.heads) else -1
+        at = start
+        while at < stop or edge >= 0:
+            if at < stop:
+                column, value = indices[at], data[at]
+                at += 1
+            else:
+                column, value = table.columns[edge], np.float32(table.values[edge])
+                edge = table.nexts[edge]
+            if len(factors):
+                value = value * factors[row]
+            if len(norms):
+                value = value / (norms[row] * norms[column] + small)
+            if sums[column] == 0.0 and scores[column] == 0.0:
+                scores[column] = 1.0
+                touched[count] = column
+                count += 1
+            sums[column] += value * weight
+    for k in range(count):
+        column = touched[k]
+        scores[column] = sums[column]
+        sums[column] = 0.0
+    return count

@@ -1,0 +1,28 @@
+"""Compiled loops are loaded when they are worth it, and not before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+
+from polyscene.recommenders.compiled import REQUESTS_BEFORE_LOADING, zeros
+
+PROBE = f"""
+import sys
+from polyscene.recommenders.compiled import kernels_for
+first = [kernels_for(1) for _ in range({REQUESTS_BEFORE_LOADING - 1})]
+print(set(first), "numba" in sys.modules, kernels_for(1) is not None, "numba" in sys.modules)
+"""
+
+
+def test_a_process_that_answers_a_few_requests_does_without() -> None:
+    shown = subprocess.run([sys.executable, "-c", PROBE], check=True, capture_output=True, text=True).stdout
+    assert shown.split("\n")[0] == "{None} False True True"
+
+
+def test_working_memory_is_one_array_that_grows() -> None:
+    first = zeros(5)
+    assert np.shares_memory(first, zeros(3))
+    assert zeros(500).tolist() == [0.0] * 500
