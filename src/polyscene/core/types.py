@@ -33,12 +33,13 @@ class Event:
     """A user did something to an item in a scenario.
 
     Attributes:
+        user, item: ids; whole numbers count as their digits.
         value: a rating, seconds of dwell time, an amount: whatever the action measures.
         time: when it happened; None means now.
     """
 
-    user: str
-    item: str
+    user: str | int
+    item: str | int
     scenario: str
     action: str = "click"
     value: float | None = None
