@@ -53,7 +53,15 @@ def test_several_at_once_are_told_to_come_one_by_one() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [[29, "7"], (29.0, 7), {"29", 7}, np.array([29, 7]), pl.Series([29, 7]), iter(["29", "7"]), {29: 1, 7: 2}],
+    [
+        [29, "7"],
+        (29.0, 7),
+        {"29", 7},
+        np.array([29, 7]),
+        pl.Series([29, 7]),
+        iter(["29", "7"]),
+        {29: 1, 7: 2},
+    ],
     ids=lambda values: type(values).__name__,
 )
 def test_anything_that_yields_ids_is_a_list(values: Any) -> None:

@@ -67,12 +67,19 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class Slate:
-    """The ordered list that is returned for one request."""
+    """The ordered list that is returned for one request.
+
+    Attributes:
+        user_known: whether the user's id was met before; somebody unknown gets what suits everybody.
+        notes: what should be known of this slate, each a sentence: why it suits everybody, why it is short.
+    """
 
     user: str
     scenario: str
     items: tuple[Recommendation, ...]
     run: str
+    user_known: bool = True
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)

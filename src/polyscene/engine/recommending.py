@@ -9,6 +9,7 @@ import numpy as np
 from polyscene.core.types import Item, LongArray, Recommendation, Slate
 from polyscene.data.queries import Histories, Queries
 from polyscene.engine.decision import Decision, Request
+from polyscene.engine.notes import notes_of
 from polyscene.engine.pipeline import decide
 from polyscene.engine.stages import shares_of
 from polyscene.engine.state import NO_USER, System
@@ -48,7 +49,14 @@ def slate_of(decision: Decision, request: Request, run: str) -> Slate:
     shares = decision.shares or [{} for _ in items]
     scores = decision.scores[decision.places].tolist()
     rows = zip(items, scores, decision.propensities.tolist(), reasons, shares, strict=True)
-    return Slate(request.user, decision.state.name, tuple(Recommendation(*row) for row in rows), run)
+    return Slate(
+        request.user,
+        decision.state.name,
+        tuple(Recommendation(*row) for row in rows),
+        run,
+        decision.user != NO_USER,
+        notes_of(decision, request),
+    )
 
 
 def recommend(system: System, run: str, request: Request) -> Slate:

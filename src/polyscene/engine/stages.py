@@ -59,7 +59,7 @@ def fuse(request: Request, decision: Decision) -> Decision:
     """Weigh the signals; what no signal put forward follows behind, in the order of the weighted signals."""
     fusion, block, ranked = decision.state.fusion, decision.features, decision.ranked
     scores = fusion.combined(block)[0]
-    if ranked < len(scores) and fusion.fallback is None:
+    if ranked < len(scores) and fusion.fallback is None and not fusion.silent(block)[0]:
         rest = np.maximum(fusion.weights.signal_weights(), 0.0) @ block.signals[0][:, ranked:]
         lowest = scores[:ranked].min(initial=0.0)
         scores[ranked:] = rest + (lowest - rest.max() - 1.0)
