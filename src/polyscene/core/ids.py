@@ -1,7 +1,7 @@
 """Ids and sizes as callers give them: one rule for every argument that names a user or an item.
 
-Tables hold ids as text, and read 5, 5.0 and "5" alike. So does every argument here; what no table could hold is
-refused, since a slate for somebody else is worse than an error.
+Tables hold ids as text, and read 5, 5.0 and "5" alike. So does every argument here; what no table could
+hold is refused, since a slate for somebody else is worse than an error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What suits everybody: for people of whom no signal knows anything, and behind what a signal alone says.
 
-A personal signal has nothing to say to somebody without a past, and of most items to anybody: it leaves them at
-0, all alike. What stands first in the catalogue is no answer then; what everybody chooses is.
+A personal signal has nothing to say to somebody without a past, and of most items to anybody: it leaves
+them at 0, all alike. What stands first in the catalogue is no answer then; what everybody chooses is.
 """
 
 from __future__ import annotations
