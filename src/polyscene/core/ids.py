@@ -90,7 +90,7 @@ def _whole(value: object) -> int | None:
     if isinstance(value, Integral):
         return int(value)
     if isinstance(value, Real) and float(value).is_integer():
-        return int(value)
+        return int(float(value))
     return None
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from numbers import Real
 
 from polyscene.core.errors import ArgumentError, DataError, Problem
 from polyscene.core.ids import id_text
@@ -89,8 +90,7 @@ class Intake:
 
     def _coded(self, event: Event) -> tuple[ScenarioState, CodedEvent]:
         """Check an event; its user and action get their codes when all events are known to be fine."""
-        if not isinstance(event, Event):
-            raise ArgumentError(f"expected events, found {shown(event)} ({type(event).__name__})")
+        _must_be_event(event)
         state = self._system.scenario(event.scenario)
         id_text(event.user, "user")
         item = state.catalogue.code(id_text(event.item, "item"))
@@ -118,17 +118,28 @@ class Intake:
             )
 
 
+def _must_be_event(event: object) -> None:
+    if not isinstance(event, Event):
+        raise ArgumentError(f"expected events, found {shown(event)} ({type(event).__name__})")
+
+
+def _must_be_time(time: object) -> None:
+    if not isinstance(time, datetime):
+        raise DataError(_problem("an event has a time that is none", "a datetime, or nothing", time))
+
+
 def _value(event: Event) -> float:
     """Return what an event measured; NaN where nothing."""
     if event.value is None:
         return math.nan
-    try:
-        value = math.nan if isinstance(event.value, str) else float(event.value)
-    except (TypeError, ValueError, OverflowError):
-        value = math.nan
+    value = _number(event.value)
     if not math.isfinite(value):
         raise DataError(_problem("an event has a value that is no number", "a finite number", event.value))
     return value
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, Real) else math.nan
 
 
 def _moment(event: Event, state: ScenarioState) -> int | None:
@@ -141,8 +152,7 @@ def _moment(event: Event, state: ScenarioState) -> int | None:
         return None
     if event.time is None:
         return time.time_ns() // 1000
-    if not isinstance(event.time, datetime):
-        raise DataError(_problem("an event has a time that is none", "a datetime, or nothing", event.time))
+    _must_be_time(event.time)
     moment = event.time if event.time.tzinfo is not None else event.time.replace(tzinfo=UTC)
     since = moment - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

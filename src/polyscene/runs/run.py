@@ -216,6 +216,5 @@ class Run:
 
 def _with_id_text(item: Mapping[str, object], column: str) -> Mapping[str, object]:
     """Return an item whose id, where it is a number, is written as in every other argument."""
-    if isinstance(item, Mapping) and isinstance(item.get(column), bool | np.bool_ | Real):
-        return {**item, column: id_text(item[column], "item")}
-    return item
+    number = isinstance(item.get(column), bool | np.bool_ | Real)
+    return {**item, column: id_text(item[column], "item")} if number else item
