@@ -18,7 +18,7 @@ from polyscene.responsible.explanation import OTHERWISE, had_before, reason
 ENOUGH_SHARE = 0.3
 """A signal may give the reason where it adds this much of what the strongest one adds."""
 ENOUGH_SUPPORT = 0.25
-"""A past item may be named where it adds this much of what the strongest one adds."""
+"""A past item is named first where it adds this much of what the strongest one adds, and shares a trait."""
 MAX_LOOKED_AT = 5
 """So many of the past items behind an item are looked at."""
 
@@ -83,23 +83,28 @@ class Reasons:
                 yield fact
             return
         words, titles = signal.wording(), self._catalogue.titles
-        behind = [] if words.with_past is None else self._behind(signal, name, code)
+        behind = {} if words.with_past is None else self._behind(signal, name, code)
         traits = {item: self._catalogue.traits.shared(code, item) for item in behind}
-        for item in sorted(behind, key=lambda item: not traits[item]):
+        for item in sorted(behind, key=lambda item: (not behind[item], not traits[item])):
             yield reason(words, titles[item], traits[item])
         if not behind:
             yield words.alone
 
-    def _behind(self, signal: Signal, name: str, code: int) -> list[int]:
-        """Return the past items that add most to the signal's score of an item, never the item itself."""
+    def _behind(self, signal: Signal, name: str, code: int) -> dict[int, bool]:
+        """Return the past items that add most to the signal's score of an item, never the item itself.
+
+        Returns:
+            Whether each adds much; the strongest first.
+        """
         if not len(self._history):
-            return []
+            return {}
         if name not in self._supports:
             self._supports[name] = signal.support(self._history, self._codes)  # (m, h)
         support = self._supports[name][self._rows[code]]
         most = float(support.max(initial=0.0))
-        if most <= 0:
-            return []
-        strong = np.flatnonzero(support >= ENOUGH_SUPPORT * most)
-        order = strong[np.argsort(-support[strong], kind="stable")]
-        return list(dict.fromkeys(self._history[order].tolist()))[:MAX_LOOKED_AT]
+        behind: dict[int, bool] = {}
+        for place in np.argsort(-support, kind="stable").tolist():
+            if support[place] <= 0 or len(behind) == MAX_LOOKED_AT:
+                break
+            behind.setdefault(int(self._history[place]), bool(support[place] >= ENOUGH_SUPPORT * most))
+        return behind

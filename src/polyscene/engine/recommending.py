@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from polyscene.core.types import Item, LongArray, Recommendation, Slate
-from polyscene.data.queries import Histories, Queries
 from polyscene.engine.decision import Decision, Request
+from polyscene.engine.likeness import Likeness, likeness
 from polyscene.engine.notes import notes_of
 from polyscene.engine.pipeline import decide
 from polyscene.engine.reasons import Reasons
 from polyscene.engine.stages import shares_of
-from polyscene.engine.state import NO_USER, System
-from polyscene.responsible.explanation import why_closed
+from polyscene.engine.state import NO_USER, ScenarioState, System
+from polyscene.responsible.explanation import alike_because, why_closed
 
 SURE = 1.0
 """The propensity of what is not a choice among candidates."""
@@ -128,20 +128,27 @@ def _past(decision: Decision, code: int, shares: dict[str, float]) -> list[tuple
 
 
 def similar(system: System, item: str, scenario: str | None, k: int) -> list[Recommendation]:
-    """Return the items most like an item: nearest in meaning where it has text, else in behaviour."""
+    """Return the items most like an item, in meaning and by what people choose beside it; see `likeness`.
+
+    Fewer than k where less is known: what nothing links to the item is not said to be like it.
+    """
     state = system.scenario(scenario)
     with system.lock.reading():
         code = state.catalogue.code(item)
-        vectors = state.space.view("tuned").vectors
-        if np.any(vectors[code]):
-            scores, why = vectors @ vectors[code], "It reads much like it."
-        else:
-            moment = np.array([system.now(state)], np.int64)
-            queries = Queries(np.array([NO_USER], np.int32), moment, Histories.of([[code]]))
-            scores, why = state.fusion.score(queries)[0], "It is chosen by people who choose it."
-        scores = np.where(np.arange(len(scores)) == code, -np.inf, scores)
-        best: LongArray = np.argsort(-scores, kind="stable")[: min(k, len(scores) - 1)]
+        alike = likeness(state, code, system.now(state))
+        scores = alike.scores
+        known = np.flatnonzero(alike.known)
+        best: LongArray = known[np.argsort(-scores[known], kind="stable")][:k]
         items = state.catalogue.items(best.tolist())
+        whys = [_why_alike(state, alike, code, row) for row in best.tolist()]
         return [
-            Recommendation(near, float(scores[row]), SURE, why) for near, row in zip(items, best, strict=True)
+            Recommendation(near, float(scores[row]), SURE, why)
+            for near, row, why in zip(items, best, whys, strict=True)
         ]
+
+
+def _why_alike(state: ScenarioState, alike: Likeness, item: int, other: int) -> str:
+    chosen = alike.trust[other] * alike.together[other] > 0
+    return alike_because(
+        bool(alike.by_choices[other]), bool(chosen), state.catalogue.traits.shared(item, other)
+    )

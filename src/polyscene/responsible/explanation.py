@@ -78,6 +78,23 @@ def why_closed(times: int) -> str:
     return f"You have had it already, {often}: what you had is not shown again."
 
 
+def alike_because(by_choices: bool, chosen: bool, trait: Sequence[str]) -> str:
+    """Return why an item is like another one.
+
+    Args:
+        by_choices: whether what people choose says so more than the text does.
+        chosen: whether anybody chose it beside the other one.
+        trait: what both share, as it is to be shown.
+    """
+    both = f"both have {' and '.join(trait)}" if trait else ""
+    if by_choices:
+        return f"It goes with this one in what people choose{'; ' + both if both else ''}."
+    text = both or "its text is close"
+    if chosen:
+        return f"{text[0].upper()}{text[1:]}; it also goes with this one in what people choose."
+    return f"{text[0].upper()}{text[1:]}." if both else "To a language model its text is close."
+
+
 def shortened(title: str) -> str:
     """Return a title on one line of at most 60 visible characters: titles come from anywhere."""
     visible = "".join(c if c.isprintable() else " " for c in title[: 20 * TITLE_LENGTH])
