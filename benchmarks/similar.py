@@ -4,8 +4,8 @@
     python benchmarks/similar.py --config FILE --run ID
 
 A run is opened (or trained where there is none). For every held-out choice, which the run has not learned
-from, the item that the same user chose right before it is asked for its likes: is the held-out one among them?
-The whole catalogue is ranked but for the item that is asked. Intervals are bootstrapped over users.
+from, the item that the same user chose right before it is asked for its likes: is the held-out one among
+them? The whole catalogue is ranked but for the item that is asked. Intervals are bootstrapped over users.
 """
 
 from __future__ import annotations

@@ -16,8 +16,21 @@ from hypothesis import strategies as st
 from polyscene.core.errors import ArgumentError, PolysceneError
 from polyscene.core.ids import id_text, id_texts, optional_name, size_of
 
-NO_IDS = [None, True, False, np.True_, 1.5, float("nan"), float("inf"), b"5", ["5"], ("5",), {"5"}, {"id": 5}]
-NO_IDS += [np.array([5]), object(), 5 + 0j, Decimal("5"), np.float32(0.5)]
+NO_IDS: list[object] = [
+    None,
+    True,
+    False,
+    np.True_,
+    1.5,
+    float("nan"),
+    float("inf"),
+    b"5",
+    ["5"],
+    ("5",),
+    {"5"},
+    {"id": 5},
+]
+NO_IDS += [("5",), {"5"}, {"id": 5}, np.array([5]), object(), 5 + 0j, Decimal("5"), np.float32(0.5)]
 
 
 @given(number=st.integers(-(2**53), 2**53))

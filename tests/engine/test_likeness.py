@@ -7,34 +7,34 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from polyscene.core.types import Event
+from polyscene.core.types import Event, FloatArray
 from polyscene.engine.likeness import likeness
 from polyscene.engine.recommending import similar
 from polyscene.engine.state import System
 from polyscene.engine.updates import Intake
+from polyscene.recommenders.item_to_item import ItemToItem
 from polyscene.representation.items import unit
 
 if TYPE_CHECKING:
     from tests.engine.conftest import Describe, MakeSystem
 
 
-def vector_of(system: System, code: int) -> np.ndarray:
+def vector_of(system: System, code: int) -> FloatArray:
     """Return what a language model would give for a text like that of an item."""
     view = system.scenarios["shop"].space.view("tuned")
-    return (view.vectors[code] + view.mean).astype(np.float32)
+    vector: FloatArray = (view.vectors[code] + view.mean).astype(np.float32)
+    return vector
 
 
 def test_the_formula(system: System) -> None:
     shop = system.scenarios["shop"]
     alike = likeness(shop, 2, system.now(shop))
     counts = shop.fusion.features.counts
-    trust = counts[2] / (counts[2] + 2) * counts / (counts + 2)
+    trust = 0.85 * counts[2] / (counts[2] + 2) * counts / (counts + 2)
     vectors = shop.space.view("tuned").vectors
-    links = [
-        np.asarray(shop.fusion.present()[name].matrix[[2]].todense())[0]
-        for name in ("transitions", "neighbours")
-    ]  # type: ignore[attr-defined]
-    joined = sum(row / row.max() for row in links)
+    signals = [shop.fusion.present()[name] for name in ("transitions", "neighbours")]
+    links = [one.matrix[[2]].toarray()[0] for one in signals if isinstance(one, ItemToItem)]
+    joined = sum(row / (counts + 5) ** 0.25 / (row / (counts + 5) ** 0.25).max() for row in links)
     expected = (1 - trust) * (vectors @ vectors[2]) + trust * joined / joined.max()
     others = np.arange(40) != 2
     np.testing.assert_allclose(alike.scores[others], expected[others], atol=1e-5)

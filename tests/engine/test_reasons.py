@@ -51,6 +51,7 @@ def test_texts_that_share_nothing_are_not_said_to_be_alike(make_system: MakeSyst
     shop = system.scenarios["shop"]
     shop.fusion.fallback = "content"
     shop.catalogue.texts[:] = [f"word{code}x" for code in range(40)]
+    shop.catalogue.titles[:] = [f"Title {code}" for code in range(40)]
     shop.catalogue._changed.update({code: {} for code in range(40)})
     for user in range(10):
         for place in slate_of(system, f"u{user}"):
@@ -65,6 +66,7 @@ def test_the_shared_word_is_named_where_there_is_one(make_system: MakeSystem) ->
     history = system.queries(3, shop).history.items
     support = shop.fusion.present()["content"].support(history, np.arange(40))
     shop.catalogue.texts[:] = [f"word{code}x" for code in range(40)]
+    shop.catalogue.titles[:] = [f"Title {code}" for code in range(40)]
     code = shop.catalogue.code(slate_of(system, "u3").ids[0])
     past = int(history[int(np.argmax(support[code]))])
     for item in (code, past):

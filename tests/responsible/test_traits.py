@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from polyscene.core.types import Attribute
 from polyscene.responsible.traits import Traits, words_of
 
-FILLER = [f"filler{n} thing" for n in range(30)]
+FILLER = [f"number{n} gadget" for n in range(30)]
 
 
 def traits_of(texts: Sequence[str], attributes: Sequence[Mapping[str, Attribute]] = ()) -> Traits:
     rows = [*attributes, *({} for _ in range(len(texts) + len(FILLER) - len(attributes)))]
-    return Traits([*texts, *FILLER], lambda item: rows[item])
+    return Traits([*texts, *FILLER], [*texts, *FILLER], lambda item: rows[item])
 
 
 def test_titles_without_a_common_word_share_nothing() -> None:
@@ -40,14 +40,17 @@ def test_the_rarest_stands_first_and_two_are_enough() -> None:
     texts = [
         "rare odd usual",
         "rare odd usual",
-        *("usual thing" for _ in range(3)),
+        *("usual gadget" for _ in range(3)),
         *("odd" for _ in range(2)),
     ]
     assert traits_of(texts).shared(0, 1) == ("“rare”", "“odd”")
 
 
 def test_values_are_named_with_their_column_part_by_part() -> None:
-    attributes = [{"genres": "Action|Sci-Fi", "price": 3.0}, {"genres": "Sci-Fi|Drama", "price": 3.0}]
+    attributes: list[dict[str, Attribute]] = [
+        {"genres": "Action|Sci-Fi", "price": 3.0},
+        {"genres": "Sci-Fi|Drama", "price": 3.0},
+    ]
     assert traits_of(["a Sci-Fi", "b Sci-Fi"], attributes).shared(0, 1) == ("genres “Sci-Fi”",)
 
 
@@ -65,12 +68,35 @@ def test_writing_without_spaces_is_compared_in_pairs() -> None:
 
 def test_an_edited_text_is_read_anew() -> None:
     texts = ["red kite", "blue kite", *FILLER]
-    traits = Traits(texts, lambda _: {})
+    traits = Traits(texts, texts, lambda _: {})
     assert traits.shared(0, 1) == ("“kite”",)
     texts[1] = "blue balloon"
     texts.append("red kite")
     assert traits.shared(0, 1) == ()
     assert traits.shared(0, len(texts) - 1) == ("“red”", "“kite”")
+
+
+def test_words_of_titles_stand_before_values_and_those_before_words_of_texts() -> None:
+    texts = [
+        "steel kettle sturdily hammered",
+        "iron kettle sturdily hammered",
+        "copper pan sturdily hammered",
+        "x",
+    ]
+    titles = ["steel kettle", "iron kettle", "copper pan", "x"]
+    rows: list[dict[str, Attribute]] = [{"brand": "Acme"}, {"brand": "Acme"}, {"brand": "Acme"}, {}]
+    rows += [{} for _ in FILLER]
+    traits = Traits([*texts, *FILLER], [*titles, *FILLER], lambda item: rows[item])
+    assert traits.shared(0, 1) == ("“kettle”", "brand “Acme”")
+    assert traits.shared(0, 2) == ("brand “Acme”",)
+    rows[2] = {}
+    again = Traits([*texts, *FILLER], [*titles, *FILLER], lambda item: rows[item])
+    assert set(again.shared(0, 2)) == {"“sturdily”", "“hammered”"}
+
+
+def test_filler_words_of_texts_are_no_trait() -> None:
+    texts = ["enough should just through feel mild", "enough should just through feel mild", *FILLER]
+    assert Traits(texts, ["a b", "c d", *FILLER], lambda _: {}).shared(0, 1) == ()
 
 
 @given(first=st.text(max_size=40), second=st.text(max_size=40))

@@ -106,7 +106,7 @@ class LiveCatalogue:
     @cached_property
     def traits(self) -> Traits:
         """What items share, as they are described at present."""
-        return Traits(self.texts, self._attributes_of)
+        return Traits(self.texts, self.titles, self._attributes_of)
 
     @cached_property
     def _columns(self) -> dict[str, list[Attribute]]:

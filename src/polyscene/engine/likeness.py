@@ -1,11 +1,12 @@
 """How alike the items of a scenario are to one of them: in meaning, and by what people choose beside it.
 
-    likeness(i, j) = (1 - t) · cos(v_i, v_j) + t · b(i, j)          t = n_i / (n_i + 2) · n_j / (n_j + 2)
+    likeness(i, j) = (1 - t) · cos(v_i, v_j) + t · b(i, j),    t = 0.85 · n_i / (n_i + 2) · n_j / (n_j + 2)
 
 v are the texts' vectors, n how often an item was chosen, b the links of all item-to-item signals: each
-signal's links of i are divided by the strongest, summed, and the sum divided by its strongest. So a new item
-is judged by its text alone, and two that are known well by what people choose together. Everything is read
-from the live state: the next question sees new events and new items.
+signal's links of i, divided by (n_j + 5)^¼ since everything goes with what is popular, are divided by the
+strongest, summed, and the sum divided by its strongest. So a new item is judged by its text alone, and two
+that are known well by what people choose together. Everything is read from the live state: the next question sees
+new events and new items.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from polyscene.engine.state import NO_USER, ScenarioState
 from polyscene.recommenders.item_to_item import ItemToItem
 from polyscene.recommenders.signal import Need
 
+MAX_TRUST = 0.85
+"""What people choose counts so much at most: texts always have a say."""
+DAMPING, FEW = 0.25, 5.0
 HALF_KNOWN = 2.0
 """An item that was chosen so often is trusted half."""
 
@@ -65,7 +69,7 @@ def likeness(state: ScenarioState, item: int, now: int) -> Likeness:
     together = _together(state, item, now)
     counts = state.fusion.features.counts
     known = counts / (counts + HALF_KNOWN)
-    trust = np.where(together.any(), known[item] * known, 0.0)
+    trust = np.where(together.any(), MAX_TRUST * known[item] * known, 0.0)
     if not vectors[item].any():  # without a text of its own, choices are all that can be asked
         trust = np.ones_like(trust)
     scores = ((1 - trust) * meaning + trust * together).astype(np.float32)
@@ -80,6 +84,7 @@ def _together(state: ScenarioState, item: int, now: int) -> FloatArray:
     for signal in state.fusion.present().values():
         if isinstance(signal, ItemToItem) and Need.TEXT not in signal.needs:
             links = np.maximum(signal.score(alone)[0], 0.0)
+            links = (links / (state.fusion.features.counts + FEW) ** DAMPING).astype(np.float32)
             links[item] = 0.0
             total += _of_strongest(links)
     return _of_strongest(total)
