@@ -5,8 +5,8 @@
 v are the texts' vectors, n how often an item was chosen, b the links of all item-to-item signals: each
 signal's links of i, divided by (n_j + 5)^¼ since everything goes with what is popular, are divided by the
 strongest, summed, and the sum divided by its strongest. So a new item is judged by its text alone, and two
-that are known well by what people choose together. Everything is read from the live state: the next question sees
-new events and new items.
+that are known well by what people choose together. Everything is read from the live state: the next question
+sees new events and new items.
 """
 
 from __future__ import annotations
