@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polyscene.core.errors import ConfigError
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.threads import set_threads
 from polyscene.data.splits.protocol import everything, split
+from polyscene.data.splits.sufficiency import split_problems
 from polyscene.runs.folder import UNFINISHED, find_run, run_ids
 from polyscene.runs.run import METRICS, REPORT, Run
 
@@ -218,9 +221,19 @@ class Project:
         )
 
     def ground(self, everything_counts: bool = False) -> TrainingData:
-        """Return what fitting stands on, before the language model has read anything."""
+        """Return what fitting stands on, before the language model has read anything.
+
+        Raises:
+            ConfigError: the protocol does not fit the tables, or leaves nothing to learn from.
+        """
         from polyscene.learning.training_data import training_data
 
         dataset, settings = self.dataset, self.settings
         parts = (everything if everything_counts else split)(dataset, settings.evaluation)
-        return training_data(dataset, parts, settings)
+        judged = not everything_counts
+        problems = split_problems(dataset, parts, settings.evaluation, judged)
+        if any(problem.severity == "error" for problem in problems):
+            raise ConfigError(problems)
+        data = training_data(dataset, parts, settings)
+        warnings = tuple(f"{one.scenario}: {one.what}: {one.found}; {one.remedy}" for one in problems)
+        return replace(data, notes=(*warnings, *data.notes))

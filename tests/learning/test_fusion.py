@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 
 from polyscene.core.progress import Silent
 from polyscene.core.settings.project import Settings
-from polyscene.data.queries import Choices, Queries
+from polyscene.data.queries import Choices, Histories, Queries
 from polyscene.data.splits.phases import Phase
 from polyscene.learning.fusion import (
     MIN_CHOICES,
@@ -20,9 +21,11 @@ from polyscene.learning.fusion import (
     PastSignals,
     better_signal,
     fusion_data,
+    held_out_gains,
     held_out_rows,
+    mean_gains,
     train_fusion,
-    validated,
+    used_alone_note,
 )
 from polyscene.learning.fusion_learner import FusionLearner
 from polyscene.learning.training_data import TrainingData
@@ -209,6 +212,41 @@ def test_validation_ranks_the_open_catalogue(
     fusion = Fusion(
         ["popularity", "linear"], signals, features, FusionNetwork(2, 1, 2).fitted(), 0, hide_seen
     )
-    found = validated(fusion, Choices(asked([[0], [0]]), np.array([2, 2], np.int32)), 16)
+    found = mean_gains(held_out_gains(fusion, Choices(asked([[0], [0]]), np.array([2, 2], np.int32)), 16))
     assert set(found) == {"polyscene", "popularity"}
     assert found["popularity"] == pytest.approx(1 / np.log2(1 + rank))
+
+
+def judged_on(users: Sequence[int]) -> FusionData:
+    """Return what a fusion learned from 60 choices and is judged on: one choice per user that is named."""
+    n = len(users)
+    choices = Choices(
+        Queries(np.array(users, np.int32), np.zeros(n, np.int64), Histories.of([[]] * n)),
+        np.zeros(n, np.int32),
+    )
+    return replace(lessons(0, 60, 1), judged=choices)
+
+
+@pytest.mark.parametrize("n", [1, 8, MIN_CHOICES - 1])
+def test_a_handful_of_choices_is_said_to_tell_nothing(n: int) -> None:
+    gains = {"polyscene": [0.0] * n, "linear": [1.0] * n}
+    note = used_alone_note("shop", "linear", judged_on(range(n)), gains)
+    assert f"on {n} held-out choices of {n} users it reached NDCG@10 1.0000, the fusion 0.0000" in note
+    assert note.endswith(f": {n} choices are too few to tell anything")
+
+
+def test_without_held_out_choices_nothing_is_told() -> None:
+    note = used_alone_note("shop", "popularity", judged_on([]), {"polyscene": [], "popularity": []})
+    assert note.endswith("no choice was held out, so nothing can be told; the fusion learned from 60")
+
+
+def test_many_choices_tell_only_what_their_interval_does() -> None:
+    draws, users = np.random.default_rng(0), list(range(200))
+    ahead, noise = draws.uniform(0.2, 1.0, 200), draws.normal(0, 0.3, 200)
+    clear = {"polyscene": (ahead - 0.2).tolist(), "linear": ahead.tolist()}
+    assert used_alone_note("a", "linear", judged_on(users), clear).endswith(
+        "difference -0.2000 [-0.2000 to -0.2000]"
+    )
+    open_ = {"polyscene": (ahead + noise).tolist(), "linear": ahead.tolist()}
+    note = used_alone_note("a", "linear", judged_on(users), open_)
+    assert note.endswith("which of them is better is not told by these choices")

@@ -66,26 +66,30 @@ def test_vectors_know_no_more_than_their_phase(data: TrainingData) -> None:
 
 
 ONCE = [(user, item, 10 * item + user) for user in range(4) for item in range(10)]
-LATE = [*ONCE, (0, 0, 99)]
-EARLY = [*ONCE, (0, 0, 5)]
+LATE = [*ONCE, *((user, item, 100 + user) for user in range(4) for item in range(4))]
+RATED_AGAIN = [*ONCE, (0, 0, 5)]
+OFTEN = [*ONCE, *((user, item, 50 + user) for user in range(4) for item in range(4))]
 
 
 @pytest.mark.parametrize(
     ("rows", "repeats", "hidden"),
     [
         (ONCE, None, True),
-        (EARLY, None, False),
+        (RATED_AGAIN, None, True),  # one among dozens is no habit
+        (OFTEN, None, False),
         (LATE, None, True),  # what only the test part shows is not known
         (ONCE, True, False),
-        (EARLY, False, True),
+        (OFTEN, False, True),
     ],
 )
-def test_what_was_had_is_hidden_where_nobody_repeats(
+def test_what_was_had_is_hidden_unless_repeats_are_usual(
     make_data: MakeData, rows: list[tuple[int, int, int]], repeats: bool | None, hidden: bool
 ) -> None:
     own = {"a": {} if repeats is None else {"repeats": repeats}}
     data, _ = make_data({"a": rows}, 4, scenarios=own, evaluation=EVALUATION)
     assert data.hide_seen == {"a": hidden}
+    decision = "is not shown again" if hidden else "may be shown again"
+    assert data.notes[0].startswith(f"a: what a user has had {decision}")
 
 
 @pytest.mark.parametrize(("repeats", "known"), [(False, 70), (True, 50)])

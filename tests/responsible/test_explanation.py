@@ -3,7 +3,16 @@ from __future__ import annotations
 import pytest
 
 from polyscene.recommenders.registry import SIGNALS
-from polyscene.responsible.explanation import OTHERWISE, TITLE_LENGTH, Sentences, reason, shortened, strongest
+from polyscene.responsible.explanation import (
+    OTHERWISE,
+    TITLE_LENGTH,
+    Sentences,
+    had_before,
+    reason,
+    shortened,
+    strongest,
+    why_closed,
+)
 
 
 def reason_of(name: str, past: str | None) -> str:
@@ -15,17 +24,34 @@ def test_the_reason_follows_from_the_largest_share() -> None:
     assert strongest(shares) == "recency"
     assert reason_of("recency", None) == "It is new."
     assert strongest({**shares, "popularity": 0.8}) == "popularity"
-    assert reason_of("popularity", None) == "Many people chose it lately."
+    assert reason_of("popularity", None) == "Many people chose it."
 
 
-def test_the_past_item_is_named_where_the_signal_looks_at_the_past() -> None:
-    assert reason_of("content", "Blue Tea") == "It reads much like “Blue Tea”, which you chose."
-    assert reason_of("content", None) == "It reads much like what you chose."
+def test_the_past_item_and_what_is_shared_are_named() -> None:
+    content = SIGNALS["content"].sentences
+    assert reason(content, "Blue Tea", ("“blue”", "brand “Acme”")) == (
+        "It shares “blue” and brand “Acme” with “Blue Tea”, which you chose."
+    )
+    assert reason(content, "Blue Tea") == (
+        "It is close to “Blue Tea”, which you chose, by its text and by what people choose together."
+    )
+    assert reason(content) == "It is close to what you chose, by its text and by what people choose together."
+    assert reason(SIGNALS["neighbours"].sentences, "Blue Tea", ("“blue”",)) == (
+        "People who chose “Blue Tea” also chose this; both have “blue”."
+    )
+
+
+@pytest.mark.parametrize("name", list(SIGNALS))
+@pytest.mark.parametrize("past", [None, "Dota 2"])
+def test_no_words_are_said_to_be_alike_unless_they_are(name: str, past: str | None) -> None:
+    sentence = reason_of(name, past)
+    assert not any(claim in sentence for claim in ("reads much", "means much", "shares", "both"))
 
 
 @pytest.mark.parametrize("name", ["popularity", "recency", "cross_scenario"])
 def test_signals_that_do_not_look_at_the_past_here_never_name_it(name: str) -> None:
     assert reason_of(name, "Blue Tea") == reason_of(name, None)
+    assert reason(SIGNALS[name].sentences, "Blue Tea", ("“blue”",)) == reason_of(name, None)
 
 
 @pytest.mark.parametrize("past", [None, "Blue Tea"])
@@ -34,6 +60,14 @@ def test_every_signal_has_a_sentence_of_its_own(past: str | None) -> None:
     assert len(set(sentences)) == len(list(SIGNALS))
     assert OTHERWISE not in sentences
     assert all(sentence.endswith(".") and sentence.count(".") == 1 for sentence in sentences)
+
+
+def test_what_was_had_is_said_with_when_and_how_often() -> None:
+    assert had_before(1, "on 2011-11-07") == "You chose it before, on 2011-11-07."
+    assert had_before(3, "on 2011-11-07") == "You chose it 3 times before, last on 2011-11-07."
+    assert why_closed(1) == "You have had it already, once: what you had is not shown again."
+    assert why_closed(2) == "You have had it already, 2 times: what you had is not shown again."
+    assert why_closed(0) == "It is not there yet."
 
 
 @pytest.mark.parametrize("shares", [{}, {"popularity": 0.0}, {"content": -1.0, "linear": -0.1}])

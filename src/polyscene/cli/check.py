@@ -34,7 +34,7 @@ def check(config: Config = CONFIG, json: JsonFile = None) -> None:
     show(_counts_table(report))
     if report.problems:
         show(problems_table(report.problems))
-    show(_verdict(report.problems))
+    show(*report.decisions, _verdict(report.problems))
     if not report.ok:
         raise typer.Exit(WRONG)
 

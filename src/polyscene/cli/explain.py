@@ -9,6 +9,9 @@ import typer
 from polyscene.cli.options import CONFIG, AsJson, Config, RunId, ScenarioName, opened
 
 User = Annotated[str, typer.Argument(metavar="USER", help="The user's id.")]
+ZERO = ("+0.0000", "-0.0000", "+0.000", "-0.000")
+"""What rounds to this says nothing, and is left out."""
+
 ItemId = Annotated[str, typer.Argument(metavar="ITEM", help="The item's id.")]
 
 
@@ -21,8 +24,9 @@ def explain(
     json: AsJson = False,
 ) -> None:
     """Show what every signal says of an item, and which past items of the user stand behind it."""
-    from polyscene.cli.console import show, show_json
+    from polyscene.cli.console import show, show_json, tell
     from polyscene.cli.tables import plain_table
+    from polyscene.core.text import shown
 
     why = opened(config).run(run).explain(user, item, scenario)
     if json:
@@ -32,9 +36,12 @@ def explain(
     rows = [
         (name, f"{share:+.4f}", f"{why.scores[name]:+.3f}", spokesmen.get(name, ""))
         for name, share in sorted(why.shares.items(), key=lambda pair: -pair[1])
+        if f"{share:+.4f}" not in ZERO or f"{why.scores[name]:+.3f}" not in ZERO or name in spokesmen
     ]
     title = f"{why.item.text} for {why.user}"
     show(plain_table(title, ("signal", "adds to the score", "its own score", "because of"), rows))
+    if not why.user_known:
+        tell(f"nobody called {shown(user)} is known: the item is judged as for everybody")
     show(f"{_standing(why)} {why.reason}")
 
 
@@ -55,5 +62,7 @@ def _plain(why: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
         "reason": why.reason,
         "shares": why.shares,
         "scores": why.scores,
+        "user_known": why.user_known,
+        "times_had": why.times_had,
         "past": [{"signal": signal, "item": past.id, "title": past.text} for signal, past in why.past],
     }

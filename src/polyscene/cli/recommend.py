@@ -28,16 +28,14 @@ def recommend(
     """Return a slate for a user, each place with its score and the reason for it."""
     from polyscene.cli.console import show, show_json, tell
     from polyscene.cli.tables import slate_table
-    from polyscene.core.text import shown
 
-    opened_run = opened(config).run(run)
-    slate = opened_run.recommend(user, scenario, k, exclude)
-    users = opened_run.system.users
-    if users.get(user) is None and users.get(f"{slate.scenario}/{user}") is None:
-        tell(f"nobody called {shown(user)} is known: this is what suits everybody")
+    slate = opened(config).run(run).recommend(user, scenario, k, exclude)
+    for note in slate.notes:
+        tell(note)
     if json:
         places = [place_json(place) for place in slate]
-        show_json({"user": user, "scenario": slate.scenario, "run": slate.run, "items": places})
+        known = {"user_known": slate.user_known, "notes": list(slate.notes)}
+        show_json({"user": user, "scenario": slate.scenario, "run": slate.run, **known, "items": places})
     else:
         show(slate_table(f"{slate.scenario} for {user}", slate.items))
 

@@ -58,15 +58,18 @@ def models_table(results: ScenarioResults, cutoff: int) -> Table:
 
 
 def slate_table(title: str, places: Sequence[Recommendation], score: str = "score") -> Table:
-    """Return recommended items in their order with reasons."""
+    """Return recommended items in their order with reasons; one that was given already is referred to."""
     table = Table(title=cell(title, 100), title_justify="left", title_style="bold")
     table.add_column("", justify="right")
     for heading in ("item", "title"):
         table.add_column(heading)
     table.add_column(score, justify="right")
     table.add_column("why")
+    given: dict[str, int] = {}
     for number, place in enumerate(places, 1):
-        row = (cell(place.item.id, 30), cell(place.item.text), f"{place.score:.3f}", cell(place.reason, 120))
+        first = given.setdefault(place.reason, number)
+        why = place.reason if first == number else f"as number {first}"
+        row = (cell(place.item.id, 30), cell(place.item.text), f"{place.score:.3f}", cell(why, 160))
         table.add_row(str(number), *row)
     return table
 

@@ -80,6 +80,10 @@ class DataError(ProblemsError):
     """The tables cannot be used as they are."""
 
 
+class ArgumentError(PolysceneError, TypeError, ValueError):
+    """An argument of a call in Python is of the wrong type, or a value that it cannot be."""
+
+
 class ModelError(PolysceneError, RuntimeError):
     """A language model cannot be found, verified or used."""
 

@@ -33,12 +33,13 @@ class Event:
     """A user did something to an item in a scenario.
 
     Attributes:
+        user, item: ids; whole numbers count as their digits.
         value: a rating, seconds of dwell time, an amount: whatever the action measures.
         time: when it happened; None means now.
     """
 
-    user: str
-    item: str
+    user: str | int
+    item: str | int
     scenario: str
     action: str = "click"
     value: float | None = None
@@ -66,12 +67,19 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class Slate:
-    """The ordered list that is returned for one request."""
+    """The ordered list that is returned for one request.
+
+    Attributes:
+        user_known: whether the user's id was met before; somebody unknown gets what suits everybody.
+        notes: what should be known of this slate, each a sentence: why it suits everybody, why it is short.
+    """
 
     user: str
     scenario: str
     items: tuple[Recommendation, ...]
     run: str
+    user_known: bool = True
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)

@@ -124,7 +124,11 @@ class EventLog:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One scenario's catalogue and log."""
+    """One scenario's catalogue and log.
+
+    Attributes:
+        row_order: whether nothing but the order of rows says what came first; between users it says nothing.
+    """
 
     name: str
     catalogue: Catalogue
@@ -132,6 +136,7 @@ class Scenario:
     clock: Clock
     repeats: bool | None = None
     has_split: bool = False
+    row_order: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import polars as pl
 from polyscene.core.errors import UnknownIdError
 from polyscene.core.types import Attribute, Item
 from polyscene.data.schema import Catalogue, Ids
+from polyscene.responsible.traits import Traits
 
 
 class Numbering:
@@ -101,6 +102,11 @@ class LiveCatalogue:
         for code, attributes in self._changed.items():
             rows[code] = dict(attributes)
         return pl.DataFrame(rows, self._attributes.schema)
+
+    @cached_property
+    def traits(self) -> Traits:
+        """What items share, as they are described at present."""
+        return Traits(self.texts, self.titles, self._attributes_of)
 
     @cached_property
     def _columns(self) -> dict[str, list[Attribute]]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from polyscene.core.types import Item, LongArray, Recommendation, Slate
-from polyscene.data.queries import Histories, Queries
 from polyscene.engine.decision import Decision, Request
+from polyscene.engine.likeness import Likeness, likeness
+from polyscene.engine.notes import notes_of
 from polyscene.engine.pipeline import decide
+from polyscene.engine.reasons import Reasons
 from polyscene.engine.stages import shares_of
-from polyscene.engine.state import NO_USER, System
-from polyscene.responsible.explanation import reason, strongest
+from polyscene.engine.state import NO_USER, ScenarioState, System
+from polyscene.responsible.explanation import alike_because, why_closed
 
 SURE = 1.0
 """The propensity of what is not a choice among candidates."""
@@ -25,9 +27,13 @@ class Explanation:
     Attributes:
         rank: 1-based place among everything that may be shown; None where it may not be shown.
         candidates: how many items may be shown.
+        reason: one sentence; where the item may not be shown, why not.
         shares: by signal, what it adds to the item's score.
         scores: by signal, its own score, in units of its spread.
-        past: the user's past items that stand behind it, strongest first, each with the signal that says so.
+        past: the user's past items that stand behind it, strongest first, each with the signal that says so;
+            never the item itself.
+        times_had: how often the user has had the item, as far as the system looks back.
+        user_known: whether the user's id was met before.
     """
 
     user: str
@@ -39,6 +45,8 @@ class Explanation:
     shares: dict[str, float]
     scores: dict[str, float]
     past: tuple[tuple[str, Item], ...]
+    times_had: int = 0
+    user_known: bool = True
 
 
 def slate_of(decision: Decision, request: Request, run: str) -> Slate:
@@ -48,7 +56,14 @@ def slate_of(decision: Decision, request: Request, run: str) -> Slate:
     shares = decision.shares or [{} for _ in items]
     scores = decision.scores[decision.places].tolist()
     rows = zip(items, scores, decision.propensities.tolist(), reasons, shares, strict=True)
-    return Slate(request.user, decision.state.name, tuple(Recommendation(*row) for row in rows), run)
+    return Slate(
+        request.user,
+        decision.state.name,
+        tuple(Recommendation(*row) for row in rows),
+        run,
+        decision.user != NO_USER,
+        notes_of(decision, request),
+    )
 
 
 def recommend(system: System, run: str, request: Request) -> Slate:
@@ -66,20 +81,21 @@ def explain(system: System, user: str, item: str, scenario: str | None) -> Expla
         place = int(np.flatnonzero(decision.candidates == code)[0])
         shares = shares_of(decision, np.array([place]))[0]
         past = _past(decision, code, shares)
-        best = strongest(shares)
-        sentences = None if best is None else state.fusion.present()[best].sentences
-        behind = past[0][1] if past and past[0][0] == best else None
+        times = int(np.sum(decision.queries.history.items == code))
+        closed = bool(decision.closed[code])
         fitted = state.fusion.fitted()
         return Explanation(
             user,
             state.catalogue.items([code])[0],
-            None if decision.closed[code] else _rank(decision, place),
+            None if closed else _rank(decision, place),
             int(np.sum(~decision.closed)),
             float(decision.scores[place]),
-            reason(sentences, None if behind is None else state.catalogue.titles[behind]),
+            why_closed(times) if closed else Reasons(decision, np.array([code])).of(code, shares),
             shares,
             {name: float(decision.features.signals[0, row, place]) for name, row in fitted.items()},
             tuple((name, state.catalogue.items([other])[0]) for name, other in past),
+            times,
+            decision.user != NO_USER,
         )
 
 
@@ -105,26 +121,34 @@ def _past(decision: Decision, code: int, shares: dict[str, float]) -> list[tuple
     for name in sorted(shares, key=lambda signal: -shares[signal]):
         if shares[name] > 0:
             support = signals[name].support(history, np.array([code]))[0]
+            support = np.where(history == code, 0.0, support)  # nothing stands behind itself
             if support.max() > 0:
                 behind.append((name, int(history[int(np.argmax(support))])))
     return behind
 
 
 def similar(system: System, item: str, scenario: str | None, k: int) -> list[Recommendation]:
-    """Return the items most like an item: nearest in meaning where it has text, else in behaviour."""
+    """Return the items most like an item, in meaning and by what people choose beside it; see `likeness`.
+
+    Fewer than k where less is known: what nothing links to the item is not said to be like it.
+    """
     state = system.scenario(scenario)
     with system.lock.reading():
         code = state.catalogue.code(item)
-        vectors = state.space.view("tuned").vectors
-        if np.any(vectors[code]):
-            scores, why = vectors @ vectors[code], "It reads much like it."
-        else:
-            moment = np.array([system.now(state)], np.int64)
-            queries = Queries(np.array([NO_USER], np.int32), moment, Histories.of([[code]]))
-            scores, why = state.fusion.score(queries)[0], "It is chosen by people who choose it."
-        scores = np.where(np.arange(len(scores)) == code, -np.inf, scores)
-        best: LongArray = np.argsort(-scores, kind="stable")[: min(k, len(scores) - 1)]
+        alike = likeness(state, code, system.now(state))
+        scores = alike.scores
+        known = np.flatnonzero(alike.known)
+        best: LongArray = known[np.argsort(-scores[known], kind="stable")][:k]
         items = state.catalogue.items(best.tolist())
+        whys = [_why_alike(state, alike, code, row) for row in best.tolist()]
         return [
-            Recommendation(near, float(scores[row]), SURE, why) for near, row in zip(items, best, strict=True)
+            Recommendation(near, float(scores[row]), SURE, why)
+            for near, row, why in zip(items, best, whys, strict=True)
         ]
+
+
+def _why_alike(state: ScenarioState, alike: Likeness, item: int, other: int) -> str:
+    chosen = alike.trust[other] * alike.together[other] > 0
+    return alike_because(
+        bool(alike.by_choices[other]), bool(chosen), state.catalogue.traits.shared(item, other)
+    )

@@ -11,9 +11,9 @@ import numpy as np
 
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.engine.decision import Decision, Request
+from polyscene.engine.reasons import Reasons
 from polyscene.policies.greedy import Greedy
 from polyscene.recommenders.fusion.candidates import proposed
-from polyscene.responsible.explanation import reason, strongest
 
 
 def propose(request: Request, decision: Decision) -> Decision:
@@ -59,7 +59,7 @@ def fuse(request: Request, decision: Decision) -> Decision:
     """Weigh the signals; what no signal put forward follows behind, in the order of the weighted signals."""
     fusion, block, ranked = decision.state.fusion, decision.features, decision.ranked
     scores = fusion.combined(block)[0]
-    if ranked < len(scores) and fusion.fallback is None:
+    if ranked < len(scores) and fusion.fallback is None and not fusion.silent(block)[0]:
         rest = np.maximum(fusion.weights.signal_weights(), 0.0) @ block.signals[0][:, ranked:]
         lowest = scores[:ranked].min(initial=0.0)
         scores[ranked:] = rest + (lowest - rest.max() - 1.0)
@@ -78,24 +78,8 @@ def give_reasons(request: Request, decision: Decision) -> Decision:
     """Find out what each signal adds to each place of the slate, and say it in a sentence."""
     if not request.reasons or not len(decision.places):
         return decision
-    state, history = decision.state, decision.queries.history.items
     decision.shares = shares_of(decision, decision.places)
-    best = [strongest(row) for row in decision.shares]
-    titles: list[str | None] = [None] * len(best)
-    for name in {name for name in best if name is not None}:
-        signal = state.fusion.signals[state.fusion.names.index(name)]
-        places = [place for place, other in enumerate(best) if other == name]
-        if signal is None or signal.sentences.with_past is None or not len(history):
-            continue
-        support = signal.support(history, decision.codes[places])  # (m, h)
-        for place, row in zip(places, support, strict=True):
-            if row.max() > 0:
-                titles[place] = state.catalogue.titles[int(history[int(np.argmax(row))])]
-    sentences = {name: signal.sentences for name, signal in state.fusion.present().items()}
-    decision.reasons = [
-        reason(None if name is None else sentences[name], title)
-        for name, title in zip(best, titles, strict=True)
-    ]
+    decision.reasons = Reasons(decision, decision.codes).all(decision.shares)
     return decision
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from polyscene.core.errors import UnknownIdError
+from polyscene.core.ids import optional_name
 from polyscene.core.locks import ReadWriteLock
 from polyscene.core.types import Attribute, FloatArray, LongArray
 from polyscene.data.queries import HISTORY_LENGTH, Queries
@@ -213,7 +214,9 @@ class System:
 
         Raises:
             UnknownIdError: there is no such scenario, or several and none was named.
+            ArgumentError: it is no name.
         """
+        name = optional_name(name, "scenario")
         if name is None and len(self.scenarios) == 1:
             return next(iter(self.scenarios.values()))
         if name is None or name not in self.scenarios:
@@ -222,10 +225,10 @@ class System:
         return self.scenarios[name]
 
     def user(self, user: str, scenario: str) -> int:
-        """Return the code of a user, shared or local to the scenario; -1 where nobody knows them."""
-        code = self.users.get(user)
+        """Return the code of a user, local to the scenario or shared; -1 where nobody knows them."""
+        code = self.users.get(f"{scenario}/{user}")
         if code is None:
-            code = self.users.get(f"{scenario}/{user}")
+            code = self.users.get(user)
         return NO_USER if code is None else code
 
     def queries(self, user: int, state: ScenarioState) -> Queries:

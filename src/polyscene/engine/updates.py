@@ -7,8 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from numbers import Real
 
-from polyscene.core.errors import DataError, Problem
+from polyscene.core.errors import ArgumentError, DataError, Problem
+from polyscene.core.ids import id_text
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.text import shown
 from polyscene.core.types import Event
@@ -65,6 +67,7 @@ class Intake:
 
         Raises:
             UnknownIdError: no such scenario or item.
+            ArgumentError: something is no event, or an id neither text nor a whole number.
             DataError: a value is not a number, or a time does not suit the scenario's clock.
         """
         system = self._system
@@ -87,32 +90,56 @@ class Intake:
 
     def _coded(self, event: Event) -> tuple[ScenarioState, CodedEvent]:
         """Check an event; its user and action get their codes when all events are known to be fine."""
+        _must_be_event(event)
         state = self._system.scenario(event.scenario)
-        item = state.catalogue.code(event.item)
-        value = math.nan if event.value is None else float(event.value)
-        if event.value is not None and not math.isfinite(value):
-            raise DataError(
-                _problem("an event has a value that is no number", "a finite number", event.value)
-            )
+        id_text(event.user, "user")
+        item = state.catalogue.code(id_text(event.item, "item"))
+        value = _value(event)
         self._check_action(state, event)
         weight, choice = self._actions[state.name].of_action(event.action)
         return state, CodedEvent(0, item, 0, value, weight, choice, _moment(event, state))
 
     def _user(self, event: Event) -> int:
-        name = f"{event.scenario}/{event.user}" if self._local[event.scenario] else event.user
-        return self._system.users.add(name)
+        user = id_text(event.user, "user")
+        return self._system.users.add(f"{event.scenario}/{user}" if self._local[event.scenario] else user)
 
     def _action(self, state: ScenarioState, event: Event) -> int:
         return state.log.action(event.action) if self._actions[state.name].named else 0
 
     def _check_action(self, state: ScenarioState, event: Event) -> None:
         known = state.log.actions
+        if not isinstance(event.action, str):
+            raise DataError(_problem("an event has an action that is no name", "text", event.action))
         if self._actions[state.name].named and event.action not in known and len(known) >= MAX_ACTIONS:
             raise DataError(
                 _problem(
                     "an event has a new action", f"one of the {MAX_ACTIONS} that are known", event.action
                 )
             )
+
+
+def _must_be_event(event: object) -> None:
+    if not isinstance(event, Event):
+        raise ArgumentError(f"expected events, found {shown(event)} ({type(event).__name__})")
+
+
+def _must_be_time(time: object) -> None:
+    if not isinstance(time, datetime):
+        raise DataError(_problem("an event has a time that is none", "a datetime, or nothing", time))
+
+
+def _value(event: Event) -> float:
+    """Return what an event measured; NaN where nothing."""
+    if event.value is None:
+        return math.nan
+    value = _number(event.value)
+    if not math.isfinite(value):
+        raise DataError(_problem("an event has a value that is no number", "a finite number", event.value))
+    return value
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, Real) else math.nan
 
 
 def _moment(event: Event, state: ScenarioState) -> int | None:
@@ -125,6 +152,7 @@ def _moment(event: Event, state: ScenarioState) -> int | None:
         return None
     if event.time is None:
         return time.time_ns() // 1000
+    _must_be_time(event.time)
     moment = event.time if event.time.tzinfo is not None else event.time.replace(tzinfo=UTC)
     since = moment - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -7,14 +7,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polyscene.core.errors import DataError, MissingExtraError, ModelError, Problem
+from polyscene.core.errors import ConfigError, DataError, MissingExtraError, ModelError, Problem
 from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
-from polyscene.data.reading.check import CheckReport, check_project
+from polyscene.data.reading.check import CheckReport, check_tables
+from polyscene.data.reading.dataset import dataset_of, read_tables
 from polyscene.data.reading.items import read_items
+from polyscene.data.schema import Dataset
+from polyscene.data.splits.protocol import everything, split
+from polyscene.data.splits.sufficiency import split_problems
 from polyscene.language.model.loading import load_model
 from polyscene.language.text.coverage import Coverage, measure_coverage
 from polyscene.language.tuning.methods import must_be_tunable
+from polyscene.learning.training_data import training_data
 
 
 @dataclass(frozen=True)
@@ -22,11 +27,13 @@ class ProjectReport(CheckReport):
     """The outcome of a check of tables and language model.
 
     Attributes:
+        decisions: what training will decide from the tables, and from what figures, each a sentence.
         coverage: how well the language model reads each catalogue; without those that cannot be read, and
             empty where the model cannot be used.
     """
 
     coverage: Mapping[str, Coverage] = field(default_factory=dict)
+    decisions: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as values for JSON; times are left as they are."""
@@ -36,7 +43,8 @@ class ProjectReport(CheckReport):
             for name, counts in self.counts.items()
         }
         problems = [asdict(problem) for problem in self.problems]
-        return {"ok": self.ok, "problems": problems, "scenarios": scenarios}
+        decisions = list(self.decisions)
+        return {"ok": self.ok, "problems": problems, "scenarios": scenarios, "decisions": decisions}
 
 
 def check_everything(settings: Settings, base: Path, progress: Progress) -> ProjectReport:
@@ -47,15 +55,36 @@ def check_everything(settings: Settings, base: Path, progress: Progress) -> Proj
         base: the folder its paths start from.
         progress: is told about every table.
     """
-    tables = check_project(settings, base, progress)
+    reading = read_tables(settings, base, progress)
+    tables = check_tables(reading, settings)
     problems = [*_renamed(settings), *tables.problems]
+    decisions: tuple[str, ...] = ()
+    if tables.ok:
+        faults, decisions = check_split(dataset_of(reading, settings), settings)
+        problems += faults
     coverage: dict[str, Coverage] = {}
     try:
         coverage = _coverage(settings, base, progress)
     except (MissingExtraError, ModelError) as error:
         problems.append(_model_problem(error))
     problems += _unreadable(coverage)
-    return ProjectReport(tuple(problems), tables.counts, coverage)
+    return ProjectReport(tuple(problems), tables.counts, coverage, decisions)
+
+
+def check_split(
+    dataset: Dataset, settings: Settings, everything_counts: bool = False
+) -> tuple[list[Problem], tuple[str, ...]]:
+    """Return what is wrong with the split of a data set, and what is decided from what it leaves.
+
+    Args:
+        everything_counts: whether the run learns from the test part too, and is not judged.
+    """
+    try:
+        parts = (everything if everything_counts else split)(dataset, settings.evaluation)
+    except ConfigError as error:
+        return list(error.problems), ()
+    problems = split_problems(dataset, parts, settings.evaluation, not everything_counts)
+    return problems, training_data(dataset, parts, settings).notes
 
 
 def _coverage(settings: Settings, base: Path, progress: Progress) -> dict[str, Coverage]:

@@ -9,13 +9,14 @@ from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
 from polyscene.data.splits.phases import Phase
 from polyscene.learning.fusion import (
-    CUTOFF,
     FusionData,
     PastSignals,
     better_signal,
     fusion_data,
+    held_out_gains,
+    mean_gains,
     train_fusion,
-    validated,
+    used_alone_note,
 )
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.training_data import TrainingData
@@ -78,10 +79,11 @@ def fit_system(
             data.hide_seen[name],
             reranker=learned.reranker,
         )
-        validation = fitted.validation[name] = validated(fusion, learned.judged, settings.runtime.blocks_mb)
+        gains = held_out_gains(fusion, learned.judged, settings.runtime.blocks_mb)
+        validation = fitted.validation[name] = mean_gains(gains)
         fallback = better_signal(learned, validation)
         if fallback is not None:
-            fitted.notes.append(_used_alone(name, fallback, learned, validation))
+            fitted.notes.append(used_alone_note(name, fallback, learned, gains))
         evidence = data.evidence(name, Phase.ALL)
         signals, reranker, notes = fitter.fit(name, evidence, Phase.ALL)
         fitted.notes += notes
@@ -128,11 +130,3 @@ class _SignalFitter:
             return None, []
         texts, unseen = self.data.dataset.scenarios[name].catalogue.text, self.data.hide_seen[name]
         return self.readers.trained(name, signals, evidence, texts, unseen, self.progress)
-
-
-def _used_alone(name: str, best: str, learned: FusionData, validation: dict[str, float]) -> str:
-    return (
-        f"{name}: '{best}' is used alone: on {len(learned.judged)} held-out choices it reached NDCG@{CUTOFF} "
-        f"{validation[best]:.4f}, the fusion {validation['polyscene']:.4f} "
-        f"after {len(learned.training)} choices"
-    )

@@ -16,6 +16,7 @@ from polyscene.core.seeds import derived, generator
 from polyscene.core.settings.project import Settings
 from polyscene.core.types import BoolArray, IntArray, LongArray
 from polyscene.data.queries import Choices
+from polyscene.evaluation.significance import paired_bootstrap
 from polyscene.learning.fusion_learner import FusionLearner, fusion_plan
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import mid_ranks, ndcg
@@ -37,6 +38,7 @@ MIN_CHOICES = 30
 """A scenario with fewer choices to learn from gets no weights of its own, and its best signal alone."""
 TUNING_RATE = 1e-3
 CUTOFF = 10
+UNDECIDED = ": which of them is better is not told by these choices"
 MIN_SPREAD = 0.05
 """What varies less than this while the fusion learns is not standardised."""
 
@@ -180,7 +182,7 @@ def better_signal(fusion_data: FusionData, validation: Mapping[str, float]) -> s
     """Return the best signal where the fusion has not learned enough or does not reach it, else None.
 
     Args:
-        validation: as `validated` returns it.
+        validation: means of `held_out_gains`.
     """
     signals = {model: value for model, value in validation.items() if model != "polyscene"}
     best = max(signals, key=lambda model: signals[model])
@@ -188,8 +190,13 @@ def better_signal(fusion_data: FusionData, validation: Mapping[str, float]) -> s
     return None if fusion_data.enough and reached else best
 
 
-def validated(fusion: Fusion, choices: Choices, blocks_mb: int) -> dict[str, float]:
-    """Return NDCG@10 by model over the choices, the whole catalogue ranked."""
+def mean_gains(gains: Mapping[str, list[float]]) -> dict[str, float]:
+    """Return the mean by model; 0 without choices."""
+    return {model: float(np.mean(values)) if values else 0.0 for model, values in gains.items()}
+
+
+def held_out_gains(fusion: Fusion, choices: Choices, blocks_mb: int) -> dict[str, list[float]]:
+    """Return NDCG@10 of every choice by model, the whole catalogue ranked."""
     gains: dict[str, list[float]] = {model: [] for model in ("polyscene", *fusion.fitted())}
     for rows, queries in choices.queries.blocks(block_size(fusion, blocks_mb)):
         open_ = fusion.open(queries)
@@ -197,7 +204,30 @@ def validated(fusion: Fusion, choices: Choices, blocks_mb: int) -> dict[str, flo
         open_[np.arange(len(target)), target] = True
         for model, scores in fusion.score_all(queries).items():
             gains[model] += ndcg(mid_ranks(scores, target, open_), CUTOFF).tolist()
-    return {model: float(np.mean(values)) if values else 0.0 for model, values in gains.items()}
+    return gains
+
+
+def used_alone_note(name: str, best: str, fusion_data: FusionData, gains: Mapping[str, list[float]]) -> str:
+    """Return what is said where a signal is used alone: on how many choices, and whether they tell anything.
+
+    Args:
+        gains: by model, as `held_out_gains` returns them.
+    """
+    judged, learned = len(fusion_data.judged), len(fusion_data.training)
+    head = f"{name}: '{best}' is used alone"
+    if not judged:
+        return f"{head}: no choice was held out, so nothing can be told; the fusion learned from {learned:,}"
+    users = fusion_data.judged.queries.user
+    mean = {model: float(np.mean(gains[model])) for model in (best, "polyscene")}
+    against = paired_bootstrap(gains["polyscene"], gains[best], users)
+    bounds = f" [{against.low:+.4f} to {against.high:+.4f}]" if against.known else ""
+    few = f": {judged:,} choices are too few to tell anything" if judged < MIN_CHOICES else UNDECIDED
+    verdict = "" if against.excludes_zero and judged >= MIN_CHOICES else few
+    return (
+        f"{head}: on {judged:,} held-out choices of {len(np.unique(users)):,} users it reached "
+        f"NDCG@{CUTOFF} {mean[best]:.4f}, the fusion {mean['polyscene']:.4f} after {learned:,} choices; "
+        f"difference {against.mean:+.4f}{bounds}{verdict}"
+    )
 
 
 def block_size(fusion: Fusion, blocks_mb: int) -> int:

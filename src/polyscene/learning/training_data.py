@@ -13,7 +13,7 @@ from polyscene.data.splits.folds import Folds
 from polyscene.data.splits.newcomers import newcomers
 from polyscene.data.splits.parts import Parts, mask_of
 from polyscene.data.splits.phases import Phase
-from polyscene.data.splits.repeats import repeated
+from polyscene.data.splits.repeats import repeats_note, repeats_of
 from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.representation.item_space import ItemSpace
 
@@ -47,6 +47,7 @@ class TrainingData:
         vectors: by scenario; none before the language model has read the catalogues.
         since: (n_items,) by scenario, when each item may first be shown; UNKNOWN_TIME where not said.
         hide_seen: by scenario, whether an item can be chosen only once.
+        notes: what was decided here and from what figures, each a sentence.
     """
 
     dataset: Dataset
@@ -56,6 +57,7 @@ class TrainingData:
     since: Mapping[str, LongArray]
     hide_seen: Mapping[str, bool]
     seed: int
+    notes: tuple[str, ...] = ()
     _spaces: dict[tuple[str, Phase], ItemSpace] = field(default_factory=dict, init=False, repr=False)
 
     def evidence(self, name: str, phase: Phase) -> Evidence:
@@ -93,14 +95,18 @@ def training_data(
     settings: Settings,
 ) -> TrainingData:
     """Put together what fitting needs; what the user left open is answered from the training events."""
-    since, hide_seen = {}, {}
+    since, hide_seen, notes = {}, {}, []
     for name, scenario in dataset.scenarios.items():
         learned = scenario.events.take(mask_of(parts[name], *Phase.ALL.parts))
         since[name] = available(scenario.catalogue.since, learned)
         repeats = settings.scenarios[name].repeats
-        hide_seen[name] = not (repeated(learned) if repeats is None else repeats)
+        figures = repeats_of(learned)
+        again = any(action.usual for action in figures) if repeats is None else repeats
+        hide_seen[name] = not again
+        if figures:
+            notes.append(repeats_note(name, figures, again, by_hand=repeats is not None))
     evaluation, share = settings.evaluation, settings.fusion.hidden_items
     new_items = {name: newcomers(scenario, evaluation, share) for name, scenario in dataset.scenarios.items()}
     without_repeats = [name for name, hidden in hide_seen.items() if hidden]
     folds = Folds(dataset, parts, evaluation, without_repeats, new_items)
-    return TrainingData(dataset, parts, folds, {}, since, hide_seen, settings.seed)
+    return TrainingData(dataset, parts, folds, {}, since, hide_seen, settings.seed, tuple(notes))

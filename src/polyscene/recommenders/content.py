@@ -19,6 +19,13 @@ from polyscene.representation.items import unit
 from polyscene.representation.users import taste
 from polyscene.responsible.explanation import Sentences
 
+READ_ALONE = Sentences(
+    "To a language model its text lies close to what you chose.",
+    "To a language model its text lies close to that of {past}, which you chose.",
+    "Like {past}, which you chose, it has {trait}.",
+)
+"""True of vectors that have learned nothing of what people choose."""
+
 
 class ContentSettings(SignalSettings):
     """`[signals.content]` and its kin: see `Content`."""
@@ -41,7 +48,9 @@ class Content(Signal):
     name: ClassVar[str] = "content"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.TEXT})
     sentences: ClassVar[Sentences] = Sentences(
-        "It reads much like what you chose.", "It reads much like {past}, which you chose."
+        "It is close to what you chose, by its text and by what people choose together.",
+        "It is close to {past}, which you chose, by its text and by what people choose together.",
+        "It shares {trait} with {past}, which you chose.",
     )
     view: ClassVar[ViewName] = "tuned"
     Settings = ContentSettings
@@ -78,6 +87,11 @@ class Content(Signal):
         support: FloatArray = (cosines * self.decay**ages).astype(np.float32)
         return support
 
+    def wording(self) -> Sentences:
+        """Say that the vectors learned from choices only where they did."""
+        learned = self.view != "tuned" or "prior" in self.space.views
+        return self.sentences if learned else READ_ALONE
+
     def state(self) -> Arrays:
         """Return the decay; the vectors are the item space's."""
         return {"decay": np.array(self.decay)}
@@ -97,9 +111,7 @@ class ContentPrior(Content):
 
     name: ClassVar[str] = "content_prior"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.TEXT, Need.PRIOR})
-    sentences: ClassVar[Sentences] = Sentences(
-        "It means much the same as what you chose.", "It means much the same as {past}, which you chose."
-    )
+    sentences: ClassVar[Sentences] = READ_ALONE
     view: ClassVar[ViewName] = "prior"
 
 
@@ -119,7 +131,7 @@ class CrossScenario(Content):
 
     name: ClassVar[str] = "cross_scenario"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.TEXT, Need.OTHER_SCENARIOS})
-    sentences: ClassVar[Sentences] = Sentences("It is close to what you did in other places.")
+    sentences: ClassVar[Sentences] = Sentences("It is close in meaning to what you did in other places.")
     view: ClassVar[ViewName] = "common"
     Settings = CrossScenarioSettings
 

@@ -45,8 +45,8 @@ class ContentTransitions(ItemToItem):
     name: ClassVar[str] = "content_transitions"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.TEXT})
     sentences: ClassVar[Sentences] = Sentences(
-        "It resembles what often follows your choices.",
-        "What resembles {past} often led people to items like this.",
+        "People who choose things like yours go on to things like this.",
+        "People who choose things like {past} go on to things like this.",
     )
     Settings = ContentTransitionsSettings
 

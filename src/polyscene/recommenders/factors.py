@@ -46,8 +46,8 @@ class Factors(Signal):
 
     name: ClassVar[str] = "factors"
     sentences: ClassVar[Sentences] = Sentences(
-        "People whose taste is like yours chose it.",
-        "People whose taste is like yours, as in {past}, chose this.",
+        "The pattern of your choices leads to it.",
+        "People who choose {past} have a taste that leads to this.",
     )
     Settings = FactorsSettings
 

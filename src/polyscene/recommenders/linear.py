@@ -39,7 +39,8 @@ class Linear(ItemToItem):
 
     name: ClassVar[str] = "linear"
     sentences: ClassVar[Sentences] = Sentences(
-        "Your history predicts it.", "{past} predicts this among people with a similar history."
+        "People with a history like yours tend to choose it.",
+        "People with {past} in their history tend to choose this too.",
     )
     Settings = LinearSettings
 

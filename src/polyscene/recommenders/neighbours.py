@@ -45,7 +45,7 @@ class Neighbours(ItemToItem):
 
     name: ClassVar[str] = "neighbours"
     sentences: ClassVar[Sentences] = Sentences(
-        "The people who chose what you chose also chose this.", "Often chosen by the same people as {past}."
+        "People who chose what you chose also chose this.", "People who chose {past} also chose this."
     )
     Settings = NeighboursSettings
 

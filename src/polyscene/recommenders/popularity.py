@@ -21,6 +21,8 @@ from polyscene.responsible.explanation import Sentences
 
 MIN_EVENTS = 100
 """With fewer, no half-life can be told from another."""
+TOP_SHARE, MIN_TOP = 0.2, 10
+"""That an item is popular is a reason up to this share of the catalogue, or this place."""
 MAX_DOUBLINGS = 256.0
 """Counts are written anew before they have grown by two to this power."""
 
@@ -44,7 +46,8 @@ class Popularity(Signal):
     """
 
     name: ClassVar[str] = "popularity"
-    sentences: ClassVar[Sentences] = Sentences("Many people chose it lately.")
+    sentences: ClassVar[Sentences] = Sentences("Many people chose it.")
+    tells_facts: ClassVar[bool] = True
     Settings = PopularitySettings
 
     def __init__(self, settings: BaseModel | None = None) -> None:
@@ -80,6 +83,21 @@ class Popularity(Signal):
             return scores
 
         return SharedScores(len(queries), self._order, counts, scored)
+
+    def fact(self, item: int) -> str | None:
+        """Return how few items are chosen more often; None where many are, or nobody chose it."""
+        counts = self._counts.array
+        if not counts[item] > 0:
+            return None
+        more = int(np.sum(counts > counts[item]))
+        when = "" if np.isinf(self.half_life) else " lately"
+        if more > max(len(counts) * TOP_SHARE, MIN_TOP):
+            return None
+        if not more:
+            return f"Nothing is chosen more often{when}."
+        return (
+            f"Only {more:,} of {len(counts):,} items {'is' if more == 1 else 'are'} chosen more often{when}."
+        )
 
     def observe(self, event: Observation) -> None:
         """Count the event."""

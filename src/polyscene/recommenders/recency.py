@@ -19,6 +19,8 @@ from polyscene.recommenders.signal import Evidence, Need, Observation, Signal
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
 
+TOP_SHARE, MIN_TOP = 0.2, 10
+"""That an item is new is a reason up to this share of the catalogue, or this place."""
 OLDEST = 24.0 * 365 * 50  # hours; stands for "always been there"
 
 
@@ -35,6 +37,7 @@ class Recency(Signal):
     name: ClassVar[str] = "recency"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.MOMENTS})
     sentences: ClassVar[Sentences] = Sentences("It is new.")
+    tells_facts: ClassVar[bool] = True
 
     def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
@@ -59,6 +62,18 @@ class Recency(Signal):
             return -np.log1p(np.clip(hours, 0.0, OLDEST)).astype(np.float32)
 
         return SharedScores(len(queries), self._order, since, scored)
+
+    def fact(self, item: int) -> str | None:
+        """Return since when the item is there, where few are newer; None where many are, or nobody knows."""
+        since = self._since.array
+        if not self._moments or since[item] == UNKNOWN_TIME:
+            return None
+        newer = int(np.sum(since > since[item]))
+        if newer > max(len(since) * TOP_SHARE, MIN_TOP):
+            return None
+        day = np.datetime64(int(since[item]), "us").astype("datetime64[D]")
+        rest = "nothing is newer" if not newer else f"only {newer:,} of {len(since):,} items are newer"
+        return f"It is new, here since {day}: {rest}."
 
     def observe(self, event: Observation) -> None:
         """Let an item that does not say when it appeared have appeared with its first event."""

@@ -135,6 +135,12 @@ class Observation:
 class Signal(ABC):
     """One source of scores for (user, item).
 
+    Attributes:
+        name: as settings call it.
+        needs: what it cannot do without.
+        sentences: its reasons, as told to a person.
+        tells_facts: whether `fact` has the reason, or nothing.
+
     Args:
         settings: hyperparameters, of the class that `Settings` names.
     """
@@ -142,6 +148,7 @@ class Signal(ABC):
     name: ClassVar[str]
     needs: ClassVar[frozenset[Need]] = frozenset()
     sentences: ClassVar[Sentences]
+    tells_facts: ClassVar[bool] = False
     Settings: ClassVar[type[SignalSettings]] = SignalSettings
 
     def __init__(self, settings: BaseModel | None = None) -> None:
@@ -176,6 +183,18 @@ class Signal(ABC):
     def support(self, history: IntArray, items: IntArray | LongArray) -> FloatArray:
         """Return (m, h) how much each past item, oldest first, adds to the score of each of the items."""
         return np.zeros((len(items), len(history)), np.float32)
+
+    def wording(self) -> Sentences:
+        """Return the sentences that are true of the signal as it was fitted."""
+        return self.sentences
+
+    def fact(self, item: int) -> str | None:
+        """Return a true sentence on an item that is the same for everybody; None: there is none to tell.
+
+        A signal that knows no person says here why the item is special; where it says nothing of an item, the
+        next signal gives the reason.
+        """
+        return None
 
     @abstractmethod
     def state(self) -> Arrays:

@@ -51,7 +51,11 @@ class TextRanker(Signal):
 
     name: ClassVar[str] = "text_ranker"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.TEXT})
-    sentences: ClassVar[Sentences] = Sentences("Its words make it likely, after what you chose.")
+    sentences: ClassVar[Sentences] = Sentences(
+        "Its words make it likely, after what you chose.",
+        "Its words make it likely, after {past}, which you chose.",
+        "It has {trait} in common with {past}, which you chose.",
+    )
     Settings = TextRankerSignalSettings
 
     def __init__(

@@ -47,7 +47,8 @@ class Transitions(ItemToItem):
 
     name: ClassVar[str] = "transitions"
     sentences: ClassVar[Sentences] = Sentences(
-        "It often follows what you chose.", "People who chose {past} often went on to this."
+        "People choose it soon before or after what you chose.",
+        "People who choose {past} choose this soon before or after.",
     )
     Settings = TransitionsSettings
 

@@ -1,4 +1,4 @@
-"""Why an item stands in a slate, in one sentence that is true of the scores.
+"""Why an item stands in a slate, in one sentence that is true of the scores and of the two items it names.
 
 The sentence follows from the signal that lifted the item most and, where one exists, from the past item that
 adds most to that signal's score. It does not score anything; what a signal says is said beside the signal.
@@ -6,10 +6,11 @@ adds most to that signal's score. It does not score anything; what a signal says
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 TITLE_LENGTH = 60
+BOTH_HAVE = "; both have {trait}."
 OTHERWISE = "It is among the best of what can be shown here."
 
 
@@ -19,10 +20,13 @@ class Sentences(NamedTuple):
     Attributes:
         alone: where no single past item stands behind the recommendation.
         with_past: where one does; `{past}` is its title. None: never.
+        with_trait: where the past item and the recommended one share something that can be named: `{trait}`.
+            None: `with_past`, and then that both have it.
     """
 
     alone: str
     with_past: str | None = None
+    with_trait: str | None = None
 
 
 def strongest(shares: Mapping[str, float]) -> str | None:
@@ -32,18 +36,63 @@ def strongest(shares: Mapping[str, float]) -> str | None:
     return max(shares, key=lambda name: shares[name])
 
 
-def reason(sentences: Sentences | None, past: str | None) -> str:
+def reason(sentences: Sentences | None, past: str | None = None, trait: Sequence[str] = ()) -> str:
     """Return the sentence of the signal with the largest share.
 
     Args:
         sentences: of that signal; None where none adds anything.
-        past: title of the past item that adds most in that signal, if any.
+        past: title of a past item that adds much in that signal, if any.
+        trait: what it and the recommended item share, as it is to be shown.
     """
     if sentences is None:
         return OTHERWISE
-    if past is not None and sentences.with_past is not None:
-        return sentences.with_past.format(past=f"“{shortened(past)}”")
-    return sentences.alone
+    if past is None or sentences.with_past is None:
+        return sentences.alone
+    named = f"“{shortened(past)}”"
+    if not trait:
+        return sentences.with_past.format(past=named)
+    words = sentences.with_trait or sentences.with_past.removesuffix(".") + BOTH_HAVE
+    return words.format(past=named, trait=" and ".join(trait))
+
+
+def had_before(times: int, last: str) -> str:
+    """Return the sentence of an item that the person has had, where it may be shown again.
+
+    Args:
+        times: how often.
+        last: when they did last, in words: "on 2011-11-07".
+    """
+    often = "" if times == 1 else f" {times:,} times"
+    return f"You chose it{often} before, {'last ' if times > 1 else ''}{last}."
+
+
+def why_closed(times: int) -> str:
+    """Return why an item may not be shown to a person at all.
+
+    Args:
+        times: how often they have had it.
+    """
+    if not times:
+        return "It is not there yet."
+    often = "once" if times == 1 else f"{times:,} times"
+    return f"You have had it already, {often}: what you had is not shown again."
+
+
+def alike_because(by_choices: bool, chosen: bool, trait: Sequence[str]) -> str:
+    """Return why an item is like another one.
+
+    Args:
+        by_choices: whether what people choose says so more than the text does.
+        chosen: whether anybody chose it beside the other one.
+        trait: what both share, as it is to be shown.
+    """
+    both = f"both have {' and '.join(trait)}" if trait else ""
+    if by_choices:
+        return f"It goes with this one in what people choose{'; ' + both if both else ''}."
+    text = both or "its text is close"
+    if chosen:
+        return f"{text[0].upper()}{text[1:]}; it also goes with this one in what people choose."
+    return f"{text[0].upper()}{text[1:]}." if both else "To a language model its text is close."
 
 
 def shortened(title: str) -> str:

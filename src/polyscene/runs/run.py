@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from polyscene.core.errors import RunError
+from polyscene.core.ids import id_text, id_texts, size_of
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.types import Event, Recommendation, Slate
 from polyscene.data.reading.item_rows import rows_of
@@ -85,16 +89,16 @@ class Run:
 
     def recommend(
         self,
-        user: str,
+        user: str | int,
         scenario: str | None = None,
         k: int = 10,
-        exclude: Collection[str] = (),
+        exclude: Iterable[str | int] = (),
         reasons: bool = True,
     ) -> Slate:
         """Return a slate of at most k items for a user; a stranger gets what suits everybody.
 
         Args:
-            user: the user's id.
+            user: the user's id, as text or a whole number.
             scenario: may be left out where there is only one.
             k: at least 1.
             exclude: item ids that shall not be shown.
@@ -103,9 +107,11 @@ class Run:
         Raises:
             UnknownIdError: no such scenario or excluded item.
             ModelError: a reader of texts needs the language model, which is not there.
-            ValueError: k is below 1.
+            ArgumentError: an id is neither text nor a whole number, `exclude` is no list, or k is below 1.
         """
-        request = Request(str(user), scenario, _size(k), tuple(exclude), reasons=reasons)
+        request = Request(
+            id_text(user, "user"), scenario, size_of(k), id_texts(exclude, "item", "exclude"), reasons=reasons
+        )
         return recommending.recommend(self.system, self.id, request)
 
     @cached_property
@@ -126,6 +132,7 @@ class Run:
 
         Raises:
             UnknownIdError: no such scenario or item; `put_items` makes items known.
+            ArgumentError: something is no event, or an id neither text nor a whole number.
             DataError: a value is not a number, or a time does not suit the scenario's clock.
         """
         self.intake.observe(events)
@@ -149,11 +156,13 @@ class Run:
 
         Raises:
             UnknownIdError: no such scenario.
+            ArgumentError: an id is True, False or a broken number.
             DataError: an item cannot be read; all problems are listed.
             ModelError: the language model cannot be used.
         """
         state = self.system.scenario(scenario)
-        rows = rows_of(self.settings[state.name], items)
+        settings = self.settings[state.name]
+        rows = rows_of(settings, [_with_id_text(item, settings.items.id) for item in items])
         vectors = self.encoder.encode(state.name, rows.texts) if state.space.has_text else {}
         attributes = rows.attributes.rows(named=True) if rows.attributes.width else [{}] * len(rows)
         described = [
@@ -186,25 +195,26 @@ class Run:
             write_manifest(folder, manifest)
         return Run(self.folder.parent / run_id)
 
-    def similar(self, item: str, scenario: str | None = None, k: int = 10) -> list[Recommendation]:
+    def similar(self, item: str | int, scenario: str | None = None, k: int = 10) -> list[Recommendation]:
         """Return the k items most like one item.
 
         Raises:
             UnknownIdError: no such scenario or item.
-            ValueError: k is below 1.
+            ArgumentError: the id is neither text nor a whole number, or k is below 1.
         """
-        return recommending.similar(self.system, str(item), scenario, _size(k))
+        return recommending.similar(self.system, id_text(item, "item"), scenario, size_of(k))
 
-    def explain(self, user: str, item: str, scenario: str | None = None) -> Explanation:
+    def explain(self, user: str | int, item: str | int, scenario: str | None = None) -> Explanation:
         """Return why an item stands where it stands for a user.
 
         Raises:
             UnknownIdError: no such scenario or item.
+            ArgumentError: an id is neither text nor a whole number.
         """
-        return recommending.explain(self.system, str(user), str(item), scenario)
+        return recommending.explain(self.system, id_text(user, "user"), id_text(item, "item"), scenario)
 
 
-def _size(k: int) -> int:
-    if k < 1:
-        raise ValueError(f"expected k of at least 1, found {k}")
-    return k
+def _with_id_text(item: Mapping[str, object], column: str) -> Mapping[str, object]:
+    """Return an item whose id, where it is a number, is written as in every other argument."""
+    number = isinstance(item.get(column), bool | np.bool_ | Real)
+    return {**item, column: id_text(item[column], "item")} if number else item

@@ -72,7 +72,7 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     tuned = tune_language(model, data, settings, project.runs_folder / UNFINISHED, cache, progress)
     fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers)
     fitted.curves = tuned.curves | fitted.curves
-    fitted.notes += tuned.notes()
+    fitted.notes = [*data.notes, *fitted.notes, *tuned.notes()]
     system = System.of(project.dataset, fitted.spaces, fitted.fusions)
     with new_run(project.runs_folder) as (run_id, folder):
         facts = save_system(system, folder)

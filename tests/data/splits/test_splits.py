@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,6 @@ from polyscene.data.splits.newcomers import newcomers
 from polyscene.data.splits.parts import Parts, mask_of
 from polyscene.data.splits.phases import Phase
 from polyscene.data.splits.protocol import SplitProtocol, everything, split
-from polyscene.data.splits.repeats import repeated
 
 TRAIN, VALID, TEST, CONTEXT = Part
 USERS, ITEMS = 4, 5
@@ -398,18 +397,3 @@ def test_clocks_of_different_grain_make_items_available_from_their_day(make_log:
     since = np.array([UNKNOWN_TIME, 5 * DAY + 7, 5 * DAY + 7, 3 * DAY + 1])
     early = make_log([(0, 0, 1), (0, 1, 5 * DAY + 2), (0, 2, 4 * DAY)])
     assert available(since, early).tolist() == [UNKNOWN_TIME, 5 * DAY, 4 * DAY, 3 * DAY]
-
-
-@pytest.mark.parametrize(
-    ("rows", "expected"),
-    [
-        ([], False),
-        ([(0, 1, 1), (1, 1, 2), (0, 2, 3)], False),
-        ([(0, 1, 1), (0, 1, 1)], False),
-        ([(0, 1, 1), (0, 2, 2), (0, 1, 3)], True),
-    ],
-)
-def test_repeats_are_the_same_item_at_different_moments(
-    make_log: MakeLog, rows: Sequence[tuple[int, int, int]], expected: bool
-) -> None:
-    assert repeated(make_log(rows)) is expected

@@ -35,6 +35,7 @@ class ScenarioSettings(Strict):
     weight: float = Field(1.0, gt=0, description="the scenario's share in joint training")
     users_are_local: bool = Field(False, description="same id elsewhere is another person")
     repeats: bool | None = Field(
-        None, description="can a user choose an item again? default: whether anyone did in training"
+        None,
+        description="show a user again what they had? default: by the share of repeats",
     )
     signals: list[SignalName] = Field(default_factory=lambda: [*USUAL_SIGNALS])

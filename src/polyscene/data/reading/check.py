@@ -67,7 +67,11 @@ def check_project(settings: Settings, base: Path, progress: Progress | None = No
         base: the folder its paths start from.
         progress: is told about every table.
     """
-    reading = read_tables(settings, base, progress or Silent())
+    return check_tables(read_tables(settings, base, progress or Silent()), settings)
+
+
+def check_tables(reading: LoadedTables, settings: Settings) -> CheckReport:
+    """Return what was met while the tables of a project were read."""
     return CheckReport(reading.problems, {name: _counts(reading, name) for name in settings.scenarios})
 
 

@@ -60,7 +60,15 @@ def read_dataset(settings: Settings, base: Path, progress: Progress | None = Non
     Raises:
         DataError: anything is wrong that the settings do not ask to repair; all of it is listed.
     """
-    reading = read_tables(settings, base, progress or Silent())
+    return dataset_of(read_tables(settings, base, progress or Silent()), settings)
+
+
+def dataset_of(reading: LoadedTables, settings: Settings) -> Dataset:
+    """Return the data set that was read; see `read_dataset`.
+
+    Raises:
+        DataError: anything is wrong that the settings do not ask to repair; all of it is listed.
+    """
     errors = [problem for problem in reading.problems if problem.severity == "error"]
     if errors:
         raise DataError(errors)
@@ -72,6 +80,7 @@ def read_dataset(settings: Settings, base: Path, progress: Progress | None = Non
             clock=reading.clocks[name],
             repeats=scenario.repeats,
             has_split=scenario.events.split is not None,
+            row_order=scenario.events.time is None,
         )
         for name, scenario in settings.scenarios.items()
     }

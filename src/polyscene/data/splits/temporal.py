@@ -11,6 +11,11 @@ from polyscene.data.schema import Dataset, Part
 from polyscene.data.splits.parts import Parts
 from polyscene.data.splits.protocol import SplitProtocol, misfit
 
+ROW_ORDER = (
+    "only the order of rows, which says what one user did first and nothing between users: the last users of "
+    "the file would be judged as if they were the future"
+)
+
 
 class Temporal(SplitProtocol):
     """Cuts all scenarios at the same two moments, so that none of them sees another's future."""
@@ -19,9 +24,12 @@ class Temporal(SplitProtocol):
         """Return TRAIN before the first moment, VALID before the second, TEST from there on.
 
         Raises:
-            ConfigError: several scenarios, and one has sequence numbers of its own instead of times.
+            ConfigError: several scenarios, and one has sequence numbers of its own instead of times; or
+                nothing but the order of rows says what came first.
         """
         for name, scenario in dataset.scenarios.items():
+            if scenario.row_order and len(scenario.events):
+                raise misfit(settings.protocol, name, "a column of times", ROW_ORDER, "leave_last_out")
             if scenario.clock != "time" and not (len(dataset.scenarios) == 1 or dataset.clocks_shared):
                 raise misfit(settings.protocol, name, "time stamps", "sequence numbers", "leave_last_out")
         times = np.sort(np.concatenate([s.events.time for s in dataset.scenarios.values()]))

@@ -14,6 +14,7 @@ import numpy as np
 
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
+from polyscene.recommenders.fusion.alone import alone, for_everybody, silent
 from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE, padded, proposed
 from polyscene.recommenders.fusion.features import Block, Features, Prepared, Signals
 from polyscene.recommenders.fusion.inference import VIEWS, FusionWeights
@@ -22,6 +23,8 @@ from polyscene.recommenders.signal import Extends, Observation, Signal, Updates
 
 FLOATS_PER_CANDIDATE = 4
 """Working memory of one score, in floats per signal."""
+FOR_EVERYBODY = "popularity"
+"""The signal that speaks to people of whom nothing is known."""
 RERANKED = "text_ranker"
 """The signal whose best a slower reader may look at again."""
 
@@ -130,8 +133,17 @@ class Fusion:
     def combined(self, block: Block) -> FloatArray:
         """Return (B, C) scores of a block: the network's, or the fallback's."""
         if self.fallback is not None:
-            return block.signals[:, self.names.index(self.fallback)]
-        return self.weights.logits(block, self.scenario)
+            return alone(block, self.names.index(self.fallback), self.fitted().get(FOR_EVERYBODY))
+        scores = self.weights.logits(block, self.scenario)
+        quiet = self.silent(block)
+        if quiet.any():
+            scores[quiet] = for_everybody(block, self.fitted().get(FOR_EVERYBODY))[quiet]
+        return scores
+
+    def silent(self, block: Block) -> BoolArray:
+        """Return (B,) whether no signal that counts says anything to a request: it gets what suits all."""
+        used = self.fitted() if self.fallback is None else {self.fallback: self.names.index(self.fallback)}
+        return silent(block, list(used.values()))
 
     def score(self, queries: Queries) -> FloatArray:
         """Return (B, n) scores over the whole catalogue."""
@@ -146,9 +158,7 @@ class Fusion:
 
     def _whole(self, whole: FloatArray, prepared: Prepared, queries: Queries) -> FloatArray:
         """Let the network rank the candidates; what no signal puts forward follows behind them."""
-        if self.fallback is not None:
-            return whole[:, self.names.index(self.fallback)]
-        if self.small:
+        if self.small or self.fallback is not None:
             return self.fused(whole, prepared, queries, None)[0]
         candidates, lengths = self.candidates(prepared, self.closed(queries))
         short = np.take_along_axis(whole, candidates[:, None].astype(np.int64), axis=2)
@@ -159,6 +169,8 @@ class Fusion:
             if length:
                 scores[row] += logits[row, :length].min() - scores[row].max() - 1.0
                 scores[row, candidates[row, :length]] = logits[row, :length]
+            else:  # nobody puts anything forward: what suits everybody
+                scores[row] = np.log1p(self.features.counts)
         return scores
 
     def shares(self, block: Block, places: LongArray, usual: FloatArray) -> FloatArray:

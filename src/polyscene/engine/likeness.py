@@ -1,0 +1,96 @@
+"""How alike the items of a scenario are to one of them: in meaning, and by what people choose beside it.
+
+    likeness(i, j) = (1 - t) · cos(v_i, v_j) + t · b(i, j),    t = 0.85 · n_i / (n_i + 2) · n_j / (n_j + 2)
+
+v are the texts' vectors, n how often an item was chosen, b the links of all item-to-item signals: each
+signal's links of i, divided by (n_j + 5)^¼ since everything goes with what is popular, are divided by the
+strongest, summed, and the sum divided by its strongest. So a new item is judged by its text alone, and two
+that are known well by what people choose together. Everything is read from the live state: the next question
+sees new events and new items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from polyscene.core.types import BoolArray, FloatArray
+from polyscene.data.queries import Histories, Queries
+from polyscene.engine.state import NO_USER, ScenarioState
+from polyscene.recommenders.item_to_item import ItemToItem
+from polyscene.recommenders.signal import Need
+
+MAX_TRUST = 0.85
+"""What people choose counts so much at most: texts always have a say."""
+DAMPING, FEW = 0.25, 5.0
+HALF_KNOWN = 2.0
+"""An item that was chosen so often is trusted half."""
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike all items are to one item i.
+
+    Attributes:
+        scores: (n,) joined; that of i itself is minus infinity.
+        meaning: (n,) cosines of texts; 0 where one has no text.
+        together: (n,) in [0, 1], how much people choose it beside i.
+        trust: (n,) in [0, 1], what `together` counts.
+    """
+
+    scores: FloatArray
+    meaning: FloatArray
+    together: FloatArray
+    trust: FloatArray
+
+    @property
+    def known(self) -> BoolArray:
+        """Return (n,) which items something is known of, and not the item itself."""
+        known: BoolArray = np.isfinite(self.scores) & ((self.meaning != 0) | (self.trust * self.together > 0))
+        return known
+
+    @property
+    def by_choices(self) -> BoolArray:
+        """Return (n,) whether what people choose adds more to the likeness than the text does."""
+        more: BoolArray = self.trust * self.together > (1 - self.trust) * self.meaning
+        return more
+
+
+def likeness(state: ScenarioState, item: int, now: int) -> Likeness:
+    """Compare every item of a scenario with one.
+
+    Args:
+        item: its code.
+        now: the present moment, by the scenario's clock.
+    """
+    vectors = state.space.view("tuned").vectors
+    meaning: FloatArray = vectors @ vectors[item]
+    together = _together(state, item, now)
+    counts = state.fusion.features.counts
+    known = counts / (counts + HALF_KNOWN)
+    trust = np.where(together.any(), MAX_TRUST * known[item] * known, 0.0)
+    if not vectors[item].any():  # without a text of its own, choices are all that can be asked
+        trust = np.ones_like(trust)
+    scores = ((1 - trust) * meaning + trust * together).astype(np.float32)
+    scores[item] = -np.inf
+    return Likeness(scores, meaning, together, trust.astype(np.float32))
+
+
+def _together(state: ScenarioState, item: int, now: int) -> FloatArray:
+    """Return (n,) what people choose beside an item, 1 for the strongest; 0 without links."""
+    alone = Queries(np.array([NO_USER], np.int32), np.array([now], np.int64), Histories.of([[item]]))
+    total = np.zeros(len(state.catalogue), np.float32)
+    for signal in state.fusion.present().values():
+        if isinstance(signal, ItemToItem) and Need.TEXT not in signal.needs:
+            links = np.maximum(signal.score(alone)[0], 0.0)
+            links = (links / (state.fusion.features.counts + FEW) ** DAMPING).astype(np.float32)
+            links[item] = 0.0
+            total += _of_strongest(links)
+    return _of_strongest(total)
+
+
+def _of_strongest(links: FloatArray) -> FloatArray:
+    """Return (n,) links divided by the strongest; all 0 where there is none."""
+    strongest = float(links.max(initial=0.0))
+    return links / np.float32(strongest) if strongest > 0 else links

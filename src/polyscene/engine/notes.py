@@ -1,0 +1,59 @@
+"""What should be known of a slate beside its items: that it is not personal, and why it is short."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polyscene.core.text import shown
+from polyscene.engine.decision import Decision, Request
+from polyscene.engine.state import NO_USER
+
+SUITS_EVERYBODY = "this is what suits everybody"
+
+
+def notes_of(decision: Decision, request: Request) -> tuple[str, ...]:
+    """Return the sentences about a decided request."""
+    notes = (_impersonal(decision, request), _shortage(decision, request))
+    return tuple(note for note in notes if note is not None)
+
+
+def _impersonal(decision: Decision, request: Request) -> str | None:
+    """Say why the slate is what everybody would get, where it is."""
+    queries, fusion, name = decision.queries, decision.state.fusion, shown(request.user)
+    if decision.user == NO_USER:
+        return f"nobody called {name} is known: {SUITS_EVERYBODY}"
+    elsewhere = any(len(past.items) for past in queries.elsewhere.values())
+    if not len(queries.history.items) and not elsewhere:
+        return f"{name} is known, but nothing they did counts here yet: {SUITS_EVERYBODY}"
+    if len(decision.candidates) and fusion.silent(decision.features)[0]:
+        signal = f"'{fusion.fallback}', which is used alone here," if fusion.fallback else "no signal"
+        verb = "has nothing" if fusion.fallback else "has anything"
+        return f"{signal} {verb} to say of {name}: {SUITS_EVERYBODY}"
+    return None
+
+
+def _shortage(decision: Decision, request: Request) -> str | None:
+    """Say why fewer items are shown than were asked for, where that is so."""
+    n_shown, n_items = len(decision.places), len(decision.closed)
+    if n_shown >= request.size:
+        return None
+    causes = [text for count, text in _causes(decision, request) if count]
+    places = "no item can be shown" if not n_shown else f"only {n_shown:,} of {request.size:,} can be shown"
+    return (
+        f"{places}: of {n_items:,} items, {', '.join(causes)}" if causes else f"{places}: there are no more"
+    )
+
+
+def _causes(decision: Decision, request: Request) -> list[tuple[int, str]]:
+    """Return how many items are closed for which reason; each is counted once."""
+    state = decision.state
+    had = np.zeros(len(decision.closed), np.bool_)
+    if state.fusion.hide_seen:
+        had[decision.queries.history.items] = True
+    excluded = np.zeros_like(had)
+    excluded[[state.catalogue.code(item) for item in request.exclude]] = True
+    excluded &= ~had
+    rest = decision.closed & ~had & ~excluded
+    counts = (int(had.sum()), int(excluded.sum()), int(rest.sum()))
+    words = ("were had already and are not shown again", "are excluded", "are not there yet")
+    return [(count, f"{count:,} {text}") for count, text in zip(counts, words, strict=True)]
