@@ -25,7 +25,7 @@ class Dropout(nn.Dropout):
     are used differently (`drawn_from_bits`), and on a graphics card it is torch's own.
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - as torch calls it
         """Return what is left of a tensor of any shape."""
         usual = not self.training or input.requires_grad or input.dtype != torch.float32
         if usual or input.device.type != "cpu" or not 0.0 < self.p < 1.0 or not drawn_from_bits():
