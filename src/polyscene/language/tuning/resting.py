@@ -34,11 +34,14 @@ class RestingTexts:
         prepared = self._of_projection(projection)
         return projection.project(prepared.pick(torch.from_numpy(rows), torch.from_numpy(at)), starts)
 
+    def prepared_by(self, projection: Projection) -> bool:
+        """Return whether what this projection does not learn is at hand."""
+        return self._prepared is not None and self._of == _parts(projection)
+
     def _of_projection(self, projection: Projection) -> PreparedTexts:
         """Return the texts as prepared by a projection; anew where another one is given, or another mean."""
-        given = (projection, projection.mean._version, projection.words, projection.phrases)
-        if self._prepared is None or given != self._of:
-            self._prepared, self._of = None, given
+        if self._prepared is None or self._of != _parts(projection):
+            self._prepared, self._of = None, _parts(projection)
             with torch.inference_mode(False), torch.no_grad():
                 self._prepared = self._joined(projection)
         return self._prepared
@@ -62,6 +65,11 @@ class RestingTexts:
     def _slices(self) -> Iterator[slice]:
         for start in range(0, len(self._pooled), TEXTS_AT_ONCE):
             yield slice(start, min(start + TEXTS_AT_ONCE, len(self._pooled)))
+
+
+def _parts(projection: Projection) -> tuple[object, ...]:
+    """Return what decides how a projection prepares texts; the mean by how often it was written."""
+    return projection, projection.mean._version, projection.words, projection.phrases
 
 
 def tokens_at(offsets: LongArray, rows: LongArray) -> tuple[LongArray, Tensor]:
