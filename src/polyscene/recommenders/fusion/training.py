@@ -80,8 +80,8 @@ def _example(
     facts = np.concatenate([block.item[0, candidates], block.pair[row, candidates]], axis=1)
     scores = _columns(block.signals[row], candidates).clamp_(-MAX_HALF, MAX_HALF)
     return Example(
-        scores.half().numpy(),
-        torch.from_numpy(facts).half().numpy(),
+        _halved(scores),
+        _halved(torch.from_numpy(facts)),
         block.peaks[row],
         block.user[row],
         log_weights,
@@ -111,6 +111,13 @@ def _candidates(
 def _columns(scores: FloatArray, items: IntArray | LongArray) -> Tensor:
     """Return (K, C) of (K, n) scores: torch gathers columns several times as fast as numpy."""
     return torch.from_numpy(scores).index_select(1, torch.from_numpy(items))
+
+
+def _halved(values: Tensor) -> FloatArray:
+    """Return an array in half precision, in numpy's memory: many small ones of torch's leave gaps."""
+    halved = np.empty(values.shape, np.float16)
+    torch.from_numpy(halved).copy_(values)
+    return halved
 
 
 def padded(batch: list[Example]) -> tuple[Block, FloatArray]:
