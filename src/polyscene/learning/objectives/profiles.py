@@ -28,7 +28,7 @@ def weighted_sums(vectors: Tensor, columns: LongArray, weights: FloatArray, offs
     rows = torch.from_numpy(_rows(offsets)).to(vectors.device)
     counts = torch.from_numpy(weights).to(vectors.device)
     weighed = vectors[torch.from_numpy(columns)] * counts[:, None]  # (m, d)
-    empty = torch.zeros(len(offsets) - 1, vectors.shape[1], device=vectors.device)
+    empty = weighed.new_zeros((len(offsets) - 1, vectors.shape[1]))
     return empty.index_add(0, rows, weighed)
 
 
