@@ -9,8 +9,17 @@ import numpy as np
 import pytest
 
 from polyscene.core.types import FloatArray
+from polyscene.data.queries import Histories
 from polyscene.recommenders.signal import Evidence
-from polyscene.representation.history_decay import DECAYS, DEFAULT_DECAY, MIN_CHOICES, history_decay
+from polyscene.representation import history_decay as module
+from polyscene.representation.history_decay import (
+    BLOCK,
+    DECAYS,
+    DEFAULT_DECAY,
+    MIN_CHOICES,
+    history_decay,
+)
+from polyscene.representation.history_decay import _worth as decay_worth
 from polyscene.representation.items import unit
 
 TOPICS, EACH = 4, 6
@@ -96,3 +105,23 @@ def test_what_was_had_stands_in_the_way_where_people_come_back(
     ]
     log = make_evidence(rows, items).positive
     assert history_decay(log, PEOPLE, "time", np.eye(items, dtype=np.float32), 0) == expected
+
+
+@pytest.mark.parametrize("once", [True, False])
+@pytest.mark.parametrize("copies", [1, 5])
+def test_what_a_sample_rules_out_changes_nothing(
+    once: bool, copies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draws = np.random.default_rng(2)
+    n_items, n_choices = 700, 3 * BLOCK + 40
+    vectors = unit(draws.normal(size=(n_items, 16)).astype(np.float32))
+    vectors[: 20 * copies] = np.repeat(vectors[:20], copies, axis=0)
+    vectors[::90] = 0.0
+    rows = draws.integers(0, n_items, (n_choices, 4))
+    near = vectors @ vectors[rows[:, 0]].T
+    chosen = np.where(draws.random(n_choices) < 0.5, near.argsort(axis=0)[-3], rows[:, 1]).astype(np.int32)
+    history = Histories.of(rows[:, [2, 3, 0]].tolist())
+    quick = [decay_worth(chosen, history, vectors, decay, once) for decay in DECAYS]
+    monkeypatch.setattr(module, "_ranks_of_contenders", lambda *given: None)
+    assert quick == [decay_worth(chosen, history, vectors, decay, once) for decay in DECAYS]
+    assert max(quick) > 0.02

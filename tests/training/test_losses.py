@@ -11,6 +11,7 @@ from torch import Tensor
 
 from polyscene.core.contracts import UNLABELLED
 from polyscene.training.losses import (
+    Pairs,
     binary_loss,
     choice_loss,
     contrast_loss,
@@ -63,6 +64,12 @@ def test_extreme_logits_do_not_overflow() -> None:
     assert loss.item() == pytest.approx(5e3)
 
 
+def pairs_of(mask: Tensor) -> Pairs:
+    """Return where a mask is True, every pair twice."""
+    rows, columns = mask.nonzero(as_tuple=True)
+    return rows.repeat(2), columns.repeat(2)
+
+
 class Batch:
     """A drawn batch of anchors and candidates in float64."""
 
@@ -74,13 +81,13 @@ class Batch:
         self.log_popularity = np.log(stream.uniform(0.01, 1.0, c))
         self.excluded = stream.random((n, c)) < 0.4
 
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Pairs]:
         return (
             torch.from_numpy(self.anchors).requires_grad_(),
             torch.from_numpy(self.candidates),
             torch.from_numpy(self.positive),
             torch.from_numpy(self.log_popularity).requires_grad_(),
-            torch.from_numpy(self.excluded),
+            pairs_of(torch.from_numpy(self.excluded)),
         )
 
     def logits(self, temperature: float) -> np.ndarray:
@@ -135,7 +142,7 @@ def test_the_length_of_vectors_does_not_matter() -> None:
 def test_an_anchor_without_negatives_teaches_nothing() -> None:
     anchors = torch.randn(3, 4, requires_grad=True)
     loss = contrast_loss(
-        anchors, torch.randn(2, 4), torch.tensor([0, 1, 0]), excluded=torch.ones(3, 2, dtype=torch.bool)
+        anchors, torch.randn(2, 4), torch.tensor([0, 1, 0]), excluded=pairs_of(torch.ones(3, 2))
     )
     assert loss.item() == 0.0
     assert not slope(loss, anchors).any()
@@ -157,10 +164,24 @@ def test_a_contrast_that_cannot_be_meant_is_refused(
         contrast_loss(anchors, candidates, positive)
 
 
-def test_contrast_refuses_a_mask_of_another_shape_and_a_temperature_of_zero() -> None:
+@pytest.mark.parametrize(
+    ("rows", "columns", "said"),
+    [
+        ([0], [0, 1], "two tensors"),
+        ([2], [0], "excluded rows in 0 to 1, found 2 to 2"),
+        ([0, 1], [0, -1], "excluded columns in 0 to 1, found -1 to 0"),
+    ],
+)
+def test_contrast_refuses_pairs_that_are_not_in_the_batch(
+    rows: list[int], columns: list[int], said: str
+) -> None:
     vectors, positive = torch.randn(2, 3), torch.tensor([0, 1])
-    with pytest.raises(ValueError, match="excluded"):
-        contrast_loss(vectors, vectors, positive, excluded=torch.zeros(2, 3, dtype=torch.bool))
+    with pytest.raises(ValueError, match=said):
+        contrast_loss(vectors, vectors, positive, excluded=(torch.tensor(rows), torch.tensor(columns)))
+
+
+def test_contrast_refuses_a_temperature_of_zero() -> None:
+    vectors, positive = torch.randn(2, 3), torch.tensor([0, 1])
     with pytest.raises(ValueError, match="above 0"):
         contrast_loss(vectors, vectors, positive, temperature=0.0)
 

@@ -52,7 +52,10 @@ def content_judge(data: TrainingData, name: str, decay: float | None = None) -> 
             open_ = ~features.closed(queries, hide_seen)  # (B, n)
             target = held.target[rows].astype(np.int64)
             open_[np.arange(len(target)), target] = True
-            gains.append(ndcg(mid_ranks(signal.score(queries), target, open_), CUTOFF))
+            scores = (
+                signal.users(queries) @ signal.vectors.T
+            )  # (b, n); no index, for a space that is judged once
+            gains.append(ndcg(mid_ranks(scores, target, open_), CUTOFF))
         return float(np.concatenate(gains).mean())
 
     return judge

@@ -69,13 +69,23 @@ def _regression(chosen: sparse.csr_array, ridge: float) -> Iterator[tuple[LongAr
     diagonal = np.diag(inverse).copy()
     if failed or singular or not np.isfinite(diagonal).all():
         raise FloatingPointError("the item Gram matrix is not positive definite; are there NaN weights?")
-    columns = np.arange(len(diagonal))
     for start in range(0, len(diagonal), BLOCK):
-        rows = columns[start : start + BLOCK]
-        below = columns <= rows[:, None]
-        block = np.where(below, inverse[rows], inverse[:, rows].T) / -diagonal
-        block[np.arange(len(rows)), rows] = 0.0
-        yield rows, block.astype(np.float32)
+        stop = min(start + BLOCK, len(diagonal))
+        block = _rows_of_lower(inverse, start, stop)
+        block /= -diagonal
+        rows = np.arange(start, stop)
+        block[rows - start, rows] = 0.0
+        yield rows, block
+
+
+def _rows_of_lower(lower: FloatArray, start: int, stop: int) -> FloatArray:
+    """Return the rows start to stop of a symmetric (k, k) matrix of which only the lower half is filled."""
+    rows = np.empty((stop - start, len(lower)), np.float32)
+    own = lower[start:stop, start:stop]
+    rows[:, :start] = lower[start:stop, :start]
+    rows[:, start:stop] = np.where(np.tri(len(own), dtype=np.bool_), own, own.T)
+    rows[:, stop:] = lower[stop:, start:stop].T
+    return rows
 
 
 def _gram(chosen: sparse.csr_array) -> FloatArray:

@@ -8,7 +8,7 @@ judged.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -27,6 +27,9 @@ from polyscene.recommenders.scores import DenseScores, Scores
 from polyscene.representation.history_decay import history_decay
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
+
+ENTRIES_AT_ONCE = 2**19
+"""About so many entries of a sparse matrix are looked at together."""
 
 
 class Need(StrEnum):
@@ -247,13 +250,31 @@ def top_per_row(matrix: sparse.csr_array, most: int) -> sparse.csr_array:
     if not len(lengths) or lengths.max() <= most:
         return matrix
     kept = np.ones(matrix.nnz, np.bool_)
-    for row in np.flatnonzero(lengths > most):
-        part = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        values = matrix.data[part]
-        least = np.partition(values, -most)[-most]
-        chosen = values > least
-        level = np.flatnonzero(values == least)
-        chosen[level[: most - np.count_nonzero(chosen)]] = True
-        kept[part] = chosen
+    for rows in _of_like_length(np.flatnonzero(lengths > most), lengths):
+        places = np.arange(lengths[rows[-1]])
+        inside = places < lengths[rows][:, None]  # (m, longest)
+        at = np.minimum(matrix.indptr[rows][:, None] + places, matrix.nnz - 1)
+        values = np.where(inside, matrix.data[at], -np.inf)
+        kept[at[inside]] = _largest(values, most)[inside]
     indptr = np.concatenate([[0], np.cumsum(np.minimum(lengths, most))])
     return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+
+
+def _of_like_length(rows: LongArray, lengths: IntArray) -> Iterator[LongArray]:
+    """Yield the rows, the short ones first, in portions of about `ENTRIES_AT_ONCE`."""
+    ordered = rows[np.argsort(lengths[rows], kind="stable")]
+    start = 0
+    while start < len(ordered):
+        count = max(1, ENTRIES_AT_ONCE // int(lengths[ordered[start]]))
+        yield ordered[start : start + count]
+        start += count
+
+
+def _largest(values: FloatArray, most: int) -> BoolArray:
+    """Return (m, n) where the `most` largest of each row are; of equal ones the first."""
+    place = values.shape[1] - most
+    least = np.partition(values, place, axis=1)[:, place, None]
+    above, level = values > least, values == least
+    free = most - above.sum(axis=1, keepdims=True)
+    largest: BoolArray = above | (level & (np.cumsum(level, axis=1, dtype=np.int32) <= free))
+    return largest

@@ -12,6 +12,9 @@ from torch.nn import functional
 
 from polyscene.core.contracts import UNLABELLED
 
+Pairs = tuple[Tensor, Tensor]
+"""Rows and columns, (e,) each."""
+
 
 def choice_loss(logits: Tensor) -> Tensor:
     """Return the mean softmax cross-entropy of the candidate in column 0.
@@ -30,7 +33,7 @@ def contrast_loss(
     candidates: Tensor,
     positive: Tensor,
     log_popularity: Tensor | None = None,
-    excluded: Tensor | None = None,
+    excluded: Pairs | None = None,
     temperature: float = 0.05,
 ) -> Tensor:
     """Return the softmax cross-entropy of each anchor's positive among the candidates of the batch.
@@ -45,8 +48,8 @@ def contrast_loss(
         candidates: (C, d), one row per distinct item of the batch.
         positive: (B,) the column of each anchor's positive, in 0 to C-1.
         log_popularity: (C,) log q, the log share with which an item comes into a batch; None: alike for all.
-        excluded: (B, C) True where a candidate is no negative of the anchor: itself, and its other
-            positives. The positive itself always counts.
+        excluded: (e,) anchors and (e,) candidates that are no negatives of theirs: the anchor itself, and its
+            other positives. The positive itself always counts; a pair may stand there twice.
         temperature: τ > 0.
 
     Raises:
@@ -54,13 +57,14 @@ def contrast_loss(
     """
     _demand_contrast(anchors, candidates, positive, log_popularity, excluded, temperature)
     logits = functional.normalize(anchors, dim=1) @ functional.normalize(candidates, dim=1).T  # (B, C)
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32)) / temperature
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32)).div_(temperature)
     if log_popularity is not None:
-        logits -= log_popularity  # in place from here on: the matrix is the largest of a training's
+        logits -= log_popularity  # in place: the matrix is the largest of a training's
     if excluded is not None:
-        barred = excluded.clone()  # (B, C)
-        barred[torch.arange(len(barred), device=barred.device), positive.long()] = False
-        logits.masked_fill_(barred, -torch.inf)
+        rows, columns = excluded
+        barred = columns != positive[rows]
+        with torch.no_grad():  # the slope is 0 there: the softmax of -inf is
+            logits[rows[barred], columns[barred]] = -torch.inf
     return functional.cross_entropy(logits, positive.long())
 
 
@@ -181,24 +185,33 @@ def _demand_contrast(
     candidates: Tensor,
     positive: Tensor,
     log_popularity: Tensor | None,
-    excluded: Tensor | None,
+    excluded: Pairs | None,
     temperature: float,
 ) -> None:
     if temperature <= 0:
         raise ValueError(f"expected a temperature above 0, found {temperature:g}")
     n, c = len(anchors), len(candidates)
     shapes = [tuple(anchors.shape[1:]), tuple(candidates.shape[1:]), tuple(positive.shape)]
-    beside = [
-        tuple(part.shape) == wanted
-        for part, wanted in ((log_popularity, (c,)), (excluded, (n, c)))
-        if part is not None
-    ]
-    if not n or not c or anchors.ndim != 2 or shapes[0] != shapes[1] or shapes[2] != (n,) or not all(beside):
+    beside = log_popularity is None or tuple(log_popularity.shape) == (c,)
+    if not n or not c or anchors.ndim != 2 or shapes[0] != shapes[1] or shapes[2] != (n,) or not beside:
         raise ValueError(
-            f"expected anchors (B, d), candidates (C, d), positive (B,), log_popularity (C,) and excluded "
-            f"(B, C) with B and C at least 1, found anchors {tuple(anchors.shape)}, candidates "
+            f"expected anchors (B, d), candidates (C, d), positive (B,) and log_popularity (C,) "
+            f"with B and C at least 1, found anchors {tuple(anchors.shape)}, candidates "
             f"{tuple(candidates.shape)}, positive {shapes[2]}"
         )
+    if excluded is not None:
+        _demand_pairs(*excluded, n, c)
     if not bool(((positive >= 0) & (positive < c)).all()):
         low, high = int(positive.min()), int(positive.max())
         raise ValueError(f"expected positives in 0 to {c - 1}, found {low} to {high}")
+
+
+def _demand_pairs(rows: Tensor, columns: Tensor, n: int, c: int) -> None:
+    if rows.ndim != 1 or rows.shape != columns.shape:
+        raise ValueError(
+            f"expected excluded as two tensors (e,), found {tuple(rows.shape)} and {tuple(columns.shape)}"
+        )
+    for what, part, limit in (("rows", rows, n), ("columns", columns, c)):
+        if part.numel() and not bool(((part >= 0) & (part < limit)).all()):
+            low, high = int(part.min()), int(part.max())
+            raise ValueError(f"expected excluded {what} in 0 to {limit - 1}, found {low} to {high}")

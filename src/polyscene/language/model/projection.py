@@ -9,11 +9,13 @@ learn a vector: what a brand means to these customers no language model has read
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from polyscene.language.model.dropout import Dropout
 from polyscene.language.model.token_embeddings import PhraseEmbeddings, TokenEmbeddings
 
 _MIN_NORM = 1e-6
@@ -46,6 +48,31 @@ class Layers(nn.Module):
         return pooled.flatten(1)
 
 
+@dataclass(frozen=True)
+class PreparedTexts:
+    """Texts as far as a projection reads them without anything that it learns.
+
+    Attributes:
+        features: (n, L * width) centred, normalised layers side by side.
+        words: (m,) each token's row among the words' vectors; None where words learn none.
+        phrases: (m,) the same for it and the token after it among the phrases'; None where these learn none.
+    """
+
+    features: Tensor
+    words: Tensor | None
+    phrases: Tensor | None
+
+    def pick(self, texts: Tensor, tokens: Tensor) -> PreparedTexts:
+        """Return the named texts.
+
+        Args:
+            texts: (b,) which ones.
+            tokens: (t,) the places of their tokens, text after text.
+        """
+        words, phrases = (None if rows is None else rows[tokens] for rows in (self.words, self.phrases))
+        return PreparedTexts(self.features[texts], words, phrases)
+
+
 class Projection(Layers):
     """A linear map over centred, normalised layers, and what words and phrases add.
 
@@ -62,7 +89,7 @@ class Projection(Layers):
     def __init__(self, layers: Sequence[int], width: int, dropout: float = 0.0) -> None:
         super().__init__(layers, width)
         self.dimension = width
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.words: TokenEmbeddings | None = None
         self.phrases: PhraseEmbeddings | None = None
         self.mean = nn.Buffer(torch.zeros(len(self.layers), width))
@@ -76,16 +103,26 @@ class Projection(Layers):
 
         What is the mean itself, as where every text is the same, has no direction and becomes 0.
         """
+        return self.project(self.prepare(pooled, tokens, starts), starts)
+
+    def prepare(self, pooled: Tensor, tokens: Tensor, starts: Tensor) -> PreparedTexts:
+        """Return what training changes nothing of; see `Layers.forward` for what is given."""
         shifted = pooled - self.mean  # (n, L, width)
         length = shifted.norm(dim=-1, keepdim=True)  # (n, L, 1)
         features = torch.where(
             length > _MIN_NORM, shifted / length.clamp(min=_MIN_NORM), 0.0
         )  # (n, L, width)
-        mapped = self.linear(self.dropout(features.flatten(1)))  # (n, width)
-        if self.words is not None:
-            mapped = mapped + self.words(tokens, starts)
-        if self.phrases is not None:
-            mapped = mapped + self.phrases(tokens, starts)
+        words = None if self.words is None else self.words.rows(tokens)
+        phrases = None if self.phrases is None else self.phrases.rows(tokens, starts)
+        return PreparedTexts(features.flatten(1), words, phrases)
+
+    def project(self, texts: PreparedTexts, starts: Tensor) -> Tensor:
+        """Return (n, width) unit vectors of n prepared texts, and (n,) where each begins in their tokens."""
+        mapped = self.linear(self.dropout(texts.features))  # (n, width)
+        if self.words is not None and texts.words is not None:
+            mapped = mapped + self.words.mean(texts.words, starts)
+        if self.phrases is not None and texts.phrases is not None:
+            mapped = mapped + self.phrases.mean(texts.phrases, starts)
         return functional.normalize(mapped, dim=-1)
 
     def measure(self, pooled: Tensor) -> None:

@@ -38,7 +38,15 @@ class TokenEmbeddings(nn.Module):
 
     def forward(self, tokens: Tensor, starts: Tensor) -> Tensor:
         """Return (n, width) of (m,) token ids and (n,) where each text begins; 0 without a known token."""
-        return _averaged(self.places[tokens].long(), starts, self.table)
+        return self.mean(self.rows(tokens), starts)
+
+    def rows(self, tokens: Tensor) -> Tensor:
+        """Return (m,) each token's row in the table; 0 where it is unknown."""
+        return self.places[tokens].long()
+
+    def mean(self, rows: Tensor, starts: Tensor) -> Tensor:
+        """Return (n, width) of (m,) rows and (n,) where each text begins in them."""
+        return _averaged(rows, starts, self.table)
 
 
 class PhraseEmbeddings(nn.Module):
@@ -64,13 +72,23 @@ class PhraseEmbeddings(nn.Module):
 
     def forward(self, tokens: Tensor, starts: Tensor) -> Tensor:
         """Return (n, width) of (m,) token ids and (n,) where each text begins; 0 without a known phrase."""
+        return self.mean(self.rows(tokens, starts), starts)
+
+    def rows(self, tokens: Tensor, starts: Tensor) -> Tensor:
+        """Return (m,) the row of each token and the next one of its text; 0 where they are unknown."""
         if not len(self.keys) or not len(tokens):
-            return self.table.weight.new_zeros(len(starts), self.out.out_features)
+            return torch.zeros_like(tokens, dtype=torch.int64)
         keys = tokens.long() * self.vocabulary + torch.roll(tokens, -1).long()  # (m,)
         at = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
         rows = torch.where(self.keys[at] == keys, at + 1, 0)
         ends = torch.cat([starts[1:], starts.new_tensor([len(tokens)])])
         rows[ends[ends > 0] - 1] = 0  # the next text's first token is no neighbour
+        return rows
+
+    def mean(self, rows: Tensor, starts: Tensor) -> Tensor:
+        """Return (n, width) of (m,) rows and (n,) where each text begins in them."""
+        if not len(self.keys) or not len(rows):
+            return self.table.weight.new_zeros(len(starts), self.out.out_features)
         vectors: Tensor = self.out(_averaged(rows, starts, self.table))
         return vectors
 

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from torch.nn import Parameter, functional
 
 from polyscene.core.progress import Progress, Silent
-from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.language.model.architecture import stack
 from polyscene.language.model.language_model import LanguageModel, hidden_states
 from polyscene.language.model.packed_bert import packed
 from polyscene.language.model.pooling import pool
+from polyscene.language.model.projection import Projection
 from polyscene.language.model.token_embeddings import phrases_of
 from polyscene.language.text.cache import EncodingCache, pool_cached
 from polyscene.language.text.encoding import (
@@ -35,6 +36,7 @@ from polyscene.language.text.encoding import (
 from polyscene.language.text.normalisation import normalise
 from polyscene.language.tuning import adalora_budget
 from polyscene.language.tuning.partial_forward import answers_in_tuples, upper_states
+from polyscene.language.tuning.resting import RestingTexts, tokens_at
 
 IN_MEMORY = 2**30
 """Activations above so many bytes lie in a temporary file."""
@@ -80,6 +82,7 @@ class CachedEncoder:
         self._activations = self._space() if frozen > 0 and self._live else None
         self.resting = not self._live
         self._read(progress or Silent(), cache)
+        self._resting_texts = RestingTexts(self._pooled, self._flat, self._offsets)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -123,14 +126,15 @@ class CachedEncoder:
         """Return (b, d) unit vectors of the named texts, with gradients; 0 where a text has no token."""
         rows = np.asarray(rows, dtype=np.int64)
         if self.resting or not self._live:
-            pooled = torch.from_numpy(self._pooled[rows]).to(self.model.device)  # (b, L, width)
+            vectors = self._at_rest(rows)
         else:
             order = np.argsort(self.lengths[rows], kind="stable")[::-1]  # longest first
             portions = within_budget(order, self.lengths[rows], self.batch_tokens)
             parts = [self._upper(rows[places]) for places in portions]
             pooled = torch.cat(parts)[torch.from_numpy(np.argsort(order))]
-        has_tokens = torch.from_numpy(self.lengths[rows] > 0).to(pooled.device)  # (b,)
-        return self._projected(pooled, rows) * has_tokens[:, None]
+            vectors = self._projected(pooled, rows)
+        has_tokens = self.lengths[rows] > 0  # (b,)
+        return vectors if has_tokens.all() else vectors * _column(has_tokens, vectors)
 
     def all(self) -> FloatArray:
         """Return (n, d) vectors of all texts as the model reads them now, without dropout or gradients."""
@@ -165,14 +169,20 @@ class CachedEncoder:
     def _dimension(self) -> int:
         return self.model.dimension if self.model.projection is None else self.model.projection.dimension
 
+    def _at_rest(self, rows: LongArray) -> Tensor:
+        """Return (b, d) unit vectors of every layer as first read."""
+        projection, texts = self.model.projection, self._resting_texts
+        known = isinstance(projection, Projection) and self.model.device.type == "cpu"
+        if known and (projection.training or texts.prepared_by(projection)):
+            return texts.read(projection, rows)
+        return self._projected(torch.from_numpy(self._pooled[rows]).to(self.model.device), rows)
+
     def _projected(self, pooled: Tensor, rows: LongArray) -> Tensor:
         if self.model.projection is None:
             return functional.normalize(pooled[:, 0], dim=-1)
-        lengths = self.lengths[rows]
-        starts = np.cumsum(lengths) - lengths
-        at = np.arange(lengths.sum()) + np.repeat(self._offsets[rows] - starts, lengths)
-        given = (torch.from_numpy(part).to(pooled.device) for part in (self._flat[at], starts))
-        projected: Tensor = self.model.projection(pooled, *given)
+        at, starts = tokens_at(self._offsets, rows)
+        tokens = torch.from_numpy(self._flat[at]).to(pooled.device)
+        projected: Tensor = self.model.projection(pooled, tokens, starts.to(pooled.device))
         return projected
 
     def _upper(self, rows: LongArray) -> Tensor:
@@ -240,3 +250,8 @@ class CachedEncoder:
         for row in rows:
             start, stop = self._offsets[row], self._offsets[row + 1]
             self._activations[start:stop] = activations[: stop - start]
+
+
+def _column(flags: BoolArray, beside: Tensor) -> Tensor:
+    """Return (b,) flags as a column for a tensor of b rows."""
+    return torch.from_numpy(flags).to(beside.device)[:, None]

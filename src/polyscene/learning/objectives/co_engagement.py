@@ -12,6 +12,7 @@ from torch import Tensor
 
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.tuning import TuningDetails
+from polyscene.core.types import LongArray
 from polyscene.data.queries import Choices, Queries
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.learning.objectives.learner import TextLearner
@@ -56,14 +57,26 @@ class CoEngagement(TextLearner):
         """Return the contrast of each choice against the texts of the batch."""
         history = batch.queries.history
         vectors, items, (past, target) = self._read(history.items, batch.target)
-        others = self._chosen[batch.queries.user][:, items].toarray() > 0  # (B, C)
-        others[history.rows, past] = True
+        others = self._no_negatives(batch, items)
+        rows, columns = np.concatenate([others, [history.rows, past]], axis=1)
         device = vectors.device
         return contrast_loss(
             self._profiles(history, vectors, past),
             vectors,
             torch.from_numpy(target).to(device),
             self._log_popularity[torch.from_numpy(items)].to(device),
-            torch.from_numpy(others).to(device),
+            (torch.from_numpy(rows).to(device), torch.from_numpy(columns).to(device)),
             self.settings.temperature,
         )
+
+    def _no_negatives(self, batch: Choices, items: LongArray) -> LongArray:
+        """Return (2, e) which of the (C,) items each person of the batch chose at any time: row, column."""
+        column = np.full(self._chosen.shape[1], -1)
+        column[items] = np.arange(len(items))
+        user, offsets = batch.queries.user, self._chosen.indptr
+        lengths = offsets[user + 1] - offsets[user]
+        ends = np.cumsum(lengths)
+        at = np.arange(lengths.sum()) + np.repeat(offsets[user] - ends + lengths, lengths)
+        columns = column[self._chosen.indices[at]]
+        present = columns >= 0
+        return np.stack([np.repeat(np.arange(len(user)), lengths)[present], columns[present]])

@@ -21,6 +21,7 @@ from polyscene.core.settings.tuning import OBJECTIVES, TuningDetails
 from polyscene.core.types import IntArray, LongArray
 from polyscene.data.queries import Histories
 from polyscene.language.tuning.cached_encoder import CachedEncoder
+from polyscene.learning.objectives.profiles import weighted_sums
 from polyscene.learning.tuning_data import TuningData
 
 MIN_BATCH, BATCHES_PER_EPOCH = 32, 20
@@ -107,13 +108,8 @@ class TextLearner(ABC):
 
     def _profiles(self, histories: Histories, vectors: Tensor, columns: LongArray) -> Tensor:
         """Return (B, d) decayed sums of the (C, d) vectors of what people did; `columns` (m,) says which."""
-        decay = torch.from_numpy(
-            (histories.weights * self.data.decay**histories.ages).astype(np.float32)
-        )  # (m,)
-        weighed = vectors[torch.from_numpy(columns)] * decay.to(vectors.device)[:, None]  # (m, d)
-        rows = torch.from_numpy(histories.rows).to(vectors.device)
-        profiles = torch.zeros(len(histories), vectors.shape[1], device=vectors.device)
-        return functional.normalize(profiles.index_add(0, rows, weighed), dim=-1)
+        weights = (histories.weights * self.data.decay**histories.ages).astype(np.float32)  # (m,)
+        return functional.normalize(weighted_sums(vectors, columns, weights, histories.offsets), dim=-1)
 
     def _read(self, *items: LongArray | IntArray) -> tuple[Tensor, LongArray, list[LongArray]]:
         """Return (C, d) vectors of the distinct items, the items (C,), and each argument's columns."""

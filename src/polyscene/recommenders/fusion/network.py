@@ -58,10 +58,8 @@ class FusionNetwork(nn.Module):
         context = context.clamp(-MAX_DEVIATION, MAX_DEVIATION)
         gates = self.base + self.gate_out(torch.tanh(self.gate_in(context)))  # (B, F)
         additive = torch.einsum("bf,bfc->bc", gates, seen)
-        inner = torch.relu(
-            torch.einsum("hf,bfc->bhc", self.seen.weight, seen)
-            + (self.seen.bias + self.around(context))[:, :, None]
-        )  # (B, H, C)
+        around = (self.seen.bias + self.around(context))[:, :, None]  # (B, H, 1)
+        inner = (torch.einsum("hf,bfc->bhc", self.seen.weight, seen) + around).relu_()  # (B, H, C)
         return additive + torch.einsum("h,bhc->bc", self.out.weight[0], inner)
 
     def fitted(self) -> FusionWeights:
@@ -71,16 +69,16 @@ class FusionNetwork(nn.Module):
 
     def views(self, block: TorchBlock) -> Tensor:
         """Return (B, F, C): three views of every signal, then the facts about items and pairs."""
-        scaled = block.signals
-        share = block.signals / block.peaks[:, :, None]
-        facts = torch.cat([block.item.expand(len(block.pair), -1, -1), block.pair], dim=2)
-        parts = [
-            scaled.clamp(-MAX_SCALED_SCORE, MAX_SCALED_SCORE),
-            torch.log1p(LOG_GAIN * scaled.clamp(min=0.0)),
-            share.clamp(-1.0, 1.0),
-            facts.transpose(1, 2),
-        ]
-        return torch.cat(parts, dim=1)
+        requests, n_signals, width = block.signals.shape
+        facts = (block.item.expand(len(block.pair), -1, -1), block.pair)
+        n_facts = sum(part.shape[2] for part in facts)
+        seen = torch.empty(requests, VIEWS * n_signals + n_facts, width)
+        scaled, logs, shares = seen[:, : VIEWS * n_signals].split(n_signals, dim=1)
+        torch.clamp(block.signals, -MAX_SCALED_SCORE, MAX_SCALED_SCORE, out=scaled)
+        torch.clamp(block.signals, min=0.0, out=logs).mul_(LOG_GAIN).log1p_()
+        torch.div(block.signals, block.peaks[:, :, None], out=shares).clamp_(-1.0, 1.0)
+        torch.cat([part.transpose(1, 2) for part in facts], dim=1, out=seen[:, VIEWS * n_signals :])
+        return seen
 
 
 class TorchBlock:

@@ -13,14 +13,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from polyscene.core.types import BoolArray, FloatArray, IntArray
+from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Choices, Queries
 from polyscene.recommenders.fusion.features import Block, Features, Signals
 
 BEST = 100
 SAMPLED = 300
 BUILD = 64
+MAX_HALF = 6e4
+"""What half precision holds."""
 
 Reread = Callable[[FloatArray, Queries], FloatArray]
 
@@ -75,9 +78,10 @@ def _example(
 ) -> Example:
     candidates, log_weights = _candidates(block.signals[row], target, open_, full, generator)
     facts = np.concatenate([block.item[0, candidates], block.pair[row, candidates]], axis=1)
+    scores = _columns(block.signals[row], candidates).clamp_(-MAX_HALF, MAX_HALF)
     return Example(
-        np.clip(block.signals[row][:, candidates], -6e4, 6e4).astype(np.float16),
-        facts.astype(np.float16),
+        _halved(scores),
+        _halved(torch.from_numpy(facts)),
         block.peaks[row],
         block.user[row],
         log_weights,
@@ -92,9 +96,9 @@ def _candidates(
     if full or len(others) <= BEST + SAMPLED:
         chosen = np.concatenate([[target], others])
         return chosen.astype(np.int32), np.zeros(len(chosen), np.float32)
-    scores = signals[:, others]  # (K, n)
+    scores = _columns(signals, others)  # (K, n)
     best = np.zeros(len(others), bool)
-    best[torch.topk(torch.from_numpy(scores), BEST, dim=1, sorted=False).indices.numpy()] = True
+    best[torch.topk(scores, BEST, dim=1, sorted=False).indices.numpy()] = True
     rest = np.flatnonzero(~best)
     sample = generator.choice(rest, min(SAMPLED, len(rest)), replace=False)
     chosen = np.concatenate([[target], others[best], others[sample]])
@@ -104,6 +108,18 @@ def _candidates(
     return chosen.astype(np.int32), log_weights
 
 
+def _columns(scores: FloatArray, items: IntArray | LongArray) -> Tensor:
+    """Return (K, C) of (K, n) scores: torch gathers columns several times as fast as numpy."""
+    return torch.from_numpy(scores).index_select(1, torch.from_numpy(items))
+
+
+def _halved(values: Tensor) -> FloatArray:
+    """Return an array in half precision, in numpy's memory: many small ones of torch's leave gaps."""
+    halved = np.empty(values.shape, np.float16)
+    torch.from_numpy(halved).copy_(values)
+    return halved
+
+
 def padded(batch: list[Example]) -> tuple[Block, FloatArray]:
     """Stack examples of different length; what is padded has log-weight -inf."""
     longest = max(len(example.log_weights) for example in batch)
@@ -111,10 +127,11 @@ def padded(batch: list[Example]) -> tuple[Block, FloatArray]:
     signals = np.zeros((len(batch), n_signals, longest), np.float32)
     facts = np.zeros((len(batch), longest, n_facts), np.float32)
     log_weights = np.full((len(batch), longest), -np.inf, np.float32)
-    for row, example in enumerate(batch):
+    wide_signals, wide_facts = torch.from_numpy(signals), torch.from_numpy(facts)
+    for row, example in enumerate(batch):  # torch widens half precision much faster than numpy
         size = len(example.log_weights)
-        signals[row, :, :size] = example.signals
-        facts[row, :size] = example.facts
+        wide_signals[row, :, :size] = torch.from_numpy(example.signals)
+        wide_facts[row, :size] = torch.from_numpy(example.facts)
         log_weights[row, :size] = example.log_weights
     peaks = np.stack([example.peaks for example in batch])
     user = np.stack([example.user for example in batch])
