@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -59,7 +59,7 @@ def read_keyed(
 
 def complain_if_empty(table: Table, what: str, problems: list[Problem]) -> None:
     """Say why a table that must have rows gave none: the filter, or nothing but a header."""
-    unfiltered = Table(table.settings, table.files, None)
+    unfiltered = replace(table, where=None)
     some = table.where is not None and table.collect(unfiltered.rows(_any_column(table)).head(1)).height
     problems.append(
         Problem(
