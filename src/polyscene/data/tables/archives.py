@@ -60,7 +60,9 @@ def read_member(archive: Path, path: Path) -> bytes:
         if info.flag_bits & _ENCRYPTED:
             raise OSError("it is encrypted; unpack the archive with its password")
         if info.file_size > MAX_MEMBER_BYTES:
-            raise OSError(f"it holds {info.file_size:,} bytes, more than is read in place; unpack the archive")
+            raise OSError(
+                f"it holds {info.file_size:,} bytes, more than is read in place; unpack the archive"
+            )
         with container.open(info) as member:
             content = member.read(MAX_MEMBER_BYTES + 1)
     if len(content) > MAX_MEMBER_BYTES:

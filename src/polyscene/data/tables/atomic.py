@@ -16,7 +16,7 @@ _TYPE = re.compile(r":(?:token|float)(?:_seq)?$")
 
 
 class Atomic(Csv):
-    """Columns go by their names without the type: `user_id:token` is `user_id`. Quotes are plain characters."""
+    """Columns go by their names without the type: `user_id:token` is `user_id`. Quotes are plain."""
 
     endings: ClassVar[tuple[str, ...]] = (".inter", ".item", ".user")
     separator: ClassVar[str] = "\t"

@@ -35,7 +35,7 @@ def broken_problems(
         kinds.setdefault(record.fault, []).append((row, record))
     problems = []
     for fault, broken in kinds.items():
-        row, first = broken[0]
+        row = broken[0][0]
         problem = Problem(
             fault,
             _expected(fault, examination.columns),
@@ -94,7 +94,9 @@ def _found(broken: list[tuple[int, Record]]) -> str:
     first = broken[0][1].found
     others = [f"{record.line:,}" for _, record in broken[1:MAX_NAMED_LINES]]
     more = ", …" if len(broken) > MAX_NAMED_LINES else ""
-    return shown(first, 160) + (f"; also line{'s'[: len(others) > 1]} {', '.join(others)}{more}" if others else "")
+    return shown(first, 160) + (
+        f"; also line{'s'[: len(others) > 1]} {', '.join(others)}{more}" if others else ""
+    )
 
 
 def _has(read: Read, sign: str) -> bool:

@@ -73,8 +73,9 @@ def fits(kind: Kind, dtype: pl.DataType) -> bool:
 def converted(need: Need, value: pl.Expr, dtype: pl.DataType, loose: bool) -> pl.Expr:
     """Return `value` in the shape its kind promises.
 
-    id and text: String without spaces around it, null where missing or empty. ids: List(String). number: Float64, null where
-    missing and infinity where the value is no finite number. time: Int64 by `polyscene.data.tables.times`.
+    id and text: String without spaces around it, null where missing or empty. ids: List(String). number:
+    Float64, null where missing and infinity where the value is no finite number. time: Int64 by
+    `polyscene.data.tables.times`.
 
     Args:
         need: what is wanted.

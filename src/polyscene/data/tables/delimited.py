@@ -94,9 +94,13 @@ class Csv(TableFormat):
         )
         joined = dialect.mark == JOINED and dialect.quote is not None
         separator = self.dialect(settings).separator
-        return frame.with_columns(pl.all().str.replace_all(JOINED, separator, literal=True)) if joined else frame
+        return (
+            frame.with_columns(pl.all().str.replace_all(JOINED, separator, literal=True)) if joined else frame
+        )
 
-    def first_sight(self, source: Source, settings: TableSettings, head: bytes, tail: bytes) -> Problem | None:
+    def first_sight(
+        self, source: Source, settings: TableSettings, head: bytes, tail: bytes
+    ) -> Problem | None:
         """Refuse UTF-16 that is not read as such."""
         return None if settings.encoding == "utf16" else utf16_problem(source, head)
 

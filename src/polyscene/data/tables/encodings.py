@@ -20,7 +20,12 @@ _LOSSY_SHARE = 0.25
 """Of the characters beyond ASCII: where no more are broken, the text is UTF-8 with faults."""
 _CONTROLS = bytes(range(0x80, 0xA0))
 _OTHERS = bytes(set(range(256)) - set(_CONTROLS))
-_CODECS: dict[str, str] = {"utf8": "utf-8-sig", "utf8-lossy": "utf-8-sig", "latin1": "latin1", "utf16": "utf-16"}
+_CODECS: dict[str, str] = {
+    "utf8": "utf-8-sig",
+    "utf8-lossy": "utf-8-sig",
+    "latin1": "latin1",
+    "utf16": "utf-16",
+}
 _WINDOWS = "".join(bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(256))
 """cp1252 as browsers read it: its five unused bytes stand for themselves, so that nothing is lost."""
 

@@ -52,7 +52,9 @@ class TableFormat(ABC):
         """Return the name of the format that the first bytes of a file show it to be, where it is another."""
         return None
 
-    def first_sight(self, source: Source, settings: TableSettings, head: bytes, tail: bytes) -> Problem | None:
+    def first_sight(
+        self, source: Source, settings: TableSettings, head: bytes, tail: bytes
+    ) -> Problem | None:
         """Return what the first and last 4 bytes of a file tell to be wrong."""
         return None
 

@@ -63,7 +63,9 @@ class JsonLines(TableFormat):
         after = start[1:].lstrip()
         return "python" if start.startswith(b"{") and after.startswith((b"'", b"u'", b'u"')) else None
 
-    def first_sight(self, source: Source, settings: TableSettings, head: bytes, tail: bytes) -> Problem | None:
+    def first_sight(
+        self, source: Source, settings: TableSettings, head: bytes, tail: bytes
+    ) -> Problem | None:
         """Refuse UTF-16 that is not read as such."""
         return None if settings.encoding == "utf16" else utf16_problem(source, head)
 

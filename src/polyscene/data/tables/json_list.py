@@ -25,7 +25,9 @@ class JsonList(TableFormat):
         """Return the rows, with types that fit every one of them."""
         return pl.read_json(transcoded(source, settings.encoding), infer_schema_length=None).lazy()
 
-    def first_sight(self, source: Source, settings: TableSettings, head: bytes, tail: bytes) -> Problem | None:
+    def first_sight(
+        self, source: Source, settings: TableSettings, head: bytes, tail: bytes
+    ) -> Problem | None:
         """Refuse UTF-16 that is not read as such."""
         return None if settings.encoding == "utf16" else utf16_problem(source, head)
 

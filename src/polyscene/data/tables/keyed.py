@@ -11,6 +11,7 @@ from polyscene.core.errors import Problem
 from polyscene.core.settings.tables import OnDuplicate
 from polyscene.core.text import shown
 from polyscene.data.tables.columns import Need
+from polyscene.data.tables.repairs import weighed
 from polyscene.data.tables.table import Table, stray_text
 
 _PLACE = "#place"
@@ -51,7 +52,9 @@ def read_keyed(
         problems.append(_nameless(table, key, nameless))
     repeated = total - distinct - (0 if nameless is None else nameless.count)
     if repeated:
-        problems.append(_repeated(table, key, on_duplicate, repeated))
+        problem = _repeated(table, key, on_duplicate, repeated)
+        from_log = 2 * distinct <= total  # a catalogue that is read out of events repeats its ids on purpose
+        problems.append(problem if from_log else weighed(problem, total))
         rows = rows.unique(key.alias, keep="last" if on_duplicate == "last" else "first", maintain_order=True)
     frame = table.collect(rows.filter(name.is_not_null()))
     return _without_strays(table, frame, needs, problems)

@@ -15,7 +15,9 @@ MAX_DEPTH = 24
 _TEXT = re.compile(
     r"""\b[uUbBrR]{0,2}(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")|(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")"""
 )
-_PLAIN = re.compile(r"(?:[\[\]{}(),:\s]|(?<![\w.+-])[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])|\b(?:True|False|None)\b|\0)*")
+_PLAIN = re.compile(
+    r"(?:[\[\]{}(),:\s]|(?<![\w.+-])[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])|\b(?:True|False|None)\b|\0)*"
+)
 
 
 def literal(text: str) -> Any:  # noqa: ANN401 - whatever it says

@@ -58,7 +58,9 @@ class PythonLines(TableFormat):
         problems = broken_lines(source, faults, remedy, len(rows) + len(faults), dropped, _EXPECTED)
         return pl.scan_ndjson(b"\n".join(rows), infer_schema_length=None), problems
 
-    def first_sight(self, source: Source, settings: TableSettings, head: bytes, tail: bytes) -> Problem | None:
+    def first_sight(
+        self, source: Source, settings: TableSettings, head: bytes, tail: bytes
+    ) -> Problem | None:
         """Refuse UTF-16 that is not read as such."""
         return None if settings.encoding == "utf16" else utf16_problem(source, head)
 

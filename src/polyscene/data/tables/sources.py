@@ -98,9 +98,12 @@ def _only_member(archive: Path, name: str, given: str | None, problems: list[Pro
     if len(files) == 1:
         return files
     names = ", ".join(path.relative_to(archive).as_posix() for path in files or inside)
-    found = f"an archive of {len(files)} tables: {shown(names, 160)}" if files else f"no table: {shown(names, 160)}"
-    example = f'name one of them: path = "{name}/{files[0].relative_to(archive).as_posix()}"' if files else ""
-    problems.append(_nothing(name, found, example or "pack tables into it, or set 'format'"))
+    if not files:
+        remedy = "pack tables into it, or set 'format'"
+        problems.append(_nothing(name, f"an archive without a table: {shown(names, 160)}", remedy))
+        return []
+    example = f'name one of them: path = "{name}/{files[0].relative_to(archive).as_posix()}"'
+    problems.append(_nothing(name, f"an archive of {len(files)} tables: {shown(names, 160)}", example))
     return []
 
 
@@ -134,7 +137,7 @@ def _source(path: Path, base: Path, given: str | None, problems: list[Problem]) 
         problems.append(
             Problem(
                 "the file's name does not say what it holds",
-                "a name that ends in " + ", ".join(formats_by_ending()) + ", then .gz, .zst or .zip where packed",
+                f"a name that ends in {', '.join(formats_by_ending())}, then .gz, .zst or .zip where packed",
                 shown(path.name),
                 "rename the file or set 'format'",
                 file=name,
