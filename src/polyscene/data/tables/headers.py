@@ -9,6 +9,11 @@ _NUMBER_OR_TIME = re.compile(r"[-+.\d\s:/,eETZ]*\d[-+.\d\s:/,eETZ]*")
 _LONG_TEXT = 80
 
 
+def is_value(cell: str) -> bool:
+    """Return whether a cell is a number or a time."""
+    return bool(_NUMBER_OR_TIME.fullmatch(cell.strip()))
+
+
 def looks_like_data(header: Sequence[str]) -> bool:
     """Return whether a header holds what no header holds: numbers, times, nothing, the same value twice.
 
@@ -16,7 +21,7 @@ def looks_like_data(header: Sequence[str]) -> bool:
     words is not enough, unless the first cell is one.
     """
     cells = [cell.strip() for cell in header]
-    values = [bool(_NUMBER_OR_TIME.fullmatch(cell)) for cell in cells]
+    values = [is_value(cell) for cell in cells]
     if len(cells) < 2:
         return bool(values and values[0])
     words = [cell for cell, value in zip(cells, values, strict=True) if cell and not value]
