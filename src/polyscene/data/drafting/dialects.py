@@ -36,6 +36,7 @@ MAX_BROKEN_SHARE = 0.2
 """Of the rows: where more are broken, the file is not what it was taken for."""
 _SEPARATORS = ("::", "||", "\t", ";", ",", "|", "~", "^")
 _LINES = 300
+MAX_NAMED = 5
 _MOSTLY = 0.9
 
 
@@ -199,7 +200,7 @@ def _mended(reading: Reading, source: Source, kind: Csv, error: DataError) -> Re
         return reading
     if len(left.broken) > MAX_BROKEN_SHARE * left.rows:
         raise error
-    where = ", ".join(f"{record.line:,}" for _, record in left.broken[:5])
+    where = ", ".join(f"{record.line:,}" for _, record in left.broken[:MAX_NAMED])
     return _dropping(reading, source, len(left.broken), left.rows, where)
 
 
@@ -223,12 +224,17 @@ def _without_broken(reading: Reading, source: Source, kind: TableFormat, error: 
 
 
 def _first_found(problems: Sequence[Problem]) -> str:
-    return problems[0].found.split(":")[0].removeprefix("line ")
+    """Return the numbers of the broken lines that a problem names."""
+    found = problems[0].found
+    more = re.search(r"; also lines? ([\d, ,…]+)", found)
+    first = found.split(":")[0].removeprefix("line ")
+    return first + (f", {more.group(1).rstrip(', …')}" if more else "")
 
 
 def _dropping(reading: Reading, source: Source, broken: int, rows: int, where: str) -> Reading:
-    lines_are = "line is" if broken == 1 else "lines are"
-    why = f"{broken:,} of {rows:,} {lines_are} broken: line {where}"
+    which = f"line {where}" if broken == 1 else f"lines {where}{', …' if broken > MAX_NAMED else ''}"
+    why = f"{which} of {rows:,} cannot be read" if broken == 1 else f"{broken:,} of {rows:,}: {which}"
+    why = why if broken == 1 else why + " cannot be read"
     reading = reading.but(why, on_broken_line="drop")
-    note = f"{source.path.name}: {why}; left out, unless you mend them"
+    note = f"{source.shown}: {why}; left out, unless you mend {'it' if broken == 1 else 'them'}"
     return Reading(reading.settings, reading.reasons, (*reading.notes, note))

@@ -16,6 +16,7 @@ from polyscene.data.drafting.draft import Guess, ScenarioDraft
 from polyscene.data.drafting.events import quoted
 from polyscene.data.drafting.layout import Match, best_match, draft_scenario
 from polyscene.data.drafting.names import hint, slug, tokens
+from polyscene.data.drafting.spoilt_ids import cut_ids, with_filled_zeros
 from polyscene.data.drafting.tables import Table, passed_over, read_tables, table_files
 from polyscene.data.drafting.toml import comment, guess_line, scenario_toml, text
 from polyscene.data.tables.formats import formats_by_ending
@@ -130,8 +131,9 @@ def _scopes(paths: Sequence[Path]) -> tuple[list[tuple[str, list[Table]]], list[
     notes: list[str] = []
     for title, members in groups[:_MAX_FOLDERS]:
         tables, odd = read_tables(members)
+        tables = with_filled_zeros(tables)
         notes += [note for note in odd if note not in notes]
-        notes += [note for table in tables for note in table.notes if note not in notes]
+        notes += [note for table in tables for note in (*table.notes, *cut_ids(table)) if note not in notes]
         if len(tables) > _MAX_TABLES:
             notes.append(f"only the first {_MAX_TABLES} tables of {shown(title)} were looked at")
         if tables:

@@ -27,8 +27,6 @@ from polyscene.data.tables.sources import first_sight, kind_of, recognised
 SAMPLE_ROWS = 50_000
 FULL_SCAN_BYTES = 512 * 2**20
 MAX_FILES = 2_000
-_FILLED_SHARE = 0.5
-"""Of a column's ids: where more are another table's but for zeros, zeros were lost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +66,7 @@ class Table:
         """The file's name, or that of the first of several."""
         more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
         part = "" if self.part is None else f", table {self.part}"
-        return self.paths[0].name + more + part
+        return self.sources[0].shown + more + part
 
     @property
     def stem(self) -> str:
@@ -186,7 +184,7 @@ def read_tables(files: Iterable[Path]) -> tuple[list[Table], list[str]]:
                 notes.append(f"{shown(table.name)} has no rows")
             else:
                 _add(tables, table)
-    return with_filled_zeros(tables), notes
+    return tables, notes
 
 
 def _told(problem: Problem) -> str:
@@ -271,7 +269,9 @@ def _looks(path: Path, rows: int) -> Iterator[Table]:
                 file=str(path),
             )
         )
-    source = recognised(Source(path, path.name, name, compression, archive_of(path)))
+    archive = archive_of(path)
+    shown_as = path.name if archive is None else str(path.relative_to(archive.parent))
+    source = recognised(Source(path, shown_as, name, compression, archive))
     problem = first_sight(source, TableSettings(path=path.name, encoding="utf16"))
     if problem is not None:
         raise DataError(problem)
@@ -289,60 +289,6 @@ def _look(source: Source, part: str | None, settings: Mapping[str, str], rows: i
     return Table(
         (source,), reading.settings, sample.head(rows), complete, part, reading.notes, reading.reasons
     )
-
-
-def with_filled_zeros(tables: list[Table]) -> list[Table]:
-    """Return the tables, ids filled with zeros where another table shows how many digits they have."""
-    widths = [width for table in tables for width in _padded_columns(table)]
-    return [_filled(table, widths) for table in tables] if widths else tables
-
-
-@dataclass(frozen=True, eq=False)
-class _Width:
-    """A column whose ids all have the same number of digits, some with a zero in front."""
-
-    table: Table
-    digits: int
-    ids: pl.Series
-
-
-def _padded_columns(table: Table) -> Iterator[_Width]:
-    for name, dtype in table.sample.schema.items():
-        if not isinstance(dtype, pl.String):
-            continue
-        ids = table.sample[name].drop_nulls().unique()
-        lengths = ids.str.len_chars().unique()
-        digits = len(lengths) == 1 and int(lengths[0]) > 1 and ids.str.contains(r"^\d+$").all()
-        if digits and ids.str.starts_with("0").any():
-            yield _Width(table, int(lengths[0]), ids)
-
-
-def _filled(table: Table, widths: Sequence[_Width]) -> Table:
-    """Fill the columns whose values are another table's ids but for their zeros."""
-    fills: dict[str, int] = {}
-    for name, dtype in table.sample.schema.items():
-        if not (isinstance(dtype, pl.String) or dtype.is_integer()) or name in table.settings.zero_fill:
-            continue
-        ids = table.sample[name].cast(pl.String).drop_nulls().unique()
-        if not len(ids) or not ids.str.contains(r"^[1-9]\d*$").all():
-            continue
-        for width in widths:
-            if width.table is not table and _meets(ids, width):
-                fills[name] = width.digits
-                break
-    if not fills:
-        return table
-    settings = table.settings.model_copy(update={"zero_fill": table.settings.zero_fill | fills})
-    reasons = table.reasons | {"zero_fill": "its ids are those of another table but for leading zeros"}
-    sample = table.sample.with_columns(pl.col(n).cast(pl.String).str.zfill(w) for n, w in fills.items())
-    return replace(table, settings=settings, reasons=reasons, sample=sample)
-
-
-def _meets(ids: pl.Series, width: _Width) -> bool:
-    longest = ids.str.len_chars().max()
-    if not isinstance(longest, int) or longest > width.digits:
-        return False
-    return float(ids.str.zfill(width.digits).is_in(width.ids.implode()).mean() or 0.0) > _FILLED_SHARE  # type: ignore[arg-type]
 
 
 def _texts(values: pl.Series) -> list[str]:

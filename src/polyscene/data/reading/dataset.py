@@ -152,7 +152,8 @@ class _Part:
             result = read(problems)
         except DataError as error:
             problems.extend(error.problems)
-        self.problems.extend(replace(problem, scenario=self.name) for problem in problems)
+        named = (replace(problem, scenario=self.name) for problem in problems)
+        self.problems.extend(problem for problem in named if problem not in self.problems)
         self.advance(1)
         return result
 

@@ -20,7 +20,7 @@ _LIBRARY = "fastexcel"
 class Excel(TableFormat):
     """The rows of the sheet that `sheet` names, or of the only one."""
 
-    endings: ClassVar[tuple[str, ...]] = (".xlsx", ".xlsm", ".xls")
+    endings: ClassVar[tuple[str, ...]] = (".xlsx", ".xlsm")
     packed_inside: ClassVar[str | None] = "the file itself; Excel files are packed inside"
 
     def scan(self, source: Source, settings: TableSettings) -> pl.LazyFrame:

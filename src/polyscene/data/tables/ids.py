@@ -19,14 +19,14 @@ from polyscene.data.tables.repairs import weighed
 from polyscene.data.tables.table import CellLocation, OpenFile, Table
 
 TROUBLED = "#troubled:"
-_SCIENTIFIC = r"^\s*\d(?:[.,]\d+)?[eE]\+\d{1,3}\s*$"
+SCIENTIFIC = r"^\s*\d(?:[.,]\d+)?[eE]\+\d{1,3}\s*$"
 
 
 def troubled(column: str, settings: TableSettings) -> pl.Expr:
     """Return how many ids of a text column need a closer look; one pass of one pattern."""
     words = [re.escape(word) for word in settings.missing_ids if word]
     missing = rf"|^\s*(?:{'|'.join(words)})\s*$" if words else ""
-    pattern = rf"(?i)^\s|\s$|{_SCIENTIFIC}{missing}"
+    pattern = rf"(?i)^\s|\s$|{SCIENTIFIC}{missing}"
     return pl.col(column).str.contains(pattern).sum().alias(TROUBLED + column)
 
 
@@ -61,7 +61,7 @@ def _looked(table: Table, column: str) -> Iterator[Problem]:
     words = [word.lower() for word in table.settings.missing_ids if word]
     missing = bare.str.to_lowercase().is_in(words)
     padded = (text != bare) & (bare != "") & ~missing
-    for condition, make in ((padded, _padded), (missing, _missing), (text.str.contains(_SCIENTIFIC), _cut)):
+    for condition, make in ((padded, _padded), (missing, _missing), (text.str.contains(SCIENTIFIC), _cut)):
         faults = _faults(table, column, condition)
         if faults is not None:
             yield weighed(make(column, faults), table.rows_counted)
