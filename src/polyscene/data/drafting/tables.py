@@ -20,7 +20,9 @@ from polyscene.core.text import one_line, shown
 from polyscene.data.drafting.columns import WHOLE, Column, as_ids, profile
 from polyscene.data.drafting.dialects import reading_of, size
 from polyscene.data.tables.archives import archive_of, is_archive, members
+from polyscene.data.tables.columns import Need, converted, named_in
 from polyscene.data.tables.formats import format_of, formats_by_ending
+from polyscene.data.tables.lists import label_texts
 from polyscene.data.tables.source import Source
 from polyscene.data.tables.sources import first_sight, kind_of, recognised
 
@@ -285,10 +287,23 @@ def _looks(path: Path, rows: int) -> Iterator[Table]:
 def _look(source: Source, part: str | None, settings: Mapping[str, str], rows: int) -> Table:
     reading = reading_of(source, dict(settings))
     sample = format_of(source).glance(source, reading.settings).head(rows + 1).collect()
-    complete = sample.height <= rows
-    return Table(
-        (source,), reading.settings, sample.head(rows), complete, part, reading.notes, reading.reasons
-    )
+    complete, sample = sample.height <= rows, _with_labels(sample.head(rows))
+    return Table((source,), reading.settings, sample, complete, part, reading.notes, reading.reasons)
+
+
+def _with_labels(sample: pl.DataFrame) -> pl.DataFrame:
+    """Return a sample in which lists that are texts, or lists of objects, are written as people do."""
+    labels = [
+        converted(Need("", name, "text"), pl.col(name), dtype, loose=False).alias(name)
+        for name, dtype in sample.schema.items()
+        if named_in(dtype) is not None
+    ]
+    texts = [
+        label_texts(sample[name]).rename(name)
+        for name, dtype in sample.schema.items()
+        if isinstance(dtype, pl.String)
+    ]
+    return sample.with_columns(*labels, *texts)
 
 
 def _texts(values: pl.Series) -> list[str]:

@@ -145,7 +145,7 @@ def read_events(
     keep = reported(opened, frame, checks, problems)
     if catalogue is not None:
         keep &= _known_items(opened, frame, keep, catalogue, problems)
-    keep &= once_each(opened.table, opened.needs, opened.events, frame, keep, problems)
+        keep &= once_each(opened.table, opened.needs, opened.events, frame, keep, problems)
     return _log(opened, frame if keep.all() else frame.filter(pl.Series(keep)), actions)
 
 
