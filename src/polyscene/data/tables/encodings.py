@@ -18,6 +18,7 @@ UTF8_MARK = codecs.BOM_UTF8
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _LOSSY_SHARE = 0.25
 """Of the characters beyond ASCII: where no more are broken, the text is UTF-8 with faults."""
+_REPLACED = "\ufffd"
 _CONTROLS = bytes(range(0x80, 0xA0))
 _OTHERS = bytes(set(range(256)) - set(_CONTROLS))
 _CODECS: dict[str, str] = {
@@ -53,26 +54,26 @@ def guess_encoding(source: Source, limit: int | None = None) -> EncodingGuess:
     """
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     broken = sound = controls = size = 0
+    before = b""
     with source.open() as file:
         while chunk := file.read(CHUNK_BYTES):
             if size == 0 and chunk[:2] in UTF16_MARKS:
                 return EncodingGuess("utf16", "it begins with the mark of UTF-16")
             size += len(chunk)
-            if not chunk.isascii():
-                text = decoder.decode(chunk)
-                bad = text.count("\ufffd")
+            text = decoder.decode(chunk)
+            if not text.isascii():
+                bad = text.count(_REPLACED) - (before + chunk).count(_REPLACED.encode())
                 broken += bad
                 sound += len(text) - len(text.encode("ascii", "ignore")) - bad
                 controls += len(chunk.translate(None, _OTHERS))
-            else:
-                broken += decoder.decode(chunk).count("\ufffd")
+            before = chunk[-2:]
             if limit is not None and size >= limit:
                 break
     return _told(broken, sound, controls)
 
 
 def _told(broken: int, sound: int, controls: int) -> EncodingGuess:
-    if not broken:
+    if broken <= 0:
         return EncodingGuess("utf8", "")
     if broken <= _LOSSY_SHARE * sound:
         return EncodingGuess("utf8-lossy", f"{broken:,} of its characters are no UTF-8; they are replaced")
