@@ -19,6 +19,7 @@ JOINED = "\x1f"
 MAX_LINES_PER_RECORD = 2_000
 MAX_FIELD_CHARS = 2**24
 _PROSE = ",;"
+_NULL = "\\N"
 _CLEAR_LINES = 4
 
 TOO_MANY = "a row has too many fields"
@@ -169,9 +170,17 @@ class _Reader:
                 line = next(self._lines, None)
                 if line is None:
                     return
-                self._waiting.append(self._dialect.joined(line))
+                self._waiting.append(self._prepared(line))
             yield self._waiting[place] + "\n"
             place += 1
+
+    def _prepared(self, line: str) -> str:
+        """Return a line in which what databases write for `missing` survives the escape character."""
+        line = self._dialect.joined(line)
+        if self._dialect.escape != "\\" or _NULL not in line:
+            return line
+        mark = re.escape(self._dialect.mark)
+        return re.sub(rf'(?<![^{mark}"])\\N(?![^{mark}"])', lambda _: "\\" + _NULL, line)
 
     def _record(self, line: str) -> Record:
         if not line:
