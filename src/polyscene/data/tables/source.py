@@ -6,7 +6,7 @@ import gzip
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, cast
 
 from polyscene.data.tables.archives import read_member
 
@@ -44,4 +44,6 @@ class Source:
         """
         if self.archive is not None:
             return BytesIO(read_member(self.archive, self.path))
-        return gzip.open(self.path) if self.compression == "gz" else self.path.open("rb")
+        if self.compression == "gz":
+            return cast(IO[bytes], gzip.open(self.path))
+        return self.path.open("rb")
