@@ -107,7 +107,13 @@ def test_what_is_read_from_one_table_twice_is_told_once(shop: Shop) -> None:
     shop.write(
         "events.csv", HEADER + ROW.replace(",a,", ",9.78064E+12,") + OTHER.replace(",b,", ",9.78031E+12,")
     )
-    items = {"path": "events.csv", "id": "what", "text": [], "categorical": None, "numeric": None}
+    items: dict[str, Any] = {
+        "path": "events.csv",
+        "id": "what",
+        "text": [],
+        "categorical": None,
+        "numeric": None,
+    }
     cut = [p for p in shop.check(items=items).problems if "spreadsheet" in p.what]
     assert len(cut) == 1
     assert cut[0].what.startswith("2 ids are written like 9.78064E+12")

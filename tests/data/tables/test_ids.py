@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ NEED = Need("id", "id", "id")
 
 
 def opened(
-    folder: Path, ids: list[str | None], kind: str = "csv", **settings: Any
+    folder: Path, ids: Sequence[str | None], kind: str = "csv", **settings: Any
 ) -> tuple[list[str], tuple[Problem, ...]]:
     frame = pl.DataFrame({"id": ids, "n": range(len(ids))})
     path = folder / f"t.{kind}"

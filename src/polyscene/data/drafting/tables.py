@@ -211,7 +211,7 @@ def _add(tables: list[Table], table: Table) -> None:
                 other,
                 sources=(*other.sources, *table.sources),
                 settings=settings,
-                reasons=table.reasons | other.reasons,
+                reasons={**table.reasons, **other.reasons},
                 sample=pl.concat([other.sample, table.sample.head(room)]),
                 complete=other.complete and table.complete and table.sample.height <= room,
                 notes=(*other.notes, *table.notes),

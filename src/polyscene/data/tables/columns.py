@@ -41,6 +41,7 @@ class Need:
         kind: what its values must be.
         rule: for times, how they are understood.
         width: for ids of digits, how many there are, zeros filled in; 0 leaves them alone.
+        padded: for ids, whether some may have spaces around them.
     """
 
     key: str
@@ -48,6 +49,7 @@ class Need:
     kind: Kind
     rule: TimeRule | None = None
     width: int = 0
+    padded: bool = True
 
     @property
     def alias(self) -> str:
@@ -84,7 +86,7 @@ def converted(need: Need, value: pl.Expr, dtype: pl.DataType, loose: bool) -> pl
         loose: whether the file is text, where 17850.0 may mean the id 17850.
     """
     by_kind: dict[Kind, Callable[[], pl.Expr]] = {
-        "id": lambda: _id(value, dtype, loose, need.width),
+        "id": lambda: _id(value, dtype, loose, need.width, need.padded),
         "ids": lambda: _ids(value, dtype, need.width),
         "text": lambda: _text(value, dtype),
         "number": lambda: _number(value, dtype),
@@ -94,11 +96,12 @@ def converted(need: Need, value: pl.Expr, dtype: pl.DataType, loose: bool) -> pl
     return by_kind[need.kind]().alias(need.alias)
 
 
-def _id(value: pl.Expr, dtype: pl.DataType, loose: bool, width: int = 0) -> pl.Expr:
+def _id(value: pl.Expr, dtype: pl.DataType, loose: bool, width: int = 0, padded: bool = True) -> pl.Expr:
     if dtype.is_float():
         text = _float_text(value)
     else:
-        text = value.cast(pl.String).str.strip_chars()
+        text = value.cast(pl.String)
+        text = text.str.strip_chars() if padded else text
         if loose or isinstance(dtype, pl.Decimal):
             text = text.str.replace(_WHOLE_FLOAT, "$1")
     if width:
@@ -128,9 +131,10 @@ def _ids(value: pl.Expr, dtype: pl.DataType, width: int) -> pl.Expr:
 
 
 def _text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    if named_in(dtype) is not None:
+    naming = named_in(dtype)
+    if naming is not None:
         lists = value.arr.to_list() if isinstance(dtype, pl.Array) else value
-        names = lists.list.eval(pl.element().struct.field(named_in(dtype)).cast(pl.String))
+        names = lists.list.eval(pl.element().struct.field(naming).cast(pl.String))
         value = names.list.join(", ", ignore_nulls=True)
     elif _inner(dtype) is not None:
         lists = value.arr.to_list() if isinstance(dtype, pl.Array) else value

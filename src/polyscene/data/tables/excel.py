@@ -33,9 +33,10 @@ class Excel(TableFormat):
         name = _sheet(source, workbook.sheet_names, settings.sheet)
         try:
             sheet = workbook.load_sheet(name, dtype_coercion="coerce", schema_sample_rows=None)
-            return sheet.to_polars().lazy()
+            frame: pl.DataFrame = sheet.to_polars()
         except Exception as error:  # noqa: BLE001 - the library's own family of errors, and Rust's
             raise DataError(_unreadable(source, error)) from None
+        return frame.lazy()
 
     def parts(self, source: Source) -> Mapping[str, Mapping[str, str]]:
         """Return the sheets, where there are several.

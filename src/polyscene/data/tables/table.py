@@ -69,7 +69,7 @@ class OpenFile:
 
     def rows(self, needs: Iterable[Need], where: Where | None, numbered: bool = False) -> pl.LazyFrame:
         """Return the converted columns of the rows that `where` keeps, in the order of the file."""
-        by_alias = {need.alias: need for need in needs}
+        by_alias = {need.alias: replace(need, padded=need.column in self.troubled) for need in needs}
         wanted = dict.fromkeys(need.column for need in by_alias.values())
         frame = self.scan.with_row_index(ROW, offset=1) if numbered else self.scan
         if self.gaps:
