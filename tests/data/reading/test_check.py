@@ -436,3 +436,17 @@ def test_hostile_values_are_escaped_and_cut(shop: Shop) -> None:
     found = shop.problem().found
     assert "\x1b" not in found
     assert len(found) <= 60
+
+
+def test_a_row_that_slipped_is_told_by_its_id(shop: Shop) -> None:
+    rows = "".join(f"{n},Title {n},x,1\n" for n in range(60))
+    shop.write("items.csv", "id,title,brand,price\n" + rows + "1997-08-20,/x.jpg,y,2\n")
+    shop.write("events.csv", HEADER + ROWS.replace(",a,", ",1,").replace(",b,", ",2,"))
+    problem = shop.problem()
+    assert (problem.what, problem.severity) == ("an id is unlike all others", "warning")
+    assert at(problem) == ("items.csv", 61, "id", 1)
+
+
+def test_line_ends_of_old_are_told(shop: Shop) -> None:
+    shop.write("events.csv", (HEADER + ROWS).replace("\n", "\r"))
+    assert shop.problem().what == "the lines end as on old Macintoshes"

@@ -14,6 +14,7 @@ from polyscene.core.text import shown
 from polyscene.data.tables.broken_lines import broken_problems, remedy_for
 from polyscene.data.tables.encodings import transcoded
 from polyscene.data.tables.formats import TableFormat
+from polyscene.data.tables.headers import old_line_ends
 from polyscene.data.tables.records import JOINED, Dialect, Examination, examined, rewritten
 from polyscene.data.tables.source import Source
 from polyscene.data.tables.text_files import (
@@ -113,6 +114,8 @@ class Csv(TableFormat):
         a quote ends the field for the engine.
         """
         dialect = self.dialect(settings)
+        if rows == 0 and holds(source, b"\r") and not holds(source, b"\n"):
+            return [old_line_ends(source)]
         if settings.on_broken_line == "drop" or dialect.escape is not None:
             return []
         if short and self._uneven(source, settings, dialect, columns):

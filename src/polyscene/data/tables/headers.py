@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from polyscene.core.errors import Problem
+from polyscene.data.tables.source import Source
+
 _NUMBER_OR_TIME = re.compile(r"[-+.\d\s:/,eETZ]*\d[-+.\d\s:/,eETZ]*")
 _LONG_TEXT = 80
 
@@ -27,3 +30,14 @@ def looks_like_data(header: Sequence[str]) -> bool:
     words = [cell for cell, value in zip(cells, values, strict=True) if cell and not value]
     long = any(len(cell) > _LONG_TEXT for cell in cells)
     return values[0] or long or (sum(values) >= 1 and sum(values) >= len(words))
+
+
+def old_line_ends(source: Source) -> Problem:
+    """Return the problem of a file whose lines end in carriage returns alone."""
+    return Problem(
+        "the lines end as on old Macintoshes",
+        "line feeds between rows",
+        "carriage returns alone, so that the whole file is one line",
+        "save the file again with line ends of Unix or Windows",
+        file=source.shown,
+    )

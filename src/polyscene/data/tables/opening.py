@@ -13,7 +13,7 @@ from polyscene.data.tables.columns import WORDS, Need, fits
 from polyscene.data.tables.encodings import count_controls
 from polyscene.data.tables.filters import parse_where
 from polyscene.data.tables.formats import TROUBLE, diagnosed, format_of
-from polyscene.data.tables.headers import looks_like_data
+from polyscene.data.tables.headers import looks_like_data, old_line_ends
 from polyscene.data.tables.ids import with_sound_ids
 from polyscene.data.tables.source import Source
 from polyscene.data.tables.sources import nearest, sources_of
@@ -133,6 +133,8 @@ def _demand_columns(file: OpenFile, settings: TableSettings, needs: Iterable[Nee
 
 def _no_column(file: OpenFile, settings: TableSettings, need: Need) -> Problem:
     header = list(file.schema)
+    if file.loose and any("\r" in name for name in header):
+        return old_line_ends(file.source)
     if settings.header and file.loose and looks_like_data(header):
         return _no_header(file, need, header)
     other = [sign for sign in _SEPARATORS if len(header) == 1 and file.loose and sign in header[0]]
