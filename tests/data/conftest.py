@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
+import polars as pl
 import pytest
 
 from polyscene.core.errors import Problem
@@ -83,3 +86,55 @@ def shop(tmp_path: Path) -> Shop:
     shop.write("items.csv", ITEMS)
     shop.write("events.csv", EVENTS)
     return shop
+
+
+_WORKBOOK = {
+    "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+    '<Default Extension="xml" ContentType="application/xml"/></Types>',
+    "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    '<Relationship Id="r1" Target="xl/workbook.xml" Type="http://schemas.openxmlformats.org/'
+    'officeDocument/2006/relationships/officeDocument"/></Relationships>',
+}
+_MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "<c/>"
+    if isinstance(value, int | float):
+        return f"<c><v>{value}</v></c>"
+    return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(str(value))}</t></is></c>'
+
+
+def _write_workbook(path: Path, sheets: Mapping[str, pl.DataFrame]) -> None:
+    """Write the smallest workbook that spreadsheets open."""
+    names = "".join(
+        f'<sheet name="{escape(name)}" sheetId="{n}" r:id="r{n}"/>' for n, name in enumerate(sheets, 1)
+    )
+    links = "".join(
+        f'<Relationship Id="r{n}" Target="worksheets/sheet{n}.xml" Type="{_OFFICE}/worksheet"/>'
+        for n in range(1, len(sheets) + 1)
+    )
+    package = "http://schemas.openxmlformats.org/package/2006/relationships"
+    parts = {
+        **_WORKBOOK,
+        "xl/workbook.xml": f'<workbook {_MAIN} xmlns:r="{_OFFICE}"><sheets>{names}</sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}">{links}</Relationships>',
+    }
+    for number, frame in enumerate(sheets.values(), 1):
+        rows = "".join(
+            f"<row>{''.join(_cell(value) for value in row)}</row>" for row in [frame.columns, *frame.rows()]
+        )
+        parts[f"xl/worksheets/sheet{number}.xml"] = (
+            f"<worksheet {_MAIN}><sheetData>{rows}</sheetData></worksheet>"
+        )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+@pytest.fixture
+def write_workbook() -> Callable[[Path, Mapping[str, pl.DataFrame]], None]:
+    return _write_workbook

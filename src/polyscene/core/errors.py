@@ -28,6 +28,8 @@ class Problem:
         count: how many rows or values have this problem.
         severity: "error" stops the work, "warning" does not, "repaired" was mended as asked.
         scenario: the scenario in which it was met, where there is one.
+        mended: whether reading put it right or left the rows out, although it is more than "repaired" says:
+            a warning that `check` shows and `train` repeats.
     """
 
     what: str
@@ -40,6 +42,7 @@ class Problem:
     count: int = 1
     severity: Severity = "error"
     scenario: str | None = None
+    mended: bool = False
 
     def __str__(self) -> str:
         place = ", ".join(

@@ -66,6 +66,8 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     keep_freed_memory()
     settings, progress = project.settings, project.progress
     data = project.ground(everything_counts)
+    for note in project.dataset.notes:
+        progress.say(note)
     model = load_model(settings.language, project.base, progress)
     rerankers = _reranker_trainer(project, model)
     cache = EncodingCache(_cache_folder(project), progress)

@@ -7,6 +7,7 @@ import json
 import random
 import sqlite3
 import string
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import datetime, time, timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ from polyscene.core.settings.project import Settings
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.data.drafting.project import ProjectDraft, guess_project
 from polyscene.data.reading.dataset import read_dataset
+from polyscene.data.tables.excel import Excel
 from polyscene.data.tables.formats import formats_by_ending
 from polyscene.data.tables.sqlite import Sqlite
 
@@ -118,7 +120,9 @@ def test_the_tables_of_a_database_are_drafted_with_their_queries(tmp_path: Path)
 
 
 @pytest.mark.parametrize("ending", [ending for ending in formats_by_ending() if ending not in SQLITE])
-def test_what_is_drafted_can_be_checked_whatever_the_ending(tmp_path: Path, ending: str) -> None:
+def test_what_is_drafted_can_be_checked_whatever_the_ending(
+    tmp_path: Path, ending: str, write_workbook: Callable[[Path, Mapping[str, pl.DataFrame]], None]
+) -> None:
     dice = random.Random(4)
     items = items_table(dice)
     for name, frame in (("items", items), ("events", ratings_table(dice, items))):
@@ -127,6 +131,9 @@ def test_what_is_drafted_can_be_checked_whatever_the_ending(tmp_path: Path, endi
             frame.write_parquet(path)
         elif ending in (".jsonl", ".ndjson", ".json"):
             frame.write_ndjson(path)
+        elif ending in Excel.endings:
+            texts = frame.with_columns(pl.selectors.temporal().cast(pl.String))
+            write_workbook(path, {"sheet": texts})
         else:
             frame.write_csv(path, separator="," if ending == ".csv" else "\t")
     settings = settings_of(guess_project([tmp_path]), tmp_path)

@@ -36,10 +36,13 @@ def test_packed_text_keeps_its_zeros(tmp_path: Path) -> None:
     assert table.sample["id"].to_list() == ["007", "010"]
 
 
-def test_a_missing_header_is_noted(tmp_path: Path) -> None:
-    (tmp_path / "log.csv").write_text("u1,17,5\nu2,18,4\n", encoding="utf-8")
+def test_a_missing_header_is_recognised(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("u1,17,5\nu2,18,4\nu1,18,3\n", encoding="utf-8")
     (table,), _ = read_tables([tmp_path / "log.csv"])
-    assert any("add a header" in note for note in table.notes)
+    assert table.settings.header is False
+    assert table.settings.columns == table.sample.columns == ["column_1", "column_2", "column_3"]
+    assert table.sample.height == 3
+    assert "looks like the rows below" in table.reasons["header"]
 
 
 def test_no_rows_and_no_table(tmp_path: Path) -> None:

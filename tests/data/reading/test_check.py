@@ -277,7 +277,7 @@ def test_repeated_items(shop: Shop) -> None:
     assert at(problem) == ("items.csv", 3, "id", 2)
     assert problem.found == "'a'"
     repaired = shop.problem(items={"on_duplicate": "last"})
-    assert (repaired.severity, repaired.count) == ("repaired", 2)
+    assert (repaired.severity, repaired.mended, repaired.count) == ("warning", True, 2)
 
 
 def test_unknown_items(shop: Shop) -> None:
@@ -290,7 +290,7 @@ def test_unknown_items(shop: Shop) -> None:
     assert problem.found == "'x'"
     assert "such as 'a'" in problem.expected
     dropped = shop.problem(events={"on_unknown_item": "drop"})
-    assert (dropped.severity, dropped.count) == ("repaired", 2)
+    assert (dropped.severity, dropped.mended, dropped.count) == ("warning", True, 2)
     added = shop.problem(events={"on_unknown_item": "add"})
     assert (added.severity, added.count) == ("repaired", 2)
 
@@ -315,7 +315,8 @@ def test_bad_rows(shop: Shop, row: str, what: str, column: str) -> None:
     assert at(problem) == ("events.csv", 3, column, 2)
     assert not shop.check().ok
     dropped = shop.problem(events={"on_bad_row": "drop"})
-    assert (dropped.what, dropped.severity) == (what, "repaired")
+    assert (dropped.what, dropped.severity, dropped.mended) == (what, "warning", True)
+    assert "50.0% of 4 rows" in dropped.found
     assert len(shop.read(events={"on_bad_row": "drop"}).scenarios["shop"].events) == 2
 
 
@@ -435,3 +436,17 @@ def test_hostile_values_are_escaped_and_cut(shop: Shop) -> None:
     found = shop.problem().found
     assert "\x1b" not in found
     assert len(found) <= 60
+
+
+def test_a_row_that_slipped_is_told_by_its_id(shop: Shop) -> None:
+    rows = "".join(f"{n},Title {n},x,1\n" for n in range(60))
+    shop.write("items.csv", "id,title,brand,price\n" + rows + "1997-08-20,/x.jpg,y,2\n")
+    shop.write("events.csv", HEADER + ROWS.replace(",a,", ",1,").replace(",b,", ",2,"))
+    problem = shop.problem()
+    assert (problem.what, problem.severity) == ("an id is unlike all others", "warning")
+    assert at(problem) == ("items.csv", 61, "id", 1)
+
+
+def test_line_ends_of_old_are_told(shop: Shop) -> None:
+    shop.write("events.csv", (HEADER + ROWS).replace("\n", "\r"))
+    assert shop.problem().what == "the lines end as on old Macintoshes"

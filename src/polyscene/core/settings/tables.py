@@ -9,7 +9,10 @@ from pydantic import Field, model_validator
 from polyscene.core.registry import Registry, known_to
 from polyscene.core.settings.block import Strict
 
-FORMATS: Registry[Any] = Registry("polyscene.table_formats", ("parquet", "csv", "tsv", "jsonl", "sqlite"))
+FORMATS: Registry[Any] = Registry(
+    "polyscene.table_formats",
+    ("parquet", "csv", "tsv", "jsonl", "json", "python", "atomic", "excel", "sqlite"),
+)
 """Subclasses of `data.tables.formats.TableFormat` by name."""
 
 FormatName = Annotated[str, known_to(FORMATS)]
@@ -19,6 +22,14 @@ OnDuplicate = Literal["error", "first", "last"]
 
 
 OnUnknown = Literal["error", "drop", "add"]
+
+Encoding = Literal["utf8", "latin1", "cp1252", "utf16", "utf8-lossy"]
+
+NO_QUOTE = "none"
+MAX_ID_WIDTH = 64
+"""Digits of an id that is filled with zeros."""
+WORDS_FOR_MISSING = ("nan", "null", "none", "na", "n/a", "<na>", "nat", "\\n", "#n/a")
+"""What spreadsheets, data frames and databases write where an id is missing, in lower case."""
 
 
 class TableSettings(Strict):
@@ -31,9 +42,33 @@ class TableSettings(Strict):
     format: FormatName | None = Field(None, description="taken from the file's name where absent")
     where: str | None = Field(None, description="a filter in SQL over the table's own columns")
     query: str | None = Field(None, description="for sqlite files: the SELECT that yields the table")
-    separator: str | None = Field(None, min_length=1, max_length=1, description="for csv; default ','")
-    encoding: Literal["utf8", "latin1", "utf8-lossy"] = "utf8"
+    sheet: str | None = Field(None, description="for Excel files with several sheets: the one to read")
+    separator: str | None = Field(None, min_length=1, max_length=8, description="for csv; default ','")
+    quote: str | None = Field(None, description="one character around fields, or 'none'")
+    escape: str | None = Field(None, min_length=1, max_length=1, description="before a quote inside a field")
+    header: bool = Field(True, description="whether the first row names the columns")
+    columns: list[str] = Field(default_factory=list, description="names, where there is no header")
+    encoding: Encoding = "utf8"
     null_values: list[str] = Field(default_factory=list, description="texts that mean 'missing'")
+    missing_ids: list[str] = Field(
+        list(WORDS_FOR_MISSING), description="words, whatever their case, that stand where an id is missing"
+    )
+    zero_fill: dict[str, int] = Field(
+        default_factory=dict, description="by column: ids of digits are filled with zeros up to this width"
+    )
+    on_broken_line: Literal["error", "drop"] = "error"
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        if self.quote is not None and self.quote != NO_QUOTE and len(self.quote) != 1:
+            raise ValueError("'quote' is one character, or \"none\"")
+        if self.columns and self.header:
+            raise ValueError("'columns' names the columns of a file without a header: set header = false")
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError("'columns' names a column twice")
+        if any(not 1 <= width <= MAX_ID_WIDTH for width in self.zero_fill.values()):
+            raise ValueError(f"a width of 'zero_fill' is from 1 to {MAX_ID_WIDTH}")
+        return self
 
 
 class ItemsSettings(TableSettings):
@@ -72,6 +107,7 @@ class EventsSettings(TableSettings):
     split: str | None = Field(None, description="column with train, valid, test or context")
     on_unknown_item: OnUnknown = "error"
     on_bad_row: Literal["error", "drop"] = "error"
+    duplicates: Literal["keep", "drop"] | None = Field(None, description="rows that are equal in all columns")
 
     @model_validator(mode="after")
     def _one_layout(self) -> Self:

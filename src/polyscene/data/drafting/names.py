@@ -48,6 +48,8 @@ _WORDS: dict[Hint, str] = {
     "person": "country age gender sex city zip postcode occupation region state locale language segment",
 }
 _VOCABULARY: dict[Hint, frozenset[str]] = {hint: frozenset(words.split()) for hint, words in _WORDS.items()}
+GIVEN_NAME = re.compile(r"column_\d+")
+"""Of a column in a file without a header: it says nothing."""
 _PIECES = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]+|\d+")
 
 
@@ -87,6 +89,8 @@ def has_id_word(name: str) -> bool:
 
 def likeness(left: str, right: str, context: Collection[str] = ()) -> float:
     """Return in [0, 1] how alike two column names are; `context` are words of `right`'s file."""
+    if GIVEN_NAME.fullmatch(left) or GIVEN_NAME.fullmatch(right):
+        return 0.0
     mine, theirs = set(tokens(left)), set(tokens(right))
     if mine == theirs:
         return 1.0

@@ -11,18 +11,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polyscene.core.errors import DataError, Problem
-from polyscene.core.text import shown
+from polyscene.core.text import one_line, shown
 from polyscene.data.drafting.draft import Guess, ScenarioDraft
 from polyscene.data.drafting.events import quoted
 from polyscene.data.drafting.layout import Match, best_match, draft_scenario
 from polyscene.data.drafting.names import hint, slug, tokens
-from polyscene.data.drafting.tables import Table, read_tables, table_files
+from polyscene.data.drafting.spoilt_ids import cut_ids, with_filled_zeros
+from polyscene.data.drafting.tables import Table, passed_over, read_tables, table_files
 from polyscene.data.drafting.toml import comment, guess_line, scenario_toml, text
+from polyscene.data.tables.formats import formats_by_ending
 
 _MAX_DEPTH = 3
 _MAX_FOLDERS = 200
 _MAX_PARTS = 20
 _MAX_TABLES = 60
+_MAX_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def guess_project(paths: Sequence[Path], name: str | None = None) -> ProjectDraf
             if match is not None:
                 matches.append((part, match, members))
     if not matches:
-        raise _nothing_found(paths, [table for _, tables in scopes for table in tables])
+        raise _nothing_found(paths, [table for _, tables in scopes for table in tables], notes)
     scenarios = tuple(_unique(_parted(matches)))
     notes += _unused(scopes, scenarios)
     title = name or (paths[0].resolve().name if paths[0].is_dir() else paths[0].name.split(".")[0])
@@ -128,8 +131,9 @@ def _scopes(paths: Sequence[Path]) -> tuple[list[tuple[str, list[Table]]], list[
     notes: list[str] = []
     for title, members in groups[:_MAX_FOLDERS]:
         tables, odd = read_tables(members)
+        tables = with_filled_zeros(tables)
         notes += [note for note in odd if note not in notes]
-        notes += [note for table in tables for note in table.notes if note not in notes]
+        notes += [note for table in tables for note in (*table.notes, *cut_ids(table)) if note not in notes]
         if len(tables) > _MAX_TABLES:
             notes.append(f"only the first {_MAX_TABLES} tables of {shown(title)} were looked at")
         if tables:
@@ -228,14 +232,20 @@ def _protocol(scenarios: Sequence[ScenarioDraft]) -> Guess:
     return Guess("leave_last_out", 0.55, "nothing says when: each user's last row counts as the newest")
 
 
-def _nothing_found(paths: Sequence[Path], tables: Sequence[Table]) -> DataError:
-    seen = "; ".join(f"{table.name} ({', '.join(list(table.columns)[:8])})" for table in tables[:6])
+def _nothing_found(paths: Sequence[Path], tables: Sequence[Table], notes: Sequence[str]) -> DataError:
+    """Say of every table and file that was met why it is not the log."""
+    seen = [f"{table.name} ({', '.join(list(table.columns)[:8])})" for table in tables[:_MAX_NAMED]]
+    folders = [path for path in paths if path.is_dir()]
+    odd = dict.fromkeys([*notes, *(note for folder in folders for note in passed_over(folder))])
+    found = "; ".join([*seen, *list(odd)[:_MAX_NAMED]])
+    read = ", ".join(formats_by_ending())
     return DataError(
         Problem(
             "no table looks like events",
             "a table with a row per event (a user, an item), or a row per choice (a user, a list of items)",
-            shown(seen or "no table that could be read", 400),
-            "name the table of events as well, or write polyscene.toml by hand: see the README",
+            one_line(found, 2_000) if found else "no file at all",
+            "name the table of events as well, or write polyscene.toml by hand: see the README"
+            + ("" if seen else f'; files that end in {read} are read, others with format = "csv" or another'),
             file=str(paths[0]),
         )
     )

@@ -6,27 +6,29 @@ Nothing here knows what a column means; that is `columns` and `roles`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
-from polars.exceptions import PolarsError
+from polars.exceptions import PanicException, PolarsError
 
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
-from polyscene.core.text import shown
+from polyscene.core.text import one_line, shown
 from polyscene.data.drafting.columns import WHOLE, Column, as_ids, profile
-from polyscene.data.tables.delimited import Csv, Tsv
+from polyscene.data.drafting.dialects import reading_of, size
+from polyscene.data.tables.archives import archive_of, is_archive, members
+from polyscene.data.tables.columns import Need, converted, named_in
 from polyscene.data.tables.formats import format_of, formats_by_ending
+from polyscene.data.tables.lists import label_texts
 from polyscene.data.tables.source import Source
-from polyscene.data.tables.sources import first_sight, kind_of
+from polyscene.data.tables.sources import first_sight, kind_of, recognised
 
 SAMPLE_ROWS = 50_000
 FULL_SCAN_BYTES = 512 * 2**20
 MAX_FILES = 2_000
-_SEPARATORS = (",", "\t", ";", "|")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,7 @@ class Table:
         complete: whether the sample is the whole table.
         part: the name of the table within its file, where that holds several.
         notes: what is odd about the file.
+        reasons: why its settings are what they are, by key.
     """
 
     sources: tuple[Source, ...]
@@ -48,6 +51,7 @@ class Table:
     complete: bool
     part: str | None = None
     notes: tuple[str, ...] = field(default=())
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -64,7 +68,7 @@ class Table:
         """The file's name, or that of the first of several."""
         more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
         part = "" if self.part is None else f", table {self.part}"
-        return self.paths[0].name + more + part
+        return self.sources[0].shown + more + part
 
     @property
     def stem(self) -> str:
@@ -79,7 +83,7 @@ class Table:
     @cached_property
     def small(self) -> bool:
         """Whether a column may be read to its end."""
-        return sum(path.stat().st_size for path in self.paths) <= FULL_SCAN_BYTES
+        return sum(size(source) for source in self.sources) <= FULL_SCAN_BYTES
 
     def distinct(self, column: str, most: int) -> list[str]:
         """Return up to `most + 1` different values of a column, as text, over the whole table if small."""
@@ -108,7 +112,9 @@ class Table:
 
     def _frames(self) -> Iterator[pl.LazyFrame]:
         for source in self.sources:
-            yield format_of(source).glance(source, self.settings)
+            frame = format_of(source).glance(source, self.settings)
+            fills = self.settings.zero_fill.items()
+            yield frame.with_columns(pl.col(n).cast(pl.String).str.zfill(w) for n, w in fills)
 
 
 def stem(path: Path) -> str:
@@ -117,13 +123,43 @@ def stem(path: Path) -> str:
 
 
 def table_files(path: Path) -> list[Path]:
-    """Return the files directly in a folder, or the file itself, that are named like tables."""
-    if path.is_file():
-        return [path]
-    children = (
-        child for child in sorted(path.iterdir()) if child.is_file() and not child.name.startswith((".", "_"))
-    )
-    return [child for child in children if kind_of(child)[0] is not None][:MAX_FILES]
+    """Return the files directly in a folder, or the file itself, that are named like tables.
+
+    A zip archive gives the tables that it holds.
+    """
+    children = [path] if path.is_file() else _children(path)
+    files = [child for child in children if path.is_file() or kind_of(child)[0] is not None]
+    inside = [file for child in children if is_archive(child) for file in _in_archive(child)]
+    return [*(file for file in files if not is_archive(file)), *inside][:MAX_FILES]
+
+
+def passed_over(path: Path) -> list[str]:
+    """Return, for each file directly in a folder that is no table, why it was not looked at."""
+    notes = []
+    for child in _children(path) if path.is_dir() else [path]:
+        if is_archive(child):
+            try:
+                held = ", ".join(str(member.relative_to(child)) for member in members(child))
+            except OSError as error:
+                notes.append(f"{shown(child.name)} cannot be read: {one_line(error, 160)}")
+                continue
+            if not _in_archive(child):
+                notes.append(f"{shown(child.name)} holds no table: {shown(held or 'nothing', 80)}")
+        elif kind_of(child)[0] is None:
+            ending = child.suffix or "none"
+            notes.append(f"{shown(child.name)} is not named like a table (its ending is {shown(ending)})")
+    return notes
+
+
+def _children(folder: Path) -> list[Path]:
+    return [c for c in sorted(folder.iterdir()) if c.is_file() and not c.name.startswith((".", "_"))]
+
+
+def _in_archive(archive: Path) -> list[Path]:
+    try:
+        return [path for path in members(archive) if kind_of(path)[0] is not None]
+    except OSError:
+        return []
 
 
 def read_tables(files: Iterable[Path]) -> tuple[list[Table], list[str]]:
@@ -137,8 +173,13 @@ def read_tables(files: Iterable[Path]) -> tuple[list[Table], list[str]]:
     for path in files:
         try:
             looked = list(_looks(path, _room(tables, path)))
-        except (PolarsError, OSError, UnicodeError) as error:
-            notes.append(f"{shown(path.name)} cannot be read: {shown(str(error), 120)}")
+        except DataError as error:
+            if kind_of(path)[0] is None:
+                raise
+            notes.append(f"{shown(path.name)} cannot be read: {_told(error.problems[0])}")
+            continue
+        except (PolarsError, PanicException, OSError, EOFError, UnicodeError) as error:
+            notes.append(f"{shown(path.name)} cannot be read: {one_line(error, 160)}")
             continue
         for table in looked:
             if table.sample.is_empty():
@@ -146,6 +187,12 @@ def read_tables(files: Iterable[Path]) -> tuple[list[Table], list[str]]:
             else:
                 _add(tables, table)
     return tables, notes
+
+
+def _told(problem: Problem) -> str:
+    row = "" if problem.row is None or "line" in problem.found else f" in row {problem.row:,}"
+    times = f" ({problem.count:,} times)" if problem.count > 1 else ""
+    return f"{problem.what}{row}{times}: {problem.found}; {problem.remedy}"
 
 
 def _room(tables: Sequence[Table], path: Path) -> int:
@@ -157,18 +204,45 @@ def _room(tables: Sequence[Table], path: Path) -> int:
 def _add(tables: list[Table], table: Table) -> None:
     """Append a table, or join it to one of the same folder, make and columns."""
     for place, other in enumerate(tables):
-        if _same_make(other, table) and other.sample.schema == table.sample.schema:
+        settings = _joined_settings(other, table)
+        if settings is not None and _same_make(other, table) and other.sample.schema == table.sample.schema:
             room = max(0, SAMPLE_ROWS - other.sample.height)
-            latin1 = "latin1" in (other.settings.encoding, table.settings.encoding)
             tables[place] = replace(
                 other,
                 sources=(*other.sources, *table.sources),
-                settings=other.settings.model_copy(update={"encoding": "latin1" if latin1 else "utf8"}),
+                settings=settings,
+                reasons={**table.reasons, **other.reasons},
                 sample=pl.concat([other.sample, table.sample.head(room)]),
                 complete=other.complete and table.complete and table.sample.height <= room,
+                notes=(*other.notes, *table.notes),
             )
             return
     tables.append(table)
+
+
+def _joined_settings(one: Table, other: Table) -> TableSettings | None:
+    """Return settings that read the files of both tables; None where there are none."""
+    tables = (one, other)
+    encodings = {table.settings.encoding for table in tables if not _is_ascii(table)}
+    if len(encodings) > 1 and encodings != {"latin1", "cp1252"}:
+        return None
+    lenient = any(table.settings.on_broken_line == "drop" for table in tables)
+    update = {
+        "encoding": min(encodings, default="utf8"),  # cp1252 reads what latin1 does
+        "on_broken_line": "drop" if lenient else "error",
+        "path": one.settings.path,
+    }
+    mine, theirs = (table.settings.model_copy(update=update) for table in tables)
+    return mine if mine == theirs else None
+
+
+def _is_ascii(table: Table) -> bool:
+    """Return whether every encoding reads a table alike, as far as it was looked at."""
+    if table.settings.encoding != "utf8":
+        return False
+    texts = pl.col(pl.String)
+    alike = table.sample.select((texts.str.len_bytes() == texts.str.len_chars()).all())
+    return all(alike.row(0)) if alike.width else True
 
 
 def _same_make(one: Table, other: Table) -> bool:
@@ -183,7 +257,7 @@ def _looks(path: Path, rows: int) -> Iterator[Table]:
     """Look into a file: at one table, or at each that it holds.
 
     Raises:
-        DataError: the file's name is not one of a table.
+        DataError: the file's name is not one of a table, or its content cannot be read.
         OSError: the file is not what its name says.
     """
     name, compression = kind_of(path)
@@ -191,63 +265,45 @@ def _looks(path: Path, rows: int) -> Iterator[Table]:
         raise DataError(
             Problem(
                 "this is not a table",
-                "a file ending in " + ", ".join(formats_by_ending()) + ", perhaps with .gz or .zst",
+                "a file ending in " + ", ".join(formats_by_ending()) + ", perhaps with .gz, .zst or .zip",
                 shown(path.name),
                 "export the table to one of these, or name another file",
                 file=str(path),
             )
         )
-    source = Source(path, path.name, name, compression)
-    problem = first_sight(source)
+    archive = archive_of(path)
+    shown_as = path.name if archive is None else str(path.relative_to(archive.parent))
+    source = recognised(Source(path, shown_as, name, compression, archive))
+    problem = first_sight(source, TableSettings(path=path.name, encoding="utf16"))
     if problem is not None:
-        raise OSError(problem.what)
-    queries = format_of(source).queries(source)
-    if not queries:
-        yield _look(source, None, None, rows)
-    for part, query in queries.items():
-        yield _look(source, part, query, rows)
+        raise DataError(problem)
+    parts = format_of(source).parts(source)
+    if not parts:
+        yield _look(source, None, {}, rows)
+    for part, settings in parts.items():
+        yield _look(source, part, settings, rows)
 
 
-def _look(source: Source, part: str | None, query: str | None, rows: int) -> Table:
-    kind = format_of(source)
-    separator = _separator(source.path) if isinstance(kind, Csv) and not isinstance(kind, Tsv) else None
-    settings = TableSettings(
-        path=source.path.name, query=query, separator=None if separator == "," else separator
-    )
-    sample = kind.glance(source, settings).head(rows + 1).collect()
-    if kind.untyped and _has_replacement(sample):
-        settings = settings.model_copy(update={"encoding": "latin1"})
-    notes = _header_notes(source.path, sample.columns) if kind.untyped else ()
-    return Table((source,), settings, sample.head(rows), sample.height <= rows, part, notes)
+def _look(source: Source, part: str | None, settings: Mapping[str, str], rows: int) -> Table:
+    reading = reading_of(source, dict(settings))
+    sample = format_of(source).glance(source, reading.settings).head(rows + 1).collect()
+    complete, sample = sample.height <= rows, _with_labels(sample.head(rows))
+    return Table((source,), reading.settings, sample, complete, part, reading.notes, reading.reasons)
 
 
-def _separator(path: Path) -> str:
-    """Return the separator that parts the first lines most evenly."""
-    lines = pl.scan_csv(
-        path,
-        separator="\x1f",
-        quote_char=None,
-        has_header=False,
-        infer_schema=False,
-        n_rows=20,
-        encoding="utf8-lossy",
-        truncate_ragged_lines=True,
-        glob=False,
-    ).collect()
-    texts = [re.sub(r'"[^"]*"', "", line) for line in _texts(lines.to_series())]
-    header = texts[0] if texts else ""
-    return max(_SEPARATORS, key=lambda mark: (header.count(mark), sum(t.count(mark) > 0 for t in texts)))
-
-
-def _has_replacement(sample: pl.DataFrame) -> bool:
-    texts = sample.select(pl.col(pl.String).str.contains("\ufffd", literal=True).any())
-    return any(value for value in texts.row(0)) if texts.width else False
-
-
-def _header_notes(path: Path, columns: Sequence[str]) -> tuple[str, ...]:
-    if any(not name.strip() or re.fullmatch(r"[-+.\d\s:/]+", name) for name in columns[1:]):
-        return (f"the first row of {shown(path.name)} looks like data, not like column names: add a header",)
-    return ()
+def _with_labels(sample: pl.DataFrame) -> pl.DataFrame:
+    """Return a sample in which lists that are texts, or lists of objects, are written as people do."""
+    labels = [
+        converted(Need("", name, "text"), pl.col(name), dtype, loose=False).alias(name)
+        for name, dtype in sample.schema.items()
+        if named_in(dtype) is not None
+    ]
+    texts = [
+        label_texts(sample[name]).rename(name)
+        for name, dtype in sample.schema.items()
+        if isinstance(dtype, pl.String)
+    ]
+    return sample.with_columns(*labels, *texts)
 
 
 def _texts(values: pl.Series) -> list[str]:

@@ -85,14 +85,24 @@ def _table(draft: TableDraft, folder: Path) -> list[str]:
 
 
 def _reading(table: Table) -> list[tuple[str, str]]:
-    settings, lines = table.settings, []
-    if settings.query is not None:
-        lines.append(("query", text(settings.query)))
-    if settings.separator is not None:
-        lines.append(("separator", text(settings.separator)))
-    if settings.encoding != "utf8":
-        lines.append(("encoding", text(settings.encoding) + "  " + comment("its bytes are not UTF-8")))
+    """Return the settings that say how the files are read, each with its reason."""
+    written = table.settings.model_dump(exclude_defaults=True, exclude={"path", "where"})
+    lines = []
+    for name, value in written.items():
+        why = table.reasons.get(name)
+        lines.append((name, _literal(value) + (f"  {comment(why)}" if why else "")))
     return lines
+
+
+def _literal(value: object) -> str:
+    """Return a setting's value as TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key(name)} = {_literal(part)}" for name, part in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_literal(part) for part in value) + "]"
+    return text(value) if isinstance(value, str) else str(value)
 
 
 def guess_line(name: str, guess: Guess) -> list[str]:

@@ -86,7 +86,8 @@ def dataset_of(reading: LoadedTables, settings: Settings) -> Dataset:
     }
     kinds = set(reading.clocks.values())
     shared = kinds == {"time"} or (kinds == {"sequence"} and settings.sequence_clock == "shared")
-    notes = tuple(_note(problem) for problem in reading.problems if problem.severity == "repaired")
+    mended = (problem for problem in reading.problems if problem.severity == "repaired" or problem.mended)
+    notes = tuple(_note(problem) for problem in mended)
     return Dataset(reading.users, scenarios, reading.profiles, shared, notes)
 
 
@@ -135,6 +136,7 @@ class _Part:
         return None if opened is None else self._try(lambda problems: self._log(opened, users, problems))
 
     def _log(self, opened: OpenEvents, users: Ids, problems: list[Problem]) -> EventLog:
+        problems.extend(opened.table.remarks)
         if self.catalogue is not None and opened.events.on_unknown_item == "add":
             self.catalogue = _with_unknown(opened, self.catalogue, problems)
         read = read_events if opened.events.items is None else read_sequences
@@ -159,7 +161,8 @@ class _Part:
             result = read(problems)
         except DataError as error:
             problems.extend(error.problems)
-        self.problems.extend(replace(problem, scenario=self.name) for problem in problems)
+        named = (replace(problem, scenario=self.name) for problem in problems)
+        self.problems.extend(problem for problem in named if problem not in self.problems)
         self.advance(1)
         return result
 

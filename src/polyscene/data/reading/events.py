@@ -17,13 +17,15 @@ import polars as pl
 from polyscene.core.errors import Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.tables import EventsSettings
-from polyscene.core.text import shown
 from polyscene.core.types import BoolArray, LongArray
 from polyscene.data.reading.actions import MAX_ACTIONS, Actions, actions_of
+from polyscene.data.reading.equal_rows import once_each
+from polyscene.data.reading.unknown_items import UnknownItems, report_unknown
 from polyscene.data.reading.users import project_name
 from polyscene.data.schema import Catalogue, Clock, EventLog, Ids, Part
 from polyscene.data.tables.columns import Kind, Need
 from polyscene.data.tables.opening import open_table
+from polyscene.data.tables.repairs import weighed
 from polyscene.data.tables.table import Table
 from polyscene.data.tables.times import IMPOSSIBLE, rule_for
 
@@ -143,6 +145,7 @@ def read_events(
     keep = reported(opened, frame, checks, problems)
     if catalogue is not None:
         keep &= _known_items(opened, frame, keep, catalogue, problems)
+        keep &= once_each(opened.table, opened.needs, opened.events, frame, keep, problems)
     return _log(opened, frame if keep.all() else frame.filter(pl.Series(keep)), actions)
 
 
@@ -222,40 +225,10 @@ def reported(
     for check in checks:
         bad = frame.select(check.bad.fill_null(False)).to_series()
         if bad.any():
-            problems.append(_bad_rows(opened, check, int(bad.arg_max() or 0), int(bad.sum())))
+            problem = _bad_rows(opened, check, int(bad.arg_max() or 0), int(bad.sum()))
+            problems.append(weighed(problem, frame.height))
             keep &= ~bad.to_numpy()
     return keep
-
-
-def report_unknown(
-    opened: OpenEvents,
-    position: int,
-    found: str | None,
-    count: int,
-    catalogue: Catalogue,
-    problems: list[Problem],
-) -> None:
-    """Report events whose items the catalogue does not have; the first stands at `position`."""
-    need = opened.needs.get("item") or opened.needs["items"]
-    place = opened.table.place(position, need.column)
-    dropped = opened.events.on_unknown_item == "drop"
-    problems.append(
-        Problem(
-            "an event names an item that the catalogue does not have",
-            f"an id of the catalogue, such as {shown(catalogue.ids[0])}"
-            if len(catalogue)
-            else "an id of the catalogue",
-            place.found if found is None else shown(found),
-            "they were left out"
-            if dropped
-            else 'add the items, or set on_unknown_item = "drop", or "add" to recommend them without text',
-            file=place.file,
-            row=place.row,
-            column=need.column,
-            count=count,
-            severity="repaired" if dropped else "error",
-        )
-    )
 
 
 def in_time(times: LongArray) -> LongArray | None:
@@ -314,7 +287,14 @@ def _known_items(
 ) -> BoolArray:
     unknown = frame["item_code"].is_null().to_numpy() & keep
     if unknown.any():
-        report_unknown(opened, int(unknown.argmax()), None, int(unknown.sum()), catalogue, problems)
+        report_unknown(
+            opened.table,
+            opened.needs["item"],
+            opened.events.on_unknown_item == "drop",
+            UnknownItems(int(unknown.argmax()), None, int(unknown.sum()), frame.height),
+            catalogue,
+            problems,
+        )
     return ~unknown
 
 

@@ -69,7 +69,7 @@ def rows_of(settings: ScenarioSettings, rows: Sequence[Row]) -> ItemRows:
     """
     items = settings.items
     template, problems = template_of(settings)
-    key = Need("id", items.id, "id")
+    key = Need("id", items.id, "id", width=items.zero_fill.get(items.id, 0))
     described = item_needs(items, template)
     _complain_of_strangers(rows, key, described, problems)
     columns = [

@@ -41,7 +41,7 @@ def read_items(settings: ScenarioSettings, base: Path, problems: list[Problem]) 
         table = open_table(items, base, [_key(items), *needs])
     except DataError as error:
         raise DataError([*wrong, *error.problems]) from None
-    problems.extend(wrong)
+    problems.extend([*wrong, *table.remarks])
     needs = [_with_rule(need, table, items) for need in needs]
     frame = read_keyed(table, _key(items), needs, items.on_duplicate, problems)
     if frame.is_empty():

@@ -15,16 +15,17 @@ import polars as pl
 from polyscene.core.errors import Problem
 from polyscene.core.types import BoolArray, IntArray, LongArray
 from polyscene.data.reading.actions import Actions, actions_of
+from polyscene.data.reading.equal_rows import once_each
 from polyscene.data.reading.events import (
     Check,
     OpenEvents,
     coded,
     in_time,
     numbering,
-    report_unknown,
     reported,
     row_checks,
 )
+from polyscene.data.reading.unknown_items import UnknownItems, report_unknown
 from polyscene.data.schema import Catalogue, EventLog, Ids, Part
 
 _ROW = "#row"
@@ -53,6 +54,7 @@ def read_sequences(
     actions = actions_of(opened.settings, opened.seen, opened.table.name, problems)
     rows = opened.table.collect(coded(opened, opened.rows, users, actions).drop("user"))
     keep = reported(opened, rows, [*row_checks(opened), *_item_checks(opened)], problems)
+    keep &= once_each(opened.table, opened.needs, opened.events, rows, keep, problems)
     rows = rows.with_row_index(_ROW).filter(pl.Series(keep, dtype=pl.Boolean))
     order = in_time(rows["time"].to_numpy()) if "time" in rows.columns else None
     rows = rows if order is None else rows[order]
@@ -116,7 +118,14 @@ def _with_codes(
         return rows
     first = int(unknown.argmax())
     position = int(rows[_ROW][int(np.searchsorted(offsets, first, side="right")) - 1])
-    report_unknown(opened, position, str(flat.to_series()[first]), int(unknown.sum()), catalogue, problems)
+    report_unknown(
+        opened.table,
+        opened.needs["items"],
+        opened.events.on_unknown_item == "drop",
+        UnknownItems(position, str(flat.to_series()[first]), int(unknown.sum()), len(flat)),
+        catalogue,
+        problems,
+    )
     chosen = rows.filter(pl.col("items").list.last().is_not_null())
     return chosen.with_columns(pl.col("items").list.drop_nulls())
 

@@ -49,6 +49,7 @@ def read_users(
         *(Need("numeric", name, "number") for name in settings.numeric),
     ]
     table = open_table(settings, base, [key, *needs])
+    problems.extend(table.remarks)
     frame = read_keyed(table, key, needs, settings.on_duplicate, problems)
     if frame.is_empty():
         complain_if_empty(table, "users", problems)

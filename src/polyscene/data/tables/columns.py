@@ -13,14 +13,14 @@ from typing import Literal
 
 import polars as pl
 
-from polyscene.data.tables.lists import id_lists
+from polyscene.data.tables.lists import NAMING, id_lists, label_texts
 from polyscene.data.tables.times import TimeRule, to_micros
 
 Kind = Literal["id", "ids", "text", "number", "time", "raw"]
 
 WORDS: dict[Kind, str] = {
     "id": "text or whole numbers",
-    "ids": "lists of ids, or texts such as 'a b c', 'a,b,c' or '[\"a\", \"b\"]'",
+    "ids": "lists of ids, or texts such as 'a b c', 'a,b,c', '[\"a\", \"b\"]' or \"['a', 'b']\"",
     "text": "text, numbers or lists of them",
     "number": "numbers",
     "time": "times, texts that hold times, or numbers",
@@ -40,12 +40,16 @@ class Need:
         column: its name in the table.
         kind: what its values must be.
         rule: for times, how they are understood.
+        width: for ids of digits, how many there are, zeros filled in; 0 leaves them alone.
+        padded: for ids, whether some may have spaces around them.
     """
 
     key: str
     column: str
     kind: Kind
     rule: TimeRule | None = None
+    width: int = 0
+    padded: bool = True
 
     @property
     def alias(self) -> str:
@@ -59,7 +63,7 @@ def fits(kind: Kind, dtype: pl.DataType) -> bool:
         return True
     if kind == "ids":
         return isinstance(dtype, pl.String | pl.Null) or _inner(dtype) is not None
-    if kind == "text" and _inner(dtype) is not None:
+    if kind == "text" and (_inner(dtype) is not None or named_in(dtype) is not None):
         return True
     if kind == "number":
         return dtype.is_numeric() or isinstance(dtype, pl.String | pl.Boolean | pl.Null)
@@ -71,8 +75,9 @@ def fits(kind: Kind, dtype: pl.DataType) -> bool:
 def converted(need: Need, value: pl.Expr, dtype: pl.DataType, loose: bool) -> pl.Expr:
     """Return `value` in the shape its kind promises.
 
-    id and text: String, null where missing or empty. ids: List(String). number: Float64, null where
-    missing and infinity where the value is no finite number. time: Int64 by `polyscene.data.tables.times`.
+    id and text: String without spaces around it, null where missing or empty. ids: List(String). number:
+    Float64, null where missing and infinity where the value is no finite number. time: Int64 by
+    `polyscene.data.tables.times`.
 
     Args:
         need: what is wanted.
@@ -81,8 +86,8 @@ def converted(need: Need, value: pl.Expr, dtype: pl.DataType, loose: bool) -> pl
         loose: whether the file is text, where 17850.0 may mean the id 17850.
     """
     by_kind: dict[Kind, Callable[[], pl.Expr]] = {
-        "id": lambda: _id(value, dtype, loose),
-        "ids": lambda: _ids(value, dtype),
+        "id": lambda: _id(value, dtype, loose, need.width, need.padded),
+        "ids": lambda: _ids(value, dtype, need.width),
         "text": lambda: _text(value, dtype),
         "number": lambda: _number(value, dtype),
         "time": lambda: _time(value, need.rule),
@@ -91,13 +96,16 @@ def converted(need: Need, value: pl.Expr, dtype: pl.DataType, loose: bool) -> pl
     return by_kind[need.kind]().alias(need.alias)
 
 
-def _id(value: pl.Expr, dtype: pl.DataType, loose: bool) -> pl.Expr:
+def _id(value: pl.Expr, dtype: pl.DataType, loose: bool, width: int = 0, padded: bool = True) -> pl.Expr:
     if dtype.is_float():
         text = _float_text(value)
     else:
         text = value.cast(pl.String)
+        text = text.str.strip_chars() if padded else text
         if loose or isinstance(dtype, pl.Decimal):
             text = text.str.replace(_WHOLE_FLOAT, "$1")
+    if width:
+        text = pl.when(text.str.contains(r"^\d+$")).then(text.str.zfill(width)).otherwise(text)
     return pl.when(text != "").then(text)
 
 
@@ -111,23 +119,31 @@ def _float_text(value: pl.Expr) -> pl.Expr:
     return pl.when(value.is_not_nan()).then(text)
 
 
-def _ids(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+def _ids(value: pl.Expr, dtype: pl.DataType, width: int) -> pl.Expr:
     inner = _inner(dtype)
     if inner is None:
-        return value.cast(pl.String).map_batches(
+        lists = value.cast(pl.String).map_batches(
             id_lists, return_dtype=pl.List(pl.String), is_elementwise=True
         )
+        return lists.list.eval(_id(pl.element(), pl.String(), loose=False, width=width)) if width else lists
     lists = value.arr.to_list() if isinstance(dtype, pl.Array) else value
-    return lists.list.eval(_id(pl.element(), inner, loose=False))
+    return lists.list.eval(_id(pl.element(), inner, loose=False, width=width))
 
 
 def _text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    if _inner(dtype) is not None:
+    naming = named_in(dtype)
+    if naming is not None:
+        lists = value.arr.to_list() if isinstance(dtype, pl.Array) else value
+        names = lists.list.eval(pl.element().struct.field(naming).cast(pl.String))
+        value = names.list.join(", ", ignore_nulls=True)
+    elif _inner(dtype) is not None:
         lists = value.arr.to_list() if isinstance(dtype, pl.Array) else value
         value = lists.cast(pl.List(pl.String)).list.join(", ", ignore_nulls=True)
     elif dtype.is_float():
         value = _float_text(value)
     text = value.cast(pl.String).str.strip_chars()
+    if isinstance(dtype, pl.String):
+        text = text.map_batches(label_texts, return_dtype=pl.String, is_elementwise=True)
     return pl.when(text != "").then(text)
 
 
@@ -152,6 +168,14 @@ def _time(value: pl.Expr, rule: TimeRule | None) -> pl.Expr:
     if rule is None:
         raise ValueError("a column of times needs a rule; got none; take one from `times.rule_for`")
     return value.map_batches(partial(to_micros, rule=rule), return_dtype=pl.Int64, is_elementwise=True)
+
+
+def named_in(dtype: pl.DataType) -> str | None:
+    """Return the field that names each member of a list of structures, such as `name`; None without one."""
+    if not isinstance(dtype, pl.List | pl.Array) or not isinstance(dtype.inner, pl.Struct):
+        return None
+    fields = {field.name: field.dtype for field in dtype.inner.fields}
+    return next((name for name in NAMING if isinstance(fields.get(name), pl.String)), None)
 
 
 def _inner(dtype: pl.DataType) -> pl.DataType | None:

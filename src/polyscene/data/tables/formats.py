@@ -40,21 +40,41 @@ class TableFormat(ABC):
         """Return rows and columns for a look, broken ones left out or mended."""
         return self.scan(source, settings)
 
-    def queries(self, source: Source) -> Mapping[str, str]:
-        """Return, by name, the queries that yield the tables of a file; empty where it is one table."""
+    def mended(self, source: Source, settings: TableSettings) -> tuple[pl.LazyFrame, list[Problem]]:
+        """Return the rows without broken lines, for `on_broken_line = "drop"`, and what was left out."""
+        return self.scan(source, settings), []
+
+    def parts(self, source: Source) -> Mapping[str, Mapping[str, str]]:
+        """Return, by name, the settings that yield the tables of a file; empty where it is one table."""
         return {}
 
-    def first_sight(self, source: Source, head: bytes, tail: bytes) -> Problem | None:
+    def seen(self, head: bytes) -> str | None:
+        """Return the name of the format that the first bytes of a file show it to be, where it is another."""
+        return None
+
+    def first_sight(
+        self, source: Source, settings: TableSettings, head: bytes, tail: bytes
+    ) -> Problem | None:
         """Return what the first and last 4 bytes of a file tell to be wrong."""
         return None
 
-    def uneven_rows(self, source: Source, settings: TableSettings, columns: int) -> Problem | None:
-        """Look for rows with fewer or more fields than the header, which a scan fills up silently."""
-        return None
+    def broken_rows(
+        self, source: Source, settings: TableSettings, columns: int, rows: int, short: bool
+    ) -> list[Problem]:
+        """Look for rows which a scan fills up, merges or cuts silently.
 
-    def diagnose(self, source: Source, settings: TableSettings) -> Problem | None:
-        """Look for the first broken place of a file that failed; slow and thorough."""
-        return None
+        Args:
+            source: the file.
+            settings: the table's.
+            columns: of the scan.
+            rows: of the scan.
+            short: whether some rows of the scan end in nothing.
+        """
+        return []
+
+    def diagnose(self, source: Source, settings: TableSettings) -> list[Problem]:
+        """Look for the broken places of a file that failed; slow and thorough."""
+        return []
 
 
 def format_of(source: Source) -> TableFormat:
@@ -73,9 +93,9 @@ def formats_by_ending() -> dict[str, str]:
     return {ending: name for name in FORMATS for ending in format_named(name).endings}
 
 
-def diagnosed(source: Source, settings: TableSettings, error: BaseException) -> Problem:
-    """Return the problem behind `error`, which the engine met while reading `source`."""
-    return format_of(source).diagnose(source, settings) or damaged(source, error)
+def diagnosed(source: Source, settings: TableSettings, error: BaseException) -> list[Problem]:
+    """Return the problems behind `error`, which the engine met while reading `source`."""
+    return format_of(source).diagnose(source, settings) or [damaged(source, error)]
 
 
 def damaged(source: Source, error: BaseException) -> Problem:

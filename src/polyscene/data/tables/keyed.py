@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -11,9 +11,13 @@ from polyscene.core.errors import Problem
 from polyscene.core.settings.tables import OnDuplicate
 from polyscene.core.text import shown
 from polyscene.data.tables.columns import Need
+from polyscene.data.tables.repairs import weighed
 from polyscene.data.tables.table import Table, stray_text
 
 _PLACE = "#place"
+_MANY_IDS = 50
+_FEW_UNLIKE = 0.02
+"""Of the ids: no more may be other than numbers to be taken for rows that slipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +55,41 @@ def read_keyed(
         problems.append(_nameless(table, key, nameless))
     repeated = total - distinct - (0 if nameless is None else nameless.count)
     if repeated:
-        problems.append(_repeated(table, key, on_duplicate, repeated))
+        problem = _repeated(table, key, on_duplicate, repeated)
+        from_log = 2 * distinct <= total  # a catalogue that is read out of events repeats its ids on purpose
+        problems.append(problem if from_log else weighed(problem, total))
         rows = rows.unique(key.alias, keep="last" if on_duplicate == "last" else "first", maintain_order=True)
     frame = table.collect(rows.filter(name.is_not_null()))
+    problems.extend(_unlike(table, key, frame[key.alias]))
     return _without_strays(table, frame, needs, problems)
+
+
+def _unlike(table: Table, key: Need, ids: pl.Series) -> list[Problem]:
+    """Report the few ids that are no numbers among many that are: the signs of rows that slipped."""
+    numbers = ids.str.contains(r"^\d+$")
+    count = len(ids) - int(numbers.sum())
+    if len(ids) < _MANY_IDS or not 0 < count <= _FEW_UNLIKE * len(ids):
+        return []
+    odd = faults(table, [key], ~pl.col(key.alias).str.contains(r"^\d+$"))
+    place = table.place(0 if odd is None else odd.first, key.column)
+    return [
+        Problem(
+            "an id is unlike all others",
+            f"a whole number, as in {len(ids) - count:,} rows",
+            place.found,
+            "look whether the row's fields have slipped; where they are right, nothing is to be done",
+            file=place.file,
+            row=place.row,
+            column=key.column,
+            count=count,
+            severity="warning",
+        )
+    ]
 
 
 def complain_if_empty(table: Table, what: str, problems: list[Problem]) -> None:
     """Say why a table that must have rows gave none: the filter, or nothing but a header."""
-    unfiltered = Table(table.settings, table.files, None)
+    unfiltered = replace(table, where=None)
     some = table.where is not None and table.collect(unfiltered.rows(_any_column(table)).head(1)).height
     problems.append(
         Problem(

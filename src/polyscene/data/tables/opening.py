@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-
-import polars as pl
 
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
 from polyscene.core.text import shown
 from polyscene.data.tables.columns import WORDS, Need, fits
-from polyscene.data.tables.filters import Tally, Where, parse_where, suitable_types, tallies, tally, typed
+from polyscene.data.tables.encodings import count_controls
+from polyscene.data.tables.filters import parse_where
 from polyscene.data.tables.formats import TROUBLE, diagnosed, format_of
+from polyscene.data.tables.headers import looks_like_data, old_line_ends
+from polyscene.data.tables.ids import with_sound_ids
 from polyscene.data.tables.source import Source
 from polyscene.data.tables.sources import nearest, sources_of
-from polyscene.data.tables.table import ROW, CellLocation, OpenFile, Table, stray_text
+from polyscene.data.tables.surveys import surveyed_files
+from polyscene.data.tables.table import OpenFile, Table
 
 _SEPARATORS = (",", ";", "\t", "|")
 
@@ -33,11 +35,12 @@ def open_table(settings: TableSettings, base: Path, needs: Iterable[Need]) -> Ta
         DataError: anything about the files, the columns or the filter; all problems are listed.
     """
     problems: list[Problem] = []
+    remarks: list[Problem] = []
     files: list[OpenFile] = []
     needs = tuple(needs)
     for source in sources_of(settings, base):
         try:
-            file = _opened(source, settings)
+            file = _opened(source, settings, remarks)
             _demand_columns(file, settings, needs)
             files.append(file)
         except DataError as error:
@@ -45,10 +48,43 @@ def open_table(settings: TableSettings, base: Path, needs: Iterable[Need]) -> Ta
     if problems:
         raise DataError(problems)
     where = None if settings.where is None else parse_where(settings.where, files[0].source.shown)
-    return Table(settings, _surveyed(files, settings, where), where)
+    if where is not None:
+        _demand_all(files, settings, [Need("where", name, "raw") for name in where.columns])
+    ids = tuple(dict.fromkeys(need.column for need in needs if need.kind == "id"))
+    surveyed, rows = surveyed_files(files, settings, where, ids)
+    table, id_problems = with_sound_ids(Table(settings, surveyed, where, rows_counted=rows), ids)
+    return replace(table, remarks=(*remarks, *_controls(files, settings), *id_problems))
 
 
-def _opened(source: Source, settings: TableSettings) -> OpenFile:
+def _controls(files: Sequence[OpenFile], settings: TableSettings) -> Iterator[Problem]:
+    """Say where a text that is read as latin1 is cp1252."""
+    for file in files if settings.encoding == "latin1" else ():
+        count = count_controls(file.source)
+        if count:
+            yield Problem(
+                "a text read as latin1 has bytes that are signs in cp1252 only",
+                "letters, quotes, dashes",
+                f"{count:,} control characters",
+                'set encoding = "cp1252"',
+                file=file.source.shown,
+                column="encoding",
+                count=count,
+                severity="warning",
+            )
+
+
+def _demand_all(files: Iterable[OpenFile], settings: TableSettings, needs: Sequence[Need]) -> None:
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            _demand_columns(file, settings, needs)
+        except DataError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise DataError(problems)
+
+
+def _opened(source: Source, settings: TableSettings, remarks: list[Problem]) -> OpenFile:
     missing = tuple(settings.null_values)
     if settings.query is not None and not format_of(source).takes_query:
         raise DataError(
@@ -62,10 +98,16 @@ def _opened(source: Source, settings: TableSettings) -> OpenFile:
             )
         )
     try:
-        scan = format_of(source).scan(source, settings)
+        kind = format_of(source)
+        scan, problems = (
+            kind.mended(source, settings)
+            if settings.on_broken_line == "drop"
+            else (kind.scan(source, settings), [])
+        )
         schema = dict(scan.collect_schema())
-    except TROUBLE as error:
+    except (*TROUBLE, EOFError) as error:
         raise DataError(diagnosed(source, settings, error)) from None
+    remarks.extend(problems)
     return OpenFile(source, scan, schema, () if format_of(source).untyped else missing)
 
 
@@ -91,6 +133,10 @@ def _demand_columns(file: OpenFile, settings: TableSettings, needs: Iterable[Nee
 
 def _no_column(file: OpenFile, settings: TableSettings, need: Need) -> Problem:
     header = list(file.schema)
+    if file.loose and any("\r" in name for name in header):
+        return old_line_ends(file.source)
+    if settings.header and file.loose and looks_like_data(header):
+        return _no_header(file, need, header)
     other = [sign for sign in _SEPARATORS if len(header) == 1 and file.loose and sign in header[0]]
     near = nearest(need.column, header)
     if other:
@@ -109,80 +155,12 @@ def _no_column(file: OpenFile, settings: TableSettings, need: Need) -> Problem:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Survey:
-    """What one look at a whole text file told: the columns of the filter, and whether lines are empty."""
-
-    tallies: Mapping[str, Tally]
-    gaps: bool
-
-
-def _surveyed(files: list[OpenFile], settings: TableSettings, where: Where | None) -> tuple[OpenFile, ...]:
-    """Check text files as a whole, and settle what types the filter sees."""
-    problems: list[Problem] = []
-    surveys: list[_Survey] = []
-    for file in files:
-        try:
-            if where is not None:
-                _demand_columns(file, settings, [Need("where", name, "raw") for name in where.columns])
-            surveys.append(_survey(file, settings, where))
-        except DataError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise DataError(problems)
-    totals: dict[str, Tally] = {}
-    for survey in surveys:
-        for name, tallied in survey.tallies.items():
-            totals[name] = totals.get(name, Tally()) + tallied
-    files = [replace(file, gaps=survey.gaps) for file, survey in zip(files, surveys, strict=True)]
-    return tuple(files if where is None else (_settled(file, where, totals) for file in files))
-
-
-def _survey(file: OpenFile, settings: TableSettings, where: Where | None) -> _Survey:
-    """Read a text file once: is it whole, are its rows even, what do the columns of the filter hold?"""
-    if not file.loose:
-        return _Survey({}, False)
-    names = () if where is None else where.columns
-    columns = list(file.schema)
-    try:
-        counts = file.scan.select(pl.col(columns[-1]).null_count().alias("#open"), *tallies(names)).collect(
-            engine="streaming"
-        )
-        short = bool(counts["#open"].item())  # an empty or short line leaves its last field open
-        gaps, uneven = False, None
-        if short:
-            empty = pl.all_horizontal(pl.col(columns).is_null()).any()
-            gaps = bool(file.scan.select(empty).collect(engine="streaming").item())
-        if short and len(columns) > 1:
-            uneven = format_of(file.source).uneven_rows(file.source, settings, len(columns))
-    except TROUBLE as error:
-        raise DataError(diagnosed(file.source, settings, error)) from None
-    if uneven is not None:
-        raise DataError(uneven)
-    return _Survey({name: tally(name, counts.row(0, named=True)) for name in names}, gaps)
-
-
-def _settled(file: OpenFile, where: Where, totals: Mapping[str, Tally]) -> OpenFile:
-    tallied = totals if file.loose else {}
-    try:
-        return replace(file, types=suitable_types(where, file.schema, tallied, file.source.shown))
-    except DataError as error:
-        raise DataError([*_strays(file, where, tallied), *error.problems]) from None
-
-
-def _strays(file: OpenFile, where: Where, tallied: Mapping[str, Tally]) -> list[Problem]:
-    """Name the texts that keep a column of `where` from being numbers."""
-    problems = []
-    for name in where.columns:
-        if name in tallied and tallied[name].mostly_numbers:
-            stray = typed(name, pl.Float64()).is_null() & pl.col(name).is_not_null()
-            rows = file.scan.with_row_index(ROW, offset=1).filter(stray).select(ROW, name).head(1).collect()
-            for row, value in rows.iter_rows():
-                problems.append(
-                    stray_text(
-                        CellLocation(file.source.shown, row, value),
-                        name,
-                        tallied[name].present - tallied[name].numbers,
-                    )
-                )
-    return problems
+def _no_header(file: OpenFile, need: Need, header: Sequence[str]) -> Problem:
+    return Problem(
+        f"there is no column '{need.column}': the first row looks like data, not like names",
+        f"a header with the column that '{need.key}' names",
+        shown(", ".join(header), 160),
+        'set header = false and columns = ["…", …], one name per column',
+        file=file.source.shown,
+        column=need.column,
+    )

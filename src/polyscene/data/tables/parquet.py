@@ -23,9 +23,11 @@ class Parquet(TableFormat):
 
     def scan(self, source: Source, settings: TableSettings) -> pl.LazyFrame:
         """Return the rows."""
-        return pl.scan_parquet(source.path, glob=False)
+        return pl.scan_parquet(source.data, glob=False)
 
-    def first_sight(self, source: Source, head: bytes, tail: bytes) -> Problem | None:
+    def first_sight(
+        self, source: Source, settings: TableSettings, head: bytes, tail: bytes
+    ) -> Problem | None:
         """Refuse what does not begin and end as it must."""
         if head == tail == MAGIC:
             return None

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import difflib
 import glob
+import zlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+
+import polars as pl
 
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
 from polyscene.core.text import shown
-from polyscene.data.tables.formats import format_of, formats_by_ending
+from polyscene.data.tables import archives
+from polyscene.data.tables.formats import format_named, format_of, formats_by_ending
 from polyscene.data.tables.source import Compression, Source
+from polyscene.data.tables.text_files import head_of
 
 _COMPRESSIONS: dict[str, Compression] = {".gz": "gz", ".zst": "zst"}
 _MAGIC: dict[Compression, bytes] = {"gz": b"\x1f\x8b", "zst": b"\x28\xb5\x2f\xfd"}
@@ -33,7 +39,7 @@ def is_text_table(settings: TableSettings) -> bool:
     endings = formats_by_ending()
     plain = [Path(name).name.lower().removesuffix(".gz").removesuffix(".zst") for name in names]
     formats = {settings.format or endings.get(Path(name).suffix) for name in plain}
-    return bool(formats & {"csv", "tsv"})
+    return any(name is not None and format_named(name).untyped for name in formats)
 
 
 def sources_of(settings: TableSettings, base: Path) -> list[Source]:
@@ -47,7 +53,7 @@ def sources_of(settings: TableSettings, base: Path) -> list[Source]:
     for name in [settings.path] if isinstance(settings.path, str) else settings.path:
         for path in _files(name, base, settings.format, problems):
             source = _source(path, base, settings.format, problems)
-            if source is not None and _looks_right(source, problems):
+            if source is not None and _looks_right(source, settings, problems):
                 sources.setdefault(path.resolve(), source)
     if not sources and not problems:
         problems.append(_nothing(str(settings.path), "an empty list", "name at least one file"))
@@ -58,7 +64,9 @@ def sources_of(settings: TableSettings, base: Path) -> list[Source]:
 
 def _files(name: str, base: Path, given: str | None, problems: list[Problem]) -> list[Path]:
     path = base / name
-    if path.is_file():
+    if archives.is_archive(path):
+        return _only_member(path, name, given, problems)
+    if path.is_file() or archives.archive_of(path) is not None:
         return [path]
     if path.is_dir():
         files = [file for file in sorted(path.iterdir()) if _readable(file, given)]
@@ -76,6 +84,26 @@ def _files(name: str, base: Path, given: str | None, problems: list[Problem]) ->
     near = nearest(path.name, siblings)
     remedy = f"did you mean '{near}'?" if near else "mend 'path'; it is relative to the configuration file"
     problems.append(_nothing(name, "nothing at this path", remedy))
+    return []
+
+
+def _only_member(archive: Path, name: str, given: str | None, problems: list[Problem]) -> list[Path]:
+    """Return the one table of an archive; of several, one has to be named."""
+    try:
+        inside = archives.members(archive)
+    except OSError as error:
+        problems.append(_nothing(name, str(error), "pack the archive again, or unpack it"))
+        return []
+    files = [path for path in inside if given is not None or kind_of(path)[0] is not None]
+    if len(files) == 1:
+        return files
+    names = ", ".join(path.relative_to(archive).as_posix() for path in files or inside)
+    if not files:
+        remedy = "pack tables into it, or set 'format'"
+        problems.append(_nothing(name, f"an archive without a table: {shown(names, 160)}", remedy))
+        return []
+    example = f'name one of them: path = "{name}/{files[0].relative_to(archive).as_posix()}"'
+    problems.append(_nothing(name, f"an archive of {len(files)} tables: {shown(names, 160)}", example))
     return []
 
 
@@ -109,37 +137,45 @@ def _source(path: Path, base: Path, given: str | None, problems: list[Problem]) 
         problems.append(
             Problem(
                 "the file's name does not say what it holds",
-                "a name that ends in " + ", ".join(formats_by_ending()) + ", then .gz or .zst where packed",
+                f"a name that ends in {', '.join(formats_by_ending())}, then .gz, .zst or .zip where packed",
                 shown(path.name),
                 "rename the file or set 'format'",
                 file=name,
             )
         )
         return None
-    return Source(path, name, kind, compression)
+    source = Source(path, name, kind, compression, archives.archive_of(path))
+    return source if given is not None else recognised(source)
 
 
-def _looks_right(source: Source, problems: list[Problem]) -> bool:
-    problem = first_sight(source)
+def recognised(source: Source) -> Source:
+    """Return a source under the format that its first bytes show, where its name tells another."""
+    if source.archive is None and (not source.path.is_file() or source.path.stat().st_size == 0):
+        return source
+    try:
+        seen = format_of(source).seen(head_of(source))
+    except (OSError, zlib.error, pl.exceptions.PolarsError):
+        return source  # whoever reads it says what is wrong
+    return source if seen is None else replace(source, format=seen)
+
+
+def _looks_right(source: Source, settings: TableSettings, problems: list[Problem]) -> bool:
+    problem = first_sight(source, settings)
     if problem is not None:
         problems.append(problem)
     return problem is None
 
 
-def first_sight(source: Source) -> Problem | None:
+def first_sight(source: Source, settings: TableSettings) -> Problem | None:
     """Check size and first bytes, which tell most broken files without reading them."""
     try:
-        size = source.path.stat().st_size
-        with source.path.open("rb") as file:
-            head = file.read(4)
-            file.seek(max(0, size - 4))
-            tail = file.read(4)
+        size, head, tail = _ends(source)
     except OSError as error:
         return Problem(
             "the file cannot be opened",
             "a file that may be read",
-            str(error.strerror),
-            "mend its permissions",
+            str(error.strerror or error),
+            "mend its permissions" if source.archive is None else "mend or unpack the archive",
             file=source.shown,
         )
     if size == 0:
@@ -152,11 +188,31 @@ def first_sight(source: Source) -> Problem | None:
         )
     if source.compression is not None:
         return _packed(source, head)
-    return format_of(source).first_sight(source, head, tail)
+    return format_of(source).first_sight(source, settings, head, tail)
+
+
+def _ends(source: Source) -> tuple[int, bytes, bytes]:
+    """Return the size of a file as it lies there, and its first and last 4 bytes."""
+    data = source.data
+    if isinstance(data, bytes):
+        return len(data), data[:4], data[-4:]
+    with data.open("rb") as file:
+        size = data.stat().st_size
+        head = file.read(4)
+        file.seek(max(0, size - 4))
+        return size, head, file.read(4)
 
 
 def _packed(source: Source, head: bytes) -> Problem | None:
     packed_inside = format_of(source).packed_inside
+    if source.archive is not None:
+        return Problem(
+            f".{source.compression} inside a zip archive is not read in place",
+            "a plain file in the archive",
+            source.path.name,
+            "unpack the archive",
+            file=source.shown,
+        )
     if packed_inside is not None:
         return Problem(
             f"{source.format} inside .{source.compression} cannot be read in place",

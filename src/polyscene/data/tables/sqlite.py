@@ -40,7 +40,7 @@ class Sqlite(TableFormat):
         """
         return read_query(source, settings.query).lazy()
 
-    def queries(self, source: Source) -> Mapping[str, str]:
+    def parts(self, source: Source) -> Mapping[str, Mapping[str, str]]:
         """Return a query for each table and view of the database.
 
         Raises:
@@ -51,7 +51,7 @@ class Sqlite(TableFormat):
                 names = [str(name) for (name,) in connection.execute(_TABLES)]
         except sqlite3.Error as error:
             raise OSError(str(error)) from None
-        return {name: f"SELECT * FROM {_quoted(name)}" for name in names}
+        return {name: {"query": f"SELECT * FROM {_quoted(name)}"} for name in names}
 
 
 def _connected(source: Source) -> sqlite3.Connection:

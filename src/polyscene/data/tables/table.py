@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -49,6 +49,8 @@ class OpenFile:
         missing: texts that mean 'missing', where the reader has not seen to them.
         types: for text files, the types in which `where` sees columns.
         gaps: whether some rows are empty lines, which are no rows.
+        troubled: text columns with ids of which some are padded, missing in words or cut.
+        missing_words: what stands for a missing id in those, in lower case; such rows are left out.
     """
 
     source: Source
@@ -57,6 +59,8 @@ class OpenFile:
     missing: tuple[str, ...] = ()
     types: Mapping[str, pl.DataType] = field(default_factory=dict)
     gaps: bool = False
+    troubled: tuple[str, ...] = ()
+    missing_words: tuple[str, ...] = ()
 
     @property
     def loose(self) -> bool:
@@ -65,11 +69,13 @@ class OpenFile:
 
     def rows(self, needs: Iterable[Need], where: Where | None, numbered: bool = False) -> pl.LazyFrame:
         """Return the converted columns of the rows that `where` keeps, in the order of the file."""
-        by_alias = {need.alias: need for need in needs}
+        by_alias = {need.alias: replace(need, padded=need.column in self.troubled) for need in needs}
         wanted = dict.fromkeys(need.column for need in by_alias.values())
         frame = self.scan.with_row_index(ROW, offset=1) if numbered else self.scan
         if self.gaps:
             frame = frame.filter(pl.any_horizontal(pl.col(list(self.schema)).is_not_null()))
+        if self.missing_words:
+            frame = frame.filter(~pl.any_horizontal(self._wordy(name) for name in self.troubled))
         tested = [] if where is None else [self._tested(name) for name in where.columns]
         frame = frame.select(
             *([ROW] if numbered else []),
@@ -89,6 +95,10 @@ class OpenFile:
     def _tested(self, name: str) -> pl.Expr:
         return typed(name, self.types[name]) if name in self.types else self._value(name)
 
+    def _wordy(self, name: str) -> pl.Expr:
+        bare = self._value(name).str.strip_chars().str.to_lowercase()
+        return bare.is_in(list(self.missing_words)).fill_null(False)
+
     def _value(self, name: str) -> pl.Expr:
         value = pl.col(name)
         if self.missing and isinstance(self.schema[name], pl.String):
@@ -104,11 +114,15 @@ class Table:
         settings: as the user wrote them.
         files: at least one.
         where: the condition that rows must meet.
+        rows_counted: rows of the files, empty lines among them; 0 where nothing asked for it.
+        remarks: what was mended or is odd, for whoever reads the table to pass on.
     """
 
     settings: TableSettings
     files: tuple[OpenFile, ...]
     where: Where | None
+    rows_counted: int = 0
+    remarks: tuple[Problem, ...] = ()
 
     @property
     def name(self) -> str:
@@ -117,8 +131,12 @@ class Table:
 
     def rows(self, needs: Iterable[Need]) -> pl.LazyFrame:
         """Return the converted columns (see `columns.converted`), file after file, row after row."""
-        needs = tuple(needs)
+        needs = tuple(self._filled(need) for need in needs)
         return pl.concat([file.rows(needs, self.where) for file in self.files], how="vertical")
+
+    def _filled(self, need: Need) -> Need:
+        width = self.settings.zero_fill.get(need.column, 0) if need.kind in ("id", "ids") else 0
+        return replace(need, width=width) if width else need
 
     def collect(self, frame: pl.LazyFrame) -> pl.DataFrame:
         """Compute a plan over this table.
@@ -157,10 +175,10 @@ class Table:
             try:
                 file.scan.select(pl.all().null_count()).collect(engine="streaming")
             except TROUBLE as own:
-                problems.append(diagnosed(file.source, self.settings, own))
+                problems.extend(diagnosed(file.source, self.settings, own))
         if not problems and self.where is not None:  # the files are sound; what is done to them is not
             return [refused(self.where.text, self.name, str(error))]
-        return problems or [diagnosed(self.files[0].source, self.settings, error)]
+        return problems or diagnosed(self.files[0].source, self.settings, error)
 
 
 def stray_text(place: CellLocation, column: str, count: int) -> Problem:
