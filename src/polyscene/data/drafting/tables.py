@@ -89,7 +89,7 @@ class Table:
         """Return up to `most + 1` different values of a column, as text, over the whole table if small."""
         if self.complete or not self.small:
             return _texts(self.sample[column].unique(maintain_order=True).head(most + 1))
-        frames = [frame.select(column) for frame in self._frames()]
+        frames = [frame.select(column) for frame in self._frames]
         values = pl.concat(frames).unique().head(most + 1).collect()
         return sorted(_texts(values[column]))
 
@@ -102,7 +102,7 @@ class Table:
         share = float(present.mean() or 0.0)  # type: ignore[arg-type]
         if share > 0.98 or share < 0.005 or self.complete or not self.small:
             return share
-        frames = [frame.select(column) for frame in self._frames()]
+        frames = [frame.select(column) for frame in self._frames]
         whole = (
             pl.concat(frames)
             .select(pl.col(column).cast(pl.String, strict=False).str.replace(WHOLE, "$1"))
@@ -110,7 +110,12 @@ class Table:
         )
         return whole.filter(pl.col(column).is_in(values.implode())).collect().height / len(values)
 
-    def _frames(self) -> Iterator[pl.LazyFrame]:
+    @cached_property
+    def _frames(self) -> list[pl.LazyFrame]:
+        """The whole files; what has to be written anew for the engine is written once."""
+        return list(self._glances())
+
+    def _glances(self) -> Iterator[pl.LazyFrame]:
         for source in self.sources:
             frame = format_of(source).glance(source, self.settings)
             fills = self.settings.zero_fill.items()
@@ -286,7 +291,11 @@ def _looks(path: Path, rows: int) -> Iterator[Table]:
 
 def _look(source: Source, part: str | None, settings: Mapping[str, str], rows: int) -> Table:
     reading = reading_of(source, dict(settings))
-    sample = format_of(source).glance(source, reading.settings).head(rows + 1).collect()
+    kind = format_of(source)
+    frame = kind.glance(source, reading.settings)
+    if kind.untyped:  # empty and broken lines are no rows
+        frame = frame.filter(pl.any_horizontal(pl.all().is_not_null()))
+    sample = frame.head(rows + 1).collect()
     complete, sample = sample.height <= rows, _with_labels(sample.head(rows))
     return Table((source,), reading.settings, sample, complete, part, reading.notes, reading.reasons)
 

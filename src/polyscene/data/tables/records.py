@@ -188,6 +188,9 @@ class _Reader:
         signs = (self._dialect.quote, self._dialect.escape)
         if not any(sign and sign in line for sign in signs):
             return self._counted(Record(self._number, 1, line.split(self._dialect.mark)))
+        fields = self._all_quoted(line)
+        if fields is not None:
+            return self._counted(Record(self._number, 1, fields))
         try:
             reader = csv.reader(
                 self._ahead(),
@@ -202,6 +205,15 @@ class _Reader:
         except csv.Error as error:
             return self._broken(STRAY_QUOTE, f"near line {self._number:,}: {error}: {self._shown(line)}")
         return self._counted(record) if self._balanced(record) else self._suspicious(record)
+
+    def _all_quoted(self, line: str) -> list[str] | None:
+        """Return the fields of a line that has plain quotes around every one of them; None for others."""
+        quote, escape = self._dialect.quote, self._dialect.escape
+        whole = quote and len(line) > 1 and line[0] == line[-1] == quote
+        if not (whole and quote) or (escape and escape in line):
+            return None
+        fields = line[1:-1].split(f"{quote}{self._dialect.mark}{quote}")
+        return None if any(quote in field for field in fields) else fields
 
     def _balanced(self, record: Record) -> bool:
         """Return whether quotes come in pairs and take no rows along."""

@@ -48,7 +48,7 @@ class _SparseSums(torch.autograd.Function):
         return _product(weights, columns, offsets, shape, vectors)
 
     @staticmethod
-    @once_differentiable  # type: ignore[misc, no-untyped-call, untyped-decorator]
+    @once_differentiable
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN401 - torch's
         columns, weights, offsets, n_vectors = context.entries
         order = np.argsort(columns, kind="stable")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
@@ -24,6 +25,8 @@ SAMPLED = 300
 BUILD = 64
 MAX_HALF = 6e4
 """What half precision holds."""
+
+HalfArray = NDArray[np.float16]
 
 Reread = Callable[[FloatArray, Queries], FloatArray]
 
@@ -39,8 +42,8 @@ class Example:
         log_weights: (C,) log importance weights.
     """
 
-    signals: FloatArray
-    facts: FloatArray
+    signals: HalfArray
+    facts: HalfArray
     peaks: FloatArray
     user: FloatArray
     log_weights: FloatArray
@@ -113,7 +116,7 @@ def _columns(scores: FloatArray, items: IntArray | LongArray) -> Tensor:
     return torch.from_numpy(scores).index_select(1, torch.from_numpy(items))
 
 
-def _halved(values: Tensor) -> FloatArray:
+def _halved(values: Tensor) -> HalfArray:
     """Return an array in half precision, in numpy's memory: many small ones of torch's leave gaps."""
     halved = np.empty(values.shape, np.float16)
     torch.from_numpy(halved).copy_(values)
