@@ -19,7 +19,8 @@ def block_of(personal: list[list[float]], counts: list[float] | None = None) -> 
     peaks = np.maximum(signals.max(axis=2), MIN_PEAK)
     item = np.zeros((1, own.shape[1], 3), np.float32)
     item[0, :, 0] = LIKED[::-1] if counts is None else counts
-    return Block(signals, peaks, np.zeros((len(own), 5)), item, np.zeros((len(own), own.shape[1], 2)))
+    user, pair = np.zeros((len(own), 5), np.float32), np.zeros((len(own), own.shape[1], 2), np.float32)
+    return Block(signals, peaks, user, item, pair)
 
 
 def order(scores: FloatArray) -> list[list[int]]:

@@ -73,7 +73,7 @@ class FusionNetwork(nn.Module):
         facts = (block.item.expand(len(block.pair), -1, -1), block.pair)
         n_facts = sum(part.shape[2] for part in facts)
         seen = torch.empty(requests, VIEWS * n_signals + n_facts, width)
-        scaled, logs, shares = seen[:, : VIEWS * n_signals].split(n_signals, dim=1)
+        scaled, logs, shares = torch.split(seen[:, : VIEWS * n_signals], n_signals, dim=1)
         torch.clamp(block.signals, -MAX_SCALED_SCORE, MAX_SCALED_SCORE, out=scaled)
         torch.clamp(block.signals, min=0.0, out=logs).mul_(LOG_GAIN).log1p_()
         torch.div(block.signals, block.peaks[:, :, None], out=shares).clamp_(-1.0, 1.0)
