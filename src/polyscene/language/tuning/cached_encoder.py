@@ -172,9 +172,13 @@ class CachedEncoder:
     def _at_rest(self, rows: LongArray) -> Tensor:
         """Return (b, d) unit vectors of every layer as first read."""
         projection, texts = self.model.projection, self._resting_texts
-        if isinstance(projection, Projection) and self.model.device.type == "cpu":
-            if projection.training or texts.prepared_by(projection):
-                return texts.read(projection, rows)
+        here = self.model.device.type == "cpu"
+        if (
+            here
+            and isinstance(projection, Projection)
+            and (projection.training or texts.prepared_by(projection))
+        ):
+            return texts.read(projection, rows)
         return self._projected(torch.from_numpy(self._pooled[rows]).to(self.model.device), rows)
 
     def _projected(self, pooled: Tensor, rows: LongArray) -> Tensor:
