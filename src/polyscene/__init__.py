@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from polyscene.core.settings.project import Settings
     from polyscene.core.types import Event, Item, Recommendation, Slate
     from polyscene.engine.recommending import Explanation
+    from polyscene.evaluation.results import Results
     from polyscene.project import Project
     from polyscene.runs.run import Run
 
@@ -28,6 +29,7 @@ _HOMES = {
     "Run": "polyscene.runs.run",
     "Explanation": "polyscene.engine.recommending",
     "PolysceneError": "polyscene.core.errors",
+    "Results": "polyscene.evaluation.results",
     "Settings": "polyscene.core.settings.project",
     "Event": "polyscene.core.types",
     "Item": "polyscene.core.types",
@@ -43,6 +45,7 @@ __all__ = [
     "PolysceneError",
     "Project",
     "Recommendation",
+    "Results",
     "Run",
     "Settings",
     "Slate",
@@ -56,3 +59,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute may be a
 
     prepare_environment()
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

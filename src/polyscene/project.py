@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polyscene.core.display import listed
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.threads import set_threads
@@ -54,6 +55,12 @@ class Project:
         for note in project.settings.notes:
             project.progress.say(note)
         return project
+
+    def __repr__(self) -> str:
+        return (
+            f"Project({self.settings.name!r}, scenarios: {listed(list(self.settings.scenarios))}; "
+            f"{len(self.runs())} runs in {self.runs_folder})"
+        )
 
     @property
     def runs_folder(self) -> Path:

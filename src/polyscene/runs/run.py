@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from polyscene.core.display import html_table, listed
 from polyscene.core.errors import RunError
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.types import Event, Recommendation, Slate
@@ -51,6 +52,21 @@ class Run:
                 f"expected a run of format {FORMAT} in {folder}, found {self.format!r}; "
                 "train again with this version"
             )
+
+    def __repr__(self) -> str:
+        judged = "judged" if (self.folder / METRICS).is_file() else "not judged"
+        return f"Run({self.id!r}, scenarios: {listed(self.scenarios)}; {judged})"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "project": self.manifest["project"],
+            "scenarios": ", ".join(self.scenarios),
+            "made": self.manifest["created"],
+            "learned from": self.manifest["learned_from"],
+            "folder": self.folder,
+            **{f"note {number}": note for number, note in enumerate(self.notes, 1)},
+        }
+        return html_table(f"Run {self.id}", ("", ""), facts.items())
 
     @cached_property
     def system(self) -> System:
