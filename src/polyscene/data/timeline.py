@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polyscene.data.queries import Histories, Timeline
+from polyscene.core.types import IntArray
+from polyscene.data.queries import LATEST, Histories, Timeline
 from polyscene.data.schema import EventLog
 
 
@@ -69,6 +70,23 @@ class LiveTimeline:
             np.array(grown.items[first:], np.int32),
             np.array(grown.times[first:], np.int64),
             np.array(grown.weights[first:], np.float32),
+        )
+
+    def histories(self, users: IntArray, length: int | None) -> Histories:
+        """Return (B,) users' latest events, at most so many of each; None: all. -1 is an unknown user."""
+        start = np.where(users < self._n_users, users, -1).astype(np.int32)
+        rows = self._start.before(start, np.full(len(users), LATEST), length)
+        grown = [row for row, user in enumerate(users.tolist()) if user in self._grown]
+        if not grown:
+            return rows
+        parts = [rows.take(row, row + 1) for row in range(len(users))]
+        for row in grown:
+            parts[row] = self.history(int(users[row]), length)
+        return Histories(
+            np.concatenate([[0], np.cumsum([len(part.items) for part in parts])]),
+            np.concatenate([part.items for part in parts]),
+            np.concatenate([part.times for part in parts]),
+            np.concatenate([part.weights for part in parts]),
         )
 
     def _from_start(self, user: int, length: int | None = None) -> Histories:

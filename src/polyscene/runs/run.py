@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from polyscene.core.columns import Slates, Vectors
 from polyscene.core.display import html_table, listed
 from polyscene.core.errors import RunError
+from polyscene.core.progress import Progress
 from polyscene.core.settings.scenarios import ScenarioSettings
-from polyscene.core.types import Event, Recommendation, Slate
+from polyscene.core.types import Event, FloatArray, Recommendation, Slate
 from polyscene.data.reading.item_rows import rows_of
-from polyscene.engine import recommending
+from polyscene.engine import bulk, recommending, vectors
+from polyscene.engine.bulk import BulkRequest
 from polyscene.engine.decision import Request
 from polyscene.engine.recommending import Explanation
 from polyscene.engine.state import ItemDescription, System
 from polyscene.engine.updates import Intake
+from polyscene.engine.vectors import VectorView
 from polyscene.learning.item_views import LANGUAGE
 from polyscene.runs import format_1
 from polyscene.runs.folder import MANIFEST, READERS, new_run, write_manifest
@@ -101,28 +107,148 @@ class Run:
 
     def recommend(
         self,
-        user: str,
+        user: str | None = None,
         scenario: str | None = None,
         k: int = 10,
         exclude: Collection[str] = (),
         reasons: bool = True,
+        *,
+        items: Collection[str] | None = None,
+        where: str | None = None,
+        history: Sequence[str] | None = None,
     ) -> Slate:
         """Return a slate of at most k items for a user; a stranger gets what suits everybody.
 
         Args:
-            user: the user's id.
+            user: the user's id; may be left out where there is a history.
             scenario: may be left out where there is only one.
             k: at least 1.
             exclude: item ids that shall not be shown.
             reasons: whether every place gets its reason; a slate without them takes half the time.
+            items: item ids that the slate shall consist of; None: any. What may not be shown is left out.
+            where: an SQL condition over the items' attributes, `id` and `title`, as `genre = 'jazz'`.
+            history: item ids, oldest first, that stand in place of everything the user did.
 
         Raises:
-            UnknownIdError: no such scenario or excluded item.
+            UnknownIdError: no such scenario or item.
+            DataError: the condition cannot be used.
+            ModelError: a reader of texts needs the language model, which is not there.
+            ValueError: k is below 1, or neither a user nor a history is given.
+        """
+        if user is None and history is None:
+            raise ValueError("expected a user or a history, found neither")
+        request = Request(
+            "" if user is None else str(user),
+            scenario,
+            _size(k),
+            _ids(exclude),
+            reasons=reasons,
+            only=None if items is None else _ids(items),
+            where=where,
+            history=None if history is None else _ids(history),
+        )
+        return recommending.recommend(self.system, self.id, request)
+
+    def recommend_many(
+        self,
+        users: Iterable[str] | None = None,
+        scenario: str | None = None,
+        k: int = 10,
+        exclude: Collection[str] = (),
+        *,
+        items: Collection[str] | None = None,
+        where: str | None = None,
+        progress: Progress | None = None,
+    ) -> Slates:
+        """Return a slate for each of many users, those that `recommend` gives one by one, without reasons.
+
+        Args:
+            users: ids in the order of the answer; None: everybody who has done something in the scenario.
+            scenario: may be left out where there is only one.
+            k: at least 1.
+            exclude: item ids that nobody shall be shown.
+            items: item ids that the slates shall consist of; None: any.
+            where: an SQL condition over the items' attributes, `id` and `title`.
+            progress: hears how far it is.
+
+        Raises:
+            UnknownIdError: no such scenario or item.
+            DataError: the condition cannot be used.
             ModelError: a reader of texts needs the language model, which is not there.
             ValueError: k is below 1.
         """
-        request = Request(str(user), scenario, _size(k), tuple(exclude), reasons=reasons)
-        return recommending.recommend(self.system, self.id, request)
+        asked = self.users(scenario) if users is None else _ids(users)
+        only = None if items is None else _ids(items)
+        request = BulkRequest(asked, scenario, _size(k), _ids(exclude), only, where)
+        return bulk.recommend_many(self.system, self.id, request, progress)
+
+    def score(
+        self,
+        user: str | None,
+        items: Sequence[str],
+        scenario: str | None = None,
+        *,
+        history: Sequence[str] | None = None,
+    ) -> FloatArray:
+        """Return (m,) the scores of given items for a user, in their order, whether or not they may be shown.
+
+        They are comparable within one call only; larger is better.
+
+        Args:
+            user: the user's id; None where there is a history.
+            items: m item ids.
+            scenario: may be left out where there is only one.
+            history: item ids, oldest first, that stand in place of everything the user did.
+
+        Raises:
+            UnknownIdError: no such scenario or item.
+            ValueError: neither a user nor a history is given.
+        """
+        if user is None and history is None:
+            raise ValueError("expected a user or a history, found neither")
+        past = None if history is None else _ids(history)
+        request = Request("" if user is None else str(user), scenario, history=past)
+        return bulk.score_items(self.system, request, _ids(items))
+
+    def users(self, scenario: str | None = None) -> tuple[str, ...]:
+        """Return the ids of everybody who has done something in a scenario, in the run's order."""
+        state = self.system.scenario(scenario)
+        active = np.unique(state.log.events().user)
+        return tuple(
+            self.system.users[code].removeprefix(self._prefix(state.name)) for code in active.tolist()
+        )
+
+    def item_vectors(self, scenario: str | None = None, view: VectorView = "tuned") -> Vectors:
+        """Return the vector of every item of a scenario.
+
+        Args:
+            scenario: may be left out where there is only one.
+            view: `tuned`, by the language model as it learned here; `prior`, as it came; `common`, comparable
+                between scenarios; `factors`, by behaviour alone.
+
+        Raises:
+            UnknownIdError: no such scenario, or no signal `factors` in it.
+        """
+        return vectors.item_vectors(self.system, scenario, view)
+
+    def user_vectors(
+        self, users: Iterable[str] | None = None, scenario: str | None = None, view: VectorView = "tuned"
+    ) -> Vectors:
+        """Return the vector of each user, whose inner products with `item_vectors` are a signal's scores.
+
+        Args:
+            users: ids; None: everybody who has done something in the scenario. Of a stranger it is zero.
+            scenario: may be left out where there is only one.
+            view: as in `item_vectors`.
+
+        Raises:
+            UnknownIdError: no such scenario, or no signal with such vectors in it.
+        """
+        asked = self.users(scenario) if users is None else _ids(users)
+        return vectors.user_vectors(self.system, scenario, view, asked)
+
+    def _prefix(self, scenario: str) -> str:
+        return f"{scenario}/" if self.settings[scenario].users_are_local else ""
 
     @cached_property
     def intake(self) -> Intake:
@@ -170,7 +296,7 @@ class Run:
         """
         state = self.system.scenario(scenario)
         rows = rows_of(self.settings[state.name], items)
-        vectors = self.encoder.encode(state.name, rows.texts) if state.space.has_text else {}
+        encoded = self.encoder.encode(state.name, rows.texts) if state.space.has_text else {}
         attributes = rows.attributes.rows(named=True) if rows.attributes.width else [{}] * len(rows)
         described = [
             ItemDescription(
@@ -178,7 +304,7 @@ class Run:
                 rows.texts[row],
                 rows.titles[row],
                 attributes[row],
-                {view: vectors_of_view[row] for view, vectors_of_view in vectors.items()},
+                {view: vectors_of_view[row] for view, vectors_of_view in encoded.items()},
                 int(rows.since[row]),
             )
             for row in range(len(rows))
@@ -218,6 +344,10 @@ class Run:
             UnknownIdError: no such scenario or item.
         """
         return recommending.explain(self.system, str(user), str(item), scenario)
+
+
+def _ids(values: Iterable[object]) -> tuple[str, ...]:
+    return (values,) if isinstance(values, str) else tuple(str(value) for value in values)
 
 
 def _size(k: int) -> int:
