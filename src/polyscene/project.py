@@ -15,9 +15,7 @@ from polyscene.core.display import listed
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.threads import set_threads
-from polyscene.data.splits.protocol import everything, split
 from polyscene.runs.folder import UNFINISHED, find_run, run_ids
-from polyscene.runs.run import METRICS, REPORT, Run
 
 if TYPE_CHECKING:  # each method loads what it needs: asking a run needs neither torch nor transformers
     from polyscene.data.schema import Dataset
@@ -29,6 +27,7 @@ if TYPE_CHECKING:  # each method loads what it needs: asking a run needs neither
     from polyscene.learning.checking import ProjectReport
     from polyscene.learning.search import SearchResult
     from polyscene.learning.training_data import TrainingData
+    from polyscene.runs.run import Run
 
 USUAL_BASELINES = ("popularity", "random", "ease", "item_knn", "als", "markov")
 """What `Project.compare` judges unless it is told otherwise."""
@@ -144,6 +143,8 @@ class Project:
             UnknownIdError: there is no such run.
             RunError: it cannot be read.
         """
+        from polyscene.runs.run import Run
+
         return Run(find_run(self.runs_folder, run_id))
 
     def train(self, everything_counts: bool = False) -> Run:
@@ -157,6 +158,7 @@ class Project:
             ConfigError: the protocol does not fit the tables, or a reader not the language model.
             ModelError: the language model cannot be used.
         """
+        from polyscene.runs.run import Run
         from polyscene.runs.training import train_run
 
         set_threads(self.settings.runtime.threads)
@@ -170,6 +172,7 @@ class Project:
             RunError: the run has learned from the test part, or the tables have changed since.
         """
         from polyscene.runs.judging import evaluate, save_exposure
+        from polyscene.runs.run import METRICS
 
         set_threads(self.settings.runtime.threads)
         judged = run or self.run()
@@ -239,6 +242,7 @@ class Project:
         """Write the HTML report of a judged run into its folder and return its path."""
         from polyscene.evaluation.report.page import write_report
         from polyscene.runs.reporting import report_of
+        from polyscene.runs.run import REPORT
 
         shown = run or self.run()
         path = shown.folder / REPORT
@@ -331,6 +335,7 @@ class Project:
 
     def ground(self, everything_counts: bool = False) -> TrainingData:
         """Return what fitting stands on, before the language model has read anything."""
+        from polyscene.data.splits.protocol import everything, split
         from polyscene.learning.training_data import training_data
 
         dataset, settings = self.dataset, self.settings

@@ -10,13 +10,13 @@ import polars as pl
 import pytest
 
 from polyscene.core.errors import DataError, UnknownIdError
-from polyscene.engine import bulk
 from polyscene.engine.bulk import BulkRequest, recommend_many, score_items
 from polyscene.engine.decision import Request
 from polyscene.engine.recommending import recommend
 from polyscene.engine.selection import fulfilled
 from polyscene.engine.state import CodedEvent, System
 from polyscene.engine.vectors import item_vectors, user_vectors
+from polyscene.recommenders.fusion import blocks
 from polyscene.recommenders.fusion.candidates import SMALL_CATALOGUE
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ NARROWED: dict[str, dict[str, Any]] = {
 def test_a_block_gets_what_each_gets_alone(
     case: str, narrowed: str, make_system: MakeSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "MAX_BLOCK", 2)
+    monkeypatch.setattr(blocks, "MAX_BLOCK", 2)
     system, options = make_system(**CASES[case]), NARROWED[narrowed]
     system.scenarios["shop"].observe(CodedEvent(2, 5, 0, float("nan"), 1.0, True))
     many = recommend_many(system, "run", BulkRequest(USERS, "shop", 6, **options))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from polyscene.cli.console import show, tell
+from polyscene.cli.console import show, tell, width
 from polyscene.cli.options import opened
 
 if TYPE_CHECKING:
@@ -98,10 +98,10 @@ def _demand_same(config: Path, data: Path) -> None:
 
 
 def _show_results(run: Run, cutoff: int) -> None:
-    from polyscene.cli.tables import scenario_parts
+    from polyscene.cli.results_table import scenario_parts
 
     for name, block in (run.metrics or {})["scenarios"].items():
-        show(*scenario_parts(name, block, cutoff), "")
+        show(*scenario_parts(name, block, cutoff, width()), "")
 
 
 def _slates(run: Run) -> list[tuple[str, SampleSlate]]:

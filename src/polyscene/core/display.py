@@ -55,12 +55,12 @@ def listed(names: Sequence[str], limit: int = 3) -> str:
 
 
 def data_frame(
-    columns: Mapping[str, Sequence[Any]], schema: Mapping[str, Any], library: FrameLibrary = "polars"
+    columns: Mapping[str, Any], schema: Mapping[str, Any], library: FrameLibrary = "polars"
 ) -> Any:  # noqa: ANN401 - of the library that was asked for
     """Return columns as a data frame.
 
     Args:
-        columns: by name, of equal length.
+        columns: sequences or arrays by name, of equal length.
         schema: polars types of some of them; the others are inferred.
         library: `polars`, or `pandas` where that is installed.
 

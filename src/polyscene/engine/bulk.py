@@ -20,12 +20,12 @@ from polyscene.engine.requests import block_queries, queries_of
 from polyscene.engine.selection import codes_of, selected
 from polyscene.engine.state import ScenarioState, System
 from polyscene.policies.greedy import Greedy
+from polyscene.recommenders.fusion.blocks import block_size
 from polyscene.recommenders.fusion.candidates import SMALL_CATALOGUE, padded
 from polyscene.recommenders.fusion.features import Prepared
 
-MAX_BLOCK = 512
-"""Requests that are answered together."""
-MAX_BLOCK_BYTES = 256 * 2**20
+BLOCK_MB = 256
+"""Working memory of the requests that are answered together."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def recommend_many(
     known: list[bool] = []
     label = f"{state.name}: recommending"
     with (progress or Silent()).track(label, len(request.users), "users") as advance:
-        for start in range(0, len(request.users), size := _block_size(state)):
+        for start in range(0, len(request.users), size := block_size(state.fusion, BLOCK_MB)):
             names = request.users[start : start + size]
             with system.lock.reading():
                 users = np.array([system.user(name, state.name) for name in names], np.int32)
@@ -106,10 +106,6 @@ def score_items(system: System, request: Request, items: Sequence[str]) -> Float
             return np.zeros(0, np.float32)
         scores: FloatArray = _fused(state, state.fusion.prepare(queries), queries, codes)[0]
     return scores
-
-
-def _block_size(state: ScenarioState) -> int:
-    return max(1, min(MAX_BLOCK, MAX_BLOCK_BYTES // state.fusion.row_bytes))
 
 
 def _alone(system: System, request: Request) -> tuple[LongArray, FloatArray]:

@@ -12,9 +12,8 @@ from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
 from polyscene.data.reading.check import CheckReport, check_project
 from polyscene.data.reading.items import read_items
-from polyscene.language.model.loading import load_model
+from polyscene.language.model.inspection import inspected
 from polyscene.language.text.coverage import Coverage, measure_coverage
-from polyscene.language.tuning.methods import must_be_tunable
 
 
 @dataclass(frozen=True)
@@ -59,17 +58,29 @@ def check_everything(settings: Settings, base: Path, progress: Progress) -> Proj
 
 
 def _coverage(settings: Settings, base: Path, progress: Progress) -> dict[str, Coverage]:
-    model = load_model(settings.language, base, progress)
-    if settings.language.tuning != "none":
-        must_be_tunable(model, settings.language.tuning)
+    tokenizer = _tokenizer(settings, base, progress)
     coverage = {}
     for name, scenario in settings.scenarios.items():
         try:
             texts = read_items(scenario, base, []).text
         except DataError:
             continue  # the problems of the tables say so already
-        coverage[name] = measure_coverage(model.tokenizer, texts, seed=settings.seed)
+        coverage[name] = measure_coverage(tokenizer, texts, seed=settings.seed)
     return coverage
+
+
+def _tokenizer(settings: Settings, base: Path, progress: Progress) -> Any:  # noqa: ANN401 - of one of two kinds
+    """Return what cuts texts for the model; one that is not known by its checksum is loaded to be known."""
+    known = inspected(settings.language)
+    if known is not None:
+        return known.tokenizer
+    from polyscene.language.model.loading import load_model  # torch and transformers
+    from polyscene.language.tuning.methods import must_be_tunable
+
+    model = load_model(settings.language, base, progress)
+    if settings.language.tuning != "none":
+        must_be_tunable(model, settings.language.tuning)
+    return model.tokenizer
 
 
 def _renamed(settings: Settings) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from polyscene.data.queries import Choices
 from polyscene.learning.fusion_learner import FusionLearner, fusion_plan
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import mid_ranks, ndcg
+from polyscene.recommenders.fusion.blocks import block_size
 from polyscene.recommenders.fusion.features import Features, Signals
 from polyscene.recommenders.fusion.fusion import RERANKED, Fusion, second_look
 from polyscene.recommenders.fusion.network import FusionNetwork
@@ -198,8 +199,3 @@ def validated(fusion: Fusion, choices: Choices, blocks_mb: int) -> dict[str, flo
         for model, scores in fusion.score_all(queries).items():
             gains[model] += ndcg(mid_ranks(scores, target, open_), CUTOFF).tolist()
     return {model: float(np.mean(values)) if values else 0.0 for model, values in gains.items()}
-
-
-def block_size(fusion: Fusion, blocks_mb: int) -> int:
-    """Return how many requests fit into one block of the given size."""
-    return max(1, min(512, blocks_mb * 2**20 // fusion.row_bytes))
