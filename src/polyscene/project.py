@@ -11,11 +11,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
+from polyscene.core.disk import demand_room
 from polyscene.core.display import listed
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.threads import set_threads
-from polyscene.runs.folder import UNFINISHED, find_run, run_ids
+from polyscene.runs.folder import REMEDY, UNFINISHED, find_run, run_ids
 
 if TYPE_CHECKING:  # each method loads what it needs: asking a run needs neither torch nor transformers
     from polyscene.data.schema import Dataset
@@ -157,7 +158,9 @@ class Project:
             DataError: the tables cannot be used.
             ConfigError: the protocol does not fit the tables, or a reader not the language model.
             ModelError: the language model cannot be used.
+            RunError: the folder of the runs cannot be written, or its disk is full: told before the work.
         """
+        demand_room(self.runs_folder, 0, REMEDY)  # before torch is loaded, and hours before it is needed
         from polyscene.runs.run import Run
         from polyscene.runs.training import train_run
 
@@ -176,6 +179,7 @@ class Project:
 
         set_threads(self.settings.runtime.threads)
         judged = run or self.run()
+        demand_room(judged.folder, 0, REMEDY)
         results = evaluate(judged, self.dataset, self.settings, self.progress)
         results.save(judged.folder / METRICS)
         save_exposure(results, judged.folder)
@@ -276,6 +280,7 @@ class Project:
         from polyscene.learning.search import search, searchable
 
         space = searchable(self.settings, weights)
+        demand_room(self.runs_folder, 0, REMEDY)
         set_threads(self.settings.runtime.threads)
         ground = self.ground()
         model = load_model(self.settings.language, self.base, self.progress)
@@ -317,6 +322,7 @@ class Project:
             raise FileExistsError(
                 f"expected a folder that is not there yet, found {folder}; name another one"
             )
+        demand_room(folder.resolve().parent, 0, "free some space or mend its rights, or name another folder")
         set_threads(self.settings.runtime.threads)
         model = original(self.settings.language, self.base, self.progress)
         return compress_into(
