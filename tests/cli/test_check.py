@@ -39,7 +39,7 @@ def test_a_missing_model_is_one_problem_among_others(typed: Callable[..., Result
     config.write_text(text, encoding="utf-8")
     result = typed("check", "--json", "found.json", code=1)
     found = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
-    assert [problem["column"] for problem in found["problems"]] == ["language.model"]
+    assert [problem["key"] for problem in found["problems"]] == ["language.model"]
     assert "language model" in result.stdout
 
 

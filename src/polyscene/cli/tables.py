@@ -61,5 +61,6 @@ def plain_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[obj
 
 def _where(problem: Problem) -> Text:
     row = None if problem.row is None else f"row {problem.row:,}"
-    parts = [problem.scenario, problem.file, row, problem.column]
+    key = None if problem.key is None else f"key {problem.key}"
+    parts = [problem.scenario, problem.file, row, problem.column, key]
     return cell(", ".join(part for part in parts if part), 120)

@@ -96,9 +96,7 @@ def _renamed(settings: Settings) -> Iterator[Problem]:
 
 def _model_problem(error: Exception) -> Problem:
     remedy = "see [language] in the configuration"
-    return Problem(
-        "the language model cannot be used", "a model", str(error), remedy, column="language.model"
-    )
+    return Problem("the language model cannot be used", "a model", str(error), remedy, key="language.model")
 
 
 def _unreadable(coverage: Mapping[str, Coverage]) -> Iterator[Problem]:
@@ -109,7 +107,7 @@ def _unreadable(coverage: Mapping[str, Coverage]) -> Iterator[Problem]:
                 "words it knows",
                 f"{reading.unreadable:.0%} of {reading.words:,} words mean nothing to it",
                 reading.advice,
-                column="language.model",
+                key="language.model",
                 severity="warning",
                 scenario=name,
             )
