@@ -137,6 +137,7 @@ def _manifest(
         "machine": machine(),
         "versions": versions(),
         "notes": [*project.dataset.notes, *fitted.notes],
+        "repairs": [*project.dataset.notes],
         "validation": fitted.validation,
         "curves": {
             name: {"training": curve.training, "validation": curve.validation}

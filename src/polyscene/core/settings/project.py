@@ -34,7 +34,6 @@ from polyscene.core.settings.text_ranker import TextRankerSettings
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.text import shown, shown_name
 
-
 NUMBERS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 """What kinds of value are called."""
 
