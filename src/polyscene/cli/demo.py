@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from shlex import quote
+from shutil import which
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -122,10 +125,21 @@ def _slate_parts(scenario: str, slate: SampleSlate) -> list[RenderableType]:
 
 
 def _next(config: Path, slates: list[tuple[str, SampleSlate]]) -> list[str]:
-    """Return the commands to try now."""
-    recommend = [f"  polyscene recommend {slate.user} --scenario {name}" for name, slate in slates[:1]]
-    return [
-        "next:",
-        *(f"{line} --config {config}" for line in (*recommend, "  polyscene check")),
-        "  polyscene init YOUR_FOLDER",
-    ]
+    """Return the commands to try now, as they can be pasted here."""
+    verbs = [f"recommend {quote(slate.user)} --scenario {quote(name)}" for name, slate in slates[:1]]
+    lines = [f"{verb} --config {quote(str(config))}" for verb in (*verbs, "check")]
+    return ["next:", *(f"  {own_command()} {line}" for line in (*lines, "init YOUR_FOLDER"))]
+
+
+def own_command() -> str:
+    """Return how this program is called from here: its name where the shell finds it, else its path."""
+    program = Path(sys.argv[0])
+    known = which("polyscene")
+    if known is not None and program.exists() and Path(known).resolve() == program.resolve():
+        return "polyscene"
+    if program.name == "polyscene" and program.exists():
+        try:
+            return quote(str(program.absolute().relative_to(Path.cwd())))
+        except ValueError:
+            return quote(str(program.absolute()))
+    return f"{quote(sys.executable)} -m polyscene"
