@@ -44,7 +44,7 @@ class PlainTokenizer:
 
     def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str]:
         """Return the tokens of ids."""
-        return [self._tokenizer.id_to_token(one) for one in ids]
+        return [str(self._tokenizer.id_to_token(one)) for one in ids]
 
 
 @dataclass(frozen=True)
