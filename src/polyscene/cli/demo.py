@@ -44,7 +44,7 @@ def demo(data: Data = None, folder: Folder = None) -> None:
     slates = _slates(run)
     for scenario, slate in slates:
         show(*_slate_parts(scenario, slate), "")
-    show(f"report: {run.folder / REPORT}", *_next(config, slates))
+    show(_language(run, config), f"report: {run.folder / REPORT}", *_next(config, slates))
 
 
 def _sample(folder: Path) -> Path:
@@ -122,6 +122,26 @@ def _slate_parts(scenario: str, slate: SampleSlate) -> list[RenderableType]:
     rows = [(number, place.title, place.reason) for number, place in enumerate(slate.places, 1)]
     past = cell("lately: " + "; ".join(slate.history), 400)
     return [plain_table(f"{scenario} for {slate.user}", ("", "title", "why"), rows), past]
+
+
+def _language(run: Run, config: Path) -> str:
+    """Say what the language model learned here, or why it learned nothing and how to see it learn."""
+    gains = [
+        f"{name} {one['before']:.4f} to {one['after']:.4f}"
+        for name, one in run.manifest["tuning"].items()
+        if one.get("before") is not None and one.get("after") is not None
+    ]
+    if gains:
+        return (
+            f"the tuned language model, NDCG@10 of its content signal on held-out choices: {', '.join(gains)}"
+        )
+    if run.manifest["settings"]["language"]["tuning"] != "none":
+        return "the language model is as it came: nothing it learned helped on held-out choices"
+    command = f"{own_command()} train --config {quote(str(config))}"
+    return (
+        'the language model is as it came: [language] tuning is "none" here, so that this ends soon. '
+        f"To see it learn (some minutes): POLYSCENE_LANGUAGE__TUNING=top {command}"
+    )
 
 
 def _next(config: Path, slates: list[tuple[str, SampleSlate]]) -> list[str]:
