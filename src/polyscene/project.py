@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # each method loads what it needs: asking a run needs neither
     from polyscene.language.compression.judging import Bounds
     from polyscene.language.compression.ways import CompressionRequest
     from polyscene.learning.checking import ProjectReport
+    from polyscene.learning.ratings import RatingResults, RatingSettings
     from polyscene.learning.search import SearchResult
     from polyscene.learning.training_data import TrainingData
     from polyscene.runs.run import Run
@@ -201,6 +202,21 @@ class Project:
 
         set_threads(self.settings.runtime.threads)
         return judge_baselines(self.ground(), baselines, self.settings, self.progress)
+
+    def ratings(self, action: str | None = None, settings: RatingSettings | None = None) -> RatingResults:
+        """Predict the ratings of the test part, with RMSE and MAE: how it is liked, not what is chosen.
+
+        Args:
+            action: whose values are ratings; None: every event with a value.
+            settings: how they are learned.
+
+        Raises:
+            DataError: the tables cannot be used, or hold no ratings on both sides of the split.
+        """
+        from polyscene.learning.ratings import RatingSettings, judge_ratings
+
+        set_threads(self.settings.runtime.threads)
+        return judge_ratings(self.ground(), action, settings or RatingSettings(), self.settings.seed)
 
     def repeat(self, times: int = 3, baselines: Sequence[str] | None = None) -> Repeated:
         """Train and judge several times, and say how far the results lie apart.
