@@ -87,7 +87,8 @@ class RatingModel:
             ratings += self.item_bias[item] + self.user_bias[user]
         if model == "factors":
             ratings += np.einsum("nd,nd->n", self.user_vectors[user], self.item_vectors[item])
-        return np.clip(ratings, self.low, self.high)
+        clipped: Values = np.clip(ratings, self.low, self.high)
+        return clipped
 
 
 @dataclass(frozen=True, repr=False)
