@@ -1,5 +1,6 @@
 # make demo    a trained system, evaluated, with slates and a report, from a fresh clone
 # make test    everything that must hold before a change is taken
+# make reference  the Python interface as pages, in build/reference, its links checked
 # Another Python:  make test PYTHON=/path/to/python3.12
 # Fewer processes: make test WORKERS=1  (0: all in one; usual: as many as there are processors)
 
@@ -9,7 +10,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?=
 WORKERS ?= auto
 
-.PHONY: demo test lint format install clean
+.PHONY: demo test lint format reference install clean
 
 demo: $(STAMP)
 	$(BIN)/polyscene demo
@@ -22,6 +23,9 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+reference: $(STAMP)
+	$(BIN)/python docs/build_reference.py build/reference
 
 format: $(STAMP)
 	$(BIN)/ruff format .

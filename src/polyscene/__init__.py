@@ -16,10 +16,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from polyscene.core.columns import Slates, Vectors
     from polyscene.core.errors import PolysceneError
     from polyscene.core.settings.project import Settings
     from polyscene.core.types import Event, Item, Recommendation, Slate
     from polyscene.engine.recommending import Explanation
+    from polyscene.evaluation.repeated import Repeated
+    from polyscene.evaluation.results import Results
+    from polyscene.learning.baselines import baselines
     from polyscene.project import Project
     from polyscene.runs.run import Run
 
@@ -28,6 +32,11 @@ _HOMES = {
     "Run": "polyscene.runs.run",
     "Explanation": "polyscene.engine.recommending",
     "PolysceneError": "polyscene.core.errors",
+    "Repeated": "polyscene.evaluation.repeated",
+    "Results": "polyscene.evaluation.results",
+    "Slates": "polyscene.core.columns",
+    "Vectors": "polyscene.core.columns",
+    "baselines": "polyscene.learning.baselines",
     "Settings": "polyscene.core.settings.project",
     "Event": "polyscene.core.types",
     "Item": "polyscene.core.types",
@@ -43,9 +52,14 @@ __all__ = [
     "PolysceneError",
     "Project",
     "Recommendation",
+    "Repeated",
+    "Results",
     "Run",
     "Settings",
     "Slate",
+    "Slates",
+    "Vectors",
+    "baselines",
 ]
 
 
@@ -56,3 +70,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute may be a
 
     prepare_environment()
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
 
+from polyscene.core.disk import demand_room
+from polyscene.core.display import listed
 from polyscene.core.errors import ConfigError
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.threads import set_threads
-from polyscene.data.splits.protocol import everything, split
-from polyscene.data.splits.sufficiency import split_problems
-from polyscene.runs.folder import UNFINISHED, find_run, run_ids
-from polyscene.runs.run import METRICS, REPORT, Run
+from polyscene.runs.folder import REMEDY, UNFINISHED, find_run, run_ids
 
 if TYPE_CHECKING:  # each method loads what it needs: asking a run needs neither torch nor transformers
     from polyscene.data.schema import Dataset
+    from polyscene.evaluation.repeated import Repeated
     from polyscene.evaluation.results import Results
     from polyscene.language.compression.compressing import Compressed
     from polyscene.language.compression.judging import Bounds
     from polyscene.language.compression.ways import CompressionRequest
     from polyscene.learning.checking import ProjectReport
+    from polyscene.learning.ratings import RatingResults, RatingSettings
     from polyscene.learning.search import SearchResult
     from polyscene.learning.training_data import TrainingData
+    from polyscene.runs.run import Run
+
+USUAL_BASELINES = ("popularity", "random", "ease", "item_knn", "als", "markov")
+"""What `Project.compare` judges unless it is told otherwise."""
 
 
 class Project:
@@ -57,6 +65,54 @@ class Project:
         for note in project.settings.notes:
             project.progress.say(note)
         return project
+
+    @classmethod
+    def from_frames(
+        cls,
+        events: Any,  # noqa: ANN401 - a data frame of any library
+        items: Any = None,  # noqa: ANN401 - as above
+        users: Any = None,  # noqa: ANN401 - as above
+        *,
+        scenario: str = "main",
+        folder: str | Path | None = None,
+        settings: Mapping[str, Any] | None = None,
+        progress: Progress | None = None,
+    ) -> Project:
+        """Make a project of data frames, without a configuration file: columns are guessed as `init` does.
+
+        Args:
+            events: a row per event (user, item, time …); polars, pandas, or a dictionary of columns.
+            items: a row per item, with its texts and attributes; None: what the events say of them.
+            users: a row per user.
+            scenario: what the scenario is called.
+            folder: where tables and runs are kept; None: in a temporary folder, gone with the process.
+            settings: as in the configuration, nested; they beat what is guessed. Where they name `user` and
+                `item` of the events and `id` of the items, nothing is guessed.
+            progress: hears of long work, and of what was guessed and should be decided.
+
+        Raises:
+            DataError: a frame is no table, or none looks like events.
+            ConfigError: the settings cannot be used.
+        """
+        from polyscene.data.drafting.frames import described, polars_frame, write_frames
+
+        given = {"events": events, "items": items, "users": users}
+        frames = {name: polars_frame(one, name) for name, one in given.items() if one is not None}
+        base = _temporary_folder() if folder is None else Path(folder)
+        write_frames(frames, base)
+        values, decisions = described(frames, base, scenario, settings or {})
+        project = cls(Settings.parse(values), base.resolve(), f"{scenario}.toml", progress)
+        for setting in decisions:
+            project.progress.say(
+                f"please decide: {setting} was guessed without being sure; say it in settings"
+            )
+        return project
+
+    def __repr__(self) -> str:
+        return (
+            f"Project({self.settings.name!r}, scenarios: {listed(list(self.settings.scenarios))}; "
+            f"{len(self.runs())} runs in {self.runs_folder})"
+        )
 
     @property
     def runs_folder(self) -> Path:
@@ -91,6 +147,8 @@ class Project:
             UnknownIdError: there is no such run.
             RunError: it cannot be read.
         """
+        from polyscene.runs.run import Run
+
         return Run(find_run(self.runs_folder, run_id))
 
     def train(self, everything_counts: bool = False) -> Run:
@@ -103,7 +161,10 @@ class Project:
             DataError: the tables cannot be used.
             ConfigError: the protocol does not fit the tables, or a reader not the language model.
             ModelError: the language model cannot be used.
+            RunError: the folder of the runs cannot be written, or its disk is full: told before the work.
         """
+        demand_room(self.runs_folder, 0, REMEDY)  # before torch is loaded, and hours before it is needed
+        from polyscene.runs.run import Run
         from polyscene.runs.training import train_run
 
         set_threads(self.settings.runtime.threads)
@@ -117,19 +178,93 @@ class Project:
             RunError: the run has learned from the test part, or the tables have changed since.
         """
         from polyscene.runs.judging import evaluate, save_exposure
+        from polyscene.runs.run import METRICS
 
         set_threads(self.settings.runtime.threads)
         judged = run or self.run()
+        demand_room(judged.folder, 0, REMEDY)
         results = evaluate(judged, self.dataset, self.settings, self.progress)
         results.save(judged.folder / METRICS)
         save_exposure(results, judged.folder)
         self.report(judged)
         return results
 
+    def compare(self, baselines: Sequence[str] = USUAL_BASELINES) -> Results:
+        """Judge plain recommenders by name on the test part, as a run's signals are; nothing is kept.
+
+        Args:
+            baselines: names out of `polyscene.baselines()`.
+
+        Raises:
+            UnknownIdError: there is no such baseline.
+            DataError: the tables cannot be used.
+            ConfigError: the protocol does not fit the tables.
+        """
+        from polyscene.learning.baselines import judge_baselines
+
+        set_threads(self.settings.runtime.threads)
+        return judge_baselines(self.ground(), baselines, self.settings, self.progress)
+
+    def ratings(self, action: str | None = None, settings: RatingSettings | None = None) -> RatingResults:
+        """Predict the ratings of the test part, with RMSE and MAE: how it is liked, not what is chosen.
+
+        Args:
+            action: whose values are ratings; None: every event with a value.
+            settings: how they are learned.
+
+        Raises:
+            DataError: the tables cannot be used, or hold no ratings on both sides of the split.
+        """
+        from polyscene.learning.ratings import RatingSettings, judge_ratings
+
+        set_threads(self.settings.runtime.threads)
+        return judge_ratings(self.ground(), action, settings or RatingSettings(), self.settings.seed)
+
+    def repeat(self, times: int = 3, baselines: Sequence[str] | None = None) -> Repeated:
+        """Train and judge several times, and say how far the results lie apart.
+
+        Repeat r has the seed plus r. Where the protocol cuts at moments, it also stands r test parts earlier
+        in time: what came later is unknown to it. Runs are kept beside this configuration's, in folders of
+        their own.
+
+        Args:
+            times: at least 1.
+            baselines: judge these alone, without training a run; None: the whole system with its signals.
+
+        Raises:
+            ValueError: `times` is less than 1.
+            DataError: the tables cannot be used.
+            ConfigError: the protocol does not fit the tables.
+        """
+        from polyscene.evaluation.repeated import Repeated
+
+        if times < 1:
+            raise ValueError(f"expected at least one repeat, found {times}")
+        projects = [self._repeat(number) for number in range(times)]
+        return Repeated(
+            tuple(
+                one.evaluate(one.train()) if baselines is None else one.compare(baselines) for one in projects
+            )
+        )
+
+    def _repeat(self, number: int) -> Project:
+        """Return this project with another seed and, where its protocol cuts at moments, an earlier end."""
+        from polyscene.data.splits.origins import earlier
+
+        evaluation = self.settings.evaluation
+        share = number * evaluation.test_share if evaluation.protocol == "temporal" else 0.0
+        settings = self.settings.model_copy(update={"seed": self.settings.seed + number})
+        project = Project(
+            settings, self.base, f"{Path(self.config).stem}-repeat-{number}.toml", self.progress
+        )
+        project.dataset = earlier(self.dataset, share)
+        return project
+
     def report(self, run: Run | None = None) -> Path:
         """Write the HTML report of a judged run into its folder and return its path."""
         from polyscene.evaluation.report.page import write_report
         from polyscene.runs.reporting import report_of
+        from polyscene.runs.run import REPORT
 
         shown = run or self.run()
         path = shown.folder / REPORT
@@ -163,6 +298,7 @@ class Project:
         from polyscene.learning.search import search, searchable
 
         space = searchable(self.settings, weights)
+        demand_room(self.runs_folder, 0, REMEDY)
         set_threads(self.settings.runtime.threads)
         ground = self.ground()
         model = load_model(self.settings.language, self.base, self.progress)
@@ -204,6 +340,7 @@ class Project:
             raise FileExistsError(
                 f"expected a folder that is not there yet, found {folder}; name another one"
             )
+        demand_room(folder.resolve().parent, 0, "free some space or mend its rights, or name another folder")
         set_threads(self.settings.runtime.threads)
         model = original(self.settings.language, self.base, self.progress)
         return compress_into(
@@ -226,6 +363,8 @@ class Project:
         Raises:
             ConfigError: the protocol does not fit the tables, or leaves nothing to learn from.
         """
+        from polyscene.data.splits.protocol import everything, split
+        from polyscene.data.splits.sufficiency import split_problems
         from polyscene.learning.training_data import training_data
 
         dataset, settings = self.dataset, self.settings
@@ -237,3 +376,10 @@ class Project:
         data = training_data(dataset, parts, settings)
         warnings = tuple(f"{one.scenario}: {one.what}: {one.found}; {one.remedy}" for one in problems)
         return replace(data, notes=(*warnings, *data.notes))
+
+
+def _temporary_folder() -> Path:
+    """Return a new folder that is removed when the process ends: runs may outlive their project."""
+    folder = mkdtemp(prefix="polyscene-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)

@@ -13,7 +13,7 @@ from typer.testing import Result
 
 def _beside_few(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the problems beside the warnings that a village is small."""
-    return [problem for problem in report["problems"] if problem["column"] != "evaluation"]
+    return [problem for problem in report["problems"] if problem["key"] != "evaluation"]
 
 
 def test_a_sound_project_is_ok(typed: Callable[..., Result], scratch: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_missing_model_is_one_problem_among_others(typed: Callable[..., Result
     config.write_text(text, encoding="utf-8")
     result = typed("check", "--json", "found.json", code=1)
     found = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
-    assert [problem["column"] for problem in _beside_few(found)] == ["language.model"]
+    assert [problem["key"] for problem in _beside_few(found)] == ["language.model"]
     assert "language model" in result.stdout
 
 

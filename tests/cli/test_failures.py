@@ -43,6 +43,8 @@ PROBLEM = Problem("what", "this", "that", "mend it", file="f.csv", row=3, column
         (RunError("expected a whole run"), USER),
         (ModelError("expected a model"), USER),
         (PermissionError(13, "Permission denied", "metrics.json"), USER),
+        (OSError(28, "No space left on device"), USER),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), USER),
         (KeyboardInterrupt(), INTERRUPTED),
         (ZeroDivisionError("division by zero"), BUG),
         (ValueError("a plain one is a bug of ours"), BUG),
@@ -130,3 +132,41 @@ def test_guarding_keeps_what_typer_reads() -> None:
 
     assert guarded(verb).__doc__ == "Say what it does."
     assert guarded(verb).__name__ == "verb"
+
+
+FULL = """
+import errno, sys
+from pathlib import Path
+from polyscene.runs import training
+from polyscene.core import arrays
+from safetensors import SafetensorError
+
+def full(*_):
+    raise SafetensorError('I/O error: Os { code: 28, message: "No space left on device" }')
+
+def working(*_):
+    print("WORKED", file=sys.stderr)
+    raise SystemExit(3)
+
+if sys.argv.pop(1) == "early":
+    Path.write_bytes = lambda self, data: (_ for _ in ()).throw(OSError(errno.EROFS, "Read-only file system"))
+    training.fit_system = training.tune_language = training.load_model = working
+else:
+    arrays.save_file = full
+from polyscene.cli.main import run
+run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("when", "words"), [("early", "a folder that cannot be written"), ("late", "no space left on the disk")]
+)
+def test_a_disk_that_cannot_be_written_is_no_bug(when: str, words: str, scratch: Path) -> None:
+    command = [sys.executable, "-c", FULL, when, "train"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=scratch, check=False)
+    assert ended.returncode == USER, ended.stderr
+    assert words in ended.stderr
+    assert "[runtime] runs" in ended.stderr
+    assert "bug" not in ended.stderr
+    assert "WORKED" not in ended.stderr
+    assert not list((scratch / "runs").rglob("*.safetensors"))

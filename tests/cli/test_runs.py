@@ -58,6 +58,50 @@ def test_recommend_as_a_table_and_as_json(typed: Callable[..., Result], judged: 
     assert [place["id"] for place in json.loads(rest.stdout)["items"]][:2] == ids[2:]
 
 
+def test_recommend_to_many_users_into_a_file(
+    typed: Callable[..., Result], judged: Path, tmp_path: Path
+) -> None:
+    options = ("--config", judged, "--scenario", "shop", "-k", 3)
+    user, names, out = _active(judged), tmp_path / "users.txt", tmp_path / "slates.csv"
+    names.write_text(f"\ufeff{user}\r\n\nnobody\n", encoding="utf-8")
+    result = typed("recommend", "--users", names, "--out", out, *options)
+    assert "2 slates, 6 rows" in result.stdout
+    assert "1 of the 2 users are unknown" in result.stderr
+    alone = json.loads(typed("recommend", user, "--json", *options).stdout)["items"]
+    assert pl.read_csv(out)["item"].to_list()[:3] == [place["id"] for place in alone]
+    everybody = tmp_path / "all.parquet"
+    typed("recommend", "--all-users", "--out", everybody, *options)
+    events = pl.read_parquet(judged.parent / "shop" / "events.parquet")
+    assert set(pl.read_parquet(everybody)["user"]) == set(events["user_id"].cast(pl.String))
+
+
+def test_recommend_out_of_items_that_meet_a_condition(typed: Callable[..., Result], judged: Path) -> None:
+    options = ("--config", judged, "--scenario", "shop", "--json")
+    asked = ("recommend", "--history", "P0001, P0002", "--items", "P0003,P0004,P0005,P0006")
+    found = json.loads(typed(*asked, "--where", "price < 1e6", "--exclude", "P0005", *options).stdout)
+    assert found["user"] is None
+    assert sorted(place["id"] for place in found["items"]) == ["P0003", "P0004", "P0006"]
+    assert "did you mean 'price'" in typed(*asked, "--where", "prize < 3", *options, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("u1", "--users", "f"),
+        ("--users", "f"),
+        ("--all-users", "--out", "f.xlsx"),
+        ("--all-users", "--users", "f", "--out", "f.csv"),
+        ("u1", "--out", "f.csv"),
+        ("--all-users", "--out", "f.csv", "--json"),
+    ],
+)
+def test_recommend_refuses_what_contradicts_itself(
+    typed: Callable[..., Result], words: tuple[str, ...]
+) -> None:
+    assert "Invalid value" in typed("recommend", *words, code=2).stderr
+
+
 def test_strangers_are_told_apart(typed: Callable[..., Result], judged: Path) -> None:
     stranger = typed("recommend", "nobody", "-s", "news", "--config", judged)
     assert "nobody" in stranger.stderr

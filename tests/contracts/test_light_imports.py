@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,13 @@ LIGHT_MODULES = (
     "polyscene.evaluation.report.page",
     "polyscene.evaluation.results",
     "polyscene.evaluation.significance",
+    "polyscene.cli.facts",
+    "polyscene.cli.results_table",
+    "polyscene.language.model.inspection",
+    "polyscene.learning.checking",
+    "polyscene.project",
+    "polyscene.runs.reporting",
+    "polyscene.runs.run",
     "polyscene.language.model.sources",
     "polyscene.language.ranking.bayesian_logistic",
     "polyscene.language.ranking.calibration",
@@ -55,3 +63,42 @@ def test_modules_of_light_verbs_import_nothing_heavy() -> None:
 @pytest.mark.parametrize(("module", "heavy"), [("polyscene.evaluation.report.drawing", "matplotlib")])
 def test_what_is_heavy_is_noticed(module: str, heavy: str) -> None:
     assert imports_of(module)[-1][1:] == [heavy]
+
+
+VERB = """
+import sys
+from polyscene.cli.main import app
+try:
+    app(sys.argv[1:], standalone_mode=False)
+finally:
+    print("loaded:", *(name for name in {watched} if name in sys.modules), file=sys.stderr)
+"""
+WATCHED = ("torch", "transformers", "matplotlib", "jinja2", "implicit", "peft", "huggingface_hub", "scipy")
+VERBS: dict[str, tuple[tuple[str, ...], set[str]]] = {
+    "check": (("check", "-c", "{config}"), set()),
+    "init": (("init", "{folder}/shop", "--out", "{out}/drafted.toml"), set()),
+    "doctor": (("doctor", "-c", "{config}"), set()),
+    "recommend": (("recommend", "nobody", "-s", "shop", "-c", "{config}"), {"scipy"}),
+    "recommend to all": (
+        ("recommend", "--all-users", "-s", "shop", "-c", "{config}", "--out", "{out}/all.csv"),
+        {"scipy"},
+    ),
+    "similar": (("similar", "P0001", "-s", "shop", "-c", "{config}"), {"scipy"}),
+    "explain": (("explain", "nobody", "P0001", "-s", "shop", "-c", "{config}"), {"scipy"}),
+    "report": (("report", "-c", "{config}"), {"scipy", "jinja2", "matplotlib"}),
+    "help": (("--help",), set()),
+}
+
+
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_a_verb_loads_what_it_needs(verb: str, company: Path, tmp_path: Path) -> None:
+    words, needed = VERBS[verb]
+    places = {"config": company, "folder": company.parent, "out": tmp_path}
+    command = [sys.executable, "-c", VERB.format(watched=WATCHED), *(word.format(**places) for word in words)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = ended.stderr.splitlines()[-1].removeprefix("loaded:").split()
+    assert set(loaded) <= needed
+
+
+def test_a_verb_that_learns_loads_what_learns() -> None:
+    assert "torch" in imports_of("polyscene.runs.training")[-1]

@@ -88,7 +88,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_right_one(
 ) -> None:
     found = problem(changed(*where))
     assert found.what == f"unknown key '{where[-1]}'"
-    assert found.column == ".".join(map(str, where))
+    assert found.key == ".".join(map(str, where))
     assert found.remedy == f"did you mean '{right}'?"
     assert right in found.expected.removeprefix("one of ").split(", ")
     assert found.file == "polyscene.toml"
@@ -101,7 +101,7 @@ def test_a_key_near_to_nothing_is_to_be_removed() -> None:
 def test_every_problem_is_listed_at_once() -> None:
     values = changed("language", "zzzz") | {"seed": -1}
     values["scenarios"]["shop"]["signals"] = ["popularty", "linear"]
-    assert {found.column for found in problems(values)} == {
+    assert {found.key for found in problems(values)} == {
         "seed",
         "language.zzzz",
         "scenarios.shop.signals.0",
@@ -142,16 +142,16 @@ def test_a_value_that_cannot_be_used_says_what_was_expected(
     found = problem(changed(*where, value=value))
     assert expected in found.expected
     assert not found.expected.startswith("Value error")
-    assert found.remedy == "change the value"
-    assert found.column is not None
-    assert ".".join(where).startswith(found.column)
+    assert found.remedy
+    assert found.key is not None
+    assert ".".join(where).startswith(found.key)
 
 
 def test_a_missing_key_is_asked_for() -> None:
     values = copy.deepcopy(LEAST)
     del values["scenarios"]["shop"]["items"]["id"]
     found = problem(values)
-    assert (found.column, found.remedy) == ("scenarios.shop.items.id", "give the key")
+    assert (found.key, found.remedy) == ("scenarios.shop.items.id", "add id = … under [scenarios.shop.items]")
 
 
 def test_settings_cannot_be_changed_afterwards() -> None:
@@ -284,14 +284,14 @@ def complaints(values: dict[str, Any]) -> tuple[Problem, ...]:
 def test_anything_is_either_settings_or_problems_with_a_remedy(values: dict[str, Any]) -> None:
     found = complaints(values)
     assert found or "scenarios" in values
-    assert all(each.remedy and each.column for each in found)
+    assert all(each.remedy and each.key for each in found)
 
 
 @given(st.sampled_from(["items", "events", "users", "objectives", "signals", "actions"]), tree)
 def test_anything_inside_a_scenario_is_blamed_on_its_key(part: str, value: Any) -> None:
     for found in complaints(changed("scenarios", "shop", part, value=value)):
-        assert found.column is not None
-        assert found.column.startswith(f"scenarios.shop.{part}")
+        assert found.key is not None
+        assert found.key.startswith(f"scenarios.shop.{part}")
 
 
 def test_signals_of_the_old_name_open_with_one_line_that_says_what_to_write() -> None:
@@ -327,9 +327,9 @@ def test_a_signal_is_told_what_its_own_settings_know() -> None:
 @pytest.mark.usefixtures("loud")
 def test_what_a_signal_does_not_know_is_refused_with_its_place() -> None:
     wrong = problem(changed("signals", "loud", "volume", value=0))
-    assert wrong.column == "signals.loud.volume"
+    assert wrong.key == "signals.loud.volume"
     unknown = problem(changed("signals", "loud", "volumes", value=3))
-    assert (unknown.column, unknown.remedy) == ("signals.loud.volumes", "did you mean 'volume'?")
+    assert (unknown.key, unknown.remedy) == ("signals.loud.volumes", "did you mean 'volume'?")
     assert "one of popularity" in problem(changed("signals", "lout", "volume", value=3)).expected
     assert problem(changed("signals", "popularity", "volume", value=3)).what == "unknown key 'volume'"
 
@@ -346,3 +346,21 @@ def test_no_signal_is_loaded_unless_one_is_told_something() -> None:
         "sys.exit(any(name.startswith('polyscene.recommenders') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "remedy"),
+    [
+        (("seed",), "x", "write a whole number without quotes"),
+        (("language", "tuning"), "topp", "did you mean 'top'?"),
+        (("language", "precision"), "half", "write one of auto, float32, bfloat16"),
+        (("scenarios", "shop", "items", "text"), "title", 'write it as a list: text = ["title"]'),
+        (("evaluation", "test_share"), 2, "write a number that is less than 1"),
+        (("scenarios",), {}, "add at least one; `polyscene init FOLDER` drafts scenarios from your tables"),
+    ],
+)
+def test_the_remedy_is_what_has_to_be_written(where: tuple[str, ...], value: object, remedy: str) -> None:
+    wrong = problem(changed(*where, value=value))
+    assert wrong.remedy == remedy
+    assert f"key {'.'.join(where)}" in str(wrong)
+    assert "column" not in str(wrong)

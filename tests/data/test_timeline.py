@@ -34,6 +34,12 @@ def test_histories_are_those_of_the_whole_log(
             actual, expected = getattr(one, name), getattr(other, name)
             np.testing.assert_array_equal(actual, expected)
             assert actual.dtype == expected.dtype
+    users = np.array([2, -1, 0, 7, 0], np.int32)
+    block = live.histories(users, length)
+    for place, user in enumerate([2, -1, 0, -1, 0]):
+        for name in ("offsets", "items", "times", "weights"):
+            expected = getattr(whole.latest(user, length), name)
+            np.testing.assert_array_equal(getattr(block.take(place, place + 1), name), expected)
 
 
 @given(prefix=rows, rest=rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -57,7 +58,10 @@ def _count(number: int | None) -> str:
 
 
 def _moment(moment: object) -> str:
-    return "–" if moment is None else str(moment).removesuffix("+00:00")
+    """Return a time to the second, or a sequence number."""
+    if moment is None:
+        return "–"
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if isinstance(moment, datetime) else str(moment)
 
 
 def _verdict(problems: Sequence[Problem]) -> str:

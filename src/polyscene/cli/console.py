@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 PLAIN_WIDTH = 140
 """Columns of a table that goes to a file or a pipe."""
 
+MIN_WIDTH = 40
+"""Columns below which nothing is laid out: a terminal may say anything of itself."""
+
 MAX_LINE_LENGTH = 10_000
 
 
@@ -22,7 +27,20 @@ def output() -> Console:
     """Return the console for answers."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False, markup=False)
+    return Console(width=width(), highlight=False, markup=False)
+
+
+def width() -> int:
+    """Return how many columns a table may take: COLUMNS where it is set, else the terminal's.
+
+    What goes to a file or a pipe without COLUMNS gets as many as a table needs, within reason.
+    """
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said) > 0:
+        return max(int(said), MIN_WIDTH)
+    if sys.stdout.isatty():
+        return max(shutil.get_terminal_size().columns, MIN_WIDTH)
+    return PLAIN_WIDTH
 
 
 def show(*parts: RenderableType) -> None:

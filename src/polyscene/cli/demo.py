@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from shlex import quote
+from shutil import which
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from polyscene.cli.console import show, tell
+from polyscene.cli.console import show, tell, width
 from polyscene.cli.options import opened
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ def demo(data: Data = None, folder: Folder = None) -> None:
     slates = _slates(run)
     for scenario, slate in slates:
         show(*_slate_parts(scenario, slate), "")
-    show(f"report: {run.folder / REPORT}", *_next(config, slates))
+    show(_language(run, config), f"report: {run.folder / REPORT}", *_next(config, slates))
 
 
 def _sample(folder: Path) -> Path:
@@ -98,10 +101,10 @@ def _demand_same(config: Path, data: Path) -> None:
 
 
 def _show_results(run: Run, cutoff: int) -> None:
-    from polyscene.cli.tables import scenario_parts
+    from polyscene.cli.results_table import scenario_parts
 
     for name, block in (run.metrics or {})["scenarios"].items():
-        show(*scenario_parts(name, block, cutoff), "")
+        show(*scenario_parts(name, block, cutoff, width()), "")
 
 
 def _slates(run: Run) -> list[tuple[str, SampleSlate]]:
@@ -121,11 +124,42 @@ def _slate_parts(scenario: str, slate: SampleSlate) -> list[RenderableType]:
     return [plain_table(f"{scenario} for {slate.user}", ("", "title", "why"), rows), past]
 
 
-def _next(config: Path, slates: list[tuple[str, SampleSlate]]) -> list[str]:
-    """Return the commands to try now."""
-    recommend = [f"  polyscene recommend {slate.user} --scenario {name}" for name, slate in slates[:1]]
-    return [
-        "next:",
-        *(f"{line} --config {config}" for line in (*recommend, "  polyscene check")),
-        "  polyscene init YOUR_FOLDER",
+def _language(run: Run, config: Path) -> str:
+    """Say what the language model learned here, or why it learned nothing and how to see it learn."""
+    gains = [
+        f"{name} {one['before']:.4f} to {one['after']:.4f}"
+        for name, one in run.manifest["tuning"].items()
+        if one.get("before") is not None and one.get("after") is not None
     ]
+    if gains:
+        return (
+            f"the tuned language model, NDCG@10 of its content signal on held-out choices: {', '.join(gains)}"
+        )
+    if run.manifest["settings"]["language"]["tuning"] != "none":
+        return "the language model is as it came: nothing it learned helped on held-out choices"
+    command = f"{own_command()} train --config {quote(str(config))}"
+    return (
+        'the language model is as it came: [language] tuning is "none" here, so that this ends soon. '
+        f"To see it learn (some minutes): POLYSCENE_LANGUAGE__TUNING=top {command}"
+    )
+
+
+def _next(config: Path, slates: list[tuple[str, SampleSlate]]) -> list[str]:
+    """Return the commands to try now, as they can be pasted here."""
+    verbs = [f"recommend {quote(slate.user)} --scenario {quote(name)}" for name, slate in slates[:1]]
+    lines = [f"{verb} --config {quote(str(config))}" for verb in (*verbs, "check")]
+    return ["next:", *(f"  {own_command()} {line}" for line in (*lines, "init YOUR_FOLDER"))]
+
+
+def own_command() -> str:
+    """Return how this program is called from here: its name where the shell finds it, else its path."""
+    program = Path(sys.argv[0])
+    known = which("polyscene")
+    if known is not None and program.exists() and Path(known).resolve() == program.resolve():
+        return "polyscene"
+    if program.name == "polyscene" and program.exists():
+        try:
+            return quote(str(program.absolute().relative_to(Path.cwd())))
+        except ValueError:
+            return quote(str(program.absolute()))
+    return f"{quote(sys.executable)} -m polyscene"

@@ -10,8 +10,8 @@ def evaluate(config: Config = CONFIG, run: RunId = None, json: JsonFile = None, 
 
     Metrics and the HTML report are written into the run's folder.
     """
-    from polyscene.cli.console import show
-    from polyscene.cli.tables import scenario_parts
+    from polyscene.cli.console import show, width
+    from polyscene.cli.results_table import scenario_parts
     from polyscene.core.files import write_text
     from polyscene.runs.run import METRICS, REPORT
 
@@ -22,5 +22,5 @@ def evaluate(config: Config = CONFIG, run: RunId = None, json: JsonFile = None, 
     if json is not None:
         write_text(json, (judged.folder / METRICS).read_text(encoding="utf-8"))
     for name, block in metrics["scenarios"].items():
-        show(*scenario_parts(name, block, results.main_cutoff), "")
+        show(*scenario_parts(name, block, results.main_cutoff, width()), "")
     show(f"report: {judged.folder / REPORT}")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from polyscene.core.settings.project import Settings
 
 SMALL_GIB = 4.0
+OWN_WORK = frozenset({"dev", "docs", "test"})
+"""Extras that nobody needs who only uses Polyscene."""
 _EXTRA = re.compile(r"""extra\s*==\s*['"]([\w-]+)['"]""")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
@@ -96,10 +99,13 @@ def _memory() -> Fact:
 
 
 def _device() -> Fact:
-    import torch
+    if find_spec("torch") is None:
+        return Fact("device", "torch is missing", False, "install Polyscene again: pip install polyscene")
+    if sys.platform != "linux" or any(Path("/dev").glob("nvidia*")):  # torch is slow to load: only to ask it
+        import torch
 
-    if torch.cuda.is_available():
-        return Fact("device", f"CUDA: {torch.cuda.get_device_name()}")
+        if torch.cuda.is_available():
+            return Fact("device", f"CUDA: {torch.cuda.get_device_name()}")
     return Fact(
         "device", "processor", advice="a CUDA device encodes texts faster; everything else stays here"
     )
@@ -123,7 +129,12 @@ def _extras() -> Iterator[Fact]:
     for group, names in groups.items():
         missing = [part for part in names if not _installed(part)]
         found = f"missing: {', '.join(missing)}" if missing else "present"
-        advice = f'only for work on Polyscene itself: pip install -e ".[{group}]"' if missing else ""
+        how = (
+            f'only for work on Polyscene itself: pip install -e ".[{group}]"'
+            if group in OWN_WORK
+            else f'optional: pip install "polyscene[{group}]"'
+        )
+        advice = how if missing else ""
         yield Fact(f"extra {group}", found, advice=advice)
 
 
@@ -137,20 +148,24 @@ def _installed(name: str) -> bool:
 
 def _model(config: Path, settings: Settings | None) -> Fact:
     from polyscene.language.model.bundled import WEIGHTS_SHA256
-    from polyscene.language.model.loading import load_model
-    from polyscene.language.model.sources import BUNDLED_MODEL
-    from polyscene.language.tuning.methods import must_be_tunable
+    from polyscene.language.model.inspection import inspected
 
     language = settings.language if settings else _default_language()
     try:
+        known = inspected(language)
+        if known is not None:
+            found = f"{known.name}: {known.kind}, {known.dimension} dimensions, {known.precision}"
+            return Fact("language model", f"{found}, weights verified (sha256 {WEIGHTS_SHA256[:12]}…)")
+        from polyscene.language.model.loading import load_model  # torch and transformers
+        from polyscene.language.tuning.methods import must_be_tunable
+
         model = load_model(language, config.resolve().parent)
         if language.tuning != "none":
             must_be_tunable(model, language.tuning)
     except PolysceneError as error:
         return Fact("language model", str(error), False, "see [language] in the configuration")
-    checked = f", weights verified (sha256 {WEIGHTS_SHA256[:12]}…)" if language.model == BUNDLED_MODEL else ""
     found = f"{model.name}: {model.kind}, {model.dimension} dimensions, {model.precision} on {model.device}"
-    return Fact("language model", found + checked)
+    return Fact("language model", found)
 
 
 def _default_language() -> LanguageSettings:
@@ -160,7 +175,7 @@ def _default_language() -> LanguageSettings:
 
 
 def _cache(config: Path, settings: Settings | None) -> Fact:
-    from polyscene.language.text.cache import default_folder
+    from polyscene.language.text.cache_folder import default_folder
 
     named = settings.runtime.cache if settings else None
     folder = default_folder() if named is None else config.resolve().parent / named

@@ -22,6 +22,7 @@ from typing import NoReturn, ParamSpec
 import typer
 
 from polyscene.cli.console import tell
+from polyscene.core.disk import disk_trouble
 from polyscene.core.errors import PolysceneError
 from polyscene.core.text import shown
 
@@ -52,10 +53,8 @@ def guarded(verb: Callable[Arguments, None]) -> Callable[Arguments, None]:
         except BrokenPipeError:
             _silence()
             raise typer.Exit(UNREAD) from None
-        except OSError as error:
-            _stop(f"expected to use {shown(error.filename, 200)}, found: {error.strerror or error}", USER)
-        except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, it is our bug
-            _bug(error)
+        except Exception as error:  # noqa: BLE001 - the last resort: whatever else it is, it is our bug
+            _unforeseen(error)
 
     return command
 
@@ -63,6 +62,17 @@ def guarded(verb: Callable[Arguments, None]) -> Callable[Arguments, None]:
 def _stop(text: str, code: int) -> NoReturn:
     tell(f"error: {text}")
     raise typer.Exit(code) from None
+
+
+def _unforeseen(error: Exception) -> NoReturn:
+    """Tell what a disk or a file is to blame for from what we are."""
+    trouble, file = disk_trouble(error), getattr(error, "filename", None)
+    if trouble is not None:
+        where = f"to write {shown(file, 200)}" if file else "to write"
+        _stop(f"expected {where}, found {trouble}; free some space or mend its rights", USER)
+    if isinstance(error, OSError):
+        _stop(f"expected to use {shown(file, 200)}, found: {error.strerror or error}", USER)
+    _bug(error)
 
 
 def _bug(error: Exception) -> NoReturn:

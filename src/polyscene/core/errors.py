@@ -24,12 +24,13 @@ class Problem:
         remedy: what the user can do.
         file: the file as the user named it, where there is one.
         row: 1-based data row (a header does not count), where one is known.
-        column: the column or configuration key, where one is known.
+        column: the column, where one is known.
         count: how many rows or values have this problem.
         severity: "error" stops the work, "warning" does not, "repaired" was mended as asked.
         scenario: the scenario in which it was met, where there is one.
         mended: whether reading put it right or left the rows out, although it is more than "repaired" says:
             a warning that `check` shows and `train` repeats.
+        key: the configuration's key, dotted, where it is what has to be mended.
     """
 
     what: str
@@ -43,6 +44,7 @@ class Problem:
     severity: Severity = "error"
     scenario: str | None = None
     mended: bool = False
+    key: str | None = None
 
     def __str__(self) -> str:
         place = ", ".join(
@@ -51,6 +53,7 @@ class Problem:
                 self.file,
                 None if self.row is None else f"row {self.row}",
                 None if self.column is None else f"column {self.column}",
+                None if self.key is None else f"key {self.key}",
             )
             if part
         )

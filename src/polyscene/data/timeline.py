@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyscene.core.types import FloatArray, IntArray, LongArray
-from polyscene.data.queries import Histories, Timeline
+from polyscene.data.queries import LATEST, Histories, Timeline
 from polyscene.data.schema import EventLog
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -95,6 +95,23 @@ class LiveTimeline:
         """Return one user's latest events, at most so many; None: all. -1 is an unknown user."""
         grown = self._grown.get(user)
         return self._from_start(user, length) if grown is None else grown.latest(length)
+
+    def histories(self, users: IntArray, length: int | None) -> Histories:
+        """Return (B,) users' latest events, at most so many of each; None: all. -1 is an unknown user."""
+        start = np.where(users < self._n_users, users, -1).astype(np.int32)
+        rows = self._start.before(start, np.full(len(users), LATEST), length)
+        grown = [row for row, user in enumerate(users.tolist()) if user in self._grown]
+        if not grown:
+            return rows
+        parts = [rows.take(row, row + 1) for row in range(len(users))]
+        for row in grown:
+            parts[row] = self.history(int(users[row]), length)
+        return Histories(
+            np.concatenate([[0], np.cumsum([len(part.items) for part in parts])]),
+            np.concatenate([part.items for part in parts]),
+            np.concatenate([part.times for part in parts]),
+            np.concatenate([part.weights for part in parts]),
+        )
 
     def _from_start(self, user: int, length: int | None = None) -> Histories:
         return self._start.latest(user if user < self._n_users else -1, length)

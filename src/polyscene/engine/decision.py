@@ -23,6 +23,9 @@ class Request:
         exclude: ids of items that shall not be shown.
         also: ids of items that are scored whether or not they are candidates, to be explained.
         reasons: whether every place gets the reason for it.
+        only: ids of items that the answer shall consist of; None: any.
+        where: an SQL condition that the items shall meet; None: none.
+        history: ids of items, oldest first, that stand in place of what the user did; None: they do not.
     """
 
     user: str
@@ -31,6 +34,9 @@ class Request:
     exclude: Sequence[str] = ()
     also: Sequence[str] = ()
     reasons: bool = True
+    only: Sequence[str] | None = None
+    where: str | None = None
+    history: Sequence[str] | None = None
 
 
 @dataclass

@@ -6,6 +6,7 @@ import numpy as np
 
 from polyscene.core.text import shown
 from polyscene.engine.decision import Decision, Request
+from polyscene.engine.selection import selected
 from polyscene.engine.state import NO_USER
 
 SUITS_EVERYBODY = "this is what suits everybody"
@@ -19,11 +20,14 @@ def notes_of(decision: Decision, request: Request) -> tuple[str, ...]:
 
 def _impersonal(decision: Decision, request: Request) -> str | None:
     """Say why the slate is what everybody would get, where it is."""
-    queries, fusion, name = decision.queries, decision.state.fusion, shown(request.user)
-    if decision.user == NO_USER:
+    queries, fusion = decision.queries, decision.state.fusion
+    name = shown(request.user) if request.history is None else "this history"
+    if request.history is None and decision.user == NO_USER:
         return f"nobody called {name} is known: {SUITS_EVERYBODY}"
     elsewhere = any(len(past.items) for past in queries.elsewhere.values())
     if not len(queries.history.items) and not elsewhere:
+        if request.history is not None:
+            return f"the history is empty: {SUITS_EVERYBODY}"
         return f"{name} is known, but nothing they did counts here yet: {SUITS_EVERYBODY}"
     if len(decision.candidates) and fusion.silent(decision.features)[0]:
         signal = f"'{fusion.fallback}', which is used alone here," if fusion.fallback else "no signal"
@@ -53,7 +57,15 @@ def _causes(decision: Decision, request: Request) -> list[tuple[int, str]]:
     excluded = np.zeros_like(had)
     excluded[[state.catalogue.code(item) for item in request.exclude]] = True
     excluded &= ~had
-    rest = decision.closed & ~had & ~excluded
-    counts = (int(had.sum()), int(excluded.sum()), int(rest.sum()))
-    words = ("were had already and are not shown again", "are excluded", "are not there yet")
+    unfit = np.zeros_like(had)
+    if (wanted := selected(state.catalogue, request.only, request.where)) is not None:
+        unfit = ~wanted & ~had & ~excluded
+    rest = decision.closed & ~had & ~excluded & ~unfit
+    counts = (int(had.sum()), int(excluded.sum()), int(unfit.sum()), int(rest.sum()))
+    words = (
+        "were had already and are not shown again",
+        "are excluded",
+        "are not among those asked for",
+        "are not there yet",
+    )
     return [(count, f"{count:,} {text}") for count, text in zip(counts, words, strict=True)]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from polyscene.core.contracts import Stage
 from polyscene.engine.decision import Decision, Request
+from polyscene.engine.requests import queries_of
 from polyscene.engine.stages import choose, fuse, give_reasons, propose, reread, score
 from polyscene.engine.state import System
 
@@ -23,12 +24,13 @@ def decide(system: System, request: Request) -> Decision:
 
     Raises:
         UnknownIdError: no such scenario or item.
+        DataError: the request's condition cannot be used.
     """
     state = system.scenario(request.scenario)
     waiting = list(stages(system, request))
     with system.lock.reading():
-        user = system.user(request.user, state.name)
-        decision = Decision(system, state, user, system.position, system.queries(user, state))
+        queries = queries_of(system, request, state)
+        decision = Decision(system, state, int(queries.user[0]), system.position, queries)
         decision = _run(waiting, request, decision, reading=True)
     while waiting:
         decision = _run(waiting, request, decision, reading=False)

@@ -12,8 +12,9 @@ import numpy as np
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.engine.decision import Decision, Request
 from polyscene.engine.reasons import Reasons
+from polyscene.engine.selection import selected
 from polyscene.policies.greedy import Greedy
-from polyscene.recommenders.fusion.candidates import proposed
+from polyscene.recommenders.fusion.candidates import SMALL_CATALOGUE, proposed
 
 
 def propose(request: Request, decision: Decision) -> Decision:
@@ -24,7 +25,11 @@ def propose(request: Request, decision: Decision) -> Decision:
     closed = fusion.closed(decision.queries)[0]
     for item in request.exclude:
         closed[catalogue.code(item)] = True
-    candidates = proposed(decision.prepared, 0, closed, fusion.small)
+    wanted = selected(catalogue, request.only, request.where)
+    if wanted is not None:
+        closed |= ~wanted
+    few = wanted is not None and int(np.sum(~closed)) <= SMALL_CATALOGUE
+    candidates = proposed(decision.prepared, 0, closed, fusion.small or few)
     decision.closed, decision.ranked = closed, len(candidates)
     rest = [catalogue.code(item) for item in request.also]
     more: LongArray = np.array(rest, np.int64)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from polyscene.core.display import FrameLibrary, data_frame, html_table
 from polyscene.core.files import write_text
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.evaluation.significance import Interval, intervals, paired_bootstrap
@@ -162,7 +163,7 @@ class Judgement:
         return best, lead
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results:
     """All scenarios of one evaluation.
 
@@ -186,6 +187,39 @@ class Results:
     def main_cutoff(self) -> int:
         """The k that models are compared at: 10 where it was asked for, else the first."""
         return 10 if 10 in self.cutoffs else self.cutoffs[0]
+
+    def __repr__(self) -> str:
+        parts = [
+            f"{one.scenario}: {one.n_choices:,} choices, {len(one.ranks)} models" for one in self.judgements
+        ]
+        return f"Results({'; '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        k = self.main_cutoff
+        columns = (f"hr@{k}", f"ndcg@{k}", "mrr", f"coverage@{k}")
+        return "".join(
+            html_table(
+                f"{one.scenario}: {one.n_choices:,} choices of {one.n_users:,} users, {one.protocol}",
+                ("model", *columns),
+                [(model, *(row.get(name, "–") for name in columns)) for model, row in _best_first(one, k)],
+            )
+            for one in self.judgements
+        )
+
+    def to_frame(self, library: FrameLibrary = "polars") -> Any:  # noqa: ANN401 - a frame of that library
+        """Return a data frame with a row per scenario and model, best first, and a column per metric.
+
+        Args:
+            library: `polars`, or `pandas` where that is installed.
+        """
+        rows = [
+            {"scenario": one.scenario, "model": model, **row}
+            for one in self.judgements
+            for model, row in _best_first(one, self.main_cutoff, self.cutoffs)
+        ]
+        metrics = dict.fromkeys(name for row in rows for name in row)
+        types = {name: str if name in ("scenario", "model") else float for name in metrics}
+        return data_frame({name: [row.get(name) for row in rows] for name in metrics}, types, library)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values: `{"scenarios": {NAME: {"users", "models", …}}, …}`."""
@@ -229,6 +263,14 @@ class Results:
             name = f"ndcg@{self.main_cutoff}" + (f"/{part}" if part else "")
             rows[name] = _difference(*compared)
         return rows
+
+
+def _best_first(
+    judgement: Judgement, cutoff: int, cutoffs: Sequence[int] | None = None
+) -> list[tuple[str, dict[str, float]]]:
+    """Return each model with its metrics, the best by NDCG at the cutoff first."""
+    table = judgement.table(cutoffs or (cutoff,))
+    return sorted(table.items(), key=lambda pair: (-pair[1].get(f"ndcg@{cutoff}", 0.0), pair[0] != SYSTEM))
 
 
 def _difference(against: str, lead: Interval) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class Backbone:
                     f"{shown(self.plain.name, 200)}, {KINDS[self.plain.kind]}",
                     "name another [language] model, or the other reader ('pair' for encoders, 'answers' for "
                     "decoders)",
-                    column="text_ranker.reader",
+                    key="text_ranker.reader",
                 )
             )
         if settings.reader == "answers":
@@ -131,5 +131,5 @@ def usable_template(settings: TextRankerSettings) -> PromptTemplate:
     try:
         return PromptTemplate.parse(settings.template or usual)
     except DataError as error:
-        where = [replace(problem, column="text_ranker.template") for problem in error.problems]
+        where = [replace(problem, key="text_ranker.template") for problem in error.problems]
         raise ConfigError(where) from None

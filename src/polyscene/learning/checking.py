@@ -16,9 +16,8 @@ from polyscene.data.reading.items import read_items
 from polyscene.data.schema import Dataset
 from polyscene.data.splits.protocol import everything, split
 from polyscene.data.splits.sufficiency import split_problems
-from polyscene.language.model.loading import load_model
+from polyscene.language.model.inspection import inspected
 from polyscene.language.text.coverage import Coverage, measure_coverage
-from polyscene.language.tuning.methods import must_be_tunable
 from polyscene.learning.training_data import training_data
 
 
@@ -88,17 +87,29 @@ def check_split(
 
 
 def _coverage(settings: Settings, base: Path, progress: Progress) -> dict[str, Coverage]:
-    model = load_model(settings.language, base, progress)
-    if settings.language.tuning != "none":
-        must_be_tunable(model, settings.language.tuning)
+    tokenizer = _tokenizer(settings, base, progress)
     coverage = {}
     for name, scenario in settings.scenarios.items():
         try:
             texts = read_items(scenario, base, []).text
         except DataError:
             continue  # the problems of the tables say so already
-        coverage[name] = measure_coverage(model.tokenizer, texts, seed=settings.seed)
+        coverage[name] = measure_coverage(tokenizer, texts, seed=settings.seed)
     return coverage
+
+
+def _tokenizer(settings: Settings, base: Path, progress: Progress) -> Any:  # noqa: ANN401 - of one of two kinds
+    """Return what cuts texts for the model; one that is not known by its checksum is loaded to be known."""
+    known = inspected(settings.language)
+    if known is not None:
+        return known.tokenizer
+    from polyscene.language.model.loading import load_model  # torch and transformers
+    from polyscene.language.tuning.methods import must_be_tunable
+
+    model = load_model(settings.language, base, progress)
+    if settings.language.tuning != "none":
+        must_be_tunable(model, settings.language.tuning)
+    return model.tokenizer
 
 
 def _renamed(settings: Settings) -> Iterator[Problem]:
@@ -114,9 +125,7 @@ def _renamed(settings: Settings) -> Iterator[Problem]:
 
 def _model_problem(error: Exception) -> Problem:
     remedy = "see [language] in the configuration"
-    return Problem(
-        "the language model cannot be used", "a model", str(error), remedy, column="language.model"
-    )
+    return Problem("the language model cannot be used", "a model", str(error), remedy, key="language.model")
 
 
 def _unreadable(coverage: Mapping[str, Coverage]) -> Iterator[Problem]:
@@ -127,7 +136,7 @@ def _unreadable(coverage: Mapping[str, Coverage]) -> Iterator[Problem]:
                 "words it knows",
                 f"{reading.unreadable:.0%} of {reading.words:,} words mean nothing to it",
                 reading.advice,
-                column="language.model",
+                key="language.model",
                 severity="warning",
                 scenario=name,
             )

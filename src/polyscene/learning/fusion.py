@@ -20,6 +20,7 @@ from polyscene.evaluation.significance import paired_bootstrap
 from polyscene.learning.fusion_learner import FusionLearner, fusion_plan
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import mid_ranks, ndcg
+from polyscene.recommenders.fusion.blocks import block_size
 from polyscene.recommenders.fusion.features import Features, Signals
 from polyscene.recommenders.fusion.fusion import RERANKED, Fusion, second_look
 from polyscene.recommenders.fusion.network import FusionNetwork
@@ -228,8 +229,3 @@ def used_alone_note(name: str, best: str, fusion_data: FusionData, gains: Mappin
         f"NDCG@{CUTOFF} {mean[best]:.4f}, the fusion {mean['polyscene']:.4f} after {learned:,} choices; "
         f"difference {against.mean:+.4f}{bounds}{verdict}"
     )
-
-
-def block_size(fusion: Fusion, blocks_mb: int) -> int:
-    """Return how many requests fit into one block of the given size."""
-    return max(1, min(512, blocks_mb * 2**20 // fusion.row_bytes))

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from polyscene.core.errors import RunError, UnknownIdError
+from polyscene.core.disk import demand_room, unwritable
+from polyscene.core.errors import UnknownIdError
 from polyscene.core.files import flush, flush_tree, is_alive
 
 MANIFEST = "run.json"
@@ -25,6 +26,7 @@ UNFINISHED = ".tuning"
 """Beside the runs: checkpoints and records of the language model's training."""
 READERS = "readers"
 """Folder of what the text rankers' readers learned."""
+REMEDY = "free some space or mend its rights, or name another folder in [runtime] runs"
 _PARTIAL = re.compile(r"^\.partial-(\d+)-[0-9a-f]+$")
 
 
@@ -33,23 +35,23 @@ def new_run(runs: Path) -> Iterator[tuple[str, Path]]:
     """Yield a fresh run id and the folder to fill; on leaving without an error it becomes a run.
 
     Raises:
-        RunError: the folder of the runs cannot be written.
+        RunError: the folder of the runs cannot be written, or its disk is full.
     """
-    try:
-        runs.mkdir(parents=True, exist_ok=True)
-        sweep(runs)
-        partial = runs / f".partial-{os.getpid()}-{uuid4().hex[:8]}"
-        partial.mkdir()
-    except OSError as error:
-        raise RunError(
-            f"expected to write runs to {runs}, found {error.strerror}; set [runtime] runs"
-        ) from error
+    demand_room(runs, 0, REMEDY)
+    sweep(runs)
+    partial = runs / f".partial-{os.getpid()}-{uuid4().hex[:8]}"
+    partial.mkdir()
     try:
         run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
         yield run_id, partial
         flush_tree(partial)
         partial.rename(runs / run_id)
         flush(runs)
+    except Exception as error:
+        full = unwritable(runs, error, REMEDY)
+        if full is None:
+            raise
+        raise full from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -22,7 +22,7 @@ from polyscene.engine.state import ScenarioState
 from polyscene.evaluation.judge import Case, judge
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.results import Results
-from polyscene.learning.fusion import block_size
+from polyscene.recommenders.fusion.blocks import block_size
 from polyscene.runs.run import Run
 
 EXPOSURE = "exposure.safetensors"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,7 @@ from polyscene.evaluation.report.content import (
     ScenarioResults,
     SlateEntry,
 )
+from polyscene.evaluation.report.palette import CATEGORIES
 from polyscene.runs.judging import load_exposure
 from polyscene.runs.run import Run
 
@@ -29,6 +33,9 @@ SAMPLES = 3
 SLATE = 5
 HISTORY = 5
 MAPPED = 2000
+USE_STEPS = (1, 3, 10, 100, 1000)
+USES = ("none", "1 or 2", "3 to 9", "10 to 99", "100 to 999", "1,000 and more")
+"""Classes of items by their events, between the steps."""
 MIN_EVENTS = 3
 """A user shown in the report has done at least so much."""
 
@@ -45,6 +52,7 @@ def report_of(run: Run) -> ReportData:
             f"expected an evaluated run, found {run.id} without metrics; `polyscene evaluate` first"
         )
     manifest = run.manifest
+    repairs = tuple(manifest.get("repairs", ()))
     return ReportData(
         title=manifest["project"],
         scenarios=tuple(
@@ -61,12 +69,12 @@ def report_of(run: Run) -> ReportData:
         curves=tuple(_curve(name, curve) for name, curve in manifest["curves"].items()),
         card=DataCard(
             {name: _counts(place) for name, place in run.system.scenarios.items()},
-            run.notes,
+            repairs,
             manifest["machine"],
             manifest["versions"],
             _settings_text(manifest["settings"]),
         ),
-        remarks=run.notes,
+        remarks=tuple(note for note in run.notes if note not in repairs),
     )
 
 
@@ -82,18 +90,19 @@ def sample_slates(run: Run, scenario: str, samples: int = SAMPLES) -> list[Sampl
         user = system.users[int(code)]
         past = place.timeline.history(int(code), HISTORY).items
         slate = run.recommend(user, scenario, SLATE)
+        chance = any(place.propensity < 1 for place in slate)
         slates.append(
             SampleSlate(
                 user,
                 tuple(place.catalogue.titles[int(item)] for item in past),
-                tuple(SlateEntry(it.item.text, it.reason, it.propensity) for it in slate),
+                tuple(SlateEntry(it.item.text, it.reason, it.propensity if chance else None) for it in slate),
             )
         )
     return slates
 
 
 def _map(place: ScenarioState) -> ItemMap | None:
-    """Return the items along the two main directions of their vectors, coloured by the first category."""
+    """Return the items along the two main directions of their vectors, coloured by what parts them best."""
     every = place.space.view("tuned").vectors
     if not place.space.has_text or len(every) < 3:
         return None
@@ -101,16 +110,50 @@ def _map(place: ScenarioState) -> ItemMap | None:
     vectors = every[::step]
     _, _, axes = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
     points = ((vectors - vectors.mean(axis=0)) @ axes[:2].T).astype(np.float32)
-    return ItemMap(points, _categories(place.catalogue.attributes(), len(every))[::step])
+    kind, categories = _colours(place, len(every))
+    return ItemMap(points, categories[::step], coloured_by=kind)
 
 
-def _categories(attributes: pl.DataFrame, n_items: int) -> tuple[str, ...]:
-    """Return each item's value in the categorical column with the fewest values."""
-    texts = [column for column in attributes.columns if attributes[column].dtype == pl.String]
-    if not texts:
-        return ("",) * n_items
-    coarsest = min(texts, key=lambda column: attributes[column].n_unique())
-    return tuple(attributes[coarsest].fill_null("").to_list())
+def _colours(place: ScenarioState, n_items: int) -> tuple[str, tuple[str, ...]]:
+    """Return what tells the items apart best in a few colours, and its value for each of n items.
+
+    That is the categorical column whose few most frequent values cover the most items, evenly; how often an
+    item was used where no column parts them.
+    """
+    attributes = place.catalogue.attributes()
+    worth: dict[str, tuple[float, tuple[str, ...]]] = {}
+    for column in attributes.columns:
+        if attributes[column].dtype == pl.String:
+            values = tuple(_first(value) for value in attributes[column].fill_null("").to_list())
+            worth[column] = _spread(values), values
+    best = max(worth, key=lambda column: worth[column][0], default=None)
+    if best is not None and worth[best][0] > 0:
+        return best, worth[best][1]
+    used = place.fusion.features.counts[:n_items]
+    levels = np.array(USES)[np.searchsorted(USE_STEPS, used, side="right")]
+    return (
+        ("events of the item", tuple(levels.tolist()))
+        if len(set(levels.tolist())) > 1
+        else ("", ("",) * n_items)
+    )
+
+
+def _first(value: str) -> str:
+    """Return the first of several values in one cell, as in `Drama|Comedy`."""
+    return re.split(r"[|;,/]", value, maxsplit=1)[0].strip()
+
+
+def _spread(values: Sequence[str]) -> float:
+    """Return how well the most frequent values part the items: their entropy in bits; 0 where they do not.
+
+    Rare values are one colour, items without a value none.
+    """
+    counts = Counter(value for value in values if value)
+    common = [count for _, count in counts.most_common(len(CATEGORIES))]
+    if len(common) < 2:
+        return 0.0
+    shares = np.array(common) / len(values)
+    return float(-(shares * np.log2(shares)).sum())
 
 
 def _counts(place: ScenarioState) -> dict[str, int | str]:

@@ -12,16 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from polyscene.core.errors import RunError
+from polyscene.core.columns import Slates, Vectors
+from polyscene.core.display import html_table, listed
+from polyscene.core.errors import ArgumentError, RunError
 from polyscene.core.ids import id_text, id_texts, size_of
+from polyscene.core.progress import Progress
 from polyscene.core.settings.scenarios import ScenarioSettings
-from polyscene.core.types import Event, Recommendation, Slate
+from polyscene.core.types import Event, FloatArray, Recommendation, Slate
 from polyscene.data.reading.item_rows import rows_of
-from polyscene.engine import recommending
+from polyscene.engine import bulk, recommending, vectors
+from polyscene.engine.bulk import BulkRequest
 from polyscene.engine.decision import Request
 from polyscene.engine.recommending import Explanation
 from polyscene.engine.state import ItemDescription, System
 from polyscene.engine.updates import Intake
+from polyscene.engine.vectors import VectorView
 from polyscene.learning.item_views import LANGUAGE
 from polyscene.runs import format_1
 from polyscene.runs.folder import MANIFEST, READERS, new_run, write_manifest
@@ -56,6 +61,21 @@ class Run:
                 "train again with this version"
             )
 
+    def __repr__(self) -> str:
+        judged = "judged" if (self.folder / METRICS).is_file() else "not judged"
+        return f"Run({self.id!r}, scenarios: {listed(self.scenarios)}; {judged})"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "project": self.manifest["project"],
+            "scenarios": ", ".join(self.scenarios),
+            "made": self.manifest["created"],
+            "learned from": self.manifest["learned_from"],
+            "folder": self.folder,
+            **{f"note {number}": note for number, note in enumerate(self.notes, 1)},
+        }
+        return html_table(f"Run {self.id}", ("", ""), facts.items())
+
     @cached_property
     def system(self) -> System:
         """The fitted system, read from the folder when it is first needed."""
@@ -89,30 +109,148 @@ class Run:
 
     def recommend(
         self,
-        user: str | int,
+        user: str | int | None = None,
         scenario: str | None = None,
         k: int = 10,
         exclude: Iterable[str | int] = (),
         reasons: bool = True,
+        *,
+        items: Iterable[str | int] | None = None,
+        where: str | None = None,
+        history: Iterable[str | int] | None = None,
     ) -> Slate:
         """Return a slate of at most k items for a user; a stranger gets what suits everybody.
 
         Args:
-            user: the user's id, as text or a whole number.
+            user: the user's id, as text or a whole number; may be left out where there is a history.
             scenario: may be left out where there is only one.
             k: at least 1.
             exclude: item ids that shall not be shown.
             reasons: whether every place gets its reason; a slate without them takes half the time.
+            items: item ids that the slate shall consist of; None: any. What may not be shown is left out.
+            where: an SQL condition over the items' attributes, `id` and `title`, as `genre = 'jazz'`.
+            history: item ids, oldest first, that stand in place of everything the user did.
 
         Raises:
-            UnknownIdError: no such scenario or excluded item.
+            UnknownIdError: no such scenario or item.
+            DataError: the condition cannot be used.
+            ModelError: a reader of texts needs the language model, which is not there.
+            ValueError: k is below 1, or neither a user nor a history is given.
+        """
+        request = Request(
+            _asker(user, history),
+            scenario,
+            size_of(k),
+            id_texts(exclude, "item", "exclude"),
+            reasons=reasons,
+            only=None if items is None else id_texts(items, "item", "items"),
+            where=where,
+            history=None if history is None else id_texts(history, "item", "history"),
+        )
+        return recommending.recommend(self.system, self.id, request)
+
+    def recommend_many(
+        self,
+        users: Iterable[str | int] | None = None,
+        scenario: str | None = None,
+        k: int = 10,
+        exclude: Iterable[str | int] = (),
+        *,
+        items: Iterable[str | int] | None = None,
+        where: str | None = None,
+        progress: Progress | None = None,
+    ) -> Slates:
+        """Return a slate for each of many users, those that `recommend` gives one by one, without reasons.
+
+        Args:
+            users: ids in the order of the answer; None: everybody who has done something in the scenario.
+            scenario: may be left out where there is only one.
+            k: at least 1.
+            exclude: item ids that nobody shall be shown.
+            items: item ids that the slates shall consist of; None: any.
+            where: an SQL condition over the items' attributes, `id` and `title`.
+            progress: hears how far it is.
+
+        Raises:
+            UnknownIdError: no such scenario or item.
+            DataError: the condition cannot be used.
             ModelError: a reader of texts needs the language model, which is not there.
             ArgumentError: an id is neither text nor a whole number, `exclude` is no list, or k is below 1.
         """
-        request = Request(
-            id_text(user, "user"), scenario, size_of(k), id_texts(exclude, "item", "exclude"), reasons=reasons
+        asked = self.users(scenario) if users is None else id_texts(users, "user", "users")
+        only = None if items is None else id_texts(items, "item", "items")
+        barred = id_texts(exclude, "item", "exclude")
+        request = BulkRequest(asked, scenario, size_of(k), barred, only, where)
+        return bulk.recommend_many(self.system, self.id, request, progress)
+
+    def score(
+        self,
+        user: str | int | None,
+        items: Iterable[str | int],
+        scenario: str | None = None,
+        *,
+        history: Iterable[str | int] | None = None,
+    ) -> FloatArray:
+        """Return (m,) the scores of given items for a user, in their order, whether or not they may be shown.
+
+        They are comparable within one call only; larger is better.
+
+        Args:
+            user: the user's id; None where there is a history.
+            items: m item ids.
+            scenario: may be left out where there is only one.
+            history: item ids, oldest first, that stand in place of everything the user did.
+
+        Raises:
+            UnknownIdError: no such scenario or item.
+            ValueError: neither a user nor a history is given.
+        """
+        past = None if history is None else id_texts(history, "item", "history")
+        request = Request(_asker(user, history), scenario, history=past)
+        return bulk.score_items(self.system, request, id_texts(items, "item", "items"))
+
+    def users(self, scenario: str | None = None) -> tuple[str, ...]:
+        """Return the ids of everybody who has done something in a scenario, in the run's order."""
+        state = self.system.scenario(scenario)
+        active = np.unique(state.log.events().user)
+        return tuple(
+            self.system.users[code].removeprefix(self._prefix(state.name)) for code in active.tolist()
         )
-        return recommending.recommend(self.system, self.id, request)
+
+    def item_vectors(self, scenario: str | None = None, view: VectorView = "tuned") -> Vectors:
+        """Return the vector of every item of a scenario.
+
+        Args:
+            scenario: may be left out where there is only one.
+            view: `tuned`, by the language model as it learned here; `prior`, as it came; `common`, comparable
+                between scenarios; `factors`, by behaviour alone.
+
+        Raises:
+            UnknownIdError: no such scenario, or no signal `factors` in it.
+        """
+        return vectors.item_vectors(self.system, scenario, view)
+
+    def user_vectors(
+        self,
+        users: Iterable[str | int] | None = None,
+        scenario: str | None = None,
+        view: VectorView = "tuned",
+    ) -> Vectors:
+        """Return the vector of each user, whose inner products with `item_vectors` are a signal's scores.
+
+        Args:
+            users: ids; None: everybody who has done something in the scenario. Of a stranger it is zero.
+            scenario: may be left out where there is only one.
+            view: as in `item_vectors`.
+
+        Raises:
+            UnknownIdError: no such scenario, or no signal with such vectors in it.
+        """
+        asked = self.users(scenario) if users is None else id_texts(users, "user", "users")
+        return vectors.user_vectors(self.system, scenario, view, asked)
+
+    def _prefix(self, scenario: str) -> str:
+        return f"{scenario}/" if self.settings[scenario].users_are_local else ""
 
     @cached_property
     def intake(self) -> Intake:
@@ -163,7 +301,7 @@ class Run:
         state = self.system.scenario(scenario)
         settings = self.settings[state.name]
         rows = rows_of(settings, [_with_id_text(item, settings.items.id) for item in items])
-        vectors = self.encoder.encode(state.name, rows.texts) if state.space.has_text else {}
+        encoded = self.encoder.encode(state.name, rows.texts) if state.space.has_text else {}
         attributes = rows.attributes.rows(named=True) if rows.attributes.width else [{}] * len(rows)
         described = [
             ItemDescription(
@@ -171,7 +309,7 @@ class Run:
                 rows.texts[row],
                 rows.titles[row],
                 attributes[row],
-                {view: vectors_of_view[row] for view, vectors_of_view in vectors.items()},
+                {view: vectors_of_view[row] for view, vectors_of_view in encoded.items()},
                 int(rows.since[row]),
             )
             for row in range(len(rows))
@@ -212,6 +350,13 @@ class Run:
             ArgumentError: an id is neither text nor a whole number.
         """
         return recommending.explain(self.system, id_text(user, "user"), id_text(item, "item"), scenario)
+
+
+def _asker(user: str | int | None, history: object) -> str:
+    """Return the id of the user who asks; empty where a history stands in for one."""
+    if user is None and history is None:
+        raise ArgumentError("expected a user or a history, found neither")
+    return "" if user is None else id_text(user, "user")
 
 
 def _with_id_text(item: Mapping[str, object], column: str) -> Mapping[str, object]:

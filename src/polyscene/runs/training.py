@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from polyscene.core.disk import demand_room
 from polyscene.core.memory import keep_freed_memory
 from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
@@ -23,10 +24,14 @@ from polyscene.learning.fit import Fitted, fit_system
 from polyscene.learning.language import tune_language
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.training_data import TrainingData
-from polyscene.runs.folder import UNFINISHED, new_run, write_manifest
+from polyscene.runs.folder import REMEDY, UNFINISHED, new_run, write_manifest
 from polyscene.runs.item_encoder import KEY, encoder_facts
 from polyscene.runs.reranker_files import save_readers
 from polyscene.runs.system_files import FORMAT, save_system
+
+BYTES_PER_NUMBER = 4
+BYTES_PER_EVENT = 4
+"""In a packed table."""
 
 
 class Trained(Protocol):
@@ -62,6 +67,7 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
         DataError: the tables cannot be used.
         ConfigError: the protocol does not fit the tables, or a reader not the language model.
         ModelError: the language model cannot be used.
+        RunError: the folder of the runs cannot be written, or its disk is full: told before the work.
     """
     keep_freed_memory()
     settings, progress = project.settings, project.progress
@@ -69,6 +75,7 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     for note in project.dataset.notes:
         progress.say(note)
     model = load_model(settings.language, project.base, progress)
+    demand_room(project.runs_folder, least_bytes(project.dataset, model.dimension), REMEDY)
     rerankers = _reranker_trainer(project, model)
     cache = EncodingCache(_cache_folder(project), progress)
     tuned = tune_language(model, data, settings, project.runs_folder / UNFINISHED, cache, progress)
@@ -89,6 +96,13 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     for note in fitted.notes:
         progress.say(note)
     return project.runs_folder / run_id
+
+
+def least_bytes(dataset: Dataset, dimension: int) -> int:
+    """Return what a run takes on the disk at the very least: vectors and events."""
+    items = sum(len(scenario.catalogue) for scenario in dataset.scenarios.values())
+    events = sum(len(scenario.events) for scenario in dataset.scenarios.values())
+    return items * dimension * BYTES_PER_NUMBER + events * BYTES_PER_EVENT
 
 
 def _reranker_trainer(project: Trained, model: LanguageModel) -> RerankerTrainer | None:
@@ -125,6 +139,7 @@ def _manifest(
         "machine": machine(),
         "versions": versions(),
         "notes": [*project.dataset.notes, *fitted.notes],
+        "repairs": [*project.dataset.notes],
         "validation": fitted.validation,
         "curves": {
             name: {"training": curve.training, "validation": curve.validation}

@@ -201,7 +201,7 @@ def test_given_without_a_column_says_what_to_do(make_log: MakeLog) -> None:
     with pytest.raises(ConfigError) as caught:
         parts_of(stream(make_log), "given")
     (problem,) = caught.value.problems
-    assert problem.column == "evaluation.protocol"
+    assert problem.key == "evaluation.protocol"
     assert problem.scenario == "a"
     assert "'given'" in problem.what
     assert "a split column" in problem.expected

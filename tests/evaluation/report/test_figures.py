@@ -28,7 +28,13 @@ from polyscene.evaluation.report.content import (
 )
 from polyscene.evaluation.report.drawing import Drawing
 from polyscene.evaluation.report.figures import FIGURES, Figure, Part, drawings
-from polyscene.evaluation.report.model_figures import MODEL_COMPARISON, SCENARIO_COMPARISON, SLICE_COMPARISON
+from polyscene.evaluation.report.model_figures import (
+    MODEL_COMPARISON,
+    SCENARIO_COMPARISON,
+    SLICE_COMPARISON,
+    compared_models,
+    marker_style,
+)
 from polyscene.evaluation.report.palette import DARK, LIGHT
 
 HOSTILE = [
@@ -126,6 +132,25 @@ def test_slices_without_choices_are_not_drawn() -> None:
     assert "new items (5)" in labels
     assert "all (20)" in labels
     assert not [each for each in labels if each.startswith("cold")]
+
+
+def test_the_best_of_every_slice_is_in_its_picture() -> None:
+    models = ["polyscene", *(f"m{number}" for number in range(8))]  # the last is the best on new items
+    shown = compared_models(results(models), by_slice=True)
+    assert shown == ["polyscene", "m0", "m1", "m2", "m7"]
+    assert compared_models(results(models)) == ["polyscene", "m0", "m1", "m2"]
+    assert "m7" in words(svg_of(SLICE_COMPARISON, "s", ScenarioReport(results(models))))
+
+
+def test_many_models_are_told_apart_by_shape_and_colour() -> None:
+    styles = [marker_style(place, f"m{place}") for place in range(1, 7)]
+    assert len({style["marker"] for style in styles}) == len({style["color"] for style in styles}) == 6
+
+
+def test_titles_of_curves_are_whole() -> None:
+    title = "NDCG@10 of the content signal on held-out choices"
+    svg = svg_of(LEARNING_CURVE, "c", LearningCurve("language model", (CurvePoint(1, 0.5, 0.1),), title))
+    assert title in words(svg)
 
 
 def test_scenarios_are_rows_whatever_they_are_called() -> None:

@@ -16,7 +16,8 @@ import torch
 
 from polyscene.core.types import FloatArray
 from polyscene.language.model.language_model import LanguageModel
-from polyscene.language.text.cache import EncodingCache, default_folder, encode_cached, encoding_keys
+from polyscene.language.text.cache import EncodingCache, encode_cached, encoding_keys
+from polyscene.language.text.cache_folder import default_folder
 from polyscene.language.text.encoding import encode
 
 if TYPE_CHECKING:

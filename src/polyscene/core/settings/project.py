@@ -7,7 +7,9 @@ Unknown keys are refused with the nearest right one. `POLYSCENE_LANGUAGE__MODEL=
 from __future__ import annotations
 
 import difflib
+import json
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -31,6 +33,9 @@ from polyscene.core.settings.signals import SignalName, settings_class
 from polyscene.core.settings.text_ranker import TextRankerSettings
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.text import shown, shown_name
+
+NUMBERS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+"""What kinds of value are called."""
 
 
 class Settings(BaseSettings):
@@ -157,10 +162,35 @@ def _problem(line: Any, file: str) -> Problem:  # noqa: ANN401 - pydantic's own 
     file = _variable(where) or file
     if line["type"] == "extra_forbidden":
         return _unknown(where, line.get("input"), file)
-    remedy = "give the key" if line["type"] == "missing" else "change the value"
-    message = str(line["msg"]).removeprefix("Value error, ")
-    found = shown(line.get("input"))
-    return Problem("this setting cannot be used", message, found, remedy, file=file, column=_key(where))
+    expected = str(line["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    found = "no such key" if line["type"] == "missing" else shown(line.get("input"))
+    if line["type"] == "missing":
+        expected = f"the key '{_key(where[-1:])}'"
+    return Problem(
+        "this setting cannot be used", expected, found, _remedy(line, where, expected), file, key=_key(where)
+    )
+
+
+def _remedy(line: Any, where: list[str], expected: str) -> str:  # noqa: ANN401 - pydantic's own loose record
+    """Return what to write instead."""
+    kind, value, name = str(line["type"]), line.get("input"), _key(where[-1:])
+    if kind == "missing":
+        return f"add {name} = … under [{_key(where[:-1])}]" if where[:-1] else f"add {name} = … at the top"
+    if kind == "list_type":
+        return f"write it as a list: {name} = [{json.dumps(value, ensure_ascii=False, default=str)[:60]}]"
+    choices = re.findall(r"'([^']+)'", expected) or [
+        part.strip() for part in expected.removeprefix("one of ").split(",") if expected.startswith("one of ")
+    ]
+    if isinstance(value, str) and choices:
+        near = difflib.get_close_matches(value, choices, n=1, cutoff=0.5)
+        return f"did you mean '{near[0]}'?" if near else f"write one of {', '.join(choices)}"
+    if kind.startswith(("int_", "float_", "bool_")):
+        return f"write {NUMBERS[kind.split('_')[0]]} without quotes"
+    if kind == "too_short":
+        return f"add at least one; `polyscene init FOLDER` drafts {name} from your tables"
+    if kind.startswith(("less_than", "greater_than")):
+        return f"write a number that is {expected}"
+    return "change the value as said under 'expected'"
 
 
 def _unknown(where: list[str], value: object, file: str) -> Problem:
@@ -172,7 +202,7 @@ def _unknown(where: list[str], value: object, file: str) -> Problem:
         shown(value),
         f"did you mean '{near[0]}'?" if near else "remove it",
         file=file,
-        column=_key(where),
+        key=_key(where),
     )
 
 

@@ -79,7 +79,7 @@ def misfit(protocol: str, scenario: str, expected: str, found: str, instead: str
             f"{expected} in its events",
             found,
             f'name the column in [scenarios.{scenario}.events], or set [evaluation] protocol = "{instead}"',
-            column="evaluation.protocol",
+            key="evaluation.protocol",
             scenario=scenario,
         )
     )

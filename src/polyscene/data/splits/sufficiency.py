@@ -67,7 +67,7 @@ def _nothing_to_learn(
         "choices before those that are held out",
         f"{same}{every:,} choices, of which {counts}",
         way,
-        column="evaluation.protocol",
+        key="evaluation.protocol",
         severity="error" if severe else "warning",
         scenario=scenario.name,
     )
@@ -85,7 +85,7 @@ def _little(scenario: Scenario, part: Parts, settings: EvaluationSettings, judge
                 f"at least {MIN_CHOICES}",
                 f"{count:,} of {every:,}",
                 f"{_other_protocol(settings)}, hold out a larger share, or bring more events",
-                column="evaluation",
+                key="evaluation",
                 severity="warning",
                 scenario=scenario.name,
             )
@@ -104,7 +104,7 @@ def _coarse(scenario: Scenario, part: Parts, asked: float) -> Iterator[Problem]:
             f"about {asked:.0%} of the events",
             f"{share:.0%}, of which {at_once:,} at the same moment",
             'use finer times, or set [evaluation] protocol = "leave_last_out"',
-            column="evaluation.protocol",
+            key="evaluation.protocol",
             severity="warning",
             scenario=scenario.name,
         )

@@ -22,6 +22,8 @@ MAX_POINTS = 2500
 MAX_VECTOR_POINTS = 800
 MAX_STEPS = 400
 OTHER_CATEGORY = "other"
+MAX_TITLE_COLUMNS = 66
+"""What fits over the whole width of a figure."""
 
 
 def draw_exposure(name: str, scenario: ScenarioReport) -> Drawing | None:
@@ -73,7 +75,8 @@ def draw_item_map(name: str, scenario: ScenarioReport) -> Drawing | None:
         f"map of items: {items.method}",
         310 + 14 * ((len(listed) + 1) // 2),
         "Map of items",
-        f"Each dot is an item; near dots are alike to the model ({one_line(items.method, 80)}).",
+        f"Each dot is an item; near dots are alike to the model ({one_line(items.method, 80)})."
+        + (f" Colour: {one_line(items.coloured_by, 60)}." if items.coloured_by else ""),
     )
     axes = drawing.axes()
     axes.set_xticks([])
@@ -122,7 +125,7 @@ def draw_learning_curve(name: str, curve: LearningCurve) -> Drawing:
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.grid(axis="y", color=LIGHT["line"], linewidth=0.8)
         title = axes.set_title("", loc="left", fontsize=FONT_SIZE, color=LIGHT["muted"])
-        drawing.label(title, label)
+        drawing.label(title, label, limit=MAX_TITLE_COLUMNS)
         if row == len(panels):
             _axis_names(axes, "step", "")
     return drawing

@@ -109,16 +109,18 @@ class ItemMap:
         points: (n, 2).
         categories: n names; "" where unknown.
         method: how the two dimensions were made, in a few words.
+        coloured_by: what the categories are; "" where there are none.
     """
 
     points: FloatArray
     categories: tuple[str, ...]
     method: str = "two main directions of the item vectors"
+    coloured_by: str = ""
 
 
 @dataclass(frozen=True)
 class SlateEntry:
-    """One place of a sample slate; propensity in (0, 1], None where it is not known."""
+    """One place of a sample slate; propensity in (0, 1], None where nothing was left to chance."""
 
     title: str
     reason: str
@@ -168,7 +170,7 @@ class DataCard:
 
     Attributes:
         counts: by scenario, what there is of what: items, users, events and so on.
-        notes: what was repaired or left out while reading, each a sentence.
+        notes: what was repaired or left out while reading, each a sentence; nothing else.
         machine: what the run ran on.
         versions: of the parts that the numbers depend on.
         settings: the configuration, as text.

@@ -17,7 +17,9 @@ from polyscene.evaluation.results import SYSTEM
 ROW_HEIGHT = 21.0
 AXIS_HEIGHT = 34.0
 MAX_ROWS = 14
-MARKERS = ("D", "s", "^")
+MARKERS = ("D", "s", "^", "v", "P", "X")
+OTHERS = ("other-deep", CATEGORIES[1], CATEGORIES[5], CATEGORIES[2], CATEGORIES[3], CATEGORIES[4])
+"""Colours of the other models, by role or by value, beside the markers that tell them apart too."""
 
 
 def draw_models(name: str, scenario: ScenarioReport) -> Drawing | None:
@@ -63,12 +65,15 @@ def draw_models(name: str, scenario: ScenarioReport) -> Drawing | None:
 
 
 def draw_slices(name: str, scenario: ScenarioReport) -> Drawing | None:
-    """Dots of the main metric on all choices and on each slice: the system and the three best others."""
+    """Dots of the main metric on all choices and on each slice.
+
+    Shown are the system, the three best others, and whichever other is the best of a slice.
+    """
     results = scenario.results
     if not results.ordered() or not any(results.slices.values()):
         return None
     metric = results.main_metric
-    models = compared_models(results)
+    models = compared_models(results, by_slice=True)
     parts = ["", *(part for part, n in results.slices.items() if n)]
     names = [
         f"all ({results.choices:,})",
@@ -141,10 +146,22 @@ MODEL_COMPARISON = Figure(ScenarioReport, draw_models)
 SLICE_COMPARISON = Figure(ScenarioReport, draw_slices)
 
 
-def compared_models(results: ScenarioResults, others: int = 3) -> list[str]:
-    """Return the system, where there is one, and the best others."""
+def compared_models(results: ScenarioResults, others: int = 3, by_slice: bool = False) -> list[str]:
+    """Return the system, where there is one, and the best others, best first.
+
+    Args:
+        results: of one scenario.
+        others: how many beside the system.
+        by_slice: whether the best other of each slice with choices is among them whatever its rank.
+    """
     models = results.ordered()
-    return [m for m in models if m == SYSTEM] + [m for m in models if m != SYSTEM][:others]
+    rivals = [model for model in models if model != SYSTEM]
+    kept = set(rivals[:others])
+    for part in [part for part, count in results.slices.items() if count] if by_slice else []:
+        metric = f"{results.main_metric}/{part}"
+        best = next((model for model in results.ordered(metric) if model != SYSTEM), None)
+        kept |= set() if best is None else {best}
+    return [model for model in models if model == SYSTEM] + [model for model in rivals if model in kept]
 
 
 def marker_style(place: int, model: str) -> dict[str, Any]:
@@ -154,7 +171,7 @@ def marker_style(place: int, model: str) -> dict[str, Any]:
     index = max(place - 1, 0)
     return {
         "marker": MARKERS[index % len(MARKERS)],
-        "color": (LIGHT["other-deep"], CATEGORIES[1], CATEGORIES[5])[index % 3],
+        "color": LIGHT.get(OTHERS[index % len(OTHERS)], OTHERS[index % len(OTHERS)]),
         "markersize": 5.5,
         "markeredgewidth": 0,
         "zorder": 3,

@@ -40,6 +40,11 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
 
+    @property
+    def breadth(self) -> str:
+        """How wide it is: `narrow`, `middling` or `wide`; the page says where it has to be scrolled."""
+        return "narrow" if len(self.columns) <= 4 else "middling" if len(self.columns) <= 8 else "wide"
+
 
 def render(data: ReportData) -> str:
     """Return the whole page."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ from polyscene.core.progress import Progress, Silent
 from polyscene.core.text import shown
 from polyscene.core.types import BoolArray, FloatArray, LongArray
 from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.text.cache_folder import default_folder
 from polyscene.language.text.encoding import (
     DEFAULT_BATCH_TOKENS,
     distinct_texts,
@@ -42,12 +42,6 @@ _TABLE = (
     "CREATE TABLE IF NOT EXISTS encodings "
     "(key BLOB PRIMARY KEY, vector BLOB NOT NULL, checksum INTEGER NOT NULL)"
 )
-
-
-def default_folder() -> Path:
-    """Return `$XDG_CACHE_HOME/polyscene`, or `~/.cache/polyscene` where that is not set."""
-    root = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(root) if Path(root).is_absolute() else Path.home() / ".cache") / "polyscene"
 
 
 class EncodingCache:

@@ -12,13 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from polyscene.core.seeds import generator
 from polyscene.language.text.normalisation import normalise
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 UNREADABLE_SHARE = 0.25
 """Above this share of unreadable words a model is advised against."""
@@ -33,6 +30,23 @@ _CHARS_PER_TEXT = 2_000
 _CHARS_PER_WORD = 64
 _SPACE_MARKS = "▁Ġ"  # how sentencepiece and byte-level tokenizers write a space
 _SCRIPTS = {"CJK": _HAN, "IDEOGRAPHIC": _HAN, "FULLWIDTH": "Latin"}
+
+
+class Tokenizer(Protocol):
+    """As much of a tokenizer as is asked here."""
+
+    @property
+    def unk_token(self) -> Any:  # noqa: ANN401 - a text, or None
+        """What stands for what it does not know."""
+        ...
+
+    def __call__(self, texts: Any, *, add_special_tokens: bool = True) -> Any:  # noqa: ANN401 - a mapping
+        """Return the token ids of each text under `input_ids`."""
+        ...
+
+    def convert_ids_to_tokens(self, ids: Any) -> Any:  # noqa: ANN401 - a list of texts
+        """Return the tokens of ids."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -92,7 +106,7 @@ def _lines(model: str) -> str:
 
 
 def measure_coverage(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], sample: int = 2_000, seed: int = 0
+    tokenizer: Tokenizer, texts: Sequence[str], sample: int = 2_000, seed: int = 0
 ) -> Coverage:
     """Measure how well `tokenizer` reads `texts`.
 
@@ -147,7 +161,7 @@ def _script(char: str) -> str:
     return _SCRIPTS.get(first, first.title())
 
 
-def _verdicts(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> tuple[set[str], set[str]]:
+def _verdicts(tokenizer: Tokenizer, words: Sequence[str]) -> tuple[set[str], set[str]]:
     """Return the words that are unknown, and those that fall apart."""
     by_character = any(_script(word[0]) == _HAN for word in words) and _knows_han(tokenizer)
     unknown: set[str] = set()
@@ -164,13 +178,13 @@ def _verdicts(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> tuple
     return unknown, broken
 
 
-def _knows_han(tokenizer: PreTrainedTokenizerBase) -> bool:
+def _knows_han(tokenizer: Tokenizer) -> bool:
     pieces = [tokens for tokens in _pieces(tokenizer, _HAN_PROBES) if len(tokens) == 1]
     known = sum(tokens[0] != tokenizer.unk_token for tokens in pieces)
     return bool(known >= _HAN_KNOWN_SHARE * len(_HAN_PROBES))
 
 
-def _pieces(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> Iterator[list[str]]:
+def _pieces(tokenizer: Tokenizer, words: Sequence[str]) -> Iterator[list[str]]:
     """Yield the tokens of each word, without those that only stand for a space."""
     if not words:
         return
