@@ -21,7 +21,16 @@ from polyscene.evaluation.report.content import (
     ScenarioResults,
     SlateEntry,
 )
-from polyscene.evaluation.report.page import main_table, number, render, signed, slice_table, write_report
+from polyscene.evaluation.report.page import (
+    Table,
+    _environment,
+    main_table,
+    number,
+    render,
+    signed,
+    slice_table,
+    write_report,
+)
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -215,3 +224,12 @@ def test_the_file_is_the_page(tmp_path: Path) -> None:
 
 def test_the_same_data_make_the_same_page() -> None:
     assert render(report()) == sample()
+
+
+def test_a_table_says_where_it_has_to_be_scrolled() -> None:
+    for columns, breadth in ((3, "narrow"), (8, "middling"), (12, "wide")):
+        table = Table(tuple(f"m{number}" for number in range(columns)), ())
+        assert table.breadth == breadth
+    style = _environment().get_template("report.css").render(light="", dark="")
+    for breadth in ("narrow", "middling", "wide"):
+        assert f".scrolls.{breadth} {{ display: block; }}" in style
