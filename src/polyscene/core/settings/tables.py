@@ -67,7 +67,9 @@ class EventsSettings(TableSettings):
     action: str | None = None
     value: str | None = None
     time: str | None = Field(None, description="time stamp or sequence number")
-    time_format: str | None = Field(None, description="a strptime format, or 's', 'ms', 'us', 'sequence'")
+    time_format: str | None = Field(
+        None, description="a strptime format, or 's', 'ms', 'us', 'ns', 'days', 'excel', 'sequence'"
+    )
     timezone: str = "UTC"
     split: str | None = Field(None, description="column with train, valid, test or context")
     on_unknown_item: OnUnknown = "error"
