@@ -34,6 +34,20 @@ class TableSettings(Strict):
     separator: str | None = Field(None, min_length=1, max_length=1, description="for csv; default ','")
     encoding: Literal["utf8", "latin1", "utf8-lossy"] = "utf8"
     null_values: list[str] = Field(default_factory=list, description="texts that mean 'missing'")
+    decimal: Literal[".", ","] = Field(".", description="what parts the fraction of numbers written as text")
+    one_hot: dict[str, list[str]] = Field(
+        default_factory=dict, description="by the name of a new column: columns of 0 and 1 to list in it"
+    )
+    join: list[JoinSettings] = Field(default_factory=list, description="tables whose columns are added")
+
+
+class JoinSettings(TableSettings):
+    """Another table, with one row per value of a column that both tables have."""
+
+    on: str = Field(description="the column, in both tables")
+
+
+TableSettings.model_rebuild()
 
 
 class ItemsSettings(TableSettings):
@@ -66,7 +80,9 @@ class EventsSettings(TableSettings):
     items: str | None = Field(None, description="column with a list of item ids; the last is the choice")
     action: str | None = None
     value: str | None = None
-    time: str | None = Field(None, description="time stamp or sequence number")
+    time: str | list[str] | None = Field(
+        None, description="time stamp or sequence number; or the columns of its day and its time of day"
+    )
     time_format: str | None = Field(
         None, description="a strptime format, or 's', 'ms', 'us', 'ns', 'days', 'excel', 'sequence'"
     )
@@ -74,6 +90,11 @@ class EventsSettings(TableSettings):
     split: str | None = Field(None, description="column with train, valid, test or context")
     on_unknown_item: OnUnknown = "error"
     on_bad_row: Literal["error", "drop"] = "error"
+
+    @property
+    def time_column(self) -> str | None:
+        """The column with the time; where day and time of day are apart, that of both together."""
+        return " ".join(self.time) if isinstance(self.time, list) else self.time
 
     @model_validator(mode="after")
     def _one_layout(self) -> Self:

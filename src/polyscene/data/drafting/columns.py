@@ -153,7 +153,9 @@ def _text(name: str, values: pl.Series, boolean: bool) -> Column:
     if present.is_empty():
         return _bare(name, "empty", values)
     comma = bool(present.str.contains(_COMMA_NUMBER).all() and present.str.contains(",", literal=True).any())
-    plain = values.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True) if comma else values
+    plain = (
+        values.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True) if comma else values
+    )
     numbers = plain.cast(pl.Float64, strict=False)
     numbers = numbers.set(~numbers.is_finite(), None)
     strays = values.filter(numbers.is_null() & values.is_not_null())

@@ -11,6 +11,7 @@ import polars as pl
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
 from polyscene.core.text import shown
+from polyscene.data.tables.added import added_columns, joined
 from polyscene.data.tables.columns import WORDS, Need, fits
 from polyscene.data.tables.filters import Tally, Where, parse_where, suitable_types, tallies, tally, typed
 from polyscene.data.tables.formats import TROUBLE, diagnosed, format_of
@@ -37,7 +38,7 @@ def open_table(settings: TableSettings, base: Path, needs: Iterable[Need]) -> Ta
     needs = tuple(needs)
     for source in sources_of(settings, base):
         try:
-            file = _opened(source, settings)
+            file = _completed(_opened(source, settings), settings, base)
             _demand_columns(file, settings, needs)
             files.append(file)
         except DataError as error:
@@ -67,6 +68,22 @@ def _opened(source: Source, settings: TableSettings) -> OpenFile:
     except TROUBLE as error:
         raise DataError(diagnosed(source, settings, error)) from None
     return OpenFile(source, scan, schema, () if format_of(source).untyped else missing)
+
+
+def _completed(file: OpenFile, settings: TableSettings, base: Path) -> OpenFile:
+    """Return the file with the columns that the settings add to it."""
+    own = tuple(file.schema)
+    for join in settings.join:
+        missing = [Need("join", join.on, "id")]
+        _demand_columns(file, settings, missing)
+        other = open_table(join, base, missing)
+        file = replace(file, scan=joined(file, other, join.on))
+        file = replace(file, schema=dict(file.scan.collect_schema()))
+    added = added_columns(settings, file.schema, file.source.shown)
+    if added:
+        file = replace(file, scan=file.scan.with_columns(added))
+        file = replace(file, schema=dict(file.scan.collect_schema()))
+    return replace(file, own=own)
 
 
 def _demand_columns(file: OpenFile, settings: TableSettings, needs: Iterable[Need]) -> None:
@@ -143,7 +160,7 @@ def _survey(file: OpenFile, settings: TableSettings, where: Where | None) -> _Su
     if not file.loose:
         return _Survey({}, False)
     names = () if where is None else where.columns
-    columns = list(file.schema)
+    columns = list(file.own)
     try:
         counts = file.scan.select(pl.col(columns[-1]).null_count().alias("#open"), *tallies(names)).collect(
             engine="streaming"

@@ -49,6 +49,7 @@ class OpenFile:
         missing: texts that mean 'missing', where the reader has not seen to them.
         types: for text files, the types in which `where` sees columns.
         gaps: whether some rows are empty lines, which are no rows.
+        own: the columns that stand in the file, without those that the settings add.
     """
 
     source: Source
@@ -57,6 +58,7 @@ class OpenFile:
     missing: tuple[str, ...] = ()
     types: Mapping[str, pl.DataType] = field(default_factory=dict)
     gaps: bool = False
+    own: tuple[str, ...] = ()
 
     @property
     def loose(self) -> bool:
@@ -69,7 +71,7 @@ class OpenFile:
         wanted = dict.fromkeys(need.column for need in by_alias.values())
         frame = self.scan.with_row_index(ROW, offset=1) if numbered else self.scan
         if self.gaps:
-            frame = frame.filter(pl.any_horizontal(pl.col(list(self.schema)).is_not_null()))
+            frame = frame.filter(pl.any_horizontal(pl.col(self.own or tuple(self.schema)).is_not_null()))
         tested = [] if where is None else [self._tested(name) for name in where.columns]
         frame = frame.select(
             *([ROW] if numbered else []),
