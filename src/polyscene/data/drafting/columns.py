@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -20,6 +21,7 @@ _FLAGS = ({"0", "1"}, {"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, 
 _LOOKED_AT = 5_000
 _MAX_STRAYS = 3
 _COMMA_NUMBER = r"^[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?$"
+_SAYS_NOTHING = r"(column|col|field|var|v|c|f|x)?[_ .-]?\d+|[a-z]|"
 _MISSING = ["nan", "null", "none", "na", "n/a", "\\n", "-", "?"]
 
 
@@ -85,6 +87,22 @@ class Column:
         return self.values.cast(pl.String, strict=False)
 
     @cached_property
+    def numbers(self) -> pl.Series:
+        """The values as numbers; null where one is none."""
+        if self.comma:
+            plain = self.text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+            return plain.cast(pl.Float64, strict=False)
+        return self.values.cast(pl.Float64, strict=False)
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the name is none that anybody chose: `column_3`, `V2`, a letter."""
+        return (
+            re.fullmatch(r"(column|col|field|var|v|c|f|x)?[_ .-]?\d+|[a-z]|", self.name, re.IGNORECASE)
+            is not None
+        )
+
+    @cached_property
     def parts(self) -> pl.Series:
         """The different members of a list, also of one written as text ('12 7 9', '[12, 7]')."""
         if self.kind == "list":
@@ -116,7 +134,7 @@ def as_ids(values: pl.Series) -> pl.Series:
 
 def split_text(values: pl.Series) -> pl.Series:
     """Return texts that hold lists as lists."""
-    bare = values.str.replace_all(r'[\["\]]', "").str.strip_chars()
+    bare = values.str.replace_all(r"""[\["'\]]""", "").str.strip_chars()
     comma = values.str.contains(",", literal=True)
     return (
         bare.str.replace_all(r"\s*,\s*", ",")

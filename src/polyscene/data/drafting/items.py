@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 
 from polyscene.core.text import shown
 from polyscene.data.drafting.columns import Column
 from polyscene.data.drafting.draft import Guess
-from polyscene.data.drafting.evidence import determines, is_address, many_labels, text_score
+from polyscene.data.drafting.evidence import (
+    determines,
+    is_address,
+    is_index,
+    is_label,
+    many_labels,
+    text_score,
+)
 from polyscene.data.drafting.names import has_id_word, hint, tokens
 from polyscene.data.drafting.tables import Table
 
 _MAX_TEXTS, _MAX_ATTRIBUTES = 4, 12
 _WORDY = 0.35
 """A text score above which a column is for reading."""
-_FIXED = 0.6
+_FIXED, _FIXED_WORDS = 0.6, 0.75
 """A column whose value is known this well from an id describes what the id names."""
 
 
@@ -40,10 +48,13 @@ def items_among_events(table: Table, key: Guess, used: Collection[str], user: st
             determines(table.sample, str(key.value), name),
             determines(table.sample, user, name),
         )
-        named = hint(name, "attribute") > 0 or text_score(column) > 0.5
-        if (by_item > _FIXED and by_item > by_user and column.kind != "time") or named:
+        fixed = _FIXED if hint(name, "attribute") > 0 else _FIXED_WORDS
+        if by_item > fixed and by_item > by_user and column.kind != "time" and not is_index(column):
             rest.append(column)
     guesses = {"id": key, **_texts(rest), **_attributes(rest)}
+    holder = table.columns[str(key.value)]
+    if not guesses["text"].value and is_label(holder):
+        guesses["text"] = Guess((holder.name,), 0.9, "the ids are words themselves")
     guesses["on_duplicate"] = Guess(
         "first", 0.9, "the catalogue is read from the events: one row per item is kept"
     )
@@ -75,13 +86,19 @@ def template_of(guesses: dict[str, Guess], table: Table) -> str | None:
     """Return a sentence pattern over the text and label columns, or None where a name cannot stand in one."""
     texts, labels = _names(guesses, "text"), _names(guesses, "categorical")
     named_labels = [name for name in labels if _is_telling(table.columns[name])][:3]
-    if not texts or not all(name.isidentifier() for name in texts):
+    texts = tuple(name for name in texts if _can_stand(name))
+    if not texts:
         return None
     parts = ["{" + texts[0] + "}", *("{" + name + "}" for name in texts[1:])]
     parts += [
-        f"{' '.join(tokens(name)).capitalize()}: {{{name}}}" for name in named_labels if name.isidentifier()
+        f"{' '.join(tokens(name)).capitalize()}: {{{name}}}" for name in named_labels if _can_stand(name)
     ]
     return ". ".join(parts) + ("." if len(parts) > 1 else "")
+
+
+def _can_stand(name: str) -> bool:
+    """Return whether a template can name the column."""
+    return bool(name.strip()) and not name.isdigit() and re.search(r"[.\[\]{}:!]", name) is None
 
 
 def _is_telling(column: Column) -> bool:

@@ -18,6 +18,7 @@ from polyscene.data.drafting.layout import Match, best_match, draft_scenario
 from polyscene.data.drafting.names import hint, slug, tokens
 from polyscene.data.drafting.tables import Table, read_tables, table_files
 from polyscene.data.drafting.toml import comment, guess_line, scenario_toml, text
+from polyscene.data.drafting.widening import WideTable, widened
 
 _MAX_DEPTH = 3
 _MAX_FOLDERS = 200
@@ -79,6 +80,8 @@ class ProjectDraft:
             ):
                 for key, guess in draft.guesses.items() if draft is not None else ():
                     yield f"scenarios.{scenario.name}.{part}.{key}", guess
+                for key, lines in draft.questions.items() if draft is not None else ():
+                    yield f"scenarios.{scenario.name}.{part}.{key}", Guess("", 0.0, lines[0])
         yield "evaluation.protocol", self.protocol
 
 
@@ -128,6 +131,7 @@ def _scopes(paths: Sequence[Path]) -> tuple[list[tuple[str, list[Table]]], list[
     notes: list[str] = []
     for title, members in groups[:_MAX_FOLDERS]:
         tables, odd = read_tables(members)
+        tables = [widened(table) for table in tables]
         notes += [note for note in odd if note not in notes]
         notes += [note for table in tables for note in table.notes if note not in notes]
         if len(tables) > _MAX_TABLES:
@@ -201,6 +205,8 @@ def _unused(scopes: list[tuple[str, list[Table]]], scenarios: Sequence[ScenarioD
     for scenario in scenarios:
         used |= {scenario.items.table.key, scenario.events.table.key}
         used |= {scenario.users.table.key} if scenario.users else set()
+        for table in (scenario.items.table, scenario.events.table):
+            used |= {other.key for other, _ in table.joined} if isinstance(table, WideTable) else set()
     tables = {table.key: table for _, members in scopes for table in members if table.key not in used}
     return [
         f"{shown(table.name)} is not used; its columns: "
