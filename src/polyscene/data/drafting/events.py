@@ -11,6 +11,7 @@ from polyscene.data.drafting.columns import Column, as_ids, share_of
 from polyscene.data.drafting.draft import Guess
 from polyscene.data.drafting.evidence import (
     VERBS,
+    determines,
     is_chance,
     looks_split,
     user_score,
@@ -18,7 +19,7 @@ from polyscene.data.drafting.evidence import (
 from polyscene.data.drafting.names import hint
 from polyscene.data.drafting.tables import Table
 from polyscene.data.drafting.when import guess_time, not_understood, sequence
-from polyscene.data.reading.scales import is_rating, scale_of
+from polyscene.data.reading.scales import Scale, is_rating, scale_of
 
 PARTS = frozenset({"train", "valid", "test", "context"})
 _MAX_ACTIONS = 30
@@ -87,9 +88,11 @@ def _add_filters(table: Table, guesses: dict[str, Guess], questions: dict[str, t
     )
     if scale.zero_is_none:
         words += f", {scale.zeros:.0%} of them 0, which may mean 'not rated'"
-    if scale.zero_is_none or column.says_nothing or column.filled < _RATED or scale.kept < _MIN_KEPT:
+    by_action = "action" in guesses
+    if by_action or scale.zero_is_none or column.says_nothing or not _decides(scale, column):
+        counts = "whatever the grade, an action counts" if by_action else "each row counts as a choice"
         questions["where"] = (
-            f"{words}, and each row counts as a choice; to count only what was liked ({kept}):",
+            f"{words}, and {counts}; to count only what was liked ({kept}):",
             f"where = '{condition}'",
         )
     elif scale.kept < 1.0:
@@ -97,6 +100,11 @@ def _add_filters(table: Table, guesses: dict[str, Guess], questions: dict[str, t
             f"{words}: only what was liked counts as a choice ({kept}); take the line out to count every row"
         )
         guesses["where"] = Guess(condition, 0.7, why)
+
+
+def _decides(scale: Scale, column: Column) -> bool:
+    """Return whether the grades alone may decide what is a choice: every row has one, and enough are left."""
+    return column.filled >= _RATED and scale.kept >= _MIN_KEPT
 
 
 def _about_returns(column: Column) -> tuple[str, ...]:
@@ -113,7 +121,7 @@ def _actions(table: Table, column: str) -> tuple[str, ...]:
 def guess_user(table: Table, used: Collection[str]) -> Guess:
     """Guess who acted; where nobody is named, the least unlikely column, to be decided."""
     ranked = sorted(
-        ((user_score(column), column) for name, column in table.columns.items() if name not in used),
+        ((_acts(column, table, used), column) for name, column in table.columns.items() if name not in used),
         key=lambda pair: -pair[0],
     )
     instead = tuple(column.name for score, column in ranked[1:] if score > 0.3)[:3]
@@ -129,6 +137,14 @@ def guess_user(table: Table, used: Collection[str]) -> Guess:
     rest.sort(key=lambda c: (-hint(c.name, "user"), not c.is_code, -len(c.distinct)))
     names = [column.name for column in rest] or list(table.columns)
     return Guess(names[0], 0.1, "no column looks like the people who act", tuple(names[1:4]))
+
+
+def _acts(column: Column, table: Table, used: Collection[str]) -> float:
+    """Return how much a column looks like who acted; one that the item decides is a second id of the item."""
+    score = user_score(column)
+    if score <= 0.1 or hint(column.name, "user"):
+        return score
+    return score - 0.15 * any(determines(table.sample, name, column.name) > 0.9 for name in used)
 
 
 def _take(guesses: dict[str, Guess], key: str, guess: Guess | None, used: set[str]) -> None:

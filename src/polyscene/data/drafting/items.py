@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from polyscene.core.text import shown
-from polyscene.data.drafting.columns import Column
+from polyscene.data.drafting.columns import Column, share_of
 from polyscene.data.drafting.draft import Guess
 from polyscene.data.drafting.evidence import (
     determines,
@@ -23,6 +23,7 @@ _MAX_TEXTS, _MAX_ATTRIBUTES = 4, 12
 _WORDY = 0.35
 """A text score above which a column is for reading."""
 _FIXED, _FIXED_WORDS = 0.6, 0.75
+_SAME = 0.95
 """A column whose value is known this well from an id describes what the id names."""
 
 
@@ -117,10 +118,23 @@ def _texts(columns: Iterable[Column]) -> dict[str, Guess]:
     if not scored:
         why = "no column reads like words; the language model has nothing to read"
         return {"text": Guess((), 0.2, why)}
-    names = tuple(column.name for _, column in scored[:_MAX_TEXTS])
+    names = tuple(column.name for column in _different(column for _, column in scored)[:_MAX_TEXTS])
     first = scored[0][1]
     why = f"{first.words:.1f} words per value in {shown(first.name, 40)}"
     return {"text": Guess(names, min(0.98, 0.35 + scored[0][0]), why)}
+
+
+def _different(columns: Iterable[Column]) -> list[Column]:
+    """Return the columns without those that say what an earlier one says already."""
+    kept: list[Column] = []
+    for column in columns:
+        if column.kind == "list" or not any(_says_the_same(column, other) for other in kept):
+            kept.append(column)
+    return kept
+
+
+def _says_the_same(column: Column, other: Column) -> bool:
+    return other.kind != "list" and share_of(column.text == other.text) >= _SAME
 
 
 def _is_label(column: Column) -> bool:

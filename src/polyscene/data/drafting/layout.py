@@ -93,7 +93,7 @@ def _pair(log: Table, column: Column, items: Table, key: Column, scenario: str |
     values = (column.parts if _several(column) else column.plain).head(_PROBED)
     share = items.holds(key.name, values)
     people = max((user_score(c) for c in log.columns.values() if c is not column), default=0.0)
-    if share < 0.3 or people < 0.05:
+    if share < 0.3 or people < 0.05 or not _describes_items(column, items, key):
         return None
     covered = len(values) * share / max(1, len(key.distinct))
     score = 0.4 * share + 0.1 * min(1.0, covered) + 0.15 * hint(column.name, "item")
@@ -101,6 +101,12 @@ def _pair(log: Table, column: Column, items: Table, key: Column, scenario: str |
     score -= 0.4 * hint(column.name, "user") + 0.2 * hint(column.name, "links")
     score += 0.3 * catalogue_score(items, key) + 0.25 * log_score(log, {column.name})
     return Match(log, column.name, items, key.name, share, score, scenario)
+
+
+def _describes_items(column: Column, items: Table, key: Column) -> bool:
+    """Return whether a table whose ids a log names could be of items: it has words, or a name says so."""
+    named = max(hint(column.name, "item"), hint(key.name, "item"), hint(items.stem, "items_file"))
+    return named > 0 or catalogue_score(items, key) > 0.05
 
 
 def _several(column: Column) -> bool:
@@ -259,4 +265,4 @@ def _reason(match: Match) -> str:
 def _other_items(match: Match) -> tuple[str, ...]:
     columns = match.events.columns.values()
     others = (c for c in columns if c.name != match.item and c.is_code and not is_derived(c.name))
-    return tuple(c.name for c in others if hint(c.name, "item") > 0)[:3]
+    return tuple(c.name for c in others if hint(c.name, "item") > 0 and not hint(c.name, "value"))[:3]

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from polyscene.core.text import shown
 from polyscene.data.drafting.columns import Column
 from polyscene.data.drafting.evidence import is_address, is_chance, is_index, text_score
-from polyscene.data.drafting.names import has_id_word, hint
+from polyscene.data.drafting.names import has_id_word
 from polyscene.data.drafting.tables import Table
 
 _MAX_NAMED = 200
@@ -61,7 +61,7 @@ def _of_events(column: Column) -> str:
         return "lists"
     if is_chance(column.name):
         return "a probability"
-    if column.is_code and (has_id_word(column.name) or hint(column.name, "session") > 0):
+    if column.is_code and has_id_word(column.name):
         return "an id of something else"
     if column.kind in ("number", "flag"):
         return "says something of the event that is neither action, value nor time"

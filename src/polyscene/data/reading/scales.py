@@ -6,14 +6,19 @@ import math
 import re
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+
+from polyscene.core.errors import Problem
+from polyscene.core.settings.scenarios import ScenarioSettings
+from polyscene.data.schema import EventLog
 
 _WORDS = re.compile(r"(?<![a-z])(rating|score|star|overall|grade)s?(?![a-z])", re.IGNORECASE)
 _TOPS = (3, 5, 6, 7, 10, 20, 100)
 _MAX_GRADES, _MIN_GRADES, _MIN_ROWS = 21, 2, 20
 _LIKED = 0.7
 """The share of the highest grade from which on a grade says 'liked'."""
-_MANY_ZEROS = 0.3
+_MANY_ZEROS = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +62,40 @@ def scale_of(values: pl.Series) -> Scale | None:
     if bool((grades * 2 != (grades * 2).round()).any()):
         return None
     liked = math.ceil(_LIKED * high)
-    zeros = float((grades == 0).mean() or 0.0) if _begins_at_one(grades) else 0.0
-    return Scale(low, high, liked, float((grades >= liked).mean() or 0.0), zeros)
+    zeros = _share(grades == 0) if _begins_at_one(grades) else 0.0
+    return Scale(low, high, liked, _share(grades >= liked), zeros)
+
+
+def _share(mask: pl.Series) -> float:
+    return int(mask.sum()) / len(mask)
 
 
 def _begins_at_one(grades: pl.Series) -> bool:
     return not (grades.is_between(0, 1, closed="none")).any()
+
+
+def grades_as_choices(settings: ScenarioSettings, log: EventLog, file: str) -> list[Problem]:
+    """Return a warning where low grades count as choices like high ones and the settings do not say so.
+
+    Whoever names objectives or actions, or filters by the grade, has said what counts.
+    """
+    name = settings.events.value
+    said = settings.objectives or settings.actions or name is None or name in (settings.events.where or "")
+    if said or name is None or not is_rating(name):
+        return []
+    scale = scale_of(pl.Series(log.value.astype(np.float64)))
+    if scale is None or scale.kept == 1.0:
+        return []
+    column = name if name.isidentifier() else f'"{name}"'
+    return [
+        Problem(
+            "every grade counts as a choice, low ones too",
+            "only what was liked, or a word that every grade is meant",
+            f"grades from {scale.low:g} to {scale.high:g}, {1 - scale.kept:.1%} of them below {scale.liked}",
+            f"where = '{column} >= {scale.liked}', or '{column} >= {scale.low:g}' if all of them are meant",
+            file=file,
+            column=name,
+            count=int((log.value < scale.liked).sum()),
+            severity="warning",
+        )
+    ]

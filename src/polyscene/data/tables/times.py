@@ -102,12 +102,10 @@ def rule_for(sample: pl.Series, time_format: str | None, timezone: str, column: 
     numbers = _numbers(sample)
     if numbers is None:
         return TimeRule(timezone=timezone)
-    pattern = digits_pattern(numbers)
-    return (
-        _guessed(numbers)
-        if pattern is None
-        else TimeRule("time", "format", pattern=pattern, timezone=timezone)
-    )
+    digits = digits_pattern(numbers)
+    if digits is None:
+        return _guessed(numbers)
+    return TimeRule("time", "format", pattern=digits, timezone=timezone)
 
 
 def digits_pattern(numbers: pl.Series) -> str | None:
