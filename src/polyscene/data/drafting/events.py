@@ -178,6 +178,7 @@ def _action(table: Table, used: Collection[str]) -> Guess | None:
         kind = hint(name, "flag") if column.kind == "flag" else hint(name, "action")
         verbs = share_of(column.distinct.str.to_lowercase().is_in(list(VERBS)))
         score = 0.6 * kind + (0.0 if column.kind == "flag" else 0.4 * verbs)
+        score -= 0.3 * (hint(name, "time") > 0 and verbs == 0)
         scored.append((score + 0.25 * (column.kind == "flag" and kind > 0), column))
     scored = sorted(((s, c) for s, c in scored if s >= 0.35), key=lambda pair: -pair[0])
     if not scored:
@@ -200,7 +201,7 @@ def _value(table: Table, used: Collection[str]) -> Guess | None:
             continue
         named = hint(name, "value")
         graded = len(column.distinct) <= 21 and column.low >= 0 and column.high <= 100
-        unnamed = 0.37 * column.says_nothing * (user_score(column) < 0.2)
+        unnamed = 0.37 * column.says_nothing
         scored.append((max(unnamed, 0.85 * named + 0.15 * graded + 0.25 * (graded and not named)), column))
     scored = sorted(((s, c) for s, c in scored if s >= 0.35), key=lambda pair: -pair[0])
     if not scored:

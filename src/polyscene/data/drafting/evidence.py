@@ -51,7 +51,10 @@ def is_index(column: Column) -> bool:
 def is_label(column: Column) -> bool:
     """Return whether a column names things in a few words that come again: 'whole milk', 'Dota 2'."""
     short = column.kind == "text" and column.words < _MAX_WORDS_OF_A_NAME and column.chars < 70
-    return short and column.letters > 0.5 and column.repeat > 1.02 and not is_address(column)
+    coded = column.distinct.head(1_000).str.contains(r"[^\s\d]\d|\d[^\s\d]")
+    if not short or is_address(column) or share_of(coded) >= 0.5:
+        return False
+    return column.letters > 0.5 and column.repeat > 1.02
 
 
 def is_key(column: Column) -> bool:
