@@ -11,7 +11,7 @@ import polars as pl
 
 from polyscene.core.text import shown
 from polyscene.data.drafting import times
-from polyscene.data.drafting.names import hint
+from polyscene.data.drafting.names import hint, tokens
 
 WHOLE = r"^(-?(?:0|[1-9]\d*))\.0+$"
 """A whole number written with a fraction, as tables with gaps often are."""
@@ -21,6 +21,8 @@ _FLAGS = ({"0", "1"}, {"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, 
 _LOOKED_AT = 5_000
 _MAX_STRAYS = 3
 _COMMA_NUMBER = r"^[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?$"
+_LISTED = frozenset({"id", "tag", "genre", "category", "list", "item", "label", "keyword", "history"})
+"""Words of columns in which a comma parts the members of a list, never the fraction of a number."""
 _SAYS_NOTHING = r"(column|col|field|var|v|c|f|x)?[_ .-]?\d+|[a-z]|"
 _MISSING = ["nan", "null", "none", "na", "n/a", "\\n", "-", "?"]
 
@@ -90,8 +92,7 @@ class Column:
     def numbers(self) -> pl.Series:
         """The values as numbers; null where one is none."""
         if self.comma:
-            plain = self.text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
-            return plain.cast(pl.Float64, strict=False)
+            return _with_points(self.text).cast(pl.Float64, strict=False)
         return self.values.cast(pl.Float64, strict=False)
 
     @property
@@ -170,10 +171,8 @@ def _text(name: str, values: pl.Series, boolean: bool) -> Column:
     present = values.drop_nulls()
     if present.is_empty():
         return _bare(name, "empty", values)
-    comma = bool(present.str.contains(_COMMA_NUMBER).all() and present.str.contains(",", literal=True).any())
-    plain = (
-        values.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True) if comma else values
-    )
+    comma = not set(tokens(name)) & _LISTED and _has_decimal_commas(present)
+    plain = _with_points(values) if comma else values
     numbers = plain.cast(pl.Float64, strict=False)
     numbers = numbers.set(~numbers.is_finite(), None)
     strays = values.filter(numbers.is_null() & values.is_not_null())
@@ -192,6 +191,15 @@ def _text(name: str, values: pl.Series, boolean: bool) -> Column:
         return replace(column, rivals=rivals, unread=1.0 - best.share)
     column = _simple(name, "flag" if _is_flag(present) else "text", values)
     return replace(column, clock=times.time_of_day(present))
+
+
+def _has_decimal_commas(present: pl.Series) -> bool:
+    commas = present.str.contains(",", literal=True).any()
+    return bool(commas) and bool(present.str.contains(_COMMA_NUMBER).all())
+
+
+def _with_points(values: pl.Series) -> pl.Series:
+    return values.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
 
 
 def _number(name: str, values: pl.Series, numbers: pl.Series) -> Column:

@@ -13,16 +13,19 @@ from polyscene.data.drafting.evidence import (
     VERBS,
     determines,
     is_chance,
+    is_index,
     looks_split,
     user_score,
 )
-from polyscene.data.drafting.names import hint
+from polyscene.data.drafting.names import has_id_word, hint
 from polyscene.data.drafting.tables import Table
 from polyscene.data.drafting.when import guess_time, not_understood, sequence
 from polyscene.data.reading.scales import Scale, is_rating, scale_of
 
 PARTS = frozenset({"train", "valid", "test", "context"})
-_MAX_ACTIONS = 30
+_MAX_ACTIONS, _MAX_CODES = 30, 10
+_OF_THE_ITEM = 0.97
+"""From here on a number is one of the item's own, such as how long a film is."""
 _RATED, _MIN_KEPT, _MAX_TIMELESS = 0.95, 0.15, 0.05
 
 
@@ -60,7 +63,7 @@ def event_columns(table: Table, item: Guess, known: float, scenario: str | None 
     if when is not None:
         guesses.update(when.guesses)
         used |= set(when.columns)
-    _take(guesses, "value", None if several else _value(table, used), used)
+    _take(guesses, "value", None if several else _value(table, used, holder.name), used)
     guesses.update(_repairs(table, user, holder, known, 0.0 if when is None else when.unread))
     questions = {} if when is not None else {"time": not_understood(table, used)}
     _add_filters(table, guesses, questions)
@@ -171,7 +174,10 @@ def _split(table: Table, used: Collection[str]) -> Guess | None:
 def _action(table: Table, used: Collection[str]) -> Guess | None:
     scored = []
     for name, column in table.columns.items():
-        if name in used or column.kind not in ("text", "flag") or len(column.distinct) > _MAX_ACTIONS:
+        coded = column.kind == "number" and column.whole and hint(name, "action") >= 0.8
+        kinds = ("text", "flag", "number") if coded else ("text", "flag")
+        few = 1 <= len(column.distinct) <= (_MAX_CODES if coded else _MAX_ACTIONS)
+        if name in used or column.kind not in kinds or not few:
             continue
         if column.words > 2.5:
             continue
@@ -185,25 +191,36 @@ def _action(table: Table, used: Collection[str]) -> Guess | None:
         return None
     score, column = scored[0]
     why = f"{len(column.distinct)} different words: {column.examples()}"
+    if column.kind == "number":
+        why = f"codes whose meaning is not said: {column.examples(_MAX_CODES)}; weigh them in 'actions'"
+        return Guess(column.name, 0.45, why, tuple(c.name for _, c in scored[1:3]))
     if column.kind == "flag":
         why = "one of two values; each becomes an action of that name"
     return Guess(column.name, min(0.98, score + 0.1), why, tuple(c.name for _, c in scored[1:3]))
 
 
-def _value(table: Table, used: Collection[str]) -> Guess | None:
+def _value(table: Table, used: Collection[str], item: str) -> Guess | None:
     scored = []
     for name, column in table.columns.items():
         if name in used or column.kind != "number" or len(column.distinct) < 2:
             continue
-        if is_chance(name) or any(
-            hint(name, kind) > 0 for kind in ("sequence", "session", "attribute", "user", "person")
+        if (
+            is_chance(name)
+            or is_index(column)
+            or column.unit
+            or (has_id_word(name) and not hint(name, "value"))
         ):
+            continue
+        if any(hint(name, kind) > 0 for kind in ("sequence", "session", "attribute", "user", "person")):
             continue
         named = hint(name, "value")
         graded = len(column.distinct) <= 21 and column.low >= 0 and column.high <= 100
         unnamed = 0.37 * column.says_nothing
         scored.append((max(unnamed, 0.85 * named + 0.15 * graded + 0.25 * (graded and not named)), column))
-    scored = sorted(((s, c) for s, c in scored if s >= 0.35), key=lambda pair: -pair[0])
+    scored = [
+        (s, c) for s, c in scored if s >= 0.35 and determines(table.sample, item, c.name) < _OF_THE_ITEM
+    ]
+    scored.sort(key=lambda pair: -pair[0])
     if not scored:
         return None
     score, column = scored[0]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from polyscene.core.text import shown
+from polyscene.data.drafting import times
 from polyscene.data.drafting.columns import Column, share_of
 from polyscene.data.drafting.draft import Guess
 from polyscene.data.drafting.evidence import (
@@ -29,8 +30,12 @@ _SAME = 0.95
 
 def item_columns(table: Table, key: Guess, skip: Collection[str] = ()) -> dict[str, Guess]:
     """Guess the columns of a catalogue of its own, without the columns in `skip`."""
-    rest = [column for name, column in table.columns.items() if name not in {*skip, key.value}]
+    lists = tuple(name for name in table.settings.one_hot if name not in skip)
+    rest = [column for name, column in table.columns.items() if name not in {*skip, *lists, key.value}]
     guesses = {"id": key, **_texts(rest), **_attributes(rest)}
+    if lists:
+        others = guesses["categorical"].value if "categorical" in guesses else ()
+        guesses["categorical"] = Guess((*lists, *others), 0.8, "few different values")
     _add_time(guesses, rest)
     among = [str(key.value), *(name for name in skip)]
     unique = table.sample.select(among).n_unique() / table.sample.height
@@ -181,7 +186,8 @@ def _add_time(guesses: dict[str, Guess], columns: Iterable[Column]) -> None:
     dated = [
         column
         for column in columns
-        if column.kind == "time" or (column.unit and hint(column.name, "available"))
+        if (column.kind == "time" or (column.unit and hint(column.name, "available")))
+        and not times.before_1970(column.values, column.time_format)
     ]
     if not dated:
         return

@@ -163,17 +163,19 @@ def draft_scenario(name: str, match: Match, tables: Sequence[Table]) -> Scenario
     items = _items_draft(match, used, str(user.value), tables)
     users = _users_draft(match, user, used | _described(items), tables)
     log = TableDraft(match.events, events.guesses, questions=events.questions)
+    parting = {match.scenario} if match.scenario else set()
     if match.lone:
-        log = _listing_unused(log, {match.scenario or "", *items.used, *(users.used if users else ())}, True)
+        log = _listing_unused(log, {*parting, *items.used, *(users.used if users else ())}, True)
     else:
         mine = users.used if users is not None and users.table is match.events else set()
-        log = _listing_unused(log, {match.scenario or "", *mine}, True)
-        items = _listing_unused(items, {match.scenario or ""}, False)
+        log = _listing_unused(log, {*parting, *mine}, True)
+        items = _listing_unused(items, parting, False)
     if users is not None and users.table is not match.events:
         users = _listing_unused(users, set(), False)
     seen = events.actions
-    strong = tuple(a for a in seen if a.lower() not in PASSIVE)
-    passive = {a: 0.0 for a in seen if a.lower() in WORTHLESS}
+    coded = len(seen) > 2 and all(action.isdigit() for action in seen)  # of which nobody knows the meaning
+    strong = seen if coded else tuple(a for a in seen if a.lower() not in PASSIVE)
+    passive = {a: 0.0 for a in seen if a.lower() in WORTHLESS and not coded}
     return ScenarioDraft(
         name,
         items,
@@ -217,7 +219,7 @@ def _described(items: TableDraft) -> set[str]:
 
 
 def _users_draft(match: Match, user: Guess, used: set[str], tables: Sequence[Table]) -> TableDraft | None:
-    if user.sure < 0.3:
+    if user.sure < 0.2:
         return None
     column = match.events.columns[str(user.value)]
     best: tuple[float, Table, str] | None = None

@@ -22,8 +22,8 @@ _WORDS: dict[Hint, str] = {
     "session": "session visit invoice order basket cart transaction trip impression request slate receipt",
     "id": "id code no nr number key uid uuid guid ref ids sku asin isbn identifier mbid",
     "title": "title name headline heading label subject keywords",
-    "text": "text description abstract summary body content caption subtitle lede lead excerpt overview plot "
-    "synopsis details snippet tagline keywords blurb biography bio teaser tags",
+    "text": "text desc description abstract summary body content caption subtitle lede lead excerpt overview "
+    "plot synopsis details snippet tagline keywords blurb biography bio teaser tags",
     "time": "time timestamp date datetime ts at when created day moment clock occurred epoch utc",
     "available": "published release released added available created launched since publication premiere "
     "date time at",

@@ -157,6 +157,13 @@ def parse(values: pl.Series, pattern: str) -> pl.Series:
     return times.set(~times.dt.year().is_between(*_YEARS), None)
 
 
+def before_1970(values: pl.Series, pattern: str | None) -> bool:
+    """Return whether some of the times lie before 1970, where no event and no item can be."""
+    if isinstance(values.dtype, pl.String):
+        values = parse(values, pattern) if pattern else values.clear()
+    return isinstance(values.dtype, pl.Date | pl.Datetime) and bool((values.dt.year() < 1970).any())
+
+
 def _share_read(sample: pl.Series, pattern: str) -> float:
     return 1.0 - parse(sample, pattern).null_count() / len(sample)
 

@@ -72,7 +72,7 @@ def _of_events(column: Column) -> str:
 
 def _of_things(column: Column) -> str:
     if column.kind == "time" or column.unit or column.clock:
-        return "a time that does not say since when it is available"
+        return "a time, but not one since 1970 from which on the item is available"
     if column.filled < 0.02:
         return "almost empty"
     if column.kind == "number" and has_id_word(column.name):

@@ -72,12 +72,12 @@ def one_hot_lists(table: Table) -> dict[str, list[str]]:
         if prefix and len(names) >= _MIN_ALIKE and not _STATES & set(tokens(prefix)):
             pattern = prefix + "*"
             sole = sorted(matching([pattern], table.columns)) == sorted(names)
-            name = prefix.rstrip("_-.: ") or "labels"
+            name = prefix.rstrip("_-.: ") or "traits"
             lists[name + "_list" if name in table.columns else name] = [pattern] if sole else names
     taken = {name for patterns in lists.values() for name in matching(patterns, table.columns)}
     for run in _runs(list(table.columns), set(flags) - taken):
-        if len(run) >= _MIN_NEIGHBOURS and "labels" not in {*table.columns, *lists}:
-            lists["labels"] = run
+        if len(run) >= _MIN_NEIGHBOURS and "traits" not in {*table.columns, *lists}:
+            lists["traits"] = run
     few = (sum(_yes(table.columns[n]) for n in matching(p, table.columns)) for p in lists.values())
     sizes = (len(matching(p, table.columns)) for p in lists.values())
     shares = [total / size for total, size in zip(few, sizes, strict=True)]
