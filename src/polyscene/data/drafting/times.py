@@ -30,7 +30,8 @@ _EARLIEST, _LATEST = 315_532_800, 2_524_608_000  # 1980 and 2050, in seconds
 _UNITS = (("s", 1), ("ms", 1_000), ("us", 1_000_000), ("ns", 1_000_000_000))
 _SPREADSHEET_DAYS = (32_874, 54_789)  # 1990 to 2050
 _DAYS_SINCE_1970 = (7_305, 23_741)  # 1990 to 2035
-_ORDERED, _UNORDERED, _MIN_STEPS = 0.98, 0.9, 8
+_ORDERED, _APART, _MIN_STEPS = 0.98, 0.03, 8
+"""The share of steps forward in a log that stands in order, and how far below any other reading lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ def by_order(values: pl.Series, who: pl.Series | None, patterns: tuple[str, ...]
     scores = {pattern: _in_order(parse(values, pattern), who) for pattern in patterns}
     best = max(scores, key=lambda pattern: scores[pattern])
     others = [score for pattern, score in scores.items() if pattern != best]
-    return best if scores[best] >= _ORDERED and max(others, default=0.0) < _UNORDERED else None
+    return best if scores[best] >= _ORDERED and max(others, default=0.0) <= scores[best] - _APART else None
 
 
 def _in_order(times: pl.Series, who: pl.Series | None) -> float:

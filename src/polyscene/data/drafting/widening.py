@@ -89,7 +89,8 @@ def _is_member(column: Column) -> bool:
         return False
     name = column.name
     other = any(hint(name, kind) > 0 for kind in ("flag", "person", "user", "value"))
-    return not (set(tokens(name)) & VERBS or is_derived(name) or other)
+    words = {word for word in tokens(name) if word.isalpha()}
+    return not (words & VERBS or is_derived(name) or other)
 
 
 def _yes(column: Column) -> float:
