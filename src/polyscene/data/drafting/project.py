@@ -45,6 +45,13 @@ class ProjectDraft:
         """The settings that a person has to look at, such as `scenarios.shop.events.user`."""
         return tuple(path for path, guess in self._guesses() if guess.to_decide)
 
+    @property
+    def questions(self) -> tuple[tuple[str, str], ...]:
+        """What has no guess and a person has to decide: the setting that would answer it, and the words."""
+        return tuple(
+            (path, guess.why) for path, guess in self._guesses() if not guess.value and guess.sure == 0
+        )
+
     def to_toml(self, folder: Path | None = None) -> str:
         """Return the commented configuration.
 
@@ -81,7 +88,7 @@ class ProjectDraft:
                 for key, guess in draft.guesses.items() if draft is not None else ():
                     yield f"scenarios.{scenario.name}.{part}.{key}", guess
                 for key, lines in draft.questions.items() if draft is not None else ():
-                    yield f"scenarios.{scenario.name}.{part}.{key}", Guess("", 0.0, lines[0])
+                    yield f"scenarios.{scenario.name}.{part}.{key}", Guess("", 0.0, " ".join(lines))
         yield "evaluation.protocol", self.protocol
 
 
