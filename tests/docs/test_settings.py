@@ -86,7 +86,10 @@ def test_defaults_are_those_of_the_settings(block: str) -> None:
 
 
 def test_every_block_of_a_project_has_a_section() -> None:
-    models = {model for group in BLOCKS.values() for model in group} | {scenarios.Objective}
+    models = {model for group in BLOCKS.values() for model in group} | {
+        scenarios.Objective,
+        tables.JoinSettings,
+    }
     known = {
         value
         for module in (evaluation, fusion, language, project, runtime, scenarios, tables, text_ranker, tuning)

@@ -87,6 +87,8 @@ def describe(draft: ProjectDraft) -> None:
     show(f"protocol: {draft.protocol.value} ({draft.protocol.why})")
     for note in draft.notes:
         tell(f"note: {note}")
+    for path, question in draft.questions:
+        tell(f"DECIDE {path}: {question}")
     if draft.decisions:
         show("please decide: " + ", ".join(draft.decisions))
 

@@ -57,6 +57,11 @@ class TableSettings(Strict):
         default_factory=dict, description="by column: ids of digits are filled with zeros up to this width"
     )
     on_broken_line: Literal["error", "drop"] = "error"
+    decimal: Literal[".", ","] = Field(".", description="what parts the fraction of numbers written as text")
+    one_hot: dict[str, list[str]] = Field(
+        default_factory=dict, description="by the name of a new column: columns of 0 and 1 to list in it"
+    )
+    join: list[JoinSettings] = Field(default_factory=list, description="tables whose columns are added")
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
@@ -69,6 +74,15 @@ class TableSettings(Strict):
         if any(not 1 <= width <= MAX_ID_WIDTH for width in self.zero_fill.values()):
             raise ValueError(f"a width of 'zero_fill' is from 1 to {MAX_ID_WIDTH}")
         return self
+
+
+class JoinSettings(TableSettings):
+    """Another table, with one row per value of a column that both tables have."""
+
+    on: str = Field(description="the column, in both tables")
+
+
+TableSettings.model_rebuild()
 
 
 class ItemsSettings(TableSettings):
@@ -101,13 +115,22 @@ class EventsSettings(TableSettings):
     items: str | None = Field(None, description="column with a list of item ids; the last is the choice")
     action: str | None = None
     value: str | None = None
-    time: str | None = Field(None, description="time stamp or sequence number")
-    time_format: str | None = Field(None, description="a strptime format, or 's', 'ms', 'us', 'sequence'")
+    time: str | list[str] | None = Field(
+        None, description="time stamp or sequence number; or the columns of its day and its time of day"
+    )
+    time_format: str | None = Field(
+        None, description="a strptime format, or 's', 'ms', 'us', 'ns', 'days', 'excel', 'sequence'"
+    )
     timezone: str = "UTC"
     split: str | None = Field(None, description="column with train, valid, test or context")
     on_unknown_item: OnUnknown = "error"
     on_bad_row: Literal["error", "drop"] = "error"
     duplicates: Literal["keep", "drop"] | None = Field(None, description="rows that are equal in all columns")
+
+    @property
+    def time_column(self) -> str | None:
+        """The column with the time; where day and time of day are apart, that of both together."""
+        return " ".join(self.time) if isinstance(self.time, list) else self.time
 
     @model_validator(mode="after")
     def _one_layout(self) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -10,6 +11,7 @@ import polars as pl
 
 from polyscene.core.text import shown
 from polyscene.data.drafting import times
+from polyscene.data.drafting.names import hint, tokens
 
 WHOLE = r"^(-?(?:0|[1-9]\d*))\.0+$"
 """A whole number written with a fraction, as tables with gaps often are."""
@@ -18,6 +20,10 @@ Kind = Literal["text", "number", "time", "flag", "list", "empty", "other"]
 _FLAGS = ({"0", "1"}, {"true", "false"}, {"yes", "no"}, {"t", "f"}, {"y", "n"}, {"0.0", "1.0"})
 _LOOKED_AT = 5_000
 _MAX_STRAYS = 3
+_COMMA_NUMBER = r"^[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?$"
+_LISTED = frozenset({"id", "tag", "genre", "category", "list", "item", "label", "keyword", "history"})
+"""Words of columns in which a comma parts the members of a list, never the fraction of a number."""
+_SAYS_NOTHING = r"(column|col|field|var|v|c|f|x)?[_ .-]?\d+|[a-z]|"
 _MISSING = ["nan", "null", "none", "na", "n/a", "\\n", "-", "?"]
 
 
@@ -38,8 +44,12 @@ class Column:
         low: the smallest number; NaN where it is not a number.
         high: the largest number.
         time_format: for texts that are times, how they are written.
+        rivals: other formats that read the texts just as well: day and month may change places.
+        unread: for texts that are times, the share that is none.
+        clock: for texts that are times of day, how they are written.
         strays: for numbers, the few texts among them.
-        unit: for whole numbers that may count from 1970, 's', 'ms' or 'us'.
+        unit: for numbers that may be times, what `time_format` calls them: 's', 'ms', 'excel', '%Y%m%d' ...
+        comma: whether its numbers are written with a decimal comma.
     """
 
     name: str
@@ -56,13 +66,17 @@ class Column:
     low: float = float("nan")
     high: float = float("nan")
     time_format: str | None = None
+    rivals: tuple[str, ...] = ()
+    unread: float = 0.0
+    clock: str | None = None
     unit: str | None = None
     strays: tuple[str, ...] = ()
+    comma: bool = False
 
     @property
     def told_format(self) -> str | None:
         """What `time_format` has to say of this column; None where nothing."""
-        return self.unit or (None if self.time_format in times.ISO else self.time_format)
+        return self.unit or (None if times.is_iso(self.time_format) else self.time_format)
 
     @property
     def unique(self) -> float:
@@ -73,6 +87,21 @@ class Column:
     def text(self) -> pl.Series:
         """The values as text."""
         return self.values.cast(pl.String, strict=False)
+
+    @cached_property
+    def numbers(self) -> pl.Series:
+        """The values as numbers; null where one is none."""
+        if self.comma:
+            return _with_points(self.text).cast(pl.Float64, strict=False)
+        return self.values.cast(pl.Float64, strict=False)
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the name is none that anybody chose: `column_3`, `V2`, a letter."""
+        return (
+            re.fullmatch(r"(column|col|field|var|v|c|f|x)?[_ .-]?\d+|[a-z]|", self.name, re.IGNORECASE)
+            is not None
+        )
 
     @cached_property
     def parts(self) -> pl.Series:
@@ -90,7 +119,7 @@ class Column:
     def is_code(self) -> bool:
         """Whether values could be ids: no long texts, no fractions, no times, no lists."""
         if self.kind == "number":
-            return self.whole and self.low >= 0
+            return self.whole and self.low >= 0 and not self.comma
         return self.kind == "text" and self.words < 1.5 and self.chars < 70
 
     def examples(self, most: int = 3) -> str:
@@ -106,7 +135,7 @@ def as_ids(values: pl.Series) -> pl.Series:
 
 def split_text(values: pl.Series) -> pl.Series:
     """Return texts that hold lists as lists."""
-    bare = values.str.replace_all(r'[\["\]]', "").str.strip_chars()
+    bare = values.str.replace_all(r"""[\["'\]]""", "").str.strip_chars()
     comma = values.str.contains(",", literal=True)
     return (
         bare.str.replace_all(r"\s*,\s*", ",")
@@ -142,7 +171,9 @@ def _text(name: str, values: pl.Series, boolean: bool) -> Column:
     present = values.drop_nulls()
     if present.is_empty():
         return _bare(name, "empty", values)
-    numbers = values.cast(pl.Float64, strict=False)
+    comma = not set(tokens(name)) & _LISTED and _has_decimal_commas(present)
+    plain = _with_points(values) if comma else values
+    numbers = plain.cast(pl.Float64, strict=False)
     numbers = numbers.set(~numbers.is_finite(), None)
     strays = values.filter(numbers.is_null() & values.is_not_null())
     odd = strays.filter(~strays.str.to_lowercase().is_in(_MISSING))
@@ -150,11 +181,25 @@ def _text(name: str, values: pl.Series, boolean: bool) -> Column:
         len(odd) <= 0.01 * len(present) and len(strays) < len(present) and strays.n_unique() <= _MAX_STRAYS
     )
     if mostly and not present.str.contains(r"^0\d").any():
-        return replace(_number(name, values, numbers), strays=tuple(strays.unique(maintain_order=True)))
-    pattern = times.text_format(present)
-    if pattern is not None:
-        return _simple(name, "time", values, time_format=pattern)
-    return _simple(name, "flag" if _is_flag(present) else "text", values)
+        strange = tuple(strays.unique(maintain_order=True))
+        return replace(_number(name, values, numbers), strays=strange, comma=comma)
+    readings = times.readings(present)
+    if readings:
+        best, *others = readings
+        rivals = tuple(other.pattern for other in others if other.share == best.share)
+        column = _simple(name, "time", values, time_format=best.pattern)
+        return replace(column, rivals=rivals, unread=1.0 - best.share)
+    column = _simple(name, "flag" if _is_flag(present) else "text", values)
+    return replace(column, clock=times.time_of_day(present))
+
+
+def _has_decimal_commas(present: pl.Series) -> bool:
+    commas = present.str.contains(",", literal=True).any()
+    return bool(commas) and bool(present.str.contains(_COMMA_NUMBER).all())
+
+
+def _with_points(values: pl.Series) -> pl.Series:
+    return values.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
 
 
 def _number(name: str, values: pl.Series, numbers: pl.Series) -> Column:
@@ -163,7 +208,7 @@ def _number(name: str, values: pl.Series, numbers: pl.Series) -> Column:
         return _bare(name, "empty", values)
     low, high = float(present.min()), float(present.max())  # type: ignore[arg-type]
     whole = bool((present == present.round()).all())
-    unit = times.number_unit(low, high) if whole else None
+    unit = times.number_unit(present, hint(name, "time") > 0)
     kind: Kind = "flag" if low == 0 and high == 1 and whole else "number"
     return _simple(name, kind, values, whole=whole, low=low, high=high, unit=unit)
 

@@ -10,6 +10,11 @@ from polyscene.data.drafting.tables import Table
 DOUBTFUL = 0.5
 """A guess that is less sure than this is marked as something to decide."""
 
+_NO_COLUMNS = frozenset(
+    {"time_format", "on_bad_row", "on_unknown_item", "on_duplicate", "null_values", "where"}
+)
+"""Settings that name no column."""
+
 Value = str | tuple[str, ...]
 
 
@@ -42,12 +47,24 @@ class TableDraft:
     Attributes:
         where: a filter in SQL, where several scenarios share the table.
         hints: lines of commentary about the table.
+        questions: by the setting that would answer it, what a person has to decide; a line of words each,
+            then lines that are meant to be copied.
     """
 
     table: Table
     guesses: Mapping[str, Guess]
     where: str | None = None
     hints: tuple[str, ...] = ()
+    questions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def used(self) -> set[str]:
+        """Return the columns that its settings name."""
+        names: set[str] = set()
+        for key, guess in self.guesses.items():
+            if key not in _NO_COLUMNS:
+                names |= {guess.value} if isinstance(guess.value, str) else set(guess.value)
+        return names
 
     def column(self, key: str) -> str | None:
         """Return the column guessed for a setting that holds one."""

@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
-from polyscene.core.text import shown
 from polyscene.data.drafting.columns import Column, as_ids, share_of
 from polyscene.data.drafting.draft import Guess
-from polyscene.data.drafting.evidence import is_chance, looks_split, user_score
-from polyscene.data.drafting.names import hint
+from polyscene.data.drafting.evidence import (
+    VERBS,
+    determines,
+    is_chance,
+    is_index,
+    looks_split,
+    user_score,
+)
+from polyscene.data.drafting.names import has_id_word, hint
 from polyscene.data.drafting.tables import Table
+from polyscene.data.drafting.when import guess_time, not_understood, sequence
+from polyscene.data.reading.scales import Scale, is_rating, scale_of
 
 PARTS = frozenset({"train", "valid", "test", "context"})
-_UNMOVED = """view impression shown show exposure expose skip dislike hide ignore pass no_click return refund
-remove cancel unlike 0 false no n f none pv display"""
-PASSIVE = frozenset(_UNMOVED.split())
-"""Actions that do not say that somebody wanted something."""
-WORTHLESS = PASSIVE - {"view", "pv"}
-_MOVED = """click clicked like purchase buy cart addtocart add_to_cart order rating rate play watch listen
-read share comment follow favourite favorite save bookmark subscribe download open visit answer ask
-upvote downvote vote fav checkout transaction complete start wishlist collect search reply repost"""
-_VERBS = PASSIVE | frozenset(_MOVED.split())
-_MAX_ACTIONS = 30
+_MAX_ACTIONS, _MAX_CODES = 30, 10
+_OF_THE_ITEM = 0.97
+"""From here on a number is one of the item's own, such as how long a film is."""
+_RATED, _MIN_KEPT, _MAX_TIMELESS = 0.95, 0.15, 0.05
 
 
 @dataclass(frozen=True)
 class EventColumns:
-    """The guesses for one event table, and what its actions are."""
+    """The guesses for one event table, what its actions are, and what a person has to decide."""
 
     guesses: dict[str, Guess]
     actions: tuple[str, ...] = ()
-    hints: tuple[str, ...] = ()
+    questions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+_ORDER = ("user", "item", "items", "action", "value", "time", "time_format", "split", "where")
 
 
 def event_columns(table: Table, item: Guess, known: float, scenario: str | None = None) -> EventColumns:
@@ -51,20 +56,64 @@ def event_columns(table: Table, item: Guess, known: float, scenario: str | None 
     user = guess_user(table, used)
     used.add(str(user.value))
     guesses = {"user": user, "items" if several else "item": item}
-    split = _split(table, used)
-    _take(guesses, "split", split, used)
+    _take(guesses, "split", _split(table, used), used)
     _take(guesses, "action", None if several else _action(table, used), used)
-    timed = _time(table, used) or _sequence(table, used, [str(user.value), *([scenario] if scenario else [])])
-    if timed is not None:
-        _take(guesses, "time", timed[0], used)
-        if timed[1]:
-            guesses["time_format"] = Guess(timed[1], timed[0].sure, "how it is written")
-    _take(guesses, "value", None if several else _value(table, used), used)
-    guesses.update(_repairs(table, user, holder, known))
-    ordered = ("user", "item", "items", "action", "value", "time", "time_format", "split")
-    guesses = {key: guesses[key] for key in (*ordered, "on_unknown_item", "on_bad_row") if key in guesses}
+    who = [str(user.value), *([scenario] if scenario else [])]
+    when = guess_time(table, used, who) or sequence(table, used, who)
+    if when is not None:
+        guesses.update(when.guesses)
+        used |= set(when.columns)
+    _take(guesses, "value", None if several else _value(table, used, holder.name), used)
+    guesses.update(_repairs(table, user, holder, known, 0.0 if when is None else when.unread))
+    questions = {} if when is not None else {"time": not_understood(table, used)}
+    _add_filters(table, guesses, questions)
+    guesses = {key: guesses[key] for key in (*_ORDER, "on_unknown_item", "on_bad_row") if key in guesses}
     actions = _actions(table, str(guesses["action"].value)) if "action" in guesses else ()
-    return EventColumns(guesses, actions, tuple(_hints(table, guesses, used)))
+    return EventColumns(guesses, actions, {key: lines for key, lines in questions.items() if lines})
+
+
+def _add_filters(table: Table, guesses: dict[str, Guess], questions: dict[str, tuple[str, ...]]) -> None:
+    """Guess which events are no choices by their value: low grades, and returns."""
+    value = guesses.get("value")
+    column = None if value is None else table.columns[str(value.value)]
+    if column is None:
+        return
+    if column.low < 0:
+        questions["where"] = _about_returns(column)
+        return
+    scale = scale_of(column.numbers)
+    if scale is None or not (is_rating(column.name) or column.says_nothing):
+        return
+    words = f"grades from {scale.low:g} to {scale.high:g}"
+    condition, kept = (
+        f"{quoted(column.name)} >= {scale.liked}",
+        f"keeps {scale.kept * column.filled:.1%} of the rows",
+    )
+    if scale.zero_is_none:
+        words += f", {scale.zeros:.0%} of them 0, which may mean 'not rated'"
+    by_action = "action" in guesses
+    if by_action or scale.zero_is_none or column.says_nothing or not _decides(scale, column):
+        counts = "whatever the grade, an action counts" if by_action else "each row counts as a choice"
+        questions["where"] = (
+            f"{words}, and {counts}; to count only what was liked ({kept}):",
+            f"where = '{condition}'",
+        )
+    elif scale.kept < 1.0:
+        why = (
+            f"{words}: only what was liked counts as a choice ({kept}); take the line out to count every row"
+        )
+        guesses["where"] = Guess(condition, 0.7, why)
+
+
+def _decides(scale: Scale, column: Column) -> bool:
+    """Return whether the grades alone may decide what is a choice: every row has one, and enough are left."""
+    return column.filled >= _RATED and scale.kept >= _MIN_KEPT
+
+
+def _about_returns(column: Column) -> tuple[str, ...]:
+    name, share = quoted(column.name), share_of(column.numbers.drop_nulls() < 0)
+    words = f"some values of {name} are negative ({_share(share)}; returns?); to leave them out:"
+    return words, f"where = '{name} > 0'" if "'" not in name else "where = …"
 
 
 def _actions(table: Table, column: str) -> tuple[str, ...]:
@@ -75,7 +124,7 @@ def _actions(table: Table, column: str) -> tuple[str, ...]:
 def guess_user(table: Table, used: Collection[str]) -> Guess:
     """Guess who acted; where nobody is named, the least unlikely column, to be decided."""
     ranked = sorted(
-        ((user_score(column), column) for name, column in table.columns.items() if name not in used),
+        ((_acts(column, table, used), column) for name, column in table.columns.items() if name not in used),
         key=lambda pair: -pair[0],
     )
     instead = tuple(column.name for score, column in ranked[1:] if score > 0.3)[:3]
@@ -91,6 +140,14 @@ def guess_user(table: Table, used: Collection[str]) -> Guess:
     rest.sort(key=lambda c: (-hint(c.name, "user"), not c.is_code, -len(c.distinct)))
     names = [column.name for column in rest] or list(table.columns)
     return Guess(names[0], 0.1, "no column looks like the people who act", tuple(names[1:4]))
+
+
+def _acts(column: Column, table: Table, used: Collection[str]) -> float:
+    """Return how much a column looks like who acted; one that the item decides is a second id of the item."""
+    score = user_score(column)
+    if score <= 0.1 or hint(column.name, "user"):
+        return score
+    return score - 0.15 * any(determines(table.sample, name, column.name) > 0.9 for name in used)
 
 
 def _take(guesses: dict[str, Guess], key: str, guess: Guess | None, used: set[str]) -> None:
@@ -117,99 +174,53 @@ def _split(table: Table, used: Collection[str]) -> Guess | None:
 def _action(table: Table, used: Collection[str]) -> Guess | None:
     scored = []
     for name, column in table.columns.items():
-        if name in used or column.kind not in ("text", "flag") or len(column.distinct) > _MAX_ACTIONS:
+        coded = column.kind == "number" and column.whole and hint(name, "action") >= 0.8
+        kinds = ("text", "flag", "number") if coded else ("text", "flag")
+        few = 1 <= len(column.distinct) <= (_MAX_CODES if coded else _MAX_ACTIONS)
+        if name in used or column.kind not in kinds or not few:
             continue
         if column.words > 2.5:
             continue
         kind = hint(name, "flag") if column.kind == "flag" else hint(name, "action")
-        verbs = share_of(column.distinct.str.to_lowercase().is_in(list(_VERBS)))
+        verbs = share_of(column.distinct.str.to_lowercase().is_in(list(VERBS)))
         score = 0.6 * kind + (0.0 if column.kind == "flag" else 0.4 * verbs)
+        score -= 0.3 * (hint(name, "time") > 0 and verbs == 0)
         scored.append((score + 0.25 * (column.kind == "flag" and kind > 0), column))
     scored = sorted(((s, c) for s, c in scored if s >= 0.35), key=lambda pair: -pair[0])
     if not scored:
         return None
     score, column = scored[0]
     why = f"{len(column.distinct)} different words: {column.examples()}"
+    if column.kind == "number":
+        why = f"codes whose meaning is not said: {column.examples(_MAX_CODES)}; weigh them in 'actions'"
+        return Guess(column.name, 0.45, why, tuple(c.name for _, c in scored[1:3]))
     if column.kind == "flag":
         why = "one of two values; each becomes an action of that name"
     return Guess(column.name, min(0.98, score + 0.1), why, tuple(c.name for _, c in scored[1:3]))
 
 
-def _time(table: Table, used: Collection[str]) -> tuple[Guess, str | None] | None:
-    """Return the column that says when, and how it is written where that has to be said."""
-    scored = []
-    for name, column in table.columns.items():
-        if name in used or column.filled < 0.3 or len(column.distinct) < 2:
-            continue
-        named = hint(name, "time")
-        if column.kind == "time":
-            scored.append((0.75 + 0.23 * named, column))
-        elif column.unit is not None and column.kind == "number":
-            scored.append((0.4 + 0.55 * named, column))
-    scored.sort(key=lambda pair: -pair[0])
-    if not scored or scored[0][0] < 0.4:
-        return None
-    score, column = scored[0]
-    words = {"s": "seconds", "ms": "milliseconds", "us": "microseconds"}
-    why = f"{words[column.unit]} since 1970" if column.unit else f"times such as {column.examples(1)}"
-    instead = tuple(other.name for _, other in scored[1:3])
-    return Guess(column.name, score, why, instead), column.told_format
-
-
-def _sequence(table: Table, used: Collection[str], who: list[str]) -> tuple[Guess, str | None] | None:
-    """Return a column that numbers the events of each user: 0, 1, 2 and so on."""
-    best: tuple[float, Column] | None = None
-    for name, column in table.columns.items():
-        if (
-            name in used
-            or column.kind not in ("number", "flag")
-            or not (column.whole or column.kind == "flag")
-        ):
-            continue
-        score = 0.65 * _consecutive(table.sample, name, who) + 0.3 * hint(name, "sequence")
-        if column.kind == "number" and not hint(name, "value"):
-            score = max(score, 0.55 * hint(name, "time"))
-        if score > 0.45 and (best is None or score > best[0]):
-            best = (score, column)
-    if best is None:
-        return None
-    why = "numbers that order a user's events, not points in time"
-    return Guess(best[1].name, min(0.97, best[0] + 0.05), why), "sequence"
-
-
-def _consecutive(sample: pl.DataFrame, name: str, who: list[str]) -> float:
-    """Return the share of users (with two events or more) whose numbers run without gap from 0 or 1."""
-    number = pl.col(name).cast(pl.Float64, strict=False)
-    runs = (
-        sample.filter(pl.col(who[0]).is_not_null())
-        .group_by(who)
-        .agg(
-            number.min().alias("low"),
-            number.max().alias("high"),
-            number.n_unique().alias("n"),
-            pl.len().alias("rows"),
-        )
-        .filter(pl.col("rows") > 1)
-    )
-    if runs.is_empty():
-        return 0.0
-    whole = (pl.col("n") == pl.col("rows")) & (pl.col("high") - pl.col("low") == pl.col("rows") - 1)
-    return float(runs.select((whole & pl.col("low").is_in([0.0, 1.0])).mean()).item() or 0.0)
-
-
-def _value(table: Table, used: Collection[str]) -> Guess | None:
+def _value(table: Table, used: Collection[str], item: str) -> Guess | None:
     scored = []
     for name, column in table.columns.items():
         if name in used or column.kind != "number" or len(column.distinct) < 2:
             continue
-        if is_chance(name) or any(
-            hint(name, kind) > 0 for kind in ("sequence", "session", "attribute", "user", "person")
+        if (
+            is_chance(name)
+            or is_index(column)
+            or column.unit
+            or (has_id_word(name) and not hint(name, "value"))
         ):
+            continue
+        if any(hint(name, kind) > 0 for kind in ("sequence", "session", "attribute", "user", "person")):
             continue
         named = hint(name, "value")
         graded = len(column.distinct) <= 21 and column.low >= 0 and column.high <= 100
-        scored.append((0.85 * named + 0.15 * graded + 0.25 * (graded and not named), column))
-    scored = sorted(((s, c) for s, c in scored if s >= 0.35), key=lambda pair: -pair[0])
+        unnamed = 0.37 * column.says_nothing
+        scored.append((max(unnamed, 0.85 * named + 0.15 * graded + 0.25 * (graded and not named)), column))
+    scored = [
+        (s, c) for s, c in scored if s >= 0.35 and determines(table.sample, item, c.name) < _OF_THE_ITEM
+    ]
+    scored.sort(key=lambda pair: -pair[0])
     if not scored:
         return None
     score, column = scored[0]
@@ -217,35 +228,24 @@ def _value(table: Table, used: Collection[str]) -> Guess | None:
     return Guess(column.name, min(0.97, score), why, tuple(c.name for _, c in scored[1:3]))
 
 
-def _repairs(table: Table, user: Guess, item: Column, known: float) -> dict[str, Guess]:
+def _repairs(table: Table, user: Guess, item: Column, known: float, timeless: float) -> dict[str, Guess]:
     guesses: dict[str, Guess] = {}
     if known < 1.0:
         why = f"{_share(1 - known)} of the items it names are not in the catalogue"
         guesses["on_unknown_item"] = Guess("drop", 0.8, why)
     empty = 1 - min(table.columns[str(user.value)].filled, item.filled)
-    if empty > 0:
-        guesses["on_bad_row"] = Guess(
-            "drop", 0.8, f"{_share(empty)} of the rows looked at lack a user or an item"
-        )
+    reasons = [f"{_share(empty)} of the rows looked at lack a user or an item"] if empty > 0 else []
+    reasons += (
+        [f"{_share(timeless)} of the rows looked at have no time that can be read"] if timeless > 0 else []
+    )
+    if reasons:
+        sure = 0.8 if timeless <= _MAX_TIMELESS else 0.45
+        guesses["on_bad_row"] = Guess("drop", sure, "; ".join(reasons))
     return guesses
 
 
 def _share(share: float) -> str:
     return f"{share:.1%}" if share >= 0.0005 else "a few"
-
-
-def _hints(table: Table, guesses: dict[str, Guess], used: Collection[str]) -> list[str]:
-    lines = []
-    value = guesses.get("value")
-    if value is not None and table.columns[str(value.value)].low < 0:
-        column = quoted(str(value.value))
-        lines.append(f"DECIDE: some values of {column} are negative (returns?); to leave them out:")
-        lines.append(f"where = '{column} > 0'" if "'" not in column else "where = …")
-    rest = [shown(name, 40) for name in table.columns if name not in used]
-    if rest:
-        more = f" and {len(rest) - 8} more" if len(rest) > 8 else ""
-        lines.append("not used: " + ", ".join(rest[:8]) + more)
-    return lines
 
 
 def quoted(column: str) -> str:

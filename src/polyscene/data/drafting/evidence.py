@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable
 
 import polars as pl
@@ -14,6 +15,19 @@ from polyscene.data.drafting.tables import Table
 _DERIVED = {"feature", "affinity", "embedding", "vector", "score", "count", "total", "mean", "avg", "num"}
 _CHANCES = {"propensity", "probability", "prob", "pscore"}
 _ROWS = 20_000
+_INDEX_NAMES = r"|index|column|x|unnamed(: ?\d+)?(_level_\d+)?|\.*1|_+|row(_?(id|number|num|nr|index))?"
+_MAX_WORDS_OF_A_NAME = 8
+_FEW_LABELS = 8
+_MAX_ACTIONS = 30
+_UNMOVED = """view impression shown show exposure expose skip dislike hide ignore pass no_click return refund
+remove cancel unlike 0 false no n f none pv display"""
+PASSIVE = frozenset(_UNMOVED.split())
+"""Actions that do not say that somebody wanted something."""
+WORTHLESS = PASSIVE - {"view", "pv"}
+_MOVED = """click clicked like purchase buy cart addtocart add_to_cart order rating rate play watch listen
+read share comment follow favourite favorite save bookmark subscribe download open visit answer ask
+upvote downvote vote fav checkout transaction complete start wishlist collect search reply repost star"""
+VERBS = PASSIVE | frozenset(_MOVED.split())
 
 
 def is_derived(name: str) -> bool:
@@ -26,8 +40,27 @@ def is_chance(name: str) -> bool:
     return bool(set(tokens(name)) & _CHANCES)
 
 
+def is_index(column: Column) -> bool:
+    """Return whether a column merely numbers the rows, as data frames write it into files."""
+    if re.fullmatch(_INDEX_NAMES, column.name.strip(), re.IGNORECASE) is None or column.kind != "number":
+        return False
+    numbers = column.values.cast(pl.Float64, strict=False)
+    return column.filled == 1.0 and bool((numbers.diff().drop_nulls() == 1).all())
+
+
+def is_label(column: Column) -> bool:
+    """Return whether a column names things in a few words that come again: 'whole milk', 'Dota 2'."""
+    short = column.kind == "text" and column.words < _MAX_WORDS_OF_A_NAME and column.chars < 70
+    coded = column.distinct.head(1_000).str.contains(r"[^\s\d]\d|\d[^\s\d]")
+    if not short or is_address(column) or share_of(coded) >= 0.5:
+        return False
+    return column.letters > 0.5 and column.repeat > 1.02
+
+
 def is_key(column: Column) -> bool:
     """Return whether a column could be the id of its table: filled, code-like, and unique."""
+    if is_index(column):
+        return False
     return column.is_code and column.filled > 0.99 and column.unique > 0.95 and len(column.distinct) > 1
 
 
@@ -37,6 +70,8 @@ def could_hold_items(column: Column) -> bool:
         return False
     if column.kind == "list":
         return column.words < 1.5
+    if is_index(column):
+        return False
     return column.is_code or (column.kind == "text" and column.letters < 1.0) or looks_split(column)
 
 
@@ -47,6 +82,10 @@ def looks_split(column: Column) -> bool:
     parts = column.parts
     if not len(parts):
         return False
+    if share_of(column.distinct.head(1_000).str.contains(r"[,\[]")) < 0.5:
+        apart = column.distinct.head(1_000).str.split(" ").explode()
+        if share_of(apart.str.contains(r"\d")) < 0.8:  # words with a number here and there
+            return False
     marked = share_of(column.distinct.head(1_000).str.contains(r"^\[.*\]$|\S[\s,]+\S"))
     coded = share_of(parts.head(1_000).str.contains(r"\d"))
     return marked > 0.5 and coded > 0.8
@@ -54,9 +93,11 @@ def looks_split(column: Column) -> bool:
 
 def user_score(column: Column) -> float:
     """Return in [0, 1] how much a column looks like the people of an event table."""
-    if not column.is_code or column.filled < 0.2 or len(column.distinct) < 2:
+    if not column.is_code or column.filled < 0.2 or len(column.distinct) < 2 or is_index(column):
         return 0.0
-    score = 0.65 * hint(column.name, "user") + 0.3 * hint(column.name, "session") * has_id_word(column.name)
+    plural = column.name.lower().endswith("s")
+    visit = hint(column.name, "session") * (0.3 if has_id_word(column.name) else 0.0 if plural else 0.15)
+    score = 0.65 * hint(column.name, "user") + visit
     score += (
         0.1 * has_id_word(column.name) + 0.15 * (column.repeat > 1.05) + 0.1 * (len(column.distinct) > 20)
     )
@@ -66,12 +107,16 @@ def user_score(column: Column) -> float:
     )
     score -= 0.3 * hint(column.name, "sequence") * (hint(column.name, "user") == 0)
     score -= 0.3 * (column.kind == "number" and column.high < 20) + 0.3 * (column.unit is not None)
+    score -= 0.5 * (hint(column.name, "action") == 1.0 or says_actions(column))
     return min(1.0, max(0.0, score))
 
 
 def item_score(column: Column, table: Table) -> float:
     """Return in [0, 1] how much a column looks like a log's items, by its name and by the words it fixes."""
-    if not column.is_code or column.filled < 0.5 or column.repeat <= 1.02 or len(column.distinct) < 2:
+    coded = column.is_code and not is_index(column)
+    if not (coded or is_label(column)) or column.filled < 0.5 or column.repeat <= 1.02:
+        return 0.0
+    if len(column.distinct) < 2 or column.clock or says_actions(column):
         return 0.0
     score = 0.45 * hint(column.name, "item") + 0.1 * has_id_word(column.name)
     score -= 0.5 * hint(column.name, "user") + 0.3 * hint(column.name, "session") * has_id_word(column.name)
@@ -82,7 +127,18 @@ def item_score(column: Column, table: Table) -> float:
         if other is not column and other.kind == "text" and text_score(other) > 0.3
     ]
     fixed = max((determines(table.sample, column.name, other.name) for other in texts), default=0.0)
+    if is_label(column):  # it says itself what it is, unless it is one of few labels
+        score += 0.25 * (len(column.distinct) > _FEW_LABELS) - 0.25 * (len(column.distinct) <= _FEW_LABELS)
+        score -= 0.3 * max(hint(column.name, "person"), hint(column.name, "attribute"))
+    score -= 0.3 * (hint(column.name, "time") > 0 and not hint(column.name, "item"))
     return min(1.0, max(0.0, score + 0.45 * fixed))
+
+
+def says_actions(column: Column) -> bool:
+    """Return whether a column holds words for what people do: view, purchase, play."""
+    if column.kind not in ("text", "flag") or not 1 <= len(column.distinct) <= _MAX_ACTIONS:
+        return False
+    return share_of(column.distinct.str.strip_chars().str.to_lowercase().is_in(list(VERBS))) >= 0.5
 
 
 def text_score(column: Column) -> float:

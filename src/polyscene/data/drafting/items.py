@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 
 from polyscene.core.text import shown
-from polyscene.data.drafting.columns import Column
+from polyscene.data.drafting import times
+from polyscene.data.drafting.columns import Column, share_of
 from polyscene.data.drafting.draft import Guess
-from polyscene.data.drafting.evidence import determines, is_address, many_labels, text_score
+from polyscene.data.drafting.evidence import (
+    determines,
+    is_address,
+    is_index,
+    is_label,
+    many_labels,
+    text_score,
+)
 from polyscene.data.drafting.names import has_id_word, hint, tokens
 from polyscene.data.drafting.tables import Table
 
 _MAX_TEXTS, _MAX_ATTRIBUTES = 4, 12
 _WORDY = 0.35
 """A text score above which a column is for reading."""
-_FIXED = 0.6
+_FIXED, _FIXED_WORDS = 0.6, 0.75
+_SAME = 0.95
 """A column whose value is known this well from an id describes what the id names."""
 
 
 def item_columns(table: Table, key: Guess, skip: Collection[str] = ()) -> dict[str, Guess]:
     """Guess the columns of a catalogue of its own, without the columns in `skip`."""
-    rest = [column for name, column in table.columns.items() if name not in {*skip, key.value}]
+    lists = tuple(name for name in table.settings.one_hot if name not in skip)
+    rest = [column for name, column in table.columns.items() if name not in {*skip, *lists, key.value}]
     guesses = {"id": key, **_texts(rest), **_attributes(rest)}
+    if lists:
+        others = guesses["categorical"].value if "categorical" in guesses else ()
+        guesses["categorical"] = Guess((*lists, *others), 0.8, "few different values")
     _add_time(guesses, rest)
     among = [str(key.value), *(name for name in skip)]
     unique = table.sample.select(among).n_unique() / table.sample.height
@@ -40,10 +54,13 @@ def items_among_events(table: Table, key: Guess, used: Collection[str], user: st
             determines(table.sample, str(key.value), name),
             determines(table.sample, user, name),
         )
-        named = hint(name, "attribute") > 0 or text_score(column) > 0.5
-        if (by_item > _FIXED and by_item > by_user and column.kind != "time") or named:
+        fixed = _FIXED if hint(name, "attribute") > 0 else _FIXED_WORDS
+        if by_item > fixed and by_item > by_user and column.kind != "time" and not is_index(column):
             rest.append(column)
     guesses = {"id": key, **_texts(rest), **_attributes(rest)}
+    holder = table.columns[str(key.value)]
+    if not guesses["text"].value and is_label(holder):
+        guesses["text"] = Guess((holder.name,), 0.9, "the ids are words themselves")
     guesses["on_duplicate"] = Guess(
         "first", 0.9, "the catalogue is read from the events: one row per item is kept"
     )
@@ -75,13 +92,19 @@ def template_of(guesses: dict[str, Guess], table: Table) -> str | None:
     """Return a sentence pattern over the text and label columns, or None where a name cannot stand in one."""
     texts, labels = _names(guesses, "text"), _names(guesses, "categorical")
     named_labels = [name for name in labels if _is_telling(table.columns[name])][:3]
-    if not texts or not all(name.isidentifier() for name in texts):
+    texts = tuple(name for name in texts if _can_stand(name))
+    if not texts:
         return None
     parts = ["{" + texts[0] + "}", *("{" + name + "}" for name in texts[1:])]
     parts += [
-        f"{' '.join(tokens(name)).capitalize()}: {{{name}}}" for name in named_labels if name.isidentifier()
+        f"{' '.join(tokens(name)).capitalize()}: {{{name}}}" for name in named_labels if _can_stand(name)
     ]
     return ". ".join(parts) + ("." if len(parts) > 1 else "")
+
+
+def _can_stand(name: str) -> bool:
+    """Return whether a template can name the column."""
+    return bool(name.strip()) and not name.isdigit() and re.search(r"[.\[\]{}:!]", name) is None
 
 
 def _is_telling(column: Column) -> bool:
@@ -100,10 +123,23 @@ def _texts(columns: Iterable[Column]) -> dict[str, Guess]:
     if not scored:
         why = "no column reads like words; the language model has nothing to read"
         return {"text": Guess((), 0.2, why)}
-    names = tuple(column.name for _, column in scored[:_MAX_TEXTS])
+    names = tuple(column.name for column in _different(column for _, column in scored)[:_MAX_TEXTS])
     first = scored[0][1]
     why = f"{first.words:.1f} words per value in {shown(first.name, 40)}"
     return {"text": Guess(names, min(0.98, 0.35 + scored[0][0]), why)}
+
+
+def _different(columns: Iterable[Column]) -> list[Column]:
+    """Return the columns without those that say what an earlier one says already."""
+    kept: list[Column] = []
+    for column in columns:
+        if column.kind == "list" or not any(_says_the_same(column, other) for other in kept):
+            kept.append(column)
+    return kept
+
+
+def _says_the_same(column: Column, other: Column) -> bool:
+    return other.kind != "list" and share_of(column.text == other.text) >= _SAME
 
 
 def _is_label(column: Column) -> bool:
@@ -150,7 +186,8 @@ def _add_time(guesses: dict[str, Guess], columns: Iterable[Column]) -> None:
     dated = [
         column
         for column in columns
-        if column.kind == "time" or (column.unit and hint(column.name, "available"))
+        if (column.kind == "time" or (column.unit and hint(column.name, "available")))
+        and not times.before_1970(column.values, column.time_format)
     ]
     if not dated:
         return

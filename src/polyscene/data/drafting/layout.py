@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from polyscene.core.text import shown
 from polyscene.data.drafting.columns import Column
 from polyscene.data.drafting.draft import Guess, ScenarioDraft, TableDraft
-from polyscene.data.drafting.events import PASSIVE, WORTHLESS, event_columns, quoted
+from polyscene.data.drafting.events import event_columns, quoted
 from polyscene.data.drafting.evidence import (
+    PASSIVE,
+    WORTHLESS,
     catalogue_score,
     could_hold_items,
     is_derived,
     is_key,
+    is_label,
     item_score,
     log_score,
     looks_split,
@@ -28,6 +31,8 @@ from polyscene.data.drafting.items import (
 )
 from polyscene.data.drafting.names import hint, likeness, tokens
 from polyscene.data.drafting.tables import Table
+from polyscene.data.drafting.unused import unused_columns
+from polyscene.data.drafting.widening import WideTable, with_joined_users, with_lookups
 
 _PROBED = 20_000
 _MAX_SCENARIOS = 20
@@ -59,6 +64,7 @@ class Match:
 
 def best_match(tables: Sequence[Table]) -> Match | None:
     """Return the best pair of log and catalogue; a log alone where no catalogue fits."""
+    tables = with_joined_users(tables)
     pairs = [match for log in tables for items in tables if log is not items for match in _pairs(log, items)]
     paired = max(pairs, key=lambda match: match.score, default=None)
     if paired is not None and paired.score > 0.5:
@@ -87,7 +93,7 @@ def _pair(log: Table, column: Column, items: Table, key: Column, scenario: str |
     values = (column.parts if _several(column) else column.plain).head(_PROBED)
     share = items.holds(key.name, values)
     people = max((user_score(c) for c in log.columns.values() if c is not column), default=0.0)
-    if share < 0.3 or people < 0.05:
+    if share < 0.3 or people < 0.05 or not _describes_items(column, items, key):
         return None
     covered = len(values) * share / max(1, len(key.distinct))
     score = 0.4 * share + 0.1 * min(1.0, covered) + 0.15 * hint(column.name, "item")
@@ -95,6 +101,12 @@ def _pair(log: Table, column: Column, items: Table, key: Column, scenario: str |
     score -= 0.4 * hint(column.name, "user") + 0.2 * hint(column.name, "links")
     score += 0.3 * catalogue_score(items, key) + 0.25 * log_score(log, {column.name})
     return Match(log, column.name, items, key.name, share, score, scenario)
+
+
+def _describes_items(column: Column, items: Table, key: Column) -> bool:
+    """Return whether a table whose ids a log names could be of items: it has words, or a name says so."""
+    named = max(hint(column.name, "item"), hint(key.name, "item"), hint(items.stem, "items_file"))
+    return named > 0 or catalogue_score(items, key) > 0.05
 
 
 def _several(column: Column) -> bool:
@@ -146,17 +158,29 @@ def draft_scenario(name: str, match: Match, tables: Sequence[Table]) -> Scenario
     item = Guess(match.item, _sureness(match), _reason(match), _other_items(match))
     events = event_columns(match.events, item, match.share, match.scenario)
     user = events.guesses["user"]
-    used = {str(g.value) for g in events.guesses.values() if isinstance(g.value, str)}
+    used = TableDraft(match.events, events.guesses).used
     used |= {match.scenario} if match.scenario else set()
-    items = _items_draft(match, used, str(user.value))
+    items = _items_draft(match, used, str(user.value), tables)
+    users = _users_draft(match, user, used | _described(items), tables)
+    log = TableDraft(match.events, events.guesses, questions=events.questions)
+    parting = {match.scenario} if match.scenario else set()
+    if match.lone:
+        log = _listing_unused(log, {*parting, *items.used, *(users.used if users else ())}, True)
+    else:
+        mine = users.used if users is not None and users.table is match.events else set()
+        log = _listing_unused(log, {*parting, *mine}, True)
+        items = _listing_unused(items, parting, False)
+    if users is not None and users.table is not match.events:
+        users = _listing_unused(users, set(), False)
     seen = events.actions
-    strong = tuple(a for a in seen if a.lower() not in PASSIVE)
-    passive = {a: 0.0 for a in seen if a.lower() in WORTHLESS}
+    coded = len(seen) > 2 and all(action.isdigit() for action in seen)  # of which nobody knows the meaning
+    strong = seen if coded else tuple(a for a in seen if a.lower() not in PASSIVE)
+    passive = {a: 0.0 for a in seen if a.lower() in WORTHLESS and not coded}
     return ScenarioDraft(
         name,
         items,
-        TableDraft(match.events, events.guesses, hints=events.hints),
-        _users_draft(match, user, used | _described(items), tables),
+        log,
+        users,
         template_of(dict(items.guesses), items.table),
         strong if strong and len(strong) < len(seen) else (),
         passive if strong else {},
@@ -164,7 +188,16 @@ def draft_scenario(name: str, match: Match, tables: Sequence[Table]) -> Scenario
     )
 
 
-def _items_draft(match: Match, used: set[str], user: str) -> TableDraft:
+def _listing_unused(draft: TableDraft, used: set[str], events: bool) -> TableDraft:
+    names = used | draft.used | _joined_on(draft.table)
+    return replace(draft, hints=(*draft.hints, *unused_columns(draft.table, names, events)))
+
+
+def _joined_on(table: Table) -> set[str]:
+    return {on for _, on in table.joined} if isinstance(table, WideTable) else set()
+
+
+def _items_draft(match: Match, used: set[str], user: str, tables: Sequence[Table]) -> TableDraft:
     skip = {match.scenario} if match.scenario else set()
     if match.lone:
         key = Guess(match.key, _sureness(match), "the events' item column")
@@ -177,7 +210,8 @@ def _items_draft(match: Match, used: set[str], user: str) -> TableDraft:
         else f"{unique:.1%} of its values are different"
     )
     key = Guess(match.key, _sureness(match), f"{why}; the events name them")
-    return TableDraft(match.items, item_columns(match.items, key, skip))
+    table = with_lookups(match.items, [table for table in tables if table.key != match.events.key])
+    return TableDraft(table, item_columns(table, key, skip | _joined_on(table)))
 
 
 def _described(items: TableDraft) -> set[str]:
@@ -185,7 +219,7 @@ def _described(items: TableDraft) -> set[str]:
 
 
 def _users_draft(match: Match, user: Guess, used: set[str], tables: Sequence[Table]) -> TableDraft | None:
-    if user.sure < 0.3:
+    if user.sure < 0.2:
         return None
     column = match.events.columns[str(user.value)]
     best: tuple[float, Table, str] | None = None
@@ -222,6 +256,8 @@ def _sureness(match: Match) -> float:
 
 
 def _reason(match: Match) -> str:
+    if match.lone and is_label(match.events.columns[match.item]):
+        return "words that come again, as names of goods do"
     if match.lone:
         return "its value fixes the words of the row" if match.score > 0.7 else "its name and that it repeats"
     held = "all" if match.share == 1 else f"{match.share:.1%}"
@@ -231,4 +267,4 @@ def _reason(match: Match) -> str:
 def _other_items(match: Match) -> tuple[str, ...]:
     columns = match.events.columns.values()
     others = (c for c in columns if c.name != match.item and c.is_code and not is_derived(c.name))
-    return tuple(c.name for c in others if hint(c.name, "item") > 0)[:3]
+    return tuple(c.name for c in others if hint(c.name, "item") > 0 and not hint(c.name, "value"))[:3]

@@ -20,10 +20,10 @@ _WORDS: dict[Hint, str] = {
     "show episode merchandise business poi venue restaurant story photo image banner headline album paper "
     "title clip property prod material",
     "session": "session visit invoice order basket cart transaction trip impression request slate receipt",
-    "id": "id code no nr number key uid uuid guid ref ids sku asin isbn identifier",
+    "id": "id code no nr number key uid uuid guid ref ids sku asin isbn identifier mbid",
     "title": "title name headline heading label subject keywords",
-    "text": "text description abstract summary body content caption subtitle lede lead excerpt overview plot "
-    "synopsis details snippet tagline keywords blurb biography bio teaser tags",
+    "text": "text desc description abstract summary body content caption subtitle lede lead excerpt overview "
+    "plot synopsis details snippet tagline keywords blurb biography bio teaser tags",
     "time": "time timestamp date datetime ts at when created day moment clock occurred epoch utc",
     "available": "published release released added available created launched since publication premiere "
     "date time at",
@@ -50,13 +50,35 @@ _WORDS: dict[Hint, str] = {
 _VOCABULARY: dict[Hint, frozenset[str]] = {hint: frozenset(words.split()) for hint, words in _WORDS.items()}
 GIVEN_NAME = re.compile(r"column_\d+")
 """Of a column in a file without a header: it says nothing."""
+_KNOWN = frozenset().union(*_VOCABULARY.values())
 _PIECES = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[^\W\d_]+|\d+")
+
+
+_TYPED = re.compile(r":(token|float)(_seq)?$")
+_MIN_RUN_TOGETHER = 3
+"""Letters that each of two known words run together has to have; an id may have two."""
 
 
 @lru_cache(maxsize=4096)
 def tokens(name: str) -> tuple[str, ...]:
-    """Split `CustomerID`, `customer_id` or `customer id` into lower-case words, plurals made singular."""
-    return tuple(_singular(piece.lower()) for piece in _PIECES.findall(name))
+    """Split `CustomerID`, `customer_id`, `customer id` or `customerid` into lower-case words.
+
+    Plurals are made singular; a type behind the name (`user_id:token`) is no part of it.
+    """
+    pieces = _PIECES.findall(_TYPED.sub("", name))
+    return tuple(_singular(word) for piece in pieces for word in _parted(piece.lower()))
+
+
+def _parted(word: str) -> tuple[str, ...]:
+    """Return the two known words of which `word` is made; itself where it is known or made of others."""
+    if word in _KNOWN or _singular(word) in _KNOWN:
+        return (word,)
+    for place in range(len(word) - 2, _MIN_RUN_TOGETHER - 1, -1):
+        left, right = word[:place], word[place:]
+        long = len(right) >= _MIN_RUN_TOGETHER or right in _VOCABULARY["id"]
+        if long and left in _KNOWN and (right in _KNOWN or _singular(right) in _KNOWN):
+            return (left, right)
+    return (word,)
 
 
 def _singular(word: str) -> str:

@@ -19,6 +19,7 @@ from polyscene.data.drafting.names import hint, slug, tokens
 from polyscene.data.drafting.spoilt_ids import cut_ids, with_filled_zeros
 from polyscene.data.drafting.tables import Table, passed_over, read_tables, table_files
 from polyscene.data.drafting.toml import comment, guess_line, scenario_toml, text
+from polyscene.data.drafting.widening import WideTable, widened
 from polyscene.data.tables.formats import formats_by_ending
 
 _MAX_DEPTH = 3
@@ -46,6 +47,13 @@ class ProjectDraft:
     def decisions(self) -> tuple[str, ...]:
         """The settings that a person has to look at, such as `scenarios.shop.events.user`."""
         return tuple(path for path, guess in self._guesses() if guess.to_decide)
+
+    @property
+    def questions(self) -> tuple[tuple[str, str], ...]:
+        """What has no guess and a person has to decide: the setting that would answer it, and the words."""
+        return tuple(
+            (path, guess.why) for path, guess in self._guesses() if not guess.value and guess.sure == 0
+        )
 
     def to_toml(self, folder: Path | None = None) -> str:
         """Return the commented configuration.
@@ -82,6 +90,8 @@ class ProjectDraft:
             ):
                 for key, guess in draft.guesses.items() if draft is not None else ():
                     yield f"scenarios.{scenario.name}.{part}.{key}", guess
+                for key, lines in draft.questions.items() if draft is not None else ():
+                    yield f"scenarios.{scenario.name}.{part}.{key}", Guess("", 0.0, " ".join(lines))
         yield "evaluation.protocol", self.protocol
 
 
@@ -131,7 +141,7 @@ def _scopes(paths: Sequence[Path]) -> tuple[list[tuple[str, list[Table]]], list[
     notes: list[str] = []
     for title, members in groups[:_MAX_FOLDERS]:
         tables, odd = read_tables(members)
-        tables = with_filled_zeros(tables)
+        tables = [widened(table) for table in with_filled_zeros(tables)]
         notes += [note for note in odd if note not in notes]
         notes += [note for table in tables for note in (*table.notes, *cut_ids(table)) if note not in notes]
         if len(tables) > _MAX_TABLES:
@@ -205,6 +215,8 @@ def _unused(scopes: list[tuple[str, list[Table]]], scenarios: Sequence[ScenarioD
     for scenario in scenarios:
         used |= {scenario.items.table.key, scenario.events.table.key}
         used |= {scenario.users.table.key} if scenario.users else set()
+        for table in (scenario.items.table, scenario.events.table):
+            used |= {other.key for other, _ in table.joined} if isinstance(table, WideTable) else set()
     tables = {table.key: table for _, members in scopes for table in members if table.key not in used}
     return [
         f"{shown(table.name)} is not used; its columns: "

@@ -6,11 +6,13 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from polyscene.core.text import printable, shown
 from polyscene.data.drafting.draft import Guess, ScenarioDraft, TableDraft, Value
 from polyscene.data.drafting.tables import Table
+from polyscene.data.drafting.widening import WideTable
 
 _WIDTH = 118
 _MAX_PATHS = 8
@@ -77,16 +79,35 @@ def _table(draft: TableDraft, folder: Path) -> list[str]:
     table = draft.table
     lines = [f"path = {_paths(table.paths, folder)}"]
     lines += [f"{name} = {value}" for name, value in _reading(table)]
-    if draft.where is not None:
+    if isinstance(table, WideTable) and table.joined:
+        others = ", ".join(_joined(other, on, folder) for other, on in table.joined)
+        lines.append(f"join = [{others}]  " + comment("adds its columns to the rows with the same id"))
+    if draft.where is not None and "where" not in draft.guesses:
         lines.append(f"where = {text(draft.where)}")
     for name, guess in draft.guesses.items():
+        if name == "where" and draft.where is not None:
+            guess = replace(guess, value=f"{draft.where} and {guess.value}")
         lines += guess_line(name, guess)
-    return _aligned(lines) + [comment(hint) for hint in draft.hints]
+    return _aligned(lines) + [comment(line) for line in [*_questions(draft), *draft.hints]]
+
+
+def _questions(draft: TableDraft) -> list[str]:
+    return [
+        f"DECIDE: {line}" if place == 0 else line
+        for lines in draft.questions.values()
+        for place, line in enumerate(lines)
+    ]
+
+
+def _joined(other: Table, on: str, folder: Path) -> str:
+    words = [f"path = {_paths(other.paths, folder)}", f"on = {text(on)}"]
+    words += [f"{name} = {value.split('  # ')[0]}" for name, value in _reading(other)]
+    return "{ " + ", ".join(words) + " }"
 
 
 def _reading(table: Table) -> list[tuple[str, str]]:
     """Return the settings that say how the files are read, each with its reason."""
-    written = table.settings.model_dump(exclude_defaults=True, exclude={"path", "where"})
+    written = table.settings.model_dump(exclude_defaults=True, exclude={"path", "where", "join"})
     lines = []
     for name, value in written.items():
         why = table.reasons.get(name)

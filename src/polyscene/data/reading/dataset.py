@@ -15,6 +15,7 @@ from polyscene.core.settings.project import Settings
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.data.reading.events import OpenEvents, open_events, read_events, unknown_items
 from polyscene.data.reading.items import extended, read_items
+from polyscene.data.reading.scales import grades_as_choices
 from polyscene.data.reading.sequences import read_sequences
 from polyscene.data.reading.users import ID, profile, read_users
 from polyscene.data.schema import Catalogue, Clock, Dataset, EventLog, Ids, Scenario
@@ -146,6 +147,7 @@ class _Part:
             _complain_of_nothing(opened, problems)
         elif len(opened.users) == 1:
             problems.append(_one_user(opened))
+        problems += grades_as_choices(self.settings, log, opened.table.name)
         return log
 
     def _users(self, base: Path, problems: list[Problem]) -> pl.DataFrame | None:

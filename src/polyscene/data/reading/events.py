@@ -97,8 +97,9 @@ def open_events(scenario: str, settings: ScenarioSettings, base: Path) -> OpenEv
     events = settings.events
     needs = _needs(events)
     table = open_table(events, base, needs.values())
-    if events.time is not None:
-        rule = rule_for(table.sample(events.time), events.time_format, events.timezone, events.time)
+    time = events.time_column
+    if time is not None:
+        rule = rule_for(table.sample(time), events.time_format, events.timezone, time)
         needs["time"] = replace(needs["time"], rule=rule)
     opened = OpenEvents(scenario, settings, table, needs, pl.Series(dtype=pl.String), None)
     users = _distinct(opened, "user")
@@ -245,7 +246,7 @@ def _needs(events: EventsSettings) -> dict[str, Need]:
         ("items", events.items, "ids"),
         ("action", events.action, "text"),
         ("value", events.value, "number"),
-        ("time", events.time, "time"),
+        ("time", events.time_column, "time"),
         ("split", events.split, "text"),
     )
     return {role: Need(role, name, kind) for role, name, kind in columns if name is not None}

@@ -9,6 +9,7 @@ from pathlib import Path
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
 from polyscene.core.text import shown
+from polyscene.data.tables.added import added_columns, joined
 from polyscene.data.tables.columns import WORDS, Need, fits
 from polyscene.data.tables.encodings import count_controls
 from polyscene.data.tables.filters import parse_where
@@ -40,7 +41,7 @@ def open_table(settings: TableSettings, base: Path, needs: Iterable[Need]) -> Ta
     needs = tuple(needs)
     for source in sources_of(settings, base):
         try:
-            file = _opened(source, settings, remarks)
+            file = _completed(_opened(source, settings, remarks), settings, base)
             _demand_columns(file, settings, needs)
             files.append(file)
         except DataError as error:
@@ -109,6 +110,22 @@ def _opened(source: Source, settings: TableSettings, remarks: list[Problem]) -> 
         raise DataError(diagnosed(source, settings, error)) from None
     remarks.extend(problems)
     return OpenFile(source, scan, schema, () if format_of(source).untyped else missing)
+
+
+def _completed(file: OpenFile, settings: TableSettings, base: Path) -> OpenFile:
+    """Return the file with the columns that the settings add to it."""
+    own = tuple(file.schema)
+    for join in settings.join:
+        missing = [Need("join", join.on, "id")]
+        _demand_columns(file, settings, missing)
+        other = open_table(join, base, missing)
+        file = replace(file, scan=joined(file, other, join.on))
+        file = replace(file, schema=dict(file.scan.collect_schema()))
+    added = added_columns(settings, file.schema, file.source.shown)
+    if added:
+        file = replace(file, scan=file.scan.with_columns(added))
+        file = replace(file, schema=dict(file.scan.collect_schema()))
+    return replace(file, own=own)
 
 
 def _demand_columns(file: OpenFile, settings: TableSettings, needs: Iterable[Need]) -> None:

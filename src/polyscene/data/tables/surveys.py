@@ -77,7 +77,7 @@ def _survey(file: OpenFile, settings: TableSettings, tested: Sequence[str], ids:
     texts = [name for name in ids if isinstance(file.schema[name], pl.String)]
     if not file.loose and not texts:
         return _Survey({}, False, 0, ())
-    columns = list(file.schema)
+    columns = list(file.own or file.schema)
     names = tuple(tested) if file.loose else ()
     looks = [pl.len().alias("#rows"), *tallies(names), *(troubled(name, settings) for name in texts)]
     if file.loose:  # an empty or short line leaves its last field open
@@ -101,7 +101,7 @@ def _check_rows(file: OpenFile, settings: TableSettings, rows: int, short: bool)
     Raises:
         DataError: some are no rows.
     """
-    columns = list(file.schema)
+    columns = list(file.own or file.schema)
     gaps = False
     if short:
         empty = pl.all_horizontal(pl.col(columns).is_null()).any()

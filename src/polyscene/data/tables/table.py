@@ -51,6 +51,7 @@ class OpenFile:
         gaps: whether some rows are empty lines, which are no rows.
         troubled: text columns with ids of which some are padded, missing in words or cut.
         missing_words: what stands for a missing id in those, in lower case; such rows are left out.
+        own: the columns that stand in the file, without those that the settings add.
     """
 
     source: Source
@@ -61,6 +62,7 @@ class OpenFile:
     gaps: bool = False
     troubled: tuple[str, ...] = ()
     missing_words: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
     @property
     def loose(self) -> bool:
@@ -73,7 +75,8 @@ class OpenFile:
         wanted = dict.fromkeys(need.column for need in by_alias.values())
         frame = self.scan.with_row_index(ROW, offset=1) if numbered else self.scan
         if self.gaps:
-            frame = frame.filter(pl.any_horizontal(pl.col(list(self.schema)).is_not_null()))
+            own = self.own or tuple(self.schema)
+            frame = frame.filter(pl.any_horizontal(pl.col(own).is_not_null()))
         if self.missing_words:
             frame = frame.filter(~pl.any_horizontal(self._wordy(name) for name in self.troubled))
         tested = [] if where is None else [self._tested(name) for name in where.columns]

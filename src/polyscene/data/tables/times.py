@@ -26,6 +26,19 @@ IMPOSSIBLE = int(np.iinfo(np.int64).min) + 1
 LATEST = (datetime(2201, 1, 1) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 _PLAUSIBLE = (315_532_800, 4_102_444_800)  # 1980 to 2100, in seconds
 _UNITS: dict[str, float] = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
+_DAY = 86_400.0 * SECOND
+_SPREADSHEET_EPOCH = (datetime(1899, 12, 30) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+_COUNTS: dict[str, tuple[float, int, str]] = {
+    **{name: (factor, 0, f"a number of {name} since 1970") for name, factor in _UNITS.items()},
+    "days": (_DAY, 0, "a number of days since 1970"),
+    "excel": (
+        _DAY,
+        _SPREADSHEET_EPOCH,
+        "a number of days as spreadsheets count them (44667.5 is 2022-04-16 12:00)",
+    ),
+}
+"""What numbers may count, by the word of `time_format`: microseconds a unit, where 0 lies, and in words."""
+_DIGITS = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
 _NAIVE = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d", "%Y-%m-%d %H:%M")
 _AWARE = ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M%#z")
 
@@ -40,6 +53,7 @@ class TimeRule:
         clock: whether they are times or sequence numbers.
         written: as ISO 8601 texts, as numbers, or in the user's own format. Time stamp columns need none.
         per_micro: microseconds per unit, for numbers that are times.
+        origin: where the numbers count from, in microseconds since 1970.
         pattern: the strptime format, for `written == "format"`.
         timezone: the zone of times that name none.
     """
@@ -47,6 +61,7 @@ class TimeRule:
     clock: Clock = "time"
     written: Written = "iso"
     per_micro: float = 1.0
+    origin: int = 0
     pattern: str = ""
     timezone: str = "UTC"
 
@@ -56,8 +71,8 @@ class TimeRule:
         if self.clock == "sequence":
             return "a whole number"
         if self.written == "number":
-            unit = next(name for name, factor in _UNITS.items() if factor == self.per_micro)
-            return f"a number of {unit} since 1970, before the year 2201"
+            mine = (self.per_micro, self.origin)
+            return next(words for *count, words in _COUNTS.values() if tuple(count) == mine) + ", before 2201"
         form = f"in the format '{self.pattern}'" if self.pattern else "such as 2024-05-31 18:00:00"
         return f"a time {form}, from 1970 to 2200"
 
@@ -77,8 +92,9 @@ def rule_for(sample: pl.Series, time_format: str | None, timezone: str, column: 
     _check_zone(timezone, column)
     if time_format == "sequence":
         return TimeRule("sequence", "number")
-    if time_format in ("s", "ms", "us"):
-        return TimeRule("time", "number", _UNITS[time_format])
+    if time_format in _COUNTS:
+        per_micro, origin, _ = _COUNTS[time_format]
+        return TimeRule("time", "number", per_micro, origin)
     if time_format is not None:
         pattern = time_format.replace(".%f", "%.f")
         _check_pattern(pattern, column)
@@ -86,7 +102,25 @@ def rule_for(sample: pl.Series, time_format: str | None, timezone: str, column: 
     numbers = _numbers(sample)
     if numbers is None:
         return TimeRule(timezone=timezone)
-    return _guessed(numbers)
+    digits = digits_pattern(numbers)
+    if digits is None:
+        return _guessed(numbers)
+    return TimeRule("time", "format", pattern=digits, timezone=timezone)
+
+
+def digits_pattern(numbers: pl.Series) -> str | None:
+    """Return how numbers such as 20240531 write a day (or 20240531180000 a moment); None where they do not.
+
+    All of at least two different numbers have to be days of 1980 to 2099: then they are no count.
+    """
+    texts = numbers.drop_nulls().unique().cast(pl.Int64, strict=False).cast(pl.String)
+    if len(texts) < 2 or texts.null_count():
+        return None
+    for digits, pattern in _DIGITS.items():
+        if (texts.str.len_chars() == digits).all():
+            moments = texts.str.to_datetime(pattern, strict=False)
+            return pattern if moments.dt.year().is_between(1980, 2099).fill_null(False).all() else None
+    return None
 
 
 def to_micros(values: pl.Series, rule: TimeRule) -> pl.Series:
@@ -97,7 +131,7 @@ def to_micros(values: pl.Series, rule: TimeRule) -> pl.Series:
     elif rule.written == "number":
         times = _from_numbers(values, rule)
     elif rule.written == "format" or isinstance(values.dtype, pl.String):
-        times = _from_texts(values.cast(pl.String), rule)
+        times = _from_texts(_as_texts(values, rule), rule)
     else:
         times = None
     if times is None:
@@ -105,6 +139,12 @@ def to_micros(values: pl.Series, rule: TimeRule) -> pl.Series:
     if rule.clock == "time":
         times = times.set(~times.is_between(0, LATEST, closed="left"), None)
     return times.set(times.is_null() & values.is_not_null(), IMPOSSIBLE).rename(values.name)
+
+
+def _as_texts(values: pl.Series, rule: TimeRule) -> pl.Series:
+    """Return values as text; 20240531.0, as tables with gaps write it, is 20240531."""
+    values = values.cast(pl.String)
+    return values.str.replace(r"\.0+$", "") if rule.pattern in _DIGITS.values() else values
 
 
 def _has_zone(dtype: pl.DataType) -> bool:
@@ -134,11 +174,17 @@ def _from_numbers(values: pl.Series, rule: TimeRule) -> pl.Series:
             return whole
         number = values.cast(pl.Float64, strict=False)
         return number.set(number != number.floor(), None).cast(pl.Int64, strict=False)
-    if whole is not None and (rule.per_micro >= 1) and whole.null_count() == values.null_count():
+    if (
+        whole is not None
+        and rule.origin == 0
+        and rule.per_micro in (1e6, 1e3, 1.0)
+        and whole.null_count() == values.null_count()
+    ):
         factor = int(rule.per_micro)
         far = ~whole.is_between(-1, LATEST // factor)
         return whole.set(far, -1) * factor
-    return (values.cast(pl.Float64, strict=False) * rule.per_micro).round().cast(pl.Int64, strict=False)
+    counted = (values.cast(pl.Float64, strict=False) * rule.per_micro).round().cast(pl.Int64, strict=False)
+    return counted + rule.origin
 
 
 def _from_texts(texts: pl.Series, rule: TimeRule) -> pl.Series:
@@ -211,7 +257,7 @@ def _check_pattern(pattern: str, column: str) -> None:
         raise DataError(
             Problem(
                 "the time format cannot be used",
-                "'s', 'ms', 'us', 'sequence', or a format such as '%d/%m/%Y %H:%M'",
+                "'s', 'ms', 'us', 'ns', 'days', 'excel', 'sequence', or a format such as '%d/%m/%Y %H:%M'",
                 shown(pattern),
                 "mend 'time_format'; it needs at least a year, a month and a day",
                 column=column,
