@@ -35,8 +35,8 @@ class WideTable(Table):
 
     joined: tuple[tuple[Table, str], ...] = ()
 
-    def _frames(self) -> Iterator[pl.LazyFrame]:
-        for frame in super()._frames():
+    def _glances(self) -> Iterator[pl.LazyFrame]:
+        for frame in super()._glances():
             for other, on in self.joined:
                 frame = _with_columns_of(frame, other, on)
             added = added_columns(self.settings, dict(frame.collect_schema()), self.name)
@@ -173,7 +173,7 @@ def joined(table: Table, other: Table, on: str) -> WideTable:
 def _with_columns_of(frame: pl.LazyFrame, other: Table, on: str) -> pl.LazyFrame:
     names = [name for name in other.columns if name not in frame.collect_schema()]
     key = as_ids_of(on).alias(_KEY)
-    rows = other.sample.lazy() if other.complete or not other.small else pl.concat(list(other._frames()))
+    rows = other.sample.lazy() if other.complete or not other.small else pl.concat(other._frames)
     rows = rows.select(key, *names).head(_MAX_JOINED_ROWS).unique(_KEY, keep="first", maintain_order=True)
     return frame.with_columns(key).join(rows, on=_KEY, how="left", maintain_order="left").drop(_KEY)
 
