@@ -12,13 +12,13 @@ from polyscene.core.types import LongArray
 from polyscene.engine import pipeline
 from polyscene.engine.decision import Decision, Request
 from polyscene.engine.pipeline import decide
-from polyscene.engine.recommending import explain, recommend, similar
+from polyscene.engine.recommending import explain, recommend
 from polyscene.engine.stages import fuse, reread
 from polyscene.engine.state import CodedEvent, System
 from polyscene.recommenders.fusion.candidates import SMALL_CATALOGUE
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import Describe, MakeSystem
+    from tests.engine.conftest import MakeSystem
 
 LARGE = SMALL_CATALOGUE + 100
 USERS = ("u1", "u2", "nobody")
@@ -219,20 +219,3 @@ def test_what_is_hidden_has_no_rank(system: System) -> None:
     why = explain(system, "u1", had, "shop")
     assert why.rank is None
     assert np.isfinite(why.score)
-
-
-def test_similar_items_of_one_without_text_are_chosen_by_the_same_people(
-    system: System, describe: Describe
-) -> None:
-    shop = system.scenarios["shop"]
-    shop.put([describe("mute", "", np.zeros(6, np.float32))])
-    near = similar(system, "mute", "shop", 100)
-    assert len(near) == 40
-    assert "mute" not in [one.item.id for one in near]
-    assert {one.reason for one in near} == {"It is chosen by people who choose it."}
-    by_meaning = similar(system, "shop-1", "shop", 5)
-    vectors = shop.space.view("tuned").vectors
-    scores = vectors @ vectors[1]
-    scores[1] = -np.inf
-    expected = [shop.catalogue.ids[code] for code in np.argsort(-scores, kind="stable")[:5].tolist()]
-    assert [one.item.id for one in by_meaning] == expected
