@@ -30,7 +30,16 @@ NO_IDS: list[object] = [
     {"5"},
     {"id": 5},
 ]
-NO_IDS += [("5",), {"5"}, {"id": 5}, np.array([5]), object(), 5 + 0j, Decimal("5"), np.float32(0.5)]
+NO_IDS += [
+    ("5",),
+    {"5"},
+    {"id": 5},
+    np.array([5]),
+    pytest.param(object(), id="object"),
+    5 + 0j,
+    Decimal("5"),
+    np.float32(0.5),
+]
 
 
 @given(number=st.integers(-(2**53), 2**53))
