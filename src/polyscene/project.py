@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from polyscene.core.disk import demand_room
 from polyscene.core.display import listed
-from polyscene.core.errors import ConfigError
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.threads import set_threads
@@ -94,18 +89,14 @@ class Project:
             DataError: a frame is no table, or none looks like events.
             ConfigError: the settings cannot be used.
         """
-        from polyscene.data.drafting.frames import described, polars_frame, write_frames
+        from polyscene.data.drafting.frames import kept_frames, temporary_folder
 
+        base = temporary_folder() if folder is None else Path(folder)
         given = {"events": events, "items": items, "users": users}
-        frames = {name: polars_frame(one, name) for name, one in given.items() if one is not None}
-        base = _temporary_folder() if folder is None else Path(folder)
-        write_frames(frames, base)
-        values, decisions = described(frames, base, scenario, settings or {})
+        values, decisions = kept_frames(given, base, scenario, settings or {})
         project = cls(Settings.parse(values), base.resolve(), f"{scenario}.toml", progress)
         for setting in decisions:
-            project.progress.say(
-                f"please decide: {setting} was guessed without being sure; say it in settings"
-            )
+            project.progress.say(f"please decide: {setting} was guessed without being sure; set it")
         return project
 
     def __repr__(self) -> str:
@@ -249,15 +240,12 @@ class Project:
 
     def _repeat(self, number: int) -> Project:
         """Return this project with another seed and, where its protocol cuts at moments, an earlier end."""
-        from polyscene.data.splits.origins import earlier
+        from polyscene.data.splits.origins import repeated
 
-        evaluation = self.settings.evaluation
-        share = number * evaluation.test_share if evaluation.protocol == "temporal" else 0.0
-        settings = self.settings.model_copy(update={"seed": self.settings.seed + number})
-        project = Project(
-            settings, self.base, f"{Path(self.config).stem}-repeat-{number}.toml", self.progress
-        )
-        project.dataset = earlier(self.dataset, share)
+        settings, dataset = repeated(self.settings, self.dataset, number)
+        config = f"{Path(self.config).stem}-repeat-{number}.toml"
+        project = Project(settings, self.base, config, self.progress)
+        project.dataset = dataset
         return project
 
     def report(self, run: Run | None = None) -> Path:
@@ -363,23 +351,6 @@ class Project:
         Raises:
             ConfigError: the protocol does not fit the tables, or leaves nothing to learn from.
         """
-        from polyscene.data.splits.protocol import everything, split
-        from polyscene.data.splits.sufficiency import split_problems
-        from polyscene.learning.training_data import training_data
+        from polyscene.learning.training_data import sufficient_data
 
-        dataset, settings = self.dataset, self.settings
-        parts = (everything if everything_counts else split)(dataset, settings.evaluation)
-        judged = not everything_counts
-        problems = split_problems(dataset, parts, settings.evaluation, judged)
-        if any(problem.severity == "error" for problem in problems):
-            raise ConfigError(problems)
-        data = training_data(dataset, parts, settings)
-        warnings = tuple(f"{one.scenario}: {one.what}: {one.found}; {one.remedy}" for one in problems)
-        return replace(data, notes=(*warnings, *data.notes))
-
-
-def _temporary_folder() -> Path:
-    """Return a new folder that is removed when the process ends: runs may outlive their project."""
-    folder = mkdtemp(prefix="polyscene-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
+        return sufficient_data(self.dataset, self.settings, everything_counts)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from polyscene.core.errors import ConfigError
 from polyscene.core.settings.project import Settings
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.schema import Dataset
@@ -13,7 +14,9 @@ from polyscene.data.splits.folds import Folds
 from polyscene.data.splits.newcomers import newcomers
 from polyscene.data.splits.parts import Parts, mask_of
 from polyscene.data.splits.phases import Phase
+from polyscene.data.splits.protocol import everything, split
 from polyscene.data.splits.repeats import repeats_note, repeats_of
+from polyscene.data.splits.sufficiency import split_problems
 from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.representation.item_space import ItemSpace
 
@@ -110,3 +113,21 @@ def training_data(
     without_repeats = [name for name, hidden in hide_seen.items() if hidden]
     folds = Folds(dataset, parts, evaluation, without_repeats, new_items)
     return TrainingData(dataset, parts, folds, {}, since, hide_seen, settings.seed, tuple(notes))
+
+
+def sufficient_data(dataset: Dataset, settings: Settings, everything_counts: bool = False) -> TrainingData:
+    """Split a data set as the settings say, and refuse what leaves nothing to learn from.
+
+    Args:
+        everything_counts: whether the run learns from the test part too, and is not judged.
+
+    Raises:
+        ConfigError: the protocol does not fit the tables, or leaves nothing to learn from.
+    """
+    parts = (everything if everything_counts else split)(dataset, settings.evaluation)
+    problems = split_problems(dataset, parts, settings.evaluation, judged=not everything_counts)
+    if any(problem.severity == "error" for problem in problems):
+        raise ConfigError(problems)
+    data = training_data(dataset, parts, settings)
+    warnings = tuple(f"{one.scenario}: {one.what}: {one.found}; {one.remedy}" for one in problems)
+    return replace(data, notes=(*warnings, *data.notes))

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,12 @@ from polyscene.engine import bulk, recommending, vectors
 from polyscene.engine.bulk import BulkRequest
 from polyscene.engine.decision import Request
 from polyscene.engine.recommending import Explanation
-from polyscene.engine.state import ItemDescription, System
+from polyscene.engine.state import System
 from polyscene.engine.updates import Intake
 from polyscene.engine.vectors import VectorView
 from polyscene.learning.item_views import LANGUAGE
 from polyscene.runs import format_1
+from polyscene.runs.described_items import descriptions_of, with_id_text
 from polyscene.runs.folder import MANIFEST, READERS, new_run, write_manifest
 from polyscene.runs.item_encoder import ItemEncoder
 from polyscene.runs.system_files import FORMAT, load_system, save_system
@@ -300,21 +300,9 @@ class Run:
         """
         state = self.system.scenario(scenario)
         settings = self.settings[state.name]
-        rows = rows_of(settings, [_with_id_text(item, settings.items.id) for item in items])
+        rows = rows_of(settings, [with_id_text(item, settings.items.id) for item in items])
         encoded = self.encoder.encode(state.name, rows.texts) if state.space.has_text else {}
-        attributes = rows.attributes.rows(named=True) if rows.attributes.width else [{}] * len(rows)
-        described = [
-            ItemDescription(
-                rows.ids[row],
-                rows.texts[row],
-                rows.titles[row],
-                attributes[row],
-                {view: vectors_of_view[row] for view, vectors_of_view in encoded.items()},
-                int(rows.since[row]),
-            )
-            for row in range(len(rows))
-        ]
-        self.intake.put(state.name, described)
+        self.intake.put(state.name, descriptions_of(rows, encoded))
         return list(rows.ids)
 
     def save(self) -> Run:
@@ -357,9 +345,3 @@ def _asker(user: str | int | None, history: object) -> str:
     if user is None and history is None:
         raise ArgumentError("expected a user or a history, found neither")
     return "" if user is None else id_text(user, "user")
-
-
-def _with_id_text(item: Mapping[str, object], column: str) -> Mapping[str, object]:
-    """Return an item whose id, where it is a number, is written as in every other argument."""
-    number = isinstance(item.get(column), bool | np.bool_ | Real)
-    return {**item, column: id_text(item[column], "item")} if number else item

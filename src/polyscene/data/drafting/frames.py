@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import polars as pl
@@ -50,6 +53,30 @@ def _values(column: Any) -> list[Any]:  # noqa: ANN401 - a sequence or a column 
 def _is_missing(value: object) -> bool:
     """Return whether a value is NaN or NaT, which are all that differ from themselves."""
     return not isinstance(value, str | list | tuple | dict) and bool(value != value)
+
+
+def temporary_folder() -> Path:
+    """Return a new folder that is removed when the process ends: runs may outlive their project."""
+    folder = mkdtemp(prefix="polyscene-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def kept_frames(
+    given: Mapping[str, Any], folder: Path, scenario: str, settings: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Write data frames into a folder as tables; return a configuration of them, and what should be decided.
+
+    Args:
+        given: by `events`, `items` and `users`; None where there is none.
+        settings: nested as in the configuration; they beat what is guessed.
+
+    Raises:
+        DataError: a frame is no table, or none looks like events.
+    """
+    frames = {name: polars_frame(one, name) for name, one in given.items() if one is not None}
+    write_frames(frames, folder)
+    return described(frames, folder, scenario, settings)
 
 
 def write_frames(frames: Mapping[str, pl.DataFrame], folder: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from polyscene.core.settings.project import Settings
 from polyscene.data.schema import Dataset
 
 
@@ -32,3 +33,14 @@ def earlier(dataset: Dataset, share: float) -> Dataset:
         for name, scenario in scenarios.items()
     }
     return replace(dataset, scenarios=kept)
+
+
+def repeated(settings: Settings, dataset: Dataset, number: int) -> tuple[Settings, Dataset]:
+    """Return settings and data of a repeat: another seed and, where moments are cut at, an earlier end.
+
+    Args:
+        number: of the repeat, from 0: as it is.
+    """
+    evaluation = settings.evaluation
+    share = number * evaluation.test_share if evaluation.protocol == "temporal" else 0.0
+    return settings.model_copy(update={"seed": settings.seed + number}), earlier(dataset, share)
