@@ -47,10 +47,13 @@ def test_figures_are_told_by_action(make_log: MakeLog) -> None:
         action=np.array([0] * 100 + [1] * 30, np.int8),
         actions=("view", "order", "never"),
     )
-    assert repeats_of(log) == (ActionRepeats("view", 0, 100), ActionRepeats("order", 30, 30))
-    assert repeated(log)
-    assert not repeated(replace(log, choice=log.action == 0)), "only choices decide"
-    assert not repeated(replace(log, weight=(log.action == 1).astype(np.float32))), (
+    assert repeats_of(log) == (ActionRepeats("view", 0, 100), ActionRepeats("order", 0, 30))
+    assert not repeated(log), "to order what one looked at is no repeat"
+    twice = replace(log, action=np.zeros(130, np.int8))
+    assert repeats_of(twice) == (ActionRepeats("view", 30, 130),)
+    assert repeated(twice)
+    assert not repeated(replace(twice, choice=np.arange(130) < 100)), "only choices decide"
+    assert not repeated(replace(twice, weight=(np.arange(130) >= 100).astype(np.float32))), (
         "what is ignored is not had"
     )
 

@@ -22,7 +22,8 @@ class ActionRepeats:
     """How often the choices of one action were of something that the user had had before.
 
     Attributes:
-        again: choices of an item that the same user had at an earlier moment, by any action that counts.
+        again: choices of an item that the same user had chosen at an earlier moment, by the same action:
+            to buy what one looked at is no repeat.
         choices: all choices of the action.
     """
 
@@ -85,8 +86,9 @@ def repeats_note(scenario: str, actions: Sequence[ActionRepeats], shown_again: b
 
 
 def _had_before(log: EventLog) -> BoolArray:
-    """Return (n,) whether the same user had the event's item at an earlier moment."""
-    key = log.user.astype(np.int64) * (int(log.item.max(initial=0)) + 1) + log.item
+    """Return (n,) whether the same user did the same to the event's item at an earlier moment."""
+    pair = log.user.astype(np.int64) * (int(log.item.max(initial=0)) + 1) + log.item
+    key = pair * max(len(log.actions), 1) + log.action
     order = np.lexsort((log.time, key))
     key, time = key[order], log.time[order]
     starts = np.append(True, key[1:] != key[:-1])[: len(key)]
