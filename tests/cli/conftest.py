@@ -20,7 +20,7 @@ def typed() -> Typed:
     """Return what runs one command line in this process; asserts its exit code."""
 
     def command(*words: object, code: int = 0) -> Result:
-        result = CliRunner().invoke(app, [str(word) for word in words])
+        result = CliRunner(env={"COLUMNS": None}).invoke(app, [str(word) for word in words])
         assert result.exit_code == code, result.output
         assert "Traceback" not in result.output
         return result

@@ -26,7 +26,7 @@ def test_evaluate_writes_what_the_run_keeps(judged: Path) -> None:
 
 def test_evaluate_shows_models_and_the_lead(typed: Callable[..., Result], judged: Path) -> None:
     text = typed("evaluate", "--config", judged).stdout
-    for word in ("polyscene", "content_transitions", "NDCG@10", "coverage@10", "against the best signal"):
+    for word in ("polyscene", "content_transitions", "NDCG@10", "coverage", "against the best signal"):
         assert word in text
     assert "report.html" in text
 

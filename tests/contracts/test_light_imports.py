@@ -73,15 +73,15 @@ try:
 finally:
     print("loaded:", *(name for name in {watched} if name in sys.modules), file=sys.stderr)
 """
-WATCHED = ("torch", "transformers", "matplotlib", "jinja2", "implicit", "peft", "huggingface_hub", "scipy")
+WATCHED = ("torch", "transformers", "matplotlib", "jinja2", "implicit", "peft", "huggingface_hub", "scipy", "numba")
 VERBS: dict[str, tuple[tuple[str, ...], set[str]]] = {
-    "check": (("check", "-c", "{config}"), set()),
+    "check": (("check", "-c", "{config}"), {"scipy"}),
     "init": (("init", "{folder}/shop", "--out", "{out}/drafted.toml"), set()),
     "doctor": (("doctor", "-c", "{config}"), set()),
     "recommend": (("recommend", "nobody", "-s", "shop", "-c", "{config}"), {"scipy"}),
     "recommend to all": (
         ("recommend", "--all-users", "-s", "shop", "-c", "{config}", "--out", "{out}/all.csv"),
-        {"scipy"},
+        {"scipy", "numba"},
     ),
     "similar": (("similar", "P0001", "-s", "shop", "-c", "{config}"), {"scipy"}),
     "explain": (("explain", "nobody", "P0001", "-s", "shop", "-c", "{config}"), {"scipy"}),

@@ -343,5 +343,5 @@ class Run:
 def _asker(user: str | int | None, history: object) -> str:
     """Return the id of the user who asks; empty where a history stands in for one."""
     if user is None and history is None:
-        raise ArgumentError("expected a user or a history, found neither")
+        raise ArgumentError("expected the id of one user, or a history, found neither")
     return "" if user is None else id_text(user, "user")
