@@ -32,7 +32,8 @@ def _anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+    targets = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    for target in (target for target in targets if not target.startswith("https://")):
         file, _, anchor = target.partition("#")
         found = page.parent / file if file else page
         assert found.exists(), target
@@ -149,3 +150,20 @@ def test_drawings_are_whole_and_have_a_ground_of_their_own(image: Path) -> None:
     assert [ground.get("width"), ground.get("height")] == root.get("viewBox", "").split()[2:]
     assert ground.get("fill", "none") != "none"
     assert any(f"({image.relative_to(ROOT / 'docs')})" in page.read_text(encoding="utf-8") for page in PAGES)
+
+
+@pytest.mark.parametrize("picture", sorted(ROOT.glob("docs/images/*.png")), ids=lambda path: path.name)
+def test_pictures_are_light_and_shown_in_both_readmes(picture: Path) -> None:
+    assert picture.stat().st_size < 200_000
+    for page in (ROOT / "README.md", ROOT / "README.zh-CN.md"):
+        assert f"({picture.relative_to(ROOT)})" in page.read_text(encoding="utf-8")
+
+
+def test_numbers_of_the_readme_stand_on_the_page_of_benchmarks() -> None:
+    """The summary repeats what is measured; the page has the command, the machine and the commit."""
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    for readme, title in (("README.md", "## Measured"), ("README.zh-CN.md", "## 测量结果")):
+        summary = (ROOT / readme).read_text(encoding="utf-8").split(title)[1].split("\n## ")[0]
+        numbers = re.findall(r"\d\.\d{4}", summary)
+        assert len(numbers) > 10
+        assert [number for number in numbers if number not in page] == []

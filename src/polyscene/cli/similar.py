@@ -19,7 +19,7 @@ def similar(
     k: Size = 10,
     json: AsJson = False,
 ) -> None:
-    """Return the items nearest in meaning, or in behaviour where the item has no text."""
+    """Return the items most like one, in meaning and by what people choose together."""
     from polyscene.cli.console import show, show_json
     from polyscene.cli.recommend import place_json
     from polyscene.cli.tables import slate_table
