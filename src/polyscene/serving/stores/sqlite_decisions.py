@@ -1,0 +1,58 @@
+"""The log of decisions in one SQLite file of bounded length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from polyscene.serving.stores.contract import DecisionRecord
+from polyscene.serving.stores.sqlite import SqliteFile
+
+MAX_DECISIONS = 1_000_000
+"""The oldest beyond these are forgotten."""
+_ADD = "INSERT INTO decisions (id, time, user, scenario, run, position, details) VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+class SqliteDecisionStore:
+    """A `DecisionStore` in a file.
+
+    Args:
+        path: the file; made where it is missing.
+        limit: how many are kept.
+
+    Raises:
+        StoreError: it cannot be used.
+    """
+
+    def __init__(self, path: Path, limit: int = MAX_DECISIONS) -> None:
+        self._file, self._limit = SqliteFile(path, "decisions", "NORMAL"), limit
+
+    def record(self, records: Sequence[DecisionRecord]) -> None:
+        """Keep decisions; see the contract."""
+        rows = [_row(one) for one in records]
+        with self._file.transaction() as connection:
+            connection.executemany(_ADD, rows)
+            connection.execute(
+                "DELETE FROM decisions WHERE number <= (SELECT max(number) FROM decisions) - ?",
+                (self._limit,),
+            )
+
+    def find(self, decision: str) -> DecisionRecord | None:
+        """Return a decision by its id; None where there is none (any more)."""
+        with self._file.reading() as connection:
+            row = connection.execute(
+                "SELECT id, time, user, scenario, run, position, details FROM decisions WHERE id = ?",
+                (decision,),
+            ).fetchone()
+        return None if row is None else DecisionRecord(*row[:-1], msgspec.json.decode(row[-1]))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+def _row(one: DecisionRecord) -> tuple[object, ...]:
+    details = msgspec.json.encode(one.details)
+    return one.id, one.time, one.user, one.scenario, one.run, one.position, details
