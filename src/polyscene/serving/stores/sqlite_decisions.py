@@ -46,7 +46,7 @@ class SqliteDecisionStore:
                 "SELECT id, time, user, scenario, run, position, details FROM decisions WHERE id = ?",
                 (decision,),
             ).fetchone()
-        return None if row is None else DecisionRecord(*row[:-1], msgspec.json.decode(row[-1]))
+        return None if row is None else DecisionRecord(*row[:6], details=msgspec.json.decode(row[6]))
 
     def close(self) -> None:
         """Let go of the file."""

@@ -32,7 +32,7 @@ class SqliteEventStore:
     def __init__(self, path: Path) -> None:
         self._file = SqliteFile(path, "events", "FULL")
         with self._file.reading() as connection:
-            self._last = int(connection.execute("SELECT coalesce(max(place), 0) FROM events").fetchone()[0])
+            self._last = _last(connection)
 
     @property
     def last(self) -> int:
@@ -42,7 +42,7 @@ class SqliteEventStore:
     def append(self, batches: Sequence[Batch]) -> list[Receipt]:
         """Keep batches in one transaction; see the contract."""
         with self._file.transaction() as connection:
-            last, receipts = self._last, []
+            last, receipts = _last(connection), []  # read anew: an earlier commit may have failed and held
             for batch in batches:
                 receipts.append(receipt := _receipt(connection, batch, last))
                 last = receipt.fresh[-1][0] if receipt.fresh else last
@@ -72,12 +72,16 @@ class SqliteEventStore:
         self._file.close()
 
 
+def _last(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT coalesce(max(place), 0) FROM events").fetchone()[0])
+
+
 def _receipt(connection: sqlite3.Connection, batch: Batch, last: int) -> Receipt:
     """Add what is new in a batch and say what became of it."""
     earlier = _earlier(connection, batch)
     if earlier is not None:
         return earlier
-    fresh = []
+    fresh: list[tuple[int, LoggedEvent]] = []
     for event in batch.events:
         place = last + len(fresh) + 1
         row = (place, event.id, event.user, event.item, event.scenario, event.action, event.value, event.time)
