@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from polyscene.serving.limits import (
     MAX_EVENTS_PER_BATCH,
@@ -31,10 +31,22 @@ def _moment(value: object) -> object:
     return datetime.fromisoformat(value)
 
 
+def _storable(text: str) -> str:
+    """Refuse what no store and no answer can hold: NUL, and halves of characters."""
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("expected whole characters other than NUL")
+    return text
+
+
 Id: TypeAlias = Annotated[
-    str, BeforeValidator(_id), StringConstraints(min_length=1, max_length=MAX_ID_LENGTH)
+    str,
+    BeforeValidator(_id),
+    StringConstraints(min_length=1, max_length=MAX_ID_LENGTH),
+    AfterValidator(_storable),
 ]
-Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH)]
+Name: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH), AfterValidator(_storable)
+]
 Moment: TypeAlias = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=str)]
 Size: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SLATE, description="How many items at most.")]
 

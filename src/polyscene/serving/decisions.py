@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from polyscene.core.errors import StoreError
 from polyscene.engine.decision import Decision, Request
 from polyscene.serving.stores.contract import DecisionRecord, DecisionStore
 from polyscene.serving.writer import GroupWriter
+
+_log = logging.getLogger(__name__)
 
 MAX_WAITING = 20_000
 MAX_AT_ONCE = 1_000
@@ -50,7 +53,7 @@ class DecisionLog:
         store: where they are kept.
 
     Attributes:
-        lost: how many were given up because the service stopped while its store could not be used.
+        lost: how many were given up: the service stopped while its store could not be used, or by a bug.
         fault: why the store cannot be used; None: it can.
     """
 
@@ -106,5 +109,8 @@ class DecisionLog:
         except StoreError as error:
             self.fault = str(error)
             return False
+        except Exception:  # noqa: BLE001 - the thread lives on; what cannot be written must not wait for ever
+            _log.exception("decisions could not be written")
+            self.lost += len(group)
         self.fault = None
         return True

@@ -89,6 +89,7 @@ def handle_failures(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(PolysceneError, _ours)
+    app.add_exception_handler(Exception, _bug)
 
 
 async def _ours(request: Request, error: Exception) -> Response:
@@ -100,6 +101,10 @@ async def _ours(request: Request, error: Exception) -> Response:
             code, str(error), [(f"events.{place}", text) for place, text in error.problems.items()]
         )
     return failure(code, str(error))
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    return failure("internal", "something went wrong inside; the log of the service says what")
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -88,10 +88,8 @@ class Guard:
             await failure(refused.code, refused.message, headers=refused.headers)(scope, receive, answer)
         except Exception:
             _log.exception("a request failed")
-            if answer.status:
+            if not answer.complete:
                 raise
-            message = "something went wrong inside; the log of the service says what"
-            await failure("internal", message)(scope, receive, answer)
 
     def _demand_right(self, path: str, headers: Headers) -> None:
         """Refuse who may not ask."""
@@ -114,10 +112,10 @@ class Guard:
 
 
 class _Answer:
-    """Sends an answer with the usual headers, and remembers its status; 0: nothing was sent."""
+    """Sends an answer with the usual headers, and remembers its status (0: nothing was sent) and its end."""
 
     def __init__(self, send: Send) -> None:
-        self._send, self.status = send, 0
+        self._send, self.status, self.complete = send, 0, False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -127,6 +125,8 @@ class _Answer:
                 headers.setdefault(name, value)
             headers.setdefault(POLICY, NOTHING)
             headers.setdefault("X-Request-Id", secrets.token_hex(8))
+        else:
+            self.complete = not message.get("more_body", False)
         await self._send(message)
 
 

@@ -90,6 +90,7 @@ class Service:
         watch("polyscene_log_offset", "Offset of the last event that requests see.", lambda: live.applied)
         watch("polyscene_batches_waiting", "Batches that wait to be durable.", lambda: live.waiting)
         watch("polyscene_events_unfit", "Events of the log that the run cannot take.", lambda: live.unfit)
+        watch("polyscene_decisions_lost", "Decisions that could not be kept.", lambda: decisions.lost)
         watch("polyscene_decisions_waiting", "Decisions that wait for the disk.", lambda: decisions.waiting)
 
     def _warm_up(self) -> None:

@@ -46,7 +46,10 @@ class SqliteDecisionStore:
                 "SELECT id, time, user, scenario, run, position, details FROM decisions WHERE id = ?",
                 (decision,),
             ).fetchone()
-        return None if row is None else DecisionRecord(*row[:6], details=msgspec.json.decode(row[6]))
+        if row is None:
+            return None
+        *columns, details = row
+        return DecisionRecord(*columns, msgspec.json.decode(details))
 
     def close(self) -> None:
         """Let go of the file."""
