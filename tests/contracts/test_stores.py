@@ -126,7 +126,9 @@ class TestSqliteEvents(EventStoreContract):
     Opens = SqliteEventStore
 
 
-RECORD = DecisionRecord("d1", 7, "u'1", "shop", "run-1", 3, {"candidates": ["a"], "scores": [0.1]})
+RECORD = DecisionRecord(
+    "d1", 7, "u'1", "shop", "run-1", 3, b"\x00\x01\xff", bytes(range(256)), {"slate": ["a"], "k": 1}
+)
 
 
 class OpensDecisions(Protocol):
@@ -158,15 +160,6 @@ class DecisionStoreContract:
             store.record([replace(RECORD, id=f"d{number}")])
         kept = [number for number in range(5) if store.find(f"d{number}") is not None]
         assert kept == [2, 3, 4]
-
-    def test_float32_scores_come_back_bit_for_bit(self, store: DecisionStore) -> None:
-        import numpy as np
-
-        scores = np.random.default_rng(1).normal(size=500).astype(np.float32)
-        store.record([replace(RECORD, details={"scores": scores.tolist()})])
-        found = store.find("d1")
-        assert found is not None
-        assert np.array_equal(np.array(found.details["scores"], np.float32), scores)
 
 
 class TestSqliteDecisions(DecisionStoreContract):

@@ -17,6 +17,7 @@ from polyscene.serving import limits
 from polyscene.serving.app import build_app
 from polyscene.serving.failures import STATUS
 from polyscene.serving.service import Service
+from polyscene.serving.stores.sqlite_decisions import MAX_DECISIONS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "serving.md"
@@ -99,3 +100,4 @@ def test_limits_are_those_of_the_code() -> None:
     assert ", ".join(parts) in text
     assert f"more than {limits.MAX_REQUESTS_AT_ONCE} requests at once" in text
     assert limits.MAX_SECONDS_AHEAD == 5 * 60
+    assert f"The last {MAX_DECISIONS:,} decisions" in text

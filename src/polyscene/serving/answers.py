@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import numpy as np
 from starlette.responses import Response
 
 from polyscene.core.types import Item, Recommendation, Slate
+from polyscene.engine.catalogue import Numbering
 from polyscene.engine.recommending import Explanation
-from polyscene.serving.stores.contract import DecisionRecord, Receipt
+from polyscene.serving.stores.contract import CODES, SCORES, DecisionRecord, Receipt
 
 Plain = dict[str, Any]
 
@@ -70,8 +72,14 @@ def plain_receipt(receipt: Receipt) -> Plain:
     }
 
 
-def plain_record(record: DecisionRecord) -> Plain:
-    """Return what was decided."""
+def plain_record(record: DecisionRecord, ids: Numbering | None) -> Plain:
+    """Return what was decided.
+
+    Args:
+        ids: of the catalogue that the decision was made from; None: it is not at hand, and neither are the
+            names of the candidates.
+    """
+    codes = np.frombuffer(record.candidates, CODES).tolist()
     return {
         "decision": record.id,
         "time": record.time,
@@ -79,5 +87,7 @@ def plain_record(record: DecisionRecord) -> Plain:
         "scenario": record.scenario,
         "run": record.run,
         "position": record.position,
+        "candidates": None if ids is None else [ids[code] for code in codes],
+        "scores": np.frombuffer(record.scores, SCORES).tolist(),
         **record.details,
     }

@@ -42,4 +42,6 @@ async def find_decision(
         raise UnknownIdError(
             f"expected the id of a decision that is kept, found {shown(decision)}; the oldest are forgotten"
         )
-    return answer(plain_record(record))
+    live = service.live
+    ids = live.system.scenario(record.scenario).catalogue.ids if record.run == live.run.id else None
+    return answer(plain_record(record, ids))

@@ -15,6 +15,8 @@ import msgspec
 
 from polyscene.core.types import Event
 
+CODES, SCORES = "<i4", "<f4"
+"""How numpy reads the arrays of a decision."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -84,13 +86,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """One request and everything that was decided on it, in words that outlive the run.
+    """One request and everything that was decided on it.
 
     Attributes:
         time: microseconds since 1970, UTC.
         run: which model answered.
         position: how many events the model knew.
-        details: the request, the candidates with their scores, and the slate with its propensities.
+        candidates: (C,) codes in the catalogue of the run, `CODES` as bytes.
+        scores: (C,) of the candidates, `SCORES` as bytes.
+        details: the request, and the slate with its propensities, by ids that outlive the run.
     """
 
     id: str
@@ -99,6 +103,8 @@ class DecisionRecord:
     scenario: str
     run: str
     position: int
+    candidates: bytes = b""
+    scores: bytes = b""
     details: Mapping[str, Any] = field(default_factory=dict)
 
 

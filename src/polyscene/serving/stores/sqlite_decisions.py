@@ -10,9 +10,11 @@ import msgspec
 from polyscene.serving.stores.contract import DecisionRecord
 from polyscene.serving.stores.sqlite import SqliteFile
 
-MAX_DECISIONS = 1_000_000
+MAX_DECISIONS = 200_000
 """The oldest beyond these are forgotten."""
-_ADD = "INSERT INTO decisions (id, time, user, scenario, run, position, details) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = "id, time, user, scenario, run, position, candidates, scores, details"
+_ADD = f"INSERT INTO decisions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_FIND = f"SELECT {_COLUMNS} FROM decisions WHERE id = ?"
 
 
 class SqliteDecisionStore:
@@ -42,14 +44,8 @@ class SqliteDecisionStore:
     def find(self, decision: str) -> DecisionRecord | None:
         """Return a decision by its id; None where there is none (any more)."""
         with self._file.reading() as connection:
-            row = connection.execute(
-                "SELECT id, time, user, scenario, run, position, details FROM decisions WHERE id = ?",
-                (decision,),
-            ).fetchone()
-        if row is None:
-            return None
-        *columns, details = row
-        return DecisionRecord(*columns, msgspec.json.decode(details))
+            row = connection.execute(_FIND, (decision,)).fetchone()
+        return None if row is None else _record(*row)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -58,4 +54,20 @@ class SqliteDecisionStore:
 
 def _row(one: DecisionRecord) -> tuple[object, ...]:
     details = msgspec.json.encode(one.details)
-    return one.id, one.time, one.user, one.scenario, one.run, one.position, details
+    arrays = one.candidates, one.scores
+    return one.id, one.time, one.user, one.scenario, one.run, one.position, *arrays, details
+
+
+def _record(
+    name: str,
+    moment: int,
+    user: str,
+    scenario: str,
+    run: str,
+    position: int,
+    candidates: bytes,
+    scores: bytes,
+    details: bytes,
+) -> DecisionRecord:
+    known = msgspec.json.decode(details)
+    return DecisionRecord(name, moment, user, scenario, run, position, candidates, scores, known)

@@ -8,6 +8,8 @@ CREATE TABLE decisions (
   scenario TEXT NOT NULL,
   run      TEXT NOT NULL,
   position INTEGER NOT NULL,
+  candidates BLOB NOT NULL,
+  scores   BLOB NOT NULL,
   details  BLOB NOT NULL
 );
 
