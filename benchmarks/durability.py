@@ -163,7 +163,7 @@ class DurabilityTest:
             time.sleep(0.001)
         time.sleep(moment)
         process.kill()
-        process.wait()
+        process.communicate()
         for sender in senders:
             sender.join()
         done = [ids for sender in senders for ids in sender.acknowledged]

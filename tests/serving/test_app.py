@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from polyscene.serving import guard
 from polyscene.serving.app import build_app
 from polyscene.serving.failures import STATUS
 from polyscene.serving.limits import MAX_BODY_BYTES, MAX_EVENTS_PER_BATCH, MAX_SLATE
@@ -202,6 +204,48 @@ def test_a_body_that_is_too_large_is_refused(client: Client) -> None:
             yield b" " * 65_536
 
     assert error_of(client.post("/v1/events", content=parts()))["code"] == "too_large"
+
+
+def test_half_a_body_is_not_taken(service: Service) -> None:
+    sent: list[Any] = []
+    parts = [
+        {"type": "http.request", "body": b'{"user": "u", ', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/events", "headers": headers, "query_string": b""}
+
+    async def receive() -> Any:
+        return parts.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(build_app(service)(scope, receive, send))
+    assert sent[0]["status"] == 400
+    assert service.live.store.last == 0
+
+
+def test_a_body_that_does_not_arrive_is_given_up(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MAX_BODY_SECONDS", 0.01)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "path": "/v1/events", "headers": [(b"host", b"localhost")]}
+    asyncio.run(build_app(service)(scope, receive, send))
+    assert sent[0]["status"] == 408
+
+
+def test_too_many_at_once_are_sent_away(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MAX_REQUESTS_AT_ONCE", 0)
+    answer = TestClient(build_app(service), "http://localhost").get("/v1/users")
+    assert error_of(answer)["code"] == "overloaded"
+    assert answer.headers["retry-after"] == "1"
 
 
 def test_a_bug_is_told_without_its_inside(

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +65,20 @@ def test_an_acknowledged_event_is_in_the_log_and_in_the_next_slate(live: LiveRun
     ((offset, kept),) = live.store.since(0, 10)
     assert (offset, kept.user, kept.item) == (1, "u00001", item)
     assert kept.time is not None
+
+
+def test_whoever_waits_for_the_receipt_sees_the_event(live: LiveRun) -> None:
+    def buy_all(user: str) -> list[bool]:
+        seen = []
+        for _ in range(6):
+            item = live.run.recommend(user, "shop", 1, reasons=False).ids[0]
+            live.submit([LoggedEvent(user, item, "shop", "purchase")]).result()
+            seen.append(item not in live.run.recommend(user, "shop", 50, reasons=False).ids)
+        return seen
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(all(seen) for seen in pool.map(buy_all, [f"buyer {number}" for number in range(6)]))
+    assert live.store.last == live.applied == 36
 
 
 def test_a_restart_gives_the_same_system_to_the_last_digit(

@@ -52,10 +52,12 @@ def test_gathering_ends_when_it_stops() -> None:
 def test_many_threads_put() -> None:
     groups: list[list[int]] = []
     writer = GroupWriter[int]("a log", groups.append, 10_000, 100)
-    threads = [
-        Thread(target=lambda start=start: [writer.put(start + row) for row in range(100)])  # type: ignore[misc]
-        for start in range(0, 800, 100)
-    ]
+
+    def put_all(start: int) -> None:
+        for row in range(100):
+            writer.put(start + row)
+
+    threads = [Thread(target=put_all, args=(start,)) for start in range(0, 800, 100)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -141,7 +141,7 @@ async def _body(headers: Headers, receive: Receive) -> bytes:
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    break
+                    raise _RefusedError("bad_request", "expected the whole body, found a part of it")
                 part = message.get("body", b"")
                 parts.append(part)
                 size += len(part)

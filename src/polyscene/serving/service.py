@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -55,15 +56,14 @@ class Service:
             StoreError: the logs cannot be used.
             RunError: the run cannot be read.
         """
-        metrics = Metrics()
-        events = SqliteEventStore(folder / EVENTS)
-        try:
+        metrics, pool = Metrics(), ThreadPoolExecutor(THREADS, "request")
+        with ExitStack() as undo:
+            events = SqliteEventStore(folder / EVENTS)
+            undo.callback(events.close)
             decisions = SqliteDecisionStore(folder / DECISIONS)
+            undo.callback(decisions.close)
             live = LiveRun(run, events, progress, metrics.batch_visible)
-        except BaseException:
-            events.close()
-            raise
-        pool = ThreadPoolExecutor(THREADS, "request")
+            undo.pop_all()
         service = cls(live, DecisionLog(decisions), (events, decisions), metrics, keys, pool)
         service._watch()
         service._warm_up()
