@@ -39,7 +39,7 @@ SENDERS = 4
 BATCH = 20
 MAX_SECONDS = 0.5
 """A process is killed at most so long after its first acknowledgement."""
-KILLS_PER_LOG = 30
+KILLS_PER_LOG = 10
 """Then comes an empty one: a start replays its log."""
 PATIENCE = 60.0
 
