@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Receive, Send
 
 from polyscene.serving import guard
 from polyscene.serving.app import build_app
@@ -206,6 +207,10 @@ def test_a_body_that_is_too_large_is_refused(client: Client) -> None:
     assert error_of(client.post("/v1/events", content=parts()))["code"] == "too_large"
 
 
+async def _asked(service: Service, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    await build_app(service)(scope, receive, send)
+
+
 def test_half_a_body_is_not_taken(service: Service) -> None:
     sent: list[Any] = []
     parts = [
@@ -221,7 +226,7 @@ def test_half_a_body_is_not_taken(service: Service) -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(build_app(service)(scope, receive, send))
+    asyncio.run(_asked(service, scope, receive, send))
     assert sent[0]["status"] == 400
     assert service.live.store.last == 0
 
@@ -237,7 +242,7 @@ def test_a_body_that_does_not_arrive_is_given_up(service: Service, monkeypatch: 
         sent.append(message)
 
     scope = {"type": "http", "path": "/v1/events", "headers": [(b"host", b"localhost")]}
-    asyncio.run(build_app(service)(scope, receive, send))
+    asyncio.run(_asked(service, scope, receive, send))
     assert sent[0]["status"] == 408
 
 
