@@ -32,7 +32,7 @@ LIGHT_MODULES = (
     "polyscene.language.text.keyword_stuffing",
     "polyscene.responsible.explanation",
 )
-LIGHT_PACKAGES = ("polyscene.core", "polyscene.data", "polyscene.metrics")
+LIGHT_PACKAGES = ("polyscene.core", "polyscene.data", "polyscene.metrics", "polyscene.serving")
 
 CODE = """
 import sys

@@ -14,8 +14,6 @@ from polyscene.cli.main import VERBS, app
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "command-line.md"
 NAMES = [verb.__name__ for verb in VERBS]
-LATER = {"serve"}
-"""Named in the README among what is not there yet."""
 
 
 def _section(verb: str) -> str:
@@ -52,4 +50,4 @@ def test_no_page_names_a_verb_that_is_not_there(page: Path) -> None:
         *re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE),
     ]
     named = set(re.findall(r"\bpolyscene ([a-z]+)", "\n".join(code)))
-    assert named <= {*NAMES, *LATER}
+    assert named <= {*NAMES}

@@ -59,6 +59,18 @@ def test_one_bad_event_keeps_all_out(system: System, intake: Intake, bad: str) -
     assert _everything(system) == before
 
 
+@pytest.mark.parametrize("bad", BAD, ids=list(BAD))
+def test_looking_refuses_what_taking_would_and_changes_nothing(
+    system: System, intake: Intake, bad: str
+) -> None:
+    event, error, message = BAD[bad]
+    before = _everything(system)
+    intake.check([FINE])
+    with pytest.raises(error, match=message):
+        intake.check([FINE, event])
+    assert _everything(system) == before
+
+
 def test_no_events_change_nothing(system: System, intake: Intake) -> None:
     before = _everything(system)
     intake.observe([])

@@ -18,6 +18,7 @@ from polyscene.cli.failures import guarded
 from polyscene.cli.init import init
 from polyscene.cli.recommend import recommend
 from polyscene.cli.report import report
+from polyscene.cli.serve import serve
 from polyscene.cli.similar import similar
 from polyscene.cli.train import train
 from polyscene.cli.tune import tune
@@ -34,6 +35,7 @@ VERBS: dict[Callable[..., None], tuple[str, str]] = {
     similar: ("Return the items most like one item.", "polyscene similar sku-7 --scenario shop"),
     explain: ("Say why an item stands where it stands.", "polyscene explain u42 sku-7 --scenario shop"),
     report: ("Write the HTML report of an evaluated run.", "polyscene report"),
+    serve: ("Take events and give recommendations over HTTP.", "polyscene serve --no-auth"),
     compress: (
         "Make the language model smaller or faster.",
         "polyscene compress --way distil --keep 0.5 --out student/",

@@ -104,3 +104,11 @@ class RunError(PolysceneError, RuntimeError):
 
 class MissingExtraError(PolysceneError, ImportError):
     """An optional part is not installed; the text names the extra that brings it."""
+
+
+class StoreError(PolysceneError, RuntimeError):
+    """A store of events or decisions cannot be used now; what was refused may be sent again."""
+
+
+class ConflictError(PolysceneError, ValueError):
+    """Something else was sent before under the same key."""

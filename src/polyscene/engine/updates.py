@@ -77,6 +77,17 @@ class Intake:
                 user, action = self._user(event), self._action(state, event)
                 state.observe(CodedEvent(user, one.item, action, one.value, one.weight, one.choice, one.time))
 
+    def check(self, events: Sequence[Event]) -> None:
+        """Look whether events could be taken in, and change nothing.
+
+        Raises:
+            UnknownIdError: no such scenario or item.
+            DataError: a value is not a number, or a time does not suit the scenario's clock.
+        """
+        with self._system.lock.reading():
+            for event in events:
+                self._coded(event)
+
     def put(self, scenario: str | None, items: Sequence[ItemDescription]) -> None:
         """Take in new items and items described anew.
 

@@ -1,0 +1,1 @@
+"""The service: a run over HTTP, with a log of events that loses nothing it acknowledged."""

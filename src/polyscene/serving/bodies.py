@@ -1,0 +1,104 @@
+"""What requests may say, checked before anything else looks at it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from polyscene.serving.limits import (
+    MAX_EVENTS_PER_BATCH,
+    MAX_EXCLUDED,
+    MAX_ID_LENGTH,
+    MAX_NAME_LENGTH,
+    MAX_SLATE,
+)
+from polyscene.serving.stores.contract import EPOCH, LoggedEvent
+
+MICROSECONDS = 1_000_000
+
+
+def _id(value: object) -> object:
+    """Take whole numbers by their digits, as tables do."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _moment(value: object) -> object:
+    """Read ISO 8601 text, and nothing else: a bare number could be seconds or milliseconds."""
+    if not isinstance(value, str):
+        raise ValueError("expected ISO 8601 text, such as 2026-11-27T12:00:00Z")
+    return datetime.fromisoformat(value)
+
+
+def _storable(text: str) -> str:
+    """Refuse what no store and no answer can hold: NUL, and halves of characters."""
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("expected whole characters other than NUL")
+    return text
+
+
+Id: TypeAlias = Annotated[
+    str,
+    BeforeValidator(_id),
+    StringConstraints(min_length=1, max_length=MAX_ID_LENGTH),
+    AfterValidator(_storable),
+]
+Name: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH), AfterValidator(_storable)
+]
+Moment: TypeAlias = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=str)]
+Size: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SLATE, description="How many items at most.")]
+
+
+class Body(BaseModel):
+    """A body that may say only what is known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EventBody(Body):
+    """A user did something to an item in a scenario."""
+
+    user: Id
+    item: Id
+    scenario: Name
+    action: Name = "click"
+    value: float | None = Field(
+        None, allow_inf_nan=False, description="A rating, seconds, an amount: what the action measures."
+    )
+    time: Moment | None = Field(
+        None,
+        description="ISO 8601; without an offset it is UTC. Left out: now, or next where only order counts.",
+    )
+    id: Id | None = Field(None, description="By which the event is known again if it is sent twice.")
+
+    def logged(self) -> LoggedEvent:
+        """Return it as the log keeps it."""
+        return LoggedEvent(
+            self.user, self.item, self.scenario, self.action, self.value, self._microseconds(), self.id
+        )
+
+    def _microseconds(self) -> int | None:
+        if self.time is None:
+            return None
+        since = (self.time if self.time.tzinfo else self.time.replace(tzinfo=UTC)) - EPOCH
+        return (since.days * 86_400 + since.seconds) * MICROSECONDS + since.microseconds
+
+
+class EventsBody(Body):
+    """Events that are taken together or not at all."""
+
+    events: list[EventBody] = Field(min_length=1, max_length=MAX_EVENTS_PER_BATCH)
+
+
+class RecommendationBody(Body):
+    """What is asked."""
+
+    user: Id
+    scenario: Name | None = Field(None, description="May be left out where there is only one.")
+    k: Size = 10
+    exclude: list[Id] = Field(
+        default_factory=list, max_length=MAX_EXCLUDED, description="Items that shall not be shown."
+    )
+    reasons: bool = Field(True, description="Whether every place gets its reason; without, it is faster.")

@@ -1,0 +1,18 @@
+"""How much one request may ask for, so that no request can take the service from the others."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_BODY_BYTES: Final = 1_048_576
+MAX_BODY_SECONDS: Final = 10.0
+"""A body that takes longer to arrive is refused."""
+MAX_REQUESTS_AT_ONCE: Final = 256
+MAX_EVENTS_PER_BATCH: Final = 1_000
+MAX_SLATE: Final = 100
+MAX_EXCLUDED: Final = 1_000
+MAX_ID_LENGTH: Final = 256
+MAX_NAME_LENGTH: Final = 64
+"""Of an action or a scenario."""
+MAX_SECONDS_AHEAD: Final = 300
+"""An event may be dated so far in the future: clocks differ."""

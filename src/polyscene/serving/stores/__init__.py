@@ -1,0 +1,1 @@
+"""Where events and decisions are kept: one contract, several stores."""

@@ -1,0 +1,27 @@
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+from polyscene.serving.service import EVENTS
+from polyscene.serving.stores.sqlite_events import SqliteEventStore
+
+Script = Callable[[str], ModuleType]
+
+
+def test_kills_do_no_harm_and_harm_would_be_noticed(
+    script: Script, village_tables: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    durability = script("durability")
+    village_tables(tmp_path / "durability")
+    test = durability.DurabilityTest(tmp_path / "durability", seed=1)
+    kills = [test.kill(number, 0.05) for number in range(2)]
+    assert all(kill.harmless for kill in kills)
+    assert all(kill.acknowledged for kill in kills)
+    assert "lost" in durability.shown(kills)
+
+    store = SqliteEventStore(test.data / EVENTS)
+    with store._file.transaction() as connection:
+        connection.execute("DELETE FROM events WHERE id = ?", (test._batches[0][0],))
+    store.close()
+    harm = test._looked(0.0, 0.0, [])
+    assert (harm.lost, harm.harmless) == (1, False)

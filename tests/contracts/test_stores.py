@@ -1,0 +1,166 @@
+"""What every store of events and of decisions does. A new one names its class below and inherits the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from polyscene.serving.stores.contract import (
+    Batch,
+    DecisionRecord,
+    DecisionStore,
+    EventStore,
+    LoggedEvent,
+)
+from polyscene.serving.stores.sqlite_decisions import SqliteDecisionStore
+from polyscene.serving.stores.sqlite_events import SqliteEventStore
+
+CLICK = LoggedEvent("u1", "sku-1", "shop", "click", None, 1_700_000_000_000_000)
+HOSTILE = LoggedEvent("'; DROP TABLE events; --", "\x00\u202e𝄞", "shop", "like", -0.0, None, "id '\"")
+
+
+def numbered(*ids: str | None) -> tuple[LoggedEvent, ...]:
+    """Return an event for each id, told apart by the user."""
+    return tuple(replace(CLICK, user=f"u{row}", id=name) for row, name in enumerate(ids))
+
+
+class EventStoreContract:
+    """Inherit, and name what opens a store in a folder; opened again there, it is the same store."""
+
+    Opens: ClassVar[type]
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[EventStore]:
+        store: EventStore = self.Opens(tmp_path / "events.db")
+        yield store
+        store.close()
+
+    def test_an_empty_log(self, store: EventStore) -> None:
+        assert store.last == 0
+        assert list(store.since(0, 10)) == []
+        assert store.append([]) == []
+
+    def test_events_come_back_as_they_were_in_their_order(self, store: EventStore) -> None:
+        first, second = store.append([Batch.of([CLICK, HOSTILE]), Batch.of([CLICK])])
+        assert (first.accepted, first.duplicates, first.last) == (2, 0, 2)
+        assert (second.accepted, second.last) == (1, 3)
+        assert first.fresh == ((1, CLICK), (2, HOSTILE))
+        assert list(store.since(0, 10)) == [(1, CLICK), (2, HOSTILE), (3, CLICK)]
+
+    def test_reading_goes_on_from_an_offset(self, store: EventStore) -> None:
+        store.append([Batch.of(numbered(None, None, None, None))])
+        assert [offset for offset, _ in store.since(1, 2)] == [2, 3]
+        assert [offset for offset, _ in store.since(3, 100)] == [4]
+        assert list(store.since(4, 100)) == []
+
+    def test_an_event_is_kept_once_by_its_id(self, store: EventStore) -> None:
+        store.append([Batch.of(numbered("a"))])
+        (receipt,) = store.append([Batch.of(numbered("b", "a", "b", None))])
+        assert (receipt.accepted, receipt.duplicates, receipt.last) == (2, 2, 3)
+        assert [event.id for _, event in store.since(0, 10)] == ["a", "b", None]
+
+    def test_ids_meet_within_one_call_too(self, store: EventStore) -> None:
+        receipts = store.append([Batch.of(numbered("a")), Batch.of(numbered("a"))])
+        assert [receipt.accepted for receipt in receipts] == [1, 0]
+        assert store.last == 1
+
+    def test_a_batch_is_kept_once_by_its_key(self, store: EventStore) -> None:
+        (first,) = store.append([Batch.of([CLICK, CLICK], "k")])
+        again, other = store.append([Batch.of([CLICK, CLICK], "k"), Batch.of([CLICK], "other")])
+        assert (again.accepted, again.last, again.fresh, again.repeated) == (2, first.last, (), True)
+        assert (other.accepted, other.repeated) == (1, False)
+        assert store.last == 3
+
+    def test_another_batch_under_the_same_key_is_refused_alone(self, store: EventStore) -> None:
+        store.append([Batch.of([CLICK], "k")])
+        conflict, fine = store.append([Batch.of([HOSTILE], "k"), Batch.of([CLICK])])
+        assert (conflict.conflict, conflict.accepted) == (True, 0)
+        assert (fine.conflict, fine.accepted) == (False, 1)
+        assert [event for _, event in store.since(0, 10)] == [CLICK, CLICK]
+
+    def test_everything_is_there_after_a_restart(self, store: EventStore, tmp_path: Path) -> None:
+        store.append([Batch.of(numbered("a", None), "k")])
+        store.remember("run-1", 1)
+        store.close()
+        again: EventStore = self.Opens(tmp_path / "events.db")
+        assert again.last == 2
+        assert [event.id for _, event in again.since(0, 10)] == ["a", None]
+        assert again.append([Batch.of(numbered("a", None), "k")])[0].repeated
+        assert again.append([Batch.of(numbered("a"))])[0].duplicates == 1
+        assert again.known_to("run-1") == 1
+        again.close()
+
+    def test_what_a_run_knows_is_remembered(self, store: EventStore) -> None:
+        assert store.known_to("run-1") == 0
+        store.remember("run-1", 5)
+        store.remember("run-1", 7)
+        assert store.known_to("run-1") == 7
+        assert store.known_to("run-2") == 0
+
+    @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(ids=st.lists(st.lists(st.sampled_from([None, "a", "b", "c", "d"]), max_size=4), max_size=6))
+    def test_any_batches_keep_what_a_set_would_keep(
+        self, ids: list[list[str | None]], tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        store: EventStore = self.Opens(tmp_path_factory.mktemp("any") / "events.db")
+        seen, expected = set[str](), list[str | None]()
+        for batch in ids:
+            for name in batch:
+                if name is None or name not in seen:
+                    expected.append(name)
+                    seen |= {name} if name else set()
+        receipts = store.append([Batch.of(numbered(*batch)) for batch in ids])
+        assert [event.id for _, event in store.since(0, 100)] == expected
+        assert sum(receipt.accepted for receipt in receipts) == len(expected) == store.last
+        assert [offset for offset, _ in store.since(0, 100)] == list(range(1, len(expected) + 1))
+        store.close()
+
+
+class TestSqliteEvents(EventStoreContract):
+    Opens = SqliteEventStore
+
+
+RECORD = DecisionRecord(
+    "d1", 7, "u'1", "shop", "run-1", 3, b"\x00\x01\xff", bytes(range(256)), {"slate": ["a"], "k": 1}
+)
+
+
+class OpensDecisions(Protocol):
+    def __call__(self, path: Path, limit: int) -> DecisionStore: ...
+
+
+class DecisionStoreContract:
+    """Inherit, and name what opens a store in a folder, of a limited length."""
+
+    Opens: ClassVar[OpensDecisions]
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[DecisionStore]:
+        store = type(self).Opens(tmp_path / "decisions.db", 3)
+        yield store
+        store.close()
+
+    def test_a_decision_comes_back_as_it_was(self, store: DecisionStore, tmp_path: Path) -> None:
+        store.record([RECORD])
+        assert store.find("d1") == RECORD
+        assert store.find("d2") is None
+        store.close()
+        again = type(self).Opens(tmp_path / "decisions.db", 3)
+        assert again.find("d1") == RECORD
+        again.close()
+
+    def test_the_oldest_are_forgotten(self, store: DecisionStore) -> None:
+        for number in range(5):
+            store.record([replace(RECORD, id=f"d{number}")])
+        kept = [number for number in range(5) if store.find(f"d{number}") is not None]
+        assert kept == [2, 3, 4]
+
+
+class TestSqliteDecisions(DecisionStoreContract):
+    Opens = SqliteDecisionStore
