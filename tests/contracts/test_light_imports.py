@@ -73,7 +73,17 @@ try:
 finally:
     print("loaded:", *(name for name in {watched} if name in sys.modules), file=sys.stderr)
 """
-WATCHED = ("torch", "transformers", "matplotlib", "jinja2", "implicit", "peft", "huggingface_hub", "scipy", "numba")
+WATCHED = (
+    "torch",
+    "transformers",
+    "matplotlib",
+    "jinja2",
+    "implicit",
+    "peft",
+    "huggingface_hub",
+    "scipy",
+    "numba",
+)
 VERBS: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "check": (("check", "-c", "{config}"), {"scipy"}),
     "init": (("init", "{folder}/shop", "--out", "{out}/drafted.toml"), set()),
