@@ -227,9 +227,9 @@ def test_the_same_data_make_the_same_page() -> None:
 
 
 def test_a_table_says_where_it_has_to_be_scrolled() -> None:
-    for columns, breadth in ((3, "narrow"), (8, "middling"), (12, "wide")):
+    for columns, breadth in ((3, "narrow"), (8, "middling"), (10, "wide"), (12, "widest")):
         table = Table(tuple(f"m{number}" for number in range(columns)), ())
         assert table.breadth == breadth
     style = _environment().get_template("report.css").render(light="", dark="")
-    for breadth in ("narrow", "middling", "wide"):
+    for breadth in ("narrow", "middling", "wide", "widest"):
         assert f".scrolls.{breadth} {{ display: block; }}" in style

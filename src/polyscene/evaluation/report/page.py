@@ -23,6 +23,8 @@ CATALOGUE_METRICS = ("coverage@", "novelty@", "diversity@", "gini@")
 MAX_SLATES = 6
 MAX_PLACES = 12
 MAX_SETTINGS_CHARS = 20_000
+BREADTHS = {"narrow": 4, "middling": 8, "wide": 10}
+"""The most columns that a table of each name has; what is wider than the widest page is `widest`."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class Table:
 
     @property
     def breadth(self) -> str:
-        """How wide it is: `narrow`, `middling` or `wide`; the page says where it has to be scrolled."""
-        return "narrow" if len(self.columns) <= 4 else "middling" if len(self.columns) <= 8 else "wide"
+        """How wide it is; the page says on which screens a table of that name has to be scrolled."""
+        return next((name for name, most in BREADTHS.items() if len(self.columns) <= most), "widest")
 
 
 def render(data: ReportData) -> str:
