@@ -95,6 +95,7 @@ def test_limits_are_those_of_the_code() -> None:
         f"{limits.MAX_EVENTS_PER_BATCH:,} events in a batch",
         f"{limits.MAX_SLATE} items in a slate",
         f"{limits.MAX_EXCLUDED:,} excluded",
+        f"{limits.MAX_HISTORY} in a history",
         f"{limits.MAX_ID_LENGTH} characters for an id",
     )
     assert ", ".join(parts) in text

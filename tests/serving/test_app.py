@@ -15,10 +15,11 @@ from polyscene.serving.limits import MAX_BODY_BYTES, MAX_EVENTS_PER_BATCH, MAX_S
 from polyscene.serving.service import Service
 
 Client = TestClient
+ASKED = {"user": "u00001", "scenario": "shop", "k": 5}
 
 
 def slate(client: Client, **more: Any) -> dict[str, Any]:
-    answer = client.post("/v1/recommendations", json={"user": "u00001", "scenario": "shop", "k": 5} | more)
+    answer = client.post("/v1/recommendations", json=ASKED | more)
     assert answer.status_code == 200, answer.text
     value: dict[str, Any] = answer.json()
     return value
@@ -58,6 +59,31 @@ def test_without_reasons_the_slate_is_the_same(client: Client) -> None:
 def test_excluded_items_are_not_shown(client: Client) -> None:
     first = ids(slate(client))
     assert not set(first) & set(ids(slate(client, exclude=first)))
+
+
+def test_a_slate_may_be_asked_out_of_given_items(client: Client) -> None:
+    wanted = ids(slate(client, k=50))[-3:]
+    value = slate(client, only=wanted)
+    assert sorted(ids(value)) == sorted(wanted)
+    assert client.get(f"/v1/decisions/{value['decision']}").json()["only"] == wanted
+    assert (
+        error_of(client.post("/v1/recommendations", json=ASKED | {"only": ["none"]}))["code"] == "unknown_id"
+    )
+
+
+def test_a_visit_without_an_account_brings_its_history(client: Client, service: Service) -> None:
+    history = ids(slate(client))[:2]
+    value = slate(client, user="guest", history=history)
+    expected = service.live.run.recommend("guest", "shop", 5, history=history)
+    assert ids(value) == expected.ids
+    assert not set(history) & set(ids(value))
+    assert service.live.store.last == 0
+
+
+def test_a_stranger_is_told_so(client: Client) -> None:
+    value = slate(client, user="a stranger")
+    assert value["user_known"] is False
+    assert "suits everybody" in value["notes"][0]
 
 
 def test_a_click_changes_the_next_slate(client: Client) -> None:

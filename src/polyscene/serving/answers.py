@@ -42,6 +42,8 @@ def plain_slate(slate: Slate, decision_id: str, position: int, reasons: bool) ->
         "scenario": slate.scenario,
         "run": slate.run,
         "position": position,
+        "user_known": slate.user_known,
+        "notes": list(slate.notes),
         "items": [plain_place(place, reasons) for place in slate.items],
     }
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from polyscene.serving.limits import (
     MAX_EVENTS_PER_BATCH,
     MAX_EXCLUDED,
+    MAX_HISTORY,
     MAX_ID_LENGTH,
     MAX_NAME_LENGTH,
     MAX_SLATE,
@@ -100,5 +101,13 @@ class RecommendationBody(Body):
     k: Size = 10
     exclude: list[Id] = Field(
         default_factory=list, max_length=MAX_EXCLUDED, description="Items that shall not be shown."
+    )
+    only: list[Id] | None = Field(
+        None, max_length=MAX_EXCLUDED, description="Items that the slate shall consist of; left out: any."
+    )
+    history: list[Id] | None = Field(
+        None,
+        max_length=MAX_HISTORY,
+        description="Items, oldest first, in place of what the user did: a visit without an account.",
     )
     reasons: bool = Field(True, description="Whether every place gets its reason; without, it is faster.")

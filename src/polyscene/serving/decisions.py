@@ -32,6 +32,8 @@ def record_of(decision: Decision, request: Request, run: str, decision_id: str) 
     details = {
         "k": request.size,
         "exclude": list(request.exclude),
+        "only": request.only,
+        "history": request.history,
         "reasons": request.reasons,
         "user_known": decision.user >= 0,
         "slate": [ids[code] for code in decision.codes.tolist()],

@@ -11,6 +11,7 @@ MAX_REQUESTS_AT_ONCE: Final = 256
 MAX_EVENTS_PER_BATCH: Final = 1_000
 MAX_SLATE: Final = 100
 MAX_EXCLUDED: Final = 1_000
+MAX_HISTORY: Final = 200
 MAX_ID_LENGTH: Final = 256
 MAX_NAME_LENGTH: Final = 64
 """Of an action or a scenario."""

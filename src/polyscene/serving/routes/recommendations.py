@@ -29,7 +29,15 @@ async def recommend(body: RecommendationBody, request: Request) -> Response:
 
 
 def _decided(service: Service, body: RecommendationBody) -> Plain:
-    asked = engine.Request(body.user, body.scenario, body.k, tuple(body.exclude), reasons=body.reasons)
+    asked = engine.Request(
+        body.user,
+        body.scenario,
+        body.k,
+        tuple(body.exclude),
+        reasons=body.reasons,
+        only=body.only,
+        history=body.history,
+    )
     live = service.live
     decision = decide(live.system, asked)
     slate, name = slate_of(decision, asked, live.run.id), new_id()
