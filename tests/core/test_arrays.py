@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from polyscene.core.arrays import load_arrays, save_arrays
+from polyscene.core.arrays import StoredArrays, load_arrays, save_arrays
 from polyscene.core.errors import RunError
 
 
@@ -56,3 +56,25 @@ def test_weights_that_were_cut_short_say_what_to_do(tmp_path: Path) -> None:
 def test_torch_stays_unloaded() -> None:
     code = "import sys, polyscene.core.arrays; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_stored_arrays_are_read_one_by_one_even_after_the_file_has_gone(tmp_path: Path) -> None:
+    path = tmp_path / "space.safetensors"
+    save_arrays(path, {"near": np.arange(3.0), "far": np.ones((2, 2), np.float32)})
+    stored = StoredArrays(path)
+    path.unlink()
+    assert sorted(stored) == ["far", "near"]
+    assert len(stored) == 2
+    assert stored["near"].tolist() == [0.0, 1.0, 2.0]
+    assert stored["far"].dtype == np.float32
+    with pytest.raises(KeyError):
+        stored["nowhere"]
+
+
+def test_stored_arrays_that_are_none_say_what_to_do(tmp_path: Path) -> None:
+    for content in (None, b"", b"x" * 40):
+        path = tmp_path / "space.safetensors"
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(RunError, match="train again"):
+            StoredArrays(path)

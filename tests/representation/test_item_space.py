@@ -126,3 +126,20 @@ def test_a_space_that_nothing_has_read_has_no_text() -> None:
     assert len(ItemSpace.empty(4)) == 4
     assert not ItemSpace.of(np.zeros((3, 2), np.float32)).has_text
     assert ItemSpace.of(raw(3)).has_text
+
+
+def test_vectors_are_read_when_they_are_first_asked_for_and_once(tmp_path: Path) -> None:
+    path = tmp_path / "space.safetensors"
+    save_arrays(path, ItemSpace.of(np.eye(3, dtype=np.float32)).state())
+    read: list[str] = []
+
+    class Noted(dict[str, FloatArray]):
+        def __getitem__(self, name: str) -> FloatArray:
+            read.append(name)
+            return super().__getitem__(name)
+
+    space = ItemSpace.restore(Noted(load_arrays(path)))
+    assert "tuned.vectors" not in read
+    assert len(space) == 3
+    assert space.view("tuned").vectors.shape == (3, 3)
+    assert read.count("tuned.vectors") == 1

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from polyscene.core.errors import RunError
@@ -32,3 +33,35 @@ def load_arrays(path: Path) -> Arrays:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise RunError(f"expected weights in {path}, found {error}; train again") from error
+
+
+class StoredArrays(Mapping[str, NDArray[Any]]):
+    """Named arrays of a file, each read when it is asked for.
+
+    The file stays open: what happens to its name later does not matter.
+
+    Args:
+        path: of a file that `save_arrays` wrote.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            opened: Any = safe_open(path, framework="numpy")
+            self._file, self._names = opened, frozenset(opened.keys())
+        except (OSError, SafetensorError) as error:
+            raise RunError(f"expected weights in {path}, found {error}; train again") from error
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        if name not in self._names:
+            raise KeyError(name)
+        array: NDArray[Any] = self._file.get_tensor(name)
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

@@ -7,9 +7,9 @@ by a mean that is measured once and then kept, so that a new item is placed wher
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
-from typing import Literal, Self, get_args
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +29,16 @@ class View:
 
     Args:
         mean: (d,) what all texts share.
-        vectors: (n, d) unit vectors after it was taken off; a zero row has no text.
+        vectors: (n, d) unit vectors after it was taken off; a zero row has no text. Or what reads them, when
+            they are first asked for.
     """
 
-    def __init__(self, mean: NDArray[np.float64], vectors: FloatArray) -> None:
-        self.mean, self._rows = mean, GrowingArray(vectors)
+    def __init__(self, mean: NDArray[np.float64], vectors: FloatArray | Callable[[], FloatArray]) -> None:
+        self.mean, self._source = mean, vectors
+
+    @cached_property
+    def _rows(self) -> GrowingArray[np.float32]:
+        return GrowingArray(self._source() if callable(self._source) else self._source)
 
     @classmethod
     def of(cls, raw: FloatArray) -> Self:
@@ -141,10 +146,10 @@ class ItemSpace:
         return state
 
     @classmethod
-    def restore(cls, state: Arrays) -> Self:
-        """Build from `state`."""
+    def restore(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """Build from `state`; vectors are read when they are first asked for."""
         distinct = {
-            name: View(state[f"{name}.mean"], state[f"{name}.vectors"])
+            name: View(state[f"{name}.mean"], partial(state.__getitem__, f"{name}.vectors"))
             for name in VIEWS
             if f"{name}.mean" in state
         }

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from polyscene.core.arrays import load_arrays, save_arrays
+from polyscene.core.arrays import StoredArrays, load_arrays, save_arrays
 from polyscene.core.errors import RunError
 from polyscene.data.schema import Catalogue, EventLog, Ids
 from polyscene.engine.state import ScenarioState, System
@@ -147,7 +147,7 @@ def _load_scenario(
 def _load_space(home: Path, run_format: int) -> ItemSpace:
     if run_format == 1:
         return format_1.space_of(home, pl.scan_parquet(home / CATALOGUE).select(pl.len()).collect().item())
-    return ItemSpace.restore(load_arrays(home / SPACE))
+    return ItemSpace.restore(StoredArrays(home / SPACE))
 
 
 def _load_signal(
