@@ -10,7 +10,6 @@ import pytest
 from tests.data.drafting import layouts
 
 from polyscene.core.settings.project import Settings
-from polyscene.core.settings.tables import TableSettings
 from polyscene.data.drafting.project import ProjectDraft, guess_project
 from polyscene.data.reading.check import CheckReport, check_project
 
@@ -98,10 +97,7 @@ def with_header(build: Callable[[Path, random.Random], None]) -> Callable[[Path,
     return named
 
 
-HEADERLESS = pytest.mark.skipif("header" not in TableSettings.model_fields, reason="files need a header")
-
-
-@pytest.mark.parametrize("named", [True, pytest.param(False, marks=HEADERLESS)])
+@pytest.mark.parametrize("named", [True, False])
 def test_lastfm_360k_without_names(tmp_path: Path, named: bool) -> None:
     build = layouts.lastfm_360k
     draft, settings, report = drafted(tmp_path, with_header(build) if named else build)
@@ -117,7 +113,7 @@ def test_lastfm_360k_without_names(tmp_path: Path, named: bool) -> None:
     assert counts.users == layouts.USERS
 
 
-@pytest.mark.parametrize("named", [True, pytest.param(False, marks=HEADERLESS)])
+@pytest.mark.parametrize("named", [True, False])
 def test_steam_without_names(tmp_path: Path, named: bool) -> None:
     build = layouts.steam
     _, settings, report = drafted(tmp_path, with_header(build) if named else build)
