@@ -53,27 +53,27 @@ def co_choices(project: Project, name: str, seed: int) -> tuple[IntArray, LongAr
     return choices.queries.user[rows[drawn]], last[drawn], choices.target[rows[drawn]].astype(np.int64)
 
 
-def ranks(system: System, state: ScenarioState, asked: LongArray, chosen: LongArray) -> dict[str, Any]:
+def ranks_of(system: System, state: ScenarioState, asked: LongArray, chosen: LongArray) -> dict[str, Any]:
     """Return (m,) the rank of every chosen item among what is like the one that is asked, by way."""
-    now, found = system.now(state), {way: np.zeros(len(asked)) for way in WAYS}
+    now, ranks = system.now(state), {way: np.zeros(len(asked)) for way in WAYS}
     for item in np.unique(asked):
         alike, rows = likeness(state, int(item), now), np.flatnonzero(asked == item)
         for way, scores_of in WAYS.items():
             scores = scores_of(alike).copy()
             scores[item] = -np.inf
-            found[way][rows] = mid_ranks(np.tile(scores, (len(rows), 1)), chosen[rows])
-    return found
+            ranks[way][rows] = mid_ranks(np.tile(scores, (len(rows), 1)), chosen[rows])
+    return ranks
 
 
-def judged(found: dict[str, Any], users: IntArray, seed: int) -> dict[str, Any]:
+def judged(ranks: dict[str, Any], users: IntArray, seed: int) -> dict[str, Any]:
     """Return HR and NDCG by way with their intervals, and how far joining stands above texts alone."""
     metrics: dict[str, Callable[[Any], Any]] = {
         f"hr@{CUTOFF}": lambda rank: (rank <= CUTOFF).astype(np.float64),
         f"ndcg@{CUTOFF}": lambda rank: ndcg(rank, CUTOFF),
     }
-    results: dict[str, Any] = {way: {} for way in (*found, "joined against texts alone")}
+    results: dict[str, Any] = {way: {} for way in (*ranks, "joined against texts alone")}
     for metric, value in metrics.items():
-        gains = {way: value(rank) for way, rank in found.items()}
+        gains = {way: value(rank) for way, rank in ranks.items()}
         for way, gain in gains.items():
             bounds = bootstrap_interval(gain, users, seed=seed)
             results[way][metric] = [bounds.mean, bounds.low, bounds.high]
@@ -89,7 +89,7 @@ def measure(project: Project, run_id: str | None, seed: int) -> dict[str, Any]:
     for name, state in run.system.scenarios.items():
         users, asked, chosen = co_choices(project, name, seed)
         if len(users):
-            results = judged(ranks(run.system, state, asked, chosen), users, seed)
+            results = judged(ranks_of(run.system, state, asked, chosen), users, seed)
             scenarios[name] = {"pairs": len(users), "items": len(state.catalogue), "ways": results}
     return {"run": run.id, "scenarios": scenarios, "machine": machine(), "versions": versions()}
 

@@ -35,9 +35,9 @@ def width() -> int:
 
     What goes to a file or a pipe without COLUMNS gets as many as a table needs, within reason.
     """
-    said = os.environ.get("COLUMNS", "")
-    if said.isdecimal() and int(said) > 0:
-        return max(int(said), MIN_WIDTH)
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return max(int(columns), MIN_WIDTH)
     if sys.stdout.isatty():
         return max(shutil.get_terminal_size().columns, MIN_WIDTH)
     return PLAIN_WIDTH

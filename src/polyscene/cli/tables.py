@@ -25,9 +25,9 @@ def slate_table(title: str, places: Sequence[Recommendation], score: str = "scor
         table.add_column(heading)
     table.add_column(score, justify="right", no_wrap=True)
     table.add_column("why")
-    given: dict[str, int] = {}
+    first_places: dict[str, int] = {}
     for number, place in enumerate(places, 1):
-        first = given.setdefault(place.reason, number)
+        first = first_places.setdefault(place.reason, number)
         why = place.reason if first == number else f"as number {first}"
         row = (cell(place.item.id, 30), cell(place.item.text), f"{place.score:.3f}", cell(why, 160))
         table.add_row(str(number), *row)

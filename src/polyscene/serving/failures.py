@@ -73,11 +73,11 @@ def failure(
         code: one of `STATUS`.
         details: where in the request, and what.
     """
-    said = [
+    places = [
         {"where": one_line(where, MAX_MESSAGE_LENGTH), "message": one_line(text, MAX_MESSAGE_LENGTH)}
         for where, text in details[:MAX_DETAILS]
     ]
-    error = {"code": code, "message": one_line(message, MAX_MESSAGE_LENGTH), "details": said}
+    error = {"code": code, "message": one_line(message, MAX_MESSAGE_LENGTH), "details": places}
     status = STATUS[code]
     more = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     content = msgspec.json.encode({"error": error})

@@ -88,7 +88,7 @@ class Guard:
             await failure(refused.code, refused.message, headers=refused.headers)(scope, receive, answer)
         except Exception:
             _log.exception("a request failed")
-            if not answer.complete:
+            if not answer.complete:  # else the caller has the whole answer, and the log what came after it
                 raise
 
     def _demand_right(self, path: str, headers: Headers) -> None:
@@ -159,13 +159,13 @@ def _too_large() -> _RefusedError:
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
     """Return what gives the body once, and then whatever comes."""
-    given = False
+    body_sent = False
 
     async def again() -> Message:
-        nonlocal given
-        if given:
+        nonlocal body_sent
+        if body_sent:
             return await receive()
-        given = True
+        body_sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again

@@ -43,7 +43,7 @@ class KilledWriter:
         lines = iter(self._process.stdout.readline, "dead\n")
         while child is None or (await_one and not heard):
             child = _take(next(lines), heard) or child
-        time.sleep(moment)
+        time.sleep(moment)  # what is tested: any moment will do, none is waited for
         os.kill(child, signal.SIGKILL)
         for line in lines:
             _take(line, heard)

@@ -87,7 +87,7 @@ def write_frames(frames: Mapping[str, pl.DataFrame], folder: Path) -> None:
 
 
 def described(
-    frames: Mapping[str, pl.DataFrame], folder: Path, scenario: str, said: Mapping[str, Any]
+    frames: Mapping[str, pl.DataFrame], folder: Path, scenario: str, overrides: Mapping[str, Any]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the settings of a project of written frames, and what a person should decide.
 
@@ -95,23 +95,23 @@ def described(
         frames: what was written.
         folder: where to.
         scenario: its name.
-        said: settings that the user gives; they beat what is guessed. Where they name `user` and `item` of
-            the events and `id` of the items, nothing is guessed.
+        overrides: settings that the user gives; they beat what is guessed. Where they name `user` and `item`
+            of the events and `id` of the items, nothing is guessed.
 
     Raises:
         DataError: no table looks like events.
     """
-    own = said.get("scenarios", {}).get(scenario, {})
+    own = overrides.get("scenarios", {}).get(scenario, {})
     paths = {
         "scenarios": {scenario: {name: {"path": f"{name}.parquet"} for name in frames if name in TABLES}}
     }
     if {"user"} <= set(own.get("events", {})) and "id" in own.get("items", {}):
-        return _merged(paths, said), ()
+        return _merged(paths, overrides), ()
     draft = guess_project([folder / f"{name}.parquet" for name in frames], scenario)
     if len(draft.scenarios) == 1:
         draft = replace(draft, scenarios=(replace(draft.scenarios[0], name=scenario),))
     guessed = tomllib.loads(draft.to_toml(folder.resolve()))
-    return _merged(guessed, said), tuple(draft.decisions)
+    return _merged(guessed, overrides), tuple(draft.decisions)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -80,8 +80,10 @@ def grades_as_choices(settings: ScenarioSettings, log: EventLog, file: str) -> l
     Whoever names objectives or actions, or filters by the grade, has said what counts.
     """
     name = settings.events.value
-    said = settings.objectives or settings.actions or name is None or name in (settings.events.where or "")
-    if said or name is None or not is_rating(name):
+    decision = (
+        settings.objectives or settings.actions or name is None or name in (settings.events.where or "")
+    )
+    if decision or name is None or not is_rating(name):
         return []
     scale = scale_of(pl.Series(log.value.astype(np.float64)))
     if scale is None or scale.kept == 1.0:

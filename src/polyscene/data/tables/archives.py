@@ -90,4 +90,4 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(archive) as container:
             yield container
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error) as error:
-        raise OSError(f"the zip archive is damaged or of an unknown kind: {error}") from None
+        raise OSError(f"the zip archive is damaged or of an unknown kind: {error}") from error

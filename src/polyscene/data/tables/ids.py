@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from polyscene.core.errors import Problem
+from polyscene.core.errors import Problem, Severity
 from polyscene.core.settings.tables import TableSettings
 from polyscene.data.tables.columns import Need
 from polyscene.data.tables.repairs import weighed
@@ -86,42 +86,51 @@ def _rows(file: OpenFile, need: Need, table: Table) -> pl.LazyFrame:
 
 
 def _padded(column: str, faults: _Faults) -> Problem:
-    return Problem(
+    return _problem(
+        column,
+        faults,
         "ids are padded with spaces",
         "ids without spaces around them",
-        faults.first.found,
         "the spaces were left out; write the table without them",
-        file=faults.first.file,
-        row=faults.first.row,
-        column=column,
-        count=faults.count,
-        severity="repaired",
+        "repaired",
     )
 
 
 def _missing(column: str, faults: _Faults) -> Problem:
-    return Problem(
+    return _problem(
+        column,
+        faults,
         "an id is a word for 'missing'",
         "an id in every row",
-        faults.first.found,
         "such rows were left out; where the word is an id, set missing_ids = []",
-        file=faults.first.file,
-        row=faults.first.row,
-        column=column,
-        count=faults.count,
-        severity="repaired",
+        "repaired",
     )
 
 
 def _cut(column: str, faults: _Faults) -> Problem:
     ids = "1 id is" if faults.distinct == 1 else f"{faults.distinct:,} ids are"
-    return Problem(
+    return _problem(
+        column,
+        faults,
         f"{ids} written like {str(faults.first.value).strip():.40}: a spreadsheet has cut them",
         "every digit of an id",
-        faults.first.found,
         "export the table again with this column as text; different ids have become the same",
-        file=faults.first.file,
-        row=faults.first.row,
+        "error",
+    )
+
+
+def _problem(
+    column: str, faults: _Faults, what: str, expected: str, remedy: str, severity: Severity
+) -> Problem:
+    first = faults.first
+    return Problem(
+        what,
+        expected,
+        first.found,
+        remedy,
+        file=first.file,
+        row=first.row,
         column=column,
         count=faults.count,
+        severity=severity,
     )
