@@ -91,6 +91,11 @@ class LiveTimeline:
             grown = self._grown[user] = _Grown(start.times, start.items, start.weights)
         return grown.add(time, item, weight)
 
+    def forget(self, user: int) -> None:
+        """Let a user have done nothing."""
+        none = self._from_start(-1)
+        self._grown[user] = _Grown(none.times, none.items, none.weights)
+
     def history(self, user: int, length: int | None) -> Histories:
         """Return one user's latest events, at most so many; None: all. -1 is an unknown user."""
         grown = self._grown.get(user)

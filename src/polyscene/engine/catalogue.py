@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import islice
 
 import polars as pl
 
@@ -13,8 +14,12 @@ from polyscene.data.schema import Catalogue, Ids
 from polyscene.responsible.traits import Traits
 
 
+ERASED = "\x00erased "
+"""What stands before the number in place of an id that was erased: no id can begin so."""
+
+
 class Numbering:
-    """Ids and their codes; new ones are added at the end.
+    """Ids and their codes; new ones are added at the end. What was erased leaves its code to nobody.
 
     Args:
         ids: to start from.
@@ -41,6 +46,17 @@ class Numbering:
         if code == len(self._values):
             self._values.append(value)
         return code
+
+    def forget(self, code: int) -> None:
+        """Erase an id; if it comes again it is a new one."""
+        del self._codes[self._values[code]]
+        self._values[code] = f"{ERASED}{code}"
+        self._codes[self._values[code]] = code
+
+    def after(self, code: int, limit: int) -> list[tuple[int, str]]:
+        """Return the next known ids behind a code, at most so many, with their codes."""
+        rest = ((place, self._values[place]) for place in range(code + 1, len(self)))
+        return list(islice((pair for pair in rest if not pair[1].startswith(ERASED)), limit))
 
     def ids(self) -> Ids:
         """Return all ids, in the order of their codes."""

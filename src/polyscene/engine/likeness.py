@@ -33,7 +33,7 @@ class Likeness:
     """How alike all items are to one item i.
 
     Attributes:
-        scores: (n,) joined; that of i itself is minus infinity.
+        scores: (n,) joined; minus infinity for i itself and for items that were taken out.
         meaning: (n,) cosines of texts; 0 where one has no text.
         together: (n,) in [0, 1], how much people choose it beside i.
         trust: (n,) in [0, 1], what `together` counts.
@@ -46,7 +46,7 @@ class Likeness:
 
     @property
     def known(self) -> BoolArray:
-        """Return (n,) which items something is known of, and not the item itself."""
+        """Return (n,) which items something is known of and may be shown, not the item itself."""
         known: BoolArray = np.isfinite(self.scores) & ((self.meaning != 0) | (self.trust * self.together > 0))
         return known
 
@@ -74,6 +74,7 @@ def likeness(state: ScenarioState, item: int, now: int) -> Likeness:
         trust = np.ones_like(trust)
     scores = ((1 - trust) * meaning + trust * together).astype(np.float32)
     scores[item] = -np.inf
+    scores[state.fusion.features.removed] = -np.inf
     return Likeness(scores, meaning, together, trust.astype(np.float32))
 
 

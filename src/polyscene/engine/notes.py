@@ -60,12 +60,14 @@ def _causes(decision: Decision, request: Request) -> list[tuple[int, str]]:
     unfit = np.zeros_like(had)
     if (wanted := selected(state.catalogue, request.only, request.where)) is not None:
         unfit = ~wanted & ~had & ~excluded
-    rest = decision.closed & ~had & ~excluded & ~unfit
-    counts = (int(had.sum()), int(excluded.sum()), int(unfit.sum()), int(rest.sum()))
+    out = state.fusion.features.removed & ~had & ~excluded & ~unfit
+    rest = decision.closed & ~had & ~excluded & ~unfit & ~out
+    counts = tuple(int(group.sum()) for group in (had, excluded, unfit, out, rest))
     words = (
         "were had already and are not shown again",
         "are excluded",
         "are not among those asked for",
+        "were taken out",
         "are not there yet",
     )
     return [(count, f"{count:,} {text}") for count, text in zip(counts, words, strict=True)]

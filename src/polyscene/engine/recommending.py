@@ -82,7 +82,7 @@ def explain(system: System, user: str, item: str, scenario: str | None) -> Expla
         shares = shares_of(decision, np.array([place]))[0]
         past = _past(decision, code, shares)
         times = int(np.sum(decision.queries.history.items == code))
-        closed = bool(decision.closed[code])
+        closed, removed = bool(decision.closed[code]), bool(state.fusion.features.removed[code])
         fitted = state.fusion.fitted()
         return Explanation(
             user,
@@ -90,7 +90,7 @@ def explain(system: System, user: str, item: str, scenario: str | None) -> Expla
             None if closed else _rank(decision, place),
             int(np.sum(~decision.closed)),
             float(decision.scores[place]),
-            why_closed(times) if closed else Reasons(decision, np.array([code])).of(code, shares),
+            why_closed(times, removed) if closed else Reasons(decision, np.array([code])).of(code, shares),
             shares,
             {name: float(decision.features.signals[0, row, place]) for name, row in fitted.items()},
             tuple((name, state.catalogue.items([other])[0]) for name, other in past),

@@ -81,6 +81,11 @@ class LiveLog:
         """Keep an event."""
         self._added.append((event, time))
 
+    def forget(self, user: int) -> None:
+        """Drop the events of a user."""
+        self._start = self._start.take(self._start.user != user)
+        self._added = [row for row in self._added if row[0].user != user]
+
     def action(self, name: str) -> int:
         """Return the code of an action, which is made known."""
         if name not in self.actions:
@@ -172,6 +177,21 @@ class ScenarioState:
             present = time.time_ns() // 1000
             self.latest = max([self.latest, *(item.since for item in ordered if item.since <= present)])
         self.fusion.extend(codes, since)
+
+
+    def remove(self, items: Sequence[str]) -> None:
+        """Take items out: they are shown to nobody until they are put again, and their events stay.
+
+        Raises:
+            UnknownIdError: one is not in the catalogue.
+        """
+        codes = np.array([self.catalogue.code(item) for item in items], np.int64)
+        self.fusion.features.remove(codes)
+
+    def forget(self, user: int) -> None:
+        """Let a user have done nothing here; what all events together have taught stays learned."""
+        self.log.forget(user)
+        self.timeline.forget(user)
 
 
 class System:

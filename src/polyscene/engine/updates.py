@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from numbers import Real
@@ -98,6 +98,48 @@ class Intake:
         if items:
             with self._system.lock.writing():
                 state.put(items)
+
+    def remove(self, scenario: str | None, items: Sequence[str]) -> None:
+        """Take items out of a scenario; see `ScenarioState.remove`.
+
+        Raises:
+            UnknownIdError: no such scenario, or one of the items is not in its catalogue.
+        """
+        state = self._system.scenario(scenario)
+        with self._system.lock.writing():
+            state.remove(items)
+
+    def meet(self, user: str) -> None:
+        """Make a user known who is the same person in several scenarios, before they do anything."""
+        if not all(self._local.values()):
+            with self._system.lock.writing():
+                self._system.users.add(user)
+
+    def forget(self, is_erased: Callable[[str], bool]) -> int:
+        """Erase users: their ids, histories and events; what all events together have taught stays learned.
+
+        Args:
+            is_erased: tells by a user's id whether they are to be erased.
+
+        Returns:
+            How many codes of the numbering belonged to them.
+        """
+        with self._system.lock.reading():
+            names = {name: name.partition("/")[2] if local else name for name, local in self._known()}
+            erased = [name for name, user in names.items() if is_erased(user)]
+        with self._system.lock.writing():
+            codes = [code for name in erased if (code := self._system.users.get(name)) is not None]
+            for code in codes:
+                self._system.users.forget(code)
+                for state in self._system.scenarios.values():
+                    state.forget(code)
+        return len(codes)
+
+    def _known(self) -> list[tuple[str, bool]]:
+        """Return every name of the numbering, and whether it is local to a scenario."""
+        local = tuple(f"{name}/" for name, is_local in self._local.items() if is_local)
+        users = self._system.users.after(-1, len(self._system.users))
+        return [(name, name.startswith(local)) for _, name in users]
 
     def _coded(self, event: Event) -> tuple[ScenarioState, CodedEvent]:
         """Check an event; its user and action get their codes when all events are known to be fine."""

@@ -66,12 +66,15 @@ def had_before(times: int, last: str) -> str:
     return f"You chose it{often} before, {'last ' if times > 1 else ''}{last}."
 
 
-def why_closed(times: int) -> str:
+def why_closed(times: int, removed: bool = False) -> str:
     """Return why an item may not be shown to a person at all.
 
     Args:
         times: how often they have had it.
+        removed: whether it was taken out, for everybody.
     """
+    if removed:
+        return "It was taken out of the catalogue."
     if not times:
         return "It is not there yet."
     often = "once" if times == 1 else f"{times:,} times"

@@ -65,16 +65,26 @@ class Features:
         born: (n,) from when its age is told.
         moments: whether times are moments, so that there are ages at all.
         scales: (K,) the spread of each signal.
+        removed: (n,) items that were taken out and are not shown to anybody; None: none was.
     """
 
     def __init__(
-        self, counts: FloatArray, since: LongArray, born: LongArray, moments: bool, scales: FloatArray
+        self,
+        counts: FloatArray,
+        since: LongArray,
+        born: LongArray,
+        moments: bool,
+        scales: FloatArray,
+        removed: BoolArray | None = None,
     ) -> None:
         self.moments, self.scales = moments, scales
         self._counts: GrowingArray[np.float32] = GrowingArray(counts)
         self._since: GrowingArray[np.int64] = GrowingArray(since)
         self._born: GrowingArray[np.int64] = GrowingArray(born)
         self._item: GrowingArray[np.float32] = GrowingArray(_item_facts(counts))
+        nothing = np.zeros(len(counts), np.bool_)
+        self._removed: GrowingArray[np.bool_] = GrowingArray(nothing if removed is None else removed)
+        self._n_removed = int(self._removed.array.sum())
         self._latest = int(since.max(initial=UNKNOWN_TIME))
 
     @classmethod
@@ -96,6 +106,16 @@ class Features:
     def since(self) -> LongArray:
         """Return (n,) when each item may first be shown."""
         return self._since.array
+
+    @property
+    def removed(self) -> BoolArray:
+        """Return (n,) which items were taken out."""
+        return self._removed.array
+
+    def remove(self, rows: LongArray, out: bool = True) -> None:
+        """Take items out, so that nobody is shown them; or bring them back."""
+        self._removed.put(rows, np.full(len(rows), out))
+        self._n_removed = int(self._removed.array.sum())
 
     def measure(self, signals: Signals, queries: Queries) -> None:
         """Set each signal's scale to the spread of its non-zero scores on a few requests.
@@ -182,7 +202,7 @@ class Features:
         return pair
 
     def closed(self, queries: Queries, hide_seen: bool) -> BoolArray:
-        """Return (B, n) which items may not be shown: not there yet, or had where that bars."""
+        """Return (B, n) which items may not be shown: taken out, not there yet, or had where that bars."""
         closed = np.zeros((len(queries), len(self)), np.bool_)
         if (
             self.moments
@@ -190,6 +210,8 @@ class Features:
             and self._latest > int(queries.time.min(initial=self._latest))
         ):
             closed |= self.since > queries.time[:, None]
+        if self._n_removed:
+            closed |= self.removed
         if hide_seen:
             closed[queries.history.rows, queries.history.items] = True
         return closed
@@ -206,7 +228,7 @@ class Features:
             born[item] = event.time
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
-        """Take in new items, and say anew when known ones appeared where they say so."""
+        """Take in new items, and say anew when known ones appeared where they say so; none is out any more."""
         new = rows >= len(self)
         dated = ~new & (since != UNKNOWN_TIME)
         self._since.put(rows[dated], since[dated])
@@ -214,6 +236,9 @@ class Features:
         zero = np.zeros(int(new.sum()), np.float32)
         self._counts.extend(zero)
         self._item.extend(_item_facts(zero))
+        self._removed.extend(np.zeros(int(new.sum()), np.bool_))
+        if self._n_removed:
+            self.remove(rows, out=False)
         self._since.extend(since[new])
         self._born.extend(since[new])
         self._latest = max(self._latest, int(since.max(initial=UNKNOWN_TIME)))
@@ -226,12 +251,14 @@ class Features:
             "born": self._born.array,
             "moments": np.array(self.moments),
             "scales": self.scales,
-        }
+        } | ({"removed": self.removed} if self._n_removed else {})
 
     @classmethod
     def restore(cls, state: Arrays) -> Self:
         """Build from `state`."""
-        return cls(state["counts"], state["since"], state["born"], bool(state["moments"]), state["scales"])
+        removed = state.get("removed")
+        moments = bool(state["moments"])
+        return cls(state["counts"], state["since"], state["born"], moments, state["scales"], removed)
 
 
 def _item_facts(counts: FloatArray) -> FloatArray:
