@@ -128,6 +128,7 @@ def _open(project: Project, run: str | None, folder: Path, no_auth: bool) -> Ser
     from polyscene.core.errors import ConfigError, Problem
     from polyscene.core.threads import set_threads
     from polyscene.serving.auth import KeyFile
+    from polyscene.serving.models import active_run
     from polyscene.serving.service import KEYS, Service
 
     keys = None if no_auth else KeyFile(folder / KEYS)
@@ -137,7 +138,8 @@ def _open(project: Project, run: str | None, folder: Path, no_auth: bool) -> Ser
             Problem("nobody could ask", "at least one key", "none", remedy, file=str(keys.path))
         )
     set_threads(project.settings.runtime.threads or 1)
-    return Service.open(project.run(run), folder, keys, project.progress)
+    chosen = run or active_run(folder, project.runs_folder)
+    return Service.open(project.run(chosen), folder, keys, project.progress)
 
 
 def _answer(service: Service, listening: socket.socket) -> None:

@@ -13,7 +13,6 @@ from polyscene.core.types import Attribute, Item
 from polyscene.data.schema import Catalogue, Ids
 from polyscene.responsible.traits import Traits
 
-
 ERASED = "\x00erased "
 """What stands before the number in place of an id that was erased: no id can begin so."""
 

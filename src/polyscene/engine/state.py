@@ -178,7 +178,6 @@ class ScenarioState:
             self.latest = max([self.latest, *(item.since for item in ordered if item.since <= present)])
         self.fusion.extend(codes, since)
 
-
     def remove(self, items: Sequence[str]) -> None:
         """Take items out: they are shown to nobody until they are put again, and their events stay.
 

@@ -17,8 +17,12 @@ from polyscene.serving.routes import (
     explanations,
     health,
     items,
+    jobs,
+    models,
     pages,
     recommendations,
+    rights,
+    users,
 )
 from polyscene.serving.service import Service
 
@@ -65,7 +69,19 @@ def build_api(service: Service) -> FastAPI:
         title="Polyscene", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, debug=False
     )
     app.state.service = service
-    for part in (events, recommendations, items, explanations, catalogue, health, pages):
+    for part in (
+        events,
+        recommendations,
+        items,
+        explanations,
+        catalogue,
+        rights,
+        users,
+        jobs,
+        models,
+        health,
+        pages,
+    ):
         app.include_router(part.router)
     handle_failures(app)
     _describe_errors(app)

@@ -32,7 +32,7 @@ def _moment(value: object) -> object:
     return datetime.fromisoformat(value)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Refuse what no store and no answer can hold: NUL, and halves of characters."""
     if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("expected whole characters other than NUL")
@@ -43,10 +43,10 @@ Id: TypeAlias = Annotated[
     str,
     BeforeValidator(_id),
     StringConstraints(min_length=1, max_length=MAX_ID_LENGTH),
-    AfterValidator(_storable),
+    AfterValidator(storable),
 ]
 Name: TypeAlias = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH), AfterValidator(_storable)
+    str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH), AfterValidator(storable)
 ]
 Moment: TypeAlias = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=str)]
 Size: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SLATE, description="How many items at most.")]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from concurrent.futures import Future
+from dataclasses import dataclass
 from threading import Event
 
 from polyscene.core.errors import StoreError
@@ -24,6 +26,12 @@ SECONDS_BEFORE_RETRY = 1.0
 def new_id() -> str:
     """Return an id that nobody can guess."""
     return secrets.token_hex(16)
+
+
+@dataclass(frozen=True)
+class _Erasure:
+    user: str
+    removed: Future[int]
 
 
 def record_of(decision: Decision, request: Request, run: str, decision_id: str) -> DecisionRecord:
@@ -71,7 +79,7 @@ class DecisionLog:
         self._closing = Event()
         self.lost = 0
         self.fault: str | None = None
-        self._writer = GroupWriter[DecisionRecord](
+        self._writer = GroupWriter[DecisionRecord | _Erasure](
             "the decision log", self._write, MAX_WAITING, MAX_AT_ONCE, SECONDS_TO_GATHER
         )
 
@@ -87,6 +95,16 @@ class DecisionLog:
         except StoreError:
             self._pending.pop(record.id, None)
             raise
+
+    def erase(self, user: str) -> int:
+        """Remove the decisions for a user, those that wait as well, and return how many; durable on return.
+
+        Raises:
+            StoreError: too much is waiting, or nothing is known to have been removed; it may be tried again.
+        """
+        erasure = _Erasure(user, Future[int]())
+        self._writer.put(erasure)  # behind all that was decided before
+        return erasure.removed.result()
 
     def find(self, decision: str) -> DecisionRecord | None:
         """Return a decision; None where there is none (any more).
@@ -106,7 +124,17 @@ class DecisionLog:
         self._closing.set()
         self._writer.close()
 
-    def _write(self, group: list[DecisionRecord]) -> None:
+    def _write(self, group: list[DecisionRecord | _Erasure]) -> None:
+        records = [entry for entry in group if isinstance(entry, DecisionRecord)]
+        if records:
+            self._write_records(records)
+        for erasure in (entry for entry in group if isinstance(entry, _Erasure)):
+            try:
+                erasure.removed.set_result(self._store.erase(erasure.user))
+            except Exception as error:  # noqa: BLE001 - the thread lives on, and who asked is told
+                erasure.removed.set_exception(error)
+
+    def _write_records(self, group: list[DecisionRecord]) -> None:
         while not self._written(group):
             if self._closing.wait(SECONDS_BEFORE_RETRY):
                 self.lost += 0 if self._written(group) else len(group)

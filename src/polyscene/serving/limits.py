@@ -17,3 +17,9 @@ MAX_NAME_LENGTH: Final = 64
 """Of an action or a scenario."""
 MAX_SECONDS_AHEAD: Final = 300
 """An event may be dated so far in the future: clocks differ."""
+MAX_FIELDS: Final = 200
+"""Of an item or a user."""
+MAX_FIELD_LENGTH: Final = 100_000
+MAX_VALUES_PER_FIELD: Final = 1_000
+MAX_PAGE: Final = 1_000
+"""Items, users or jobs in one answer."""

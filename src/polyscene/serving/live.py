@@ -118,6 +118,14 @@ class LiveRun:
         self._writer.put(submission)
         return submission.receipt
 
+    def catch_up(self) -> None:
+        """Learn what others have added to the log; only while nothing is being handed in here.
+
+        Raises:
+            StoreError: the log cannot be read.
+        """
+        self._catch_up(Silent())
+
     def close(self) -> None:
         """Write what waits, and stop. The store stays open."""
         self._writer.close()

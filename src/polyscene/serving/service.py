@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -15,8 +15,11 @@ from polyscene.engine.decision import Request
 from polyscene.engine.pipeline import decide
 from polyscene.runs.run import Run
 from polyscene.serving.auth import KeyFile
+from polyscene.serving.catalogue_changes import CatalogueChanges
 from polyscene.serving.decisions import DecisionLog
+from polyscene.serving.known import Known
 from polyscene.serving.live import LiveRun
+from polyscene.serving.management import KNOWN, Management
 from polyscene.serving.metrics import Metrics
 from polyscene.serving.stores.contract import DecisionStore, EventStore
 from polyscene.serving.stores.sqlite_decisions import SqliteDecisionStore
@@ -37,6 +40,7 @@ class Service:
 
     Attributes:
         keys: None: everybody may do everything.
+        management: what changes it while it serves.
     """
 
     live: LiveRun
@@ -45,6 +49,7 @@ class Service:
     metrics: Metrics
     keys: KeyFile | None
     pool: ThreadPoolExecutor
+    management: Management = field(init=False)
 
     @classmethod
     def open(
@@ -62,11 +67,16 @@ class Service:
             undo.callback(events.close)
             decisions = SqliteDecisionStore(folder / DECISIONS)
             undo.callback(decisions.close)
-            live = LiveRun(run, events, progress, metrics.batch_visible)
+            known = Known(folder / KNOWN)
+            undo.callback(known.close, events.identity)
+            known.follow(events)
+            changes = CatalogueChanges(run, known)
+            live = LiveRun(run, events, progress, metrics.batch_visible, changes.handlers)
             undo.pop_all()
         service = cls(live, DecisionLog(decisions), (events, decisions), metrics, keys, pool)
+        service.management = Management(service, folder, known, changes)
         service._watch()
-        service._warm_up()
+        service.warm_up(live)
         return service
 
     async def in_pool(
@@ -78,24 +88,32 @@ class Service:
 
     def close(self) -> None:
         """Write what waits, then close everything."""
+        self.management.close()
         self.live.close()
+        self.management.known.close(self.live.store.identity)
         self.decisions.close()
         self.pool.shutdown()
         for store in self.stores:
             store.close()
 
     def _watch(self) -> None:
-        live, decisions = self.live, self.decisions
+        decisions, jobs = self.decisions, self.management.jobs
         watch = self.metrics.watch
-        watch("polyscene_log_offset", "Offset of the last event that requests see.", lambda: live.applied)
-        watch("polyscene_batches_waiting", "Batches that wait to be durable.", lambda: live.waiting)
-        watch("polyscene_events_unfit", "Events of the log that the run cannot take.", lambda: live.unfit)
+        watch(
+            "polyscene_log_offset", "Offset of the last event that requests see.", lambda: self.live.applied
+        )
+        watch("polyscene_batches_waiting", "Batches that wait to be durable.", lambda: self.live.waiting)
+        watch(
+            "polyscene_events_unfit", "Events of the log that the run cannot take.", lambda: self.live.unfit
+        )
+        watch("polyscene_job_rows_waiting", "Rows of items that wait to be taken.", lambda: jobs.waiting)
         watch("polyscene_decisions_lost", "Decisions that could not be kept.", lambda: decisions.lost)
         watch("polyscene_decisions_waiting", "Decisions that wait for the disk.", lambda: decisions.waiting)
 
-    def _warm_up(self) -> None:
-        """Load compiled loops, and let every scenario answer once."""
+    @staticmethod
+    def warm_up(live: LiveRun) -> None:
+        """Load compiled loops, and let every scenario of a live run answer once."""
         from polyscene.recommenders import kernels  # noqa: F401 - numba, which is loaded once and for all
 
-        for name in self.live.system.scenarios:
-            decide(self.live.system, Request("", name, 10))
+        for name in live.system.scenarios:
+            decide(live.system, Request("", name, 10))

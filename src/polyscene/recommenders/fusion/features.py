@@ -228,7 +228,7 @@ class Features:
             born[item] = event.time
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
-        """Take in new items, and say anew when known ones appeared where they say so; none is out any more."""
+        """Take in new items, and say anew when known ones appeared where they say so; none stays out."""
         new = rows >= len(self)
         dated = ~new & (since != UNKNOWN_TIME)
         self._since.put(rows[dated], since[dated])

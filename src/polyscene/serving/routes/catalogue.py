@@ -1,4 +1,4 @@
-"""`/v1/scenarios`, `/v1/users` and `/v1/history`: what there is to ask about."""
+"""`/v1/scenarios` and `/v1/history`: what there is to ask about."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from polyscene.serving.service import Service
 router = APIRouter(tags=["catalogue"])
 
 LATEST = 10
-MAX_USERS = 1_000
 
 
 @router.get("/v1/scenarios", summary="List the scenarios")
@@ -27,13 +26,6 @@ async def scenarios(request: Request) -> Response:
         for name, state in live.system.scenarios.items()
     ]
     return answer({"run": live.run.id, "scenarios": rows})
-
-
-@router.get("/v1/users", summary="List some users")
-async def users(request: Request, limit: Annotated[int, Query(ge=1, le=MAX_USERS)] = 20) -> Response:
-    """Return the ids of the first users that are known; local ones as `SCENARIO/ID`."""
-    numbering = service_of(request).live.system.users
-    return answer({"users": [numbering[code] for code in range(min(limit, len(numbering)))]})
 
 
 @router.get("/v1/history", summary="Ask what a user did lately")

@@ -46,5 +46,5 @@ async def send_events(body: EventsBody, request: Request, key: Key = None) -> Re
 async def _taken(request: Request, sent: Sequence[EventBody], key: str | None) -> Response:
     service = service_of(request)
     events = [event.logged() for event in sent]
-    receipt = await service.in_pool(service.live.submit, events, key)
+    receipt = await service.in_pool(service.management.submit, events, key)
     return answer(plain_receipt(await asyncio.wrap_future(receipt)))

@@ -16,7 +16,7 @@ from polyscene.core.files import flush
 Durability = Literal["FULL", "NORMAL"]
 """FULL: what is committed survives the end of the machine. NORMAL: that of the process."""
 
-APPLICATION_IDS = {"events": 1349734774, "decisions": 1349734775}
+APPLICATION_IDS = {"events": 1349734774, "decisions": 1349734775, "known": 1349734776}
 """What the first migration of a schema writes into the file's header."""
 
 _REMEDIES = {

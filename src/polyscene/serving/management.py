@@ -1,0 +1,60 @@
+"""What changes a service while it serves: items and users, jobs, the run that answers, erasure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polyscene.core.errors import PolysceneError
+from polyscene.core.locks import ReadWriteLock
+from polyscene.serving.catalogue_changes import CatalogueChanges
+from polyscene.serving.erasure import Erasures
+from polyscene.serving.jobs import Jobs
+from polyscene.serving.known import Known
+from polyscene.serving.models import Models
+from polyscene.serving.stores.contract import Entry, LoggedChange, Receipt
+
+if TYPE_CHECKING:
+    from polyscene.serving.service import Service
+
+KNOWN, JOBS = "known.db", "jobs"
+"""In the folder of a service."""
+
+
+class Management:
+    """Everything that changes a service.
+
+    Args:
+        service: that is open.
+        folder: of its data.
+        known: what the log's changes say at present.
+        changes: of the live run.
+
+    Attributes:
+        gate: whoever hands something in to the live run passes it; closed while the run is swapped or a user
+            erased.
+        changes: of the live run; a request reads it once.
+    """
+
+    def __init__(self, service: Service, folder: Path, known: Known, changes: CatalogueChanges) -> None:
+        self.service, self.folder, self.known, self.changes = service, folder, known, changes
+        self.runs = changes.run.folder.parent
+        self.gate = ReadWriteLock()
+        self.models, self.erasures = Models(self), Erasures(self)
+        self.jobs = Jobs(folder / JOBS, self._prepared, self.submit)
+
+    def submit(self, entries: Sequence[Entry], key: str | None = None) -> Future[Receipt]:
+        """Hand entries in to the run that is live; see `LiveRun.submit`."""
+        with self.gate.reading():
+            return self.service.live.submit(entries, key)
+
+    def close(self) -> None:
+        """Stop the jobs; the live run is still to be closed, and `known` after it."""
+        self.jobs.close()
+
+    def _prepared(
+        self, scenario: str, rows: Sequence[dict[str, Any]], ids: Sequence[str]
+    ) -> list[LoggedChange | PolysceneError]:
+        return self.changes.items(scenario, rows, ids)

@@ -1,0 +1,52 @@
+"""`/v1/models`: which runs there are, and which of them answers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from polyscene.serving.answers import answer
+from polyscene.serving.limits import MAX_ID_LENGTH
+from polyscene.serving.routes.state import service_of
+
+router = APIRouter(tags=["models"])
+
+SCOPES = {
+    "GET /v1/models": "admin",
+    "POST /v1/models/{run}/activate": "admin",
+    "POST /v1/models/rollback": "admin",
+}
+"""What an endpoint here asks of a key."""
+
+
+@router.get("/v1/models", summary="List the runs")
+async def list_models(request: Request) -> Response:
+    """Return every run of the project, oldest first: when it was made, how good it is, whether it answers."""
+    service = service_of(request)
+    return answer({"models": await asyncio.to_thread(service.management.models.listed)})
+
+
+@router.post("/v1/models/rollback", summary="Go back to the run before")
+async def roll_back(request: Request) -> Response:
+    """Let the run answer that did so before the present one."""
+    service = service_of(request)
+    return answer(await asyncio.to_thread(service.management.models.roll_back))
+
+
+@router.post("/v1/models/{run}/activate", summary="Let a run answer")
+async def activate(
+    request: Request,
+    run: Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)],
+    force: Annotated[bool, Query(description="Also where it is worse, or that cannot be told.")] = False,
+) -> Response:
+    """Let a run answer from now on, also after a restart.
+
+    It is opened beside the live one, learns the whole log, and takes its place between two requests: none is
+    refused, and every slate comes from one run alone. A run that is worse than the live one beyond the
+    intervals of both, or of which that cannot be told, is a `conflict` unless `force` is true.
+    """
+    service = service_of(request)
+    return answer(await asyncio.to_thread(service.management.models.activate, run, force))
