@@ -158,7 +158,7 @@ def test_scenarios_and_users_are_listed(client: Client) -> None:
     value = client.get("/v1/scenarios").json()
     assert [row["name"] for row in value["scenarios"]] == ["shop", "news", "video"]
     assert "skip" in value["scenarios"][0]["actions"]
-    assert client.get("/v1/users", params={"limit": 2}).json() == {"users": ["u00001", "u00002"]}
+    assert client.get("/v1/users", params={"limit": 2}).json() == {"users": ["u00001", "u00002"], "next": 1}
     assert client.get("/v1/history", params={"user": "nobody"}).json()["known"] is False
 
 

@@ -1,4 +1,4 @@
-"""`/v1/users/{user}/export`, `/v1/users/{user}/erasure`, `/v1/erasures`: the rights of those who are known."""
+"""`/v1/users/{user}/export`, `/v1/users/{user}/erasure`, `/v1/erasures`: rights of those who are known."""
 
 from __future__ import annotations
 

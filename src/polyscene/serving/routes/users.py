@@ -50,7 +50,7 @@ async def list_users(
 
 @router.get("/v1/users/{user:path}", summary="Ask what is known of a user")
 async def get_user(request: Request, user: UserId) -> Response:
-    """Return the fields of a user, and in which scenarios they are known, by what they did or their fields."""
+    """Return the fields of a user, and in which scenarios anything is known of them."""
     service = service_of(request)
     return answer(await service.in_pool(_user, service, user))
 
