@@ -44,6 +44,7 @@ class Known:
 
     def __init__(self, path: Path) -> None:
         self._file, self.changing = SqliteFile(path, "known", "NORMAL"), Lock()
+        self._closed = False
 
     def follow(self, store: EventStore) -> None:
         """Take what a log holds, unless it was followed before to the end of a service.
@@ -140,8 +141,10 @@ class Known:
 
     def close(self, identity: str) -> None:
         """Note that all that a log held was taken, and let go of the file."""
-        self._mark(identity, complete=True)
-        self._file.close()
+        if not self._closed:
+            self._closed = True
+            self._mark(identity, complete=True)
+            self._file.close()
 
     def _mark(self, identity: str, complete: bool) -> None:
         with self._file.transaction() as connection:

@@ -2,7 +2,8 @@
 
 A cell that is the id is certain. Bytes are not: `u1` also stands in `u10`, and a database writes neighbouring
 cells without a gap. So every match of bytes is told with the word that it stands in, and it is for people to
-judge; in a file without cells, a word that is the id is certain as well.
+judge. In a file without cells a word that is the id is certain as well, unless it is so short that it stands
+by chance among the numbers of a model.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import polars as pl
@@ -21,9 +22,16 @@ import polars as pl
 MAX_WORDS = 5
 MAX_WORD_LENGTH = 60
 CHUNK = 2**22
+LONG_ENOUGH = 6
+"""So many bytes are not met by chance in a file of numbers."""
 SQLITE = b"SQLite format 3\x00"
+DATABASES = (".db", ".sqlite")
 SIDE_FILES = ("-wal", "-shm", "-journal")
 _WORD = re.compile(r"[\w.@+:/-]+")
+
+
+Cells: TypeAlias = tuple[str, int, int]
+"""A place, how many cells there are the id, and how many hold it."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +114,28 @@ def _look(user: str, path: Path, name: str) -> tuple[Trace, bool]:
         return Trace(name), False
     except (OSError, ValueError, sqlite3.Error, pl.exceptions.PolarsError) as error:
         return Trace(name, note=f"could not be read wholly: {type(error).__name__}"), False
-    places = [place for place, _ in cells or []]
-    exact = sum(count for _, count in cells or [])
-    alone = cells is None and not name.endswith(SIDE_FILES) and user in words
+    places = [place for place, equal, _ in cells or [] if equal]
+    exact = sum(equal for _, equal, _ in cells or [])
+    within = sum(part for _, _, part in cells or [])
+    free = any(word.rstrip(".:") == user for word in words)
+    alone = cells is None and not name.endswith(SIDE_FILES) and free and _means_it(user, path)
     total = sum(counts.values())
+    hidden = cells is not None and path.suffix in DATABASES and total > 0 and not within and len(user) > 1
     found = tuple(encoding for encoding, count in counts.items() if count)
-    trace = Trace(name, exact, tuple(places), found, total, tuple(words[:MAX_WORDS]), exact > 0 or alone)
-    return trace, cells is not None
+    note = "its bytes stand where no cell reaches" if hidden else None
+    sure = exact > 0 or alone
+    return Trace(
+        name, exact, tuple(places), found, total, tuple(words[:MAX_WORDS]), sure, note
+    ), cells is not None
+
+
+def _means_it(user: str, path: Path) -> bool:
+    """Return whether an id that stands alone in a file was written there, and did not come about."""
+    if len(user.encode("utf-8", "surrogatepass")) >= LONG_ENOUGH:
+        return True
+    with path.open("rb") as file:
+        start = file.read(CHUNK)
+    return all(byte >= ord(" ") or byte in b"\t\r\n" for byte in start)
 
 
 def _bytes_of(user: str, path: Path) -> tuple[dict[str, int], list[str]]:
@@ -145,8 +168,8 @@ def _word(text: bytes, match: re.Match[bytes], encoding: str) -> str:
     return f"{left.group() if left else ''}{middle}{right.group() if right else ''}"
 
 
-def _cells(user: str, path: Path) -> list[tuple[str, int]] | None:
-    """Return where cells of a file are the id, and how many; None: the file has no cells."""
+def _cells(user: str, path: Path) -> list[Cells] | None:
+    """Return where cells of a file are the id or hold it; None: the file has no cells."""
     if path.suffix == ".parquet":
         return list(_parquet(user, path))
     if path.suffix in (".json", ".jsonl", ".ndjson"):
@@ -156,24 +179,21 @@ def _cells(user: str, path: Path) -> list[tuple[str, int]] | None:
     return list(_database(user, path)) if is_database else None
 
 
-def _parquet(user: str, path: Path) -> Iterator[tuple[str, int]]:
+def _parquet(user: str, path: Path) -> Iterator[Cells]:
     frame = pl.read_parquet(path, memory_map=False)
     for name in frame.columns:
         column = frame[name]
         while isinstance(column.dtype, pl.List):
             column = column.explode()
         if column.dtype in (pl.String, pl.Categorical):
-            count = int((column.cast(pl.String) == user).sum())
-            if count:
-                yield name, count
+            texts = column.cast(pl.String)
+            yield name, int((texts == user).sum()), int(texts.str.contains(user, literal=True).sum())
 
 
-def _json(user: str, path: Path) -> Iterator[tuple[str, int]]:
+def _json(user: str, path: Path) -> Iterator[Cells]:
     text = path.read_bytes()
     parts = text.splitlines() if path.suffix != ".json" else [text]
-    count = sum(_in_json(user, part) for part in parts if part.strip())
-    if count:
-        yield "value or key", count
+    yield "value or key", sum(_in_json(user, part) for part in parts if part.strip()), 0
 
 
 def _in_json(user: str, text: bytes) -> int:
@@ -192,23 +212,32 @@ def _in_value(user: str, value: object) -> int:
     return int(value == user)
 
 
-def _database(user: str, path: Path) -> Iterator[tuple[str, int]]:
+def _database(user: str, path: Path) -> Iterator[Cells]:
     """Look through the cells of an SQLite file as it lies there, whoever has it open."""
     image = bytearray(path.read_bytes())
     image[18:20] = b"\x01\x01"  # a copy in memory has no write-ahead log
+    patterns = tuple(encodings_of(user).values())
     connection = sqlite3.connect(":memory:")
     try:
         connection.deserialize(bytes(image))
         query = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
         for (table,) in connection.execute(query).fetchall():
             rows = connection.execute(f'SELECT * FROM "{table}"')
-            counts = dict.fromkeys((column[0] for column in rows.description), 0)
+            columns = [column[0] for column in rows.description]
+            equal, within = dict.fromkeys(columns, 0), dict.fromkeys(columns, 0)
             for row in rows:
-                for column, value in zip(counts, row, strict=True):
-                    counts[column] += _in_cell(user, value)
-            yield from ((f"{table}.{column}", count) for column, count in counts.items() if count)
+                for column, value in zip(columns, row, strict=True):
+                    equal[column] += _in_cell(user, value)
+                    within[column] += _holds(value, patterns)
+            yield from ((f"{table}.{column}", equal[column], within[column]) for column in columns)
     finally:
         connection.close()
+
+
+def _holds(value: object, patterns: Sequence[bytes]) -> bool:
+    """Return whether a cell has the bytes of an id in it."""
+    content = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+    return isinstance(content, bytes) and any(pattern in content for pattern in patterns)
 
 
 def _in_cell(user: str, value: object) -> int:

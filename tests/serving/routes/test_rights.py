@@ -163,7 +163,7 @@ def test_an_id_within_another_is_told_as_what_it_is(asker: Client, own: Service)
     proof = asker.get(f"/v1/erasures/{receipt['id']}", params={"user": "w1"}).json()
     assert proof["clean"]
     assert not any(trace["certain"] or trace["cells"] for trace in proof["traces"])
-    words = [word for trace in proof["traces"] for word in trace["words"]]
+    words = [word for trace in proof["traces"] if ".db" in trace["file"] for word in trace["words"]]
     assert words
     assert all("w10" in word or "xw1" in word for word in words)
 
@@ -176,7 +176,8 @@ def test_traces_that_are_left_are_told(asker: Client, own: Service, folder: Path
     proof = asker.get(f"/v1/erasures/{receipt['id']}", params={"user": STRANGER}).json()
     traces = {Path(trace["file"]).name: trace for trace in proof["traces"]}
     assert proof["clean"] is False
-    assert traces["left.txt"]["encodings"] == ["utf-16-le"]
+    assert "utf-16-le" in traces["left.txt"]["encodings"]
+    assert traces["left.txt"]["certain"]
     assert traces["left.json"]["encodings"] == ["json"]
     assert (traces["left.json"]["cells"], traces["left.json"]["certain"]) == (1, True)
     assert (traces["left.parquet"]["cells"], traces["left.parquet"]["places"]) == (1, ["who"])
