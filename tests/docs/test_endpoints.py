@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,14 @@ SECTIONS = re.findall(r"^### ([A-Z]+ /\S*)\n(.*?)(?=^#)", TEXT, re.DOTALL | re.M
 
 
 @pytest.fixture
-def client(run: Run, tmp_path: Path) -> Iterator[TestClient]:
-    service = Service.open(Run(run.folder), tmp_path)
+def own_run(run: Run, tmp_path: Path) -> Run:
+    """Return a copy of the run that may be changed."""
+    return Run(shutil.copytree(run.folder, tmp_path / "own" / "runs" / "polyscene" / run.id))
+
+
+@pytest.fixture
+def client(own_run: Run, tmp_path: Path) -> Iterator[TestClient]:
+    service = Service.open(own_run, tmp_path / "service")
     yield TestClient(build_app(service), "http://127.0.0.1:8000")
     service.close()
 
@@ -36,17 +43,19 @@ def curl(client: TestClient, line: str) -> tuple[int, dict[str, Any]]:
     """Do what a line of curl does; return the status and the JSON of the answer."""
     words = shlex.split(line.replace("\\\n", " "))
     assert words.pop(0) == "curl"
-    url, headers, body = "", {}, None
+    url, headers, body, method = "", {}, None, ""
     while words:
         word = words.pop(0)
         if word == "-H":
             name, _, value = words.pop(0).partition(": ")
             headers[name] = value
-        elif word == "-d":
+        elif word in ("-d", "--data-binary"):
             body = words.pop(0)
+        elif word == "-X":
+            method = words.pop(0)
         else:
             url = word
-    method = "GET" if body is None else "POST"
+    method = method or ("GET" if body is None else "POST")
     place = urlsplit(url)
     assert place.netloc == "127.0.0.1:8000"
     answer = client.request(method, f"{place.path}?{place.query}", headers=headers, content=body)
@@ -60,15 +69,19 @@ def test_every_endpoint_has_a_section(client: TestClient) -> None:
     assert {name for name, _ in SECTIONS} == expected
 
 
-def test_every_example_runs(client: TestClient) -> None:
-    decision = ""
+def test_every_example_runs(client: TestClient, own_run: Run) -> None:
+    names = {"RUN": own_run.save().id}
     for name, text in SECTIONS:
         examples = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
         assert examples, name
         for example in examples:
-            status, value = curl(client, example.replace("$DECISION", decision))
-            assert status == 200, (name, value)
-            decision = str(value.get("decision", decision))
+            for variable, text_of in names.items():
+                example = example.replace(f"${variable}", text_of)
+            status, value = curl(client, example)
+            assert status == (202 if name.endswith("/bulk") else 200), (name, value)
+            kind = {"/bulk": "JOB", "/erasure": "RECEIPT"}.get(name[name.rindex("/") :])
+            names |= {kind: str(value["id"])} if kind else {}
+            names |= {"DECISION": str(value["decision"])} if "decision" in value else {}
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.zh-CN.md"])
