@@ -68,6 +68,7 @@ def test_what_was_had_is_said_with_when_and_how_often() -> None:
     assert why_closed(1) == "You have had it already, once: what you had is not shown again."
     assert why_closed(2) == "You have had it already, 2 times: what you had is not shown again."
     assert why_closed(0) == "It is not there yet."
+    assert why_closed(1, removed=True) == "It was taken out of the catalogue."
 
 
 @pytest.mark.parametrize("shares", [{}, {"popularity": 0.0}, {"content": -1.0, "linear": -0.1}])
