@@ -267,7 +267,7 @@ def test_a_body_that_does_not_arrive_is_given_up(service: Service, monkeypatch: 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "path": "/v1/events", "headers": [(b"host", b"localhost")]}
+    scope = {"type": "http", "method": "POST", "path": "/v1/events", "headers": [(b"host", b"localhost")]}
     asyncio.run(_asked(service, scope, receive, send))
     assert sent[0]["status"] == 408
 

@@ -25,7 +25,9 @@ from polyscene.serving.metrics import Metrics
 OPEN = ("/", "/docs", "/openapi.json", "/health/live", "/health/ready", "/favicon.ico")
 """Paths that need no key."""
 RIGHTS: Mapping[str, Right] = {"/v1/events": Right.events, "/v1/events/batch": Right.events}
-"""What a path asks of a key; every other asks for `read`."""
+"""What a path asks of a key; every other asks for `read` where it changes nothing, else for `admin`."""
+ADMIN_READS = re.compile(r"/v1/models|/v1/erasures/.*|/v1/users/.*/export")
+"""What changes nothing, and tells everything about somebody or of the service."""
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _PORT = re.compile(r":\d*$")
 HEADERS = {
@@ -81,7 +83,7 @@ class Guard:
             if self._open > MAX_REQUESTS_AT_ONCE:
                 raise _RefusedError("overloaded", "too many requests at once; send it again later")
             headers = Headers(scope=scope)
-            self._demand_right(scope["path"], headers)
+            self._demand_right(scope["method"], scope["path"], headers)
             body = await _body(headers, receive)
             await self._app(scope, _replayed(body, receive), answer)
         except _RefusedError as refused:
@@ -91,7 +93,7 @@ class Guard:
             if not answer.complete:  # else the caller has the whole answer, and the log what came after it
                 raise
 
-    def _demand_right(self, path: str, headers: Headers) -> None:
+    def _demand_right(self, method: str, path: str, headers: Headers) -> None:
         """Refuse who may not ask."""
         if self._keys is None:
             if _PORT.sub("", headers.get("host", "")).lower() not in LOCAL_NAMES:
@@ -106,9 +108,16 @@ class Guard:
             raise _RefusedError(
                 "unauthorised", "expected a known key: 'Authorization: Bearer KEY'", challenge
             )
-        right = RIGHTS.get(path, Right.read)
+        right = _right(method, path)
         if not known.may(right):
             raise _RefusedError("forbidden", f"expected a key with the scope '{right}'")
+
+
+def _right(method: str, path: str) -> Right:
+    """Return what a request asks of a key."""
+    reads = method in ("GET", "HEAD") or path == "/v1/recommendations"
+    usual = Right.read if reads and not ADMIN_READS.fullmatch(path) else Right.admin
+    return RIGHTS.get(path, usual)
 
 
 class _Answer:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import AfterValidator
 from starlette.responses import Response
 
 from polyscene.engine import recommending
 from polyscene.serving.answers import Plain, answer, plain_item, plain_place
+from polyscene.serving.bodies import storable
 from polyscene.serving.catalogue_changes import CatalogueChanges, fields_of_run
 from polyscene.serving.failures import failure
 from polyscene.serving.field_bodies import FieldsBody
@@ -29,7 +31,7 @@ SCOPES = {
 """What an endpoint here asks of a key; every other asks for `read`."""
 
 Scenario = Annotated[str, Path(min_length=1, max_length=MAX_NAME_LENGTH)]
-ItemId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)]
+ItemId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH), AfterValidator(storable)]
 
 
 @router.get("/v1/items/{scenario}/{item:path}/similar", summary="Ask for items like one item")

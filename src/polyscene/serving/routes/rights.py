@@ -6,9 +6,11 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import AfterValidator
 from starlette.responses import Response
 
 from polyscene.serving.answers import Plain, answer
+from polyscene.serving.bodies import storable
 from polyscene.serving.export import exported
 from polyscene.serving.limits import MAX_ID_LENGTH
 from polyscene.serving.routes.state import service_of
@@ -23,7 +25,7 @@ SCOPES = {
 }
 """What an endpoint here asks of a key."""
 
-UserId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)]
+UserId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH), AfterValidator(storable)]
 
 
 @router.get("/v1/users/{user:path}/export", summary="Give a user all that is known of them")

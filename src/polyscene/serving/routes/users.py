@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import AfterValidator
 from starlette.responses import Response
 
 from polyscene.core.errors import UnknownIdError
 from polyscene.core.text import shown
 from polyscene.serving.answers import Plain, answer
+from polyscene.serving.bodies import storable
 from polyscene.serving.field_bodies import FieldsBody
 from polyscene.serving.limits import MAX_ID_LENGTH, MAX_PAGE
 from polyscene.serving.routes.state import service_of
@@ -26,7 +28,7 @@ SCOPES = {
 }
 """What an endpoint here asks of a key; every other asks for `read`."""
 
-UserId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)]
+UserId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH), AfterValidator(storable)]
 
 
 @router.get("/v1/users", summary="List the users")
