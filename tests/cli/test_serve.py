@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ from typing import Any
 import httpx
 import pytest
 from typer.testing import Result
+
+from polyscene.runs.run import Run
 
 Typed = Callable[..., Result]
 COMMAND = "from polyscene.cli.main import run; run()"
@@ -141,3 +144,27 @@ def test_without_the_extra_it_is_named(
     result = typed("serve", "--config", place[0], "--no-auth", code=2)
     assert 'pip install "polyscene[serve]"' in result.output
     assert "no uvicorn" in result.output
+
+
+def test_items_and_the_active_run_survive_a_kill(run: Run, tmp_path: Path) -> None:
+    config = shutil.copytree(run.folder.parents[2], tmp_path / "company") / "polyscene.toml"
+    first = Run(config.parent / "runs" / "polyscene" / run.id)
+    newest = first.save().id
+    folder = tmp_path / "data"
+    served = Served(config, folder, "--no-auth")
+    try:
+        assert httpx.get(served.url + "/health/ready").json()["run"] == newest
+        body = {"fields": {"title": "Brass desk lamp", "price": 39.5}}
+        assert httpx.put(served.url + "/v1/items/shop/lamp", json=body, timeout=300).status_code == 200
+        activated = httpx.post(f"{served.url}/v1/models/{first.id}/activate?force=true", timeout=60).json()
+        assert activated["before"] == newest
+    finally:
+        served.stop(signal.SIGKILL)
+    again = Served(config, folder, "--no-auth")
+    try:
+        assert httpx.get(again.url + "/health/ready").json()["run"] == first.id
+        asked = {"user": "guest", "scenario": "shop", "only": ["lamp"]}
+        slate = httpx.post(again.url + "/v1/recommendations", json=asked).json()
+        assert [place["id"] for place in slate["items"]] == ["lamp"]
+    finally:
+        again.stop(signal.SIGTERM)

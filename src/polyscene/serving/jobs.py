@@ -7,7 +7,6 @@ row that was taken just before a process ended is not taken twice by the next on
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import threading
 import time
@@ -40,7 +39,8 @@ MAX_JOBS_KEPT = 200
 MAX_REFUSALS_KEPT = 100
 MAX_REASON_LENGTH = 300
 SECONDS_BEFORE_RETRY = 1.0
-NICENESS = 10
+REST = 1.0
+"""After a block the thread rests so many times as long as the block took: requests come first."""
 ROWS, STATE = ".jsonl", ".json"
 
 Prepare = Callable[[str, Sequence[dict[str, Any]], Sequence[str]], list[LoggedChange | PolysceneError]]
@@ -188,7 +188,6 @@ class Jobs:
         self._thread.join()
 
     def _run(self) -> None:
-        _be_modest()
         while (job := self._next()) is not None:
             try:
                 self._do(job)
@@ -218,7 +217,9 @@ class Jobs:
             if not block:
                 self._update(job.id, status=JobStatus.done)
                 return
+            start = time.monotonic()
             taken, refusals = self._block(job, block)
+            seconds = time.monotonic() - start
             self._update(
                 job.id,
                 status=JobStatus.running,
@@ -227,6 +228,8 @@ class Jobs:
                 refused=job.refused + len(refusals),
                 refusals=(*job.refusals, *refusals)[:MAX_REFUSALS_KEPT],
             )
+            if job.read + len(block) < len(lines):
+                self._stopping.wait(REST * seconds)
 
     def _block(self, job: Job, lines: Sequence[bytes]) -> tuple[int, list[Refusal]]:
         """Take a block of rows; return how many were taken, and the others."""
@@ -309,9 +312,3 @@ def _kept(folder: Path) -> list[Job]:
         refusals = tuple(Refusal(**one) for one in values.pop("refusals"))
         jobs.append(Job(**values | {"status": JobStatus(values["status"]), "refusals": refusals}))
     return jobs
-
-
-def _be_modest() -> None:
-    """Let the present thread wait for others where both want the processor."""
-    if hasattr(os, "setpriority") and os.uname().sysname == "Linux":  # elsewhere it would slow the process
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
