@@ -17,7 +17,7 @@ from polyscene.core.errors import ConflictError, RunError, StoreError, UnknownId
 from polyscene.core.files import write_bytes
 from polyscene.core.text import shown
 from polyscene.runs.erasing import erase_from_run
-from polyscene.runs.folder import MANIFEST
+from polyscene.runs.folder import run_ids
 from polyscene.serving.stores.contract import LoggedChange, erasure_of
 from polyscene.serving.traces import Search, search
 
@@ -141,18 +141,14 @@ class Erasures:
             "decisions": len(decisions.decisions_of(user, 1_000)),
             "live": sum(service.live.system.user(user, name) >= 0 for name in service.live.system.scenarios),
         }
-        return search(user, [management.folder, management.runs]), kept
+        return search(user, [management.folder, *management.run_folders]), kept
 
     def _rewrite(self, user: str) -> tuple[list[str], list[str]]:
         """Remove a user from every run, and return the ids of those that held them and that failed."""
         management = self._management
-        homes = {
-            path.parent.resolve()
-            for folder in (management.runs, management.folder)
-            for path in folder.rglob(MANIFEST)
-        }
+        homes = (folder / name for folder in management.run_folders for name in run_ids(folder))
         rewritten, failed = [], []
-        for home in sorted(homes):
+        for home in homes:
             try:
                 if erase_from_run(home, lambda name: name == user):
                     rewritten.append(home.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -44,6 +45,11 @@ class Management:
         self.gate = ReadWriteLock()
         self.models, self.erasures = Models(self), Erasures(self)
         self.jobs = Jobs(folder / JOBS, self._prepared, self.submit)
+
+    @property
+    def run_folders(self) -> list[Path]:
+        """Where the project's runs lie, those of repeated trainings as well."""
+        return [self.runs, *sorted(self.runs.parent.glob(f"{glob.escape(self.runs.name)}-repeat-*"))]
 
     def submit(self, entries: Sequence[Entry], key: str | None = None) -> Future[Receipt]:
         """Hand entries in to the run that is live; see `LiveRun.submit`."""

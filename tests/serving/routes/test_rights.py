@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,16 @@ def test_a_run_that_cannot_be_rewritten_is_told(asker: Client, own: Service, own
     receipt = asker.post(f"/v1/users/{USER}/erasure").json()
     assert (receipt["complete"], receipt["failed"]) == (False, [damaged.name])
     assert receipt["runs"] == [own_run.id]
+
+
+def test_runs_of_repeated_trainings_are_rewritten_as_well(
+    asker: Client, own: Service, own_run: Run, run: Run
+) -> None:
+    repeated = own_run.folder.parents[1] / "polyscene-repeat-1" / "20200101-000000-000000"
+    shutil.copytree(run.folder, repeated)
+    receipt = asker.post(f"/v1/users/{USER}/erasure").json()
+    assert receipt["runs"] == [own_run.id, repeated.name]
+    assert occurrences(USER, own_run.folder.parents[1]) == []
 
 
 def test_the_export_holds_everything_of_one_user(asker: Client, own: Service) -> None:
