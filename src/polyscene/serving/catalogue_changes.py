@@ -48,10 +48,11 @@ class CatalogueChanges:
     Args:
         run: that is live, or is to be.
         known: what the log's changes say at present.
+        records: whether what comes from the log is new to `known`; not so while a second run learns the log.
     """
 
-    def __init__(self, run: Run, known: Known) -> None:
-        self.run, self.known = run, known
+    def __init__(self, run: Run, known: Known, records: bool = True) -> None:
+        self.run, self.known, self.records = run, known, records
         self._prepared: OrderedDict[bytes, ItemDescription] = OrderedDict()
         self._lock = Lock()
 
@@ -175,8 +176,12 @@ class CatalogueChanges:
     def _settings(self, scenario: str) -> ScenarioSettings:
         return self.run.settings[self.run.system.scenario(scenario).name]
 
+    def _record(self, change: LoggedChange) -> None:
+        if self.records:
+            self.known.put([change])
+
     def _take_item(self, change: LoggedChange) -> None:
-        self.known.put([change])
+        self._record(change)
         if change.fields is None:
             self.run.intake.remove(change.scenario, [change.name])
             return
@@ -188,18 +193,19 @@ class CatalogueChanges:
         self.run.intake.put(change.scenario, [description])
 
     def _take_user(self, change: LoggedChange) -> None:
-        self.known.put([change])
+        self._record(change)
         if change.fields is not None:
             self.run.intake.meet(change.name)
 
     def _take_rules(self, change: LoggedChange) -> None:
-        self.known.put([change])
+        self._record(change)
 
     def _take_erasure(self, change: LoggedChange) -> None:
         def is_erased(user: str) -> bool:
             return erasure_of(user, change.name) == change
 
-        self.known.forget(is_erased)
+        if self.records:
+            self.known.forget(is_erased)
         self.run.intake.forget(is_erased)
 
     def _prepare(self, change: LoggedChange, description: ItemDescription) -> None:

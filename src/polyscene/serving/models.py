@@ -112,7 +112,7 @@ class Models:
     def _swap(self, run: Run) -> None:
         """Open a run beside the live one, and put it in its place between two requests."""
         management, service = self._management, self._management.service
-        changes = CatalogueChanges(run, management.known)
+        changes = CatalogueChanges(run, management.known, records=False)
         live = LiveRun(
             run, service.live.store, None, service.metrics.batch_visible, handlers=changes.handlers
         )
@@ -122,6 +122,7 @@ class Models:
             before.submit([]).result()  # and what was handed in is finished
             live.catch_up()
             service.live, management.changes = live, changes
+            changes.records = True
         before.close()
 
     def _earlier(self) -> list[str]:

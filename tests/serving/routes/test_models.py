@@ -115,6 +115,26 @@ def test_another_run_answers_and_knows_all_that_was_acknowledged(
     assert asker.get("/v1/history?user=buyer 2").json()["latest"]["shop"][0]["id"] == item
 
 
+def test_a_run_that_learns_the_log_does_not_turn_back_what_is_known(
+    asker: Client, own: Service, other: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/v1/users/buyer"
+    for country in ("DE", "FR"):
+        assert asker.put(path, json={"fields": {"country": country}}).status_code == 200
+    assert asker.post(f"{path}/erasure").json()["complete"]
+    assert asker.put(path, json={"fields": {"country": "IT"}}).status_code == 200
+    seen, warm_up = list[Any](), Service.warm_up
+    monkeypatch.setattr(
+        Service, "warm_up", lambda live: (seen.append(asker.get(path).json()["fields"]), warm_up(live))
+    )
+    assert asker.post(f"/v1/models/{other.id}/activate").status_code == 200
+    assert seen == [{"country": "IT"}]
+    assert asker.get(path).json()["fields"] == {"country": "IT"}
+    assert asker.put(path, json={"fields": {"country": "ES"}}).status_code == 200
+    assert asker.get(path).json()["fields"] == {"country": "ES"}
+    assert own.live.system.user("buyer", "shop") >= 0
+
+
 def test_the_active_run_answers_after_a_restart(
     asker: Client, own: Service, own_run: Run, other: Run, folder: Path
 ) -> None:

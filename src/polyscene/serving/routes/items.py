@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -85,7 +86,7 @@ async def put_item(body: FieldsBody, request: Request, scenario: Scenario, item:
     request sees it.
     """
     service = service_of(request)
-    return answer(await service.in_pool(_put, service, scenario, item, body.fields))
+    return answer(await asyncio.to_thread(_put, service, scenario, item, body.fields))
 
 
 @router.patch("/v1/items/{scenario}/{item:path}", summary="Change some fields of an item")
@@ -96,14 +97,14 @@ async def patch_item(body: FieldsBody, request: Request, scenario: Scenario, ite
     kept, they must be sent with the first change.
     """
     service = service_of(request)
-    return answer(await service.in_pool(_patch, service, scenario, item, body.fields))
+    return answer(await asyncio.to_thread(_patch, service, scenario, item, body.fields))
 
 
 @router.delete("/v1/items/{scenario}/{item:path}", summary="Take an item out")
 async def delete_item(request: Request, scenario: Scenario, item: ItemId) -> Response:
     """Take an item out: nobody is shown it until it is put again. What people did with it stays known."""
     service = service_of(request)
-    return answer(await service.in_pool(_delete, service, scenario, item))
+    return answer(await asyncio.to_thread(_delete, service, scenario, item))
 
 
 @router.post(
