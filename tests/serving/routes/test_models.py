@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from polyscene.core.errors import RunError
 from polyscene.runs.run import METRICS, Run
 from polyscene.serving.app import build_app
+from polyscene.serving.live import LiveRun
 from polyscene.serving.models import ACTIVE, active_run, reason_against
 from polyscene.serving.service import Service
 
@@ -124,9 +125,12 @@ def test_a_run_that_learns_the_log_does_not_turn_back_what_is_known(
     assert asker.post(f"{path}/erasure").json()["complete"]
     assert asker.put(path, json={"fields": {"country": "IT"}}).status_code == 200
     seen, warm_up = list[Any](), Service.warm_up
-    monkeypatch.setattr(
-        Service, "warm_up", lambda live: (seen.append(asker.get(path).json()["fields"]), warm_up(live))
-    )
+
+    def looking(live: LiveRun) -> None:
+        seen.append(asker.get(path).json()["fields"])
+        warm_up(live)
+
+    monkeypatch.setattr(Service, "warm_up", staticmethod(looking))
     assert asker.post(f"/v1/models/{other.id}/activate").status_code == 200
     assert seen == [{"country": "IT"}]
     assert asker.get(path).json()["fields"] == {"country": "IT"}
