@@ -109,7 +109,7 @@ def test_keys_are_needed_where_nothing_else_is_said(
     assert [(row["name"], row["scopes"]) for row in rows] == [("shop", ["events"])]
     assert key.startswith("psk_")
     assert key not in json.dumps(rows)
-    assert "one of events, read, admin" in " ".join(
+    assert "one of events, read, metrics, admin" in " ".join(
         typed(*words, "--new-key", "x", "--scope", "all", code=2).output.split()
     )
 

@@ -1,4 +1,4 @@
-"""Secrets come from the environment or from a file that it names: never from the command line, never logged."""
+"""Secrets: from the environment or from a file that it names, never from the command line."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Hostile text made fit to be shown: bounded, on one line, nothing invisible.
 
-`redacted` takes secrets out. `shown` quotes a value as it was found, `one_line` gives a title as a reader would see it, `printable` keeps
-lines, `shown_name` leaves a harmless name as it is.
+`shown` quotes a value as it was found, `one_line` gives a title as a reader would see it, `printable` keeps
+lines, `shown_name` leaves a harmless name as it is, `redacted` takes secrets out.
 """
 
 from __future__ import annotations

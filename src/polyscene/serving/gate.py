@@ -42,7 +42,7 @@ class Gate:
             caller = self._admitted(scope, headers)
             settings = self._tenants.settings
             if caller is not None:
-                scope[CALLER], settings = caller, caller.service.settings
+                settings = caller.service.settings
             body = await _body(headers, receive, settings)
         except RefusedError as refused:
             await refused.response()(scope, receive, send)
@@ -59,10 +59,11 @@ class Gate:
         if keyless is not None:
             if _PORT.sub("", headers.get("host", "")).lower() not in LOCAL_NAMES:
                 raise RefusedError("forbidden", "without keys only requests to localhost are answered")
+            scope[CALLER] = keyless
             return keyless
         if scope["path"] in OPEN:
             return None
-        caller = self._caller(scope, headers)
+        caller = scope[CALLER] = self._caller(scope, headers)
         self._demand_right(scope, caller)
         self._demand_rate(caller)
         return caller

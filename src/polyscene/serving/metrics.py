@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -20,7 +21,7 @@ HOUR = 3_600
 
 
 class ProcessMetrics:
-    """What belongs to the process and to no tenant; every tenant is told it, and it tells nothing of others."""
+    """What belongs to the process and to no tenant: every tenant is told it."""
 
     def __init__(self) -> None:
         self.open_requests = Gauge(
@@ -109,8 +110,7 @@ class Metrics:
 
     def include(self, process: ProcessMetrics) -> None:
         """Also tell what belongs to the process."""
-        for collector in process.collectors():
-            self.registry.register(collector)
+        self.registry.process = process
 
     def text(self) -> bytes:
         """Return all measurements."""
@@ -123,9 +123,11 @@ class _Registry(CollectorRegistry):
     def __init__(self, tenant: str) -> None:
         super().__init__()
         self._labels = {"tenant": tenant} if tenant else {}
+        self.process: ProcessMetrics | None = None
 
     def collect(self) -> Iterator[Metric]:
-        for family in super().collect():
+        process = () if self.process is None else self.process.collectors()
+        for family in chain(super().collect(), *(collector.collect() for collector in process)):
             family.samples = [one._replace(labels={**one.labels, **self._labels}) for one in family.samples]
             yield family
 
