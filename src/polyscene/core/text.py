@@ -14,7 +14,7 @@ MAX_NAME_LENGTH = 60
 _SECRETS = (
     (re.compile(r"\bpsk_[\w-]+"), "psk_" + ELLIPSIS),
     (re.compile(r"(://[^\s:/@]*:)\S*@"), rf"\1{ELLIPSIS}@"),
-    (re.compile(r"(\bpassword\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE), rf"\1{ELLIPSIS}"),
+    (re.compile(r"(\bpassword\s*=\s*)('.*'|[^\s&]+)", re.IGNORECASE), rf"\1{ELLIPSIS}"),
 )
 """Our API keys, passwords in addresses of databases, and those in connection strings."""
 

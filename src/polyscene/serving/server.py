@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import struct
 import time
 from types import FrameType
 from typing import cast
@@ -22,6 +23,9 @@ from polyscene.serving.tenants import Tenants
 
 SECONDS_FOR_A_LATE_REQUEST = 0.25
 """What is on its way on an idle connection when the service stops is still answered."""
+
+AT_ONCE = struct.pack("ii", 1, 0)
+"""How a socket is told not to wait until its data has arrived."""
 
 
 def serve_until_stopped(tenants: Tenants, listening: socket.socket) -> None:
@@ -133,7 +137,7 @@ class PatientProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Wait for whoever reads, but not for ever."""
         super().pause_writing()
-        self._write_timer = self.loop.call_later(self._limits.write_seconds, self.transport.abort)
+        self._write_timer = self.loop.call_later(self._limits.write_seconds, self._reset)
 
     def resume_writing(self) -> None:
         """Go on writing."""
@@ -143,7 +147,7 @@ class PatientProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """End an idle connection, even one that has not read its answer."""
         if self.transport.get_write_buffer_size():
-            self.transport.abort()
+            self._reset()
         else:
             super().timeout_keep_alive_handler()
 
@@ -153,6 +157,13 @@ class PatientProtocol(HttpToolsProtocol):
             self.loop.call_later(SECONDS_FOR_A_LATE_REQUEST, super().shutdown)
         else:
             super().shutdown()
+
+    def _reset(self) -> None:
+        """End a connection whose other side does not read: what waits for it is thrown away."""
+        connection: socket.socket | None = self.transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        self.transport.abort()
 
     def _expect_head(self) -> None:
         if self._head_timer is None:
