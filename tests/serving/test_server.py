@@ -78,7 +78,9 @@ def start(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]
     yield one
     for served in started:
         if served.process.poll() is None:
-            served.stop(signal.SIGKILL)
+            served.process.kill()
+        if served.process.stderr is not None and not served.process.stderr.closed:
+            served.ended()
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +218,7 @@ def test_a_request_that_has_begun_is_answered_after_the_signal(start: Start) -> 
 
 def test_balancers_are_told_before_it_stops(start: Start) -> None:
     served = start(DRAIN_SECONDS="600")
+    assert answers_still(served)
     served.process.send_signal(signal.SIGTERM)
     while (answer := httpx.get(served.url + "/health/ready")).status_code == 200:
         pass  # the signal is on its way

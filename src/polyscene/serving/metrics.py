@@ -97,8 +97,8 @@ class Metrics:
     def slate_given(self, slate: Slate) -> None:
         """Count a slate, and whether chance had a hand in it."""
         self.slates.labels(slate.scenario).inc()
-        if any(place.propensity < 1.0 for place in slate.items):
-            self._explored.labels(slate.scenario).inc()
+        drawn = any(place.propensity < 1.0 for place in slate.items)
+        self._explored.labels(slate.scenario).inc(drawn)
 
     def key_used(self, name: str) -> None:
         """Remember roughly when a key was last used."""
