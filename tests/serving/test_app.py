@@ -240,6 +240,16 @@ async def _asked(service: Service, scope: dict[str, Any], receive: Receive, send
     await build_app(service)(scope, receive, send)
 
 
+def test_a_tenants_limits_may_be_smaller(client: Client, service: Service) -> None:
+    service.settings = ServiceSettings(body_bytes=1_024, batch_events=2)
+    event = {"user": "u", "item": ids(slate(client))[0], "scenario": "shop"}
+    assert client.post("/v1/events/batch", json={"events": [event] * 2}).json()["accepted"] == 2
+    too_many = client.post("/v1/events/batch", json={"events": [event] * 3})
+    assert error_of(too_many)["message"].startswith("expected at most 2 events at once, found 3")
+    assert error_of(client.post("/v1/events", content=b" " * 1_025))["code"] == "too_large"
+    assert service.live.store.last == 2
+
+
 def test_half_a_body_is_not_taken(service: Service) -> None:
     sent: list[Any] = []
     parts = [

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from polyscene.cli.options import CONFIG, RunId, opened
+from polyscene.core.text import shown
 
 if TYPE_CHECKING:
     from polyscene.cli.serve_keys import KeyAct
@@ -104,22 +105,35 @@ def _demand_sense(
     projects: Sequence[Project], act: KeyAct, run: str | None, host: str, no_auth: bool
 ) -> None:
     """Refuse options that do not go together."""
-    several = len(projects) > 1
+    several, names = len(projects) > 1, {project.settings.name for project in projects}
     if no_auth and not _is_local(host):
         raise typer.BadParameter(f"--no-auth listens only on this machine, such as 127.0.0.1, not on {host}")
     if several and no_auth:
         raise typer.BadParameter("--no-auth serves one --config: keys tell several apart")
+    if len(names) < len(projects):
+        raise typer.BadParameter(
+            "tenants are told apart by name: give each configuration a 'name' of its own"
+        )
     if several and run is not None:
         raise typer.BadParameter("--run goes with one --config; of several, the newest runs are served")
     if several and act.wanted:
         raise typer.BadParameter("keys are made for one --config at a time, with its own --data")
+    if len(names) < len(projects):
+        raise typer.BadParameter(
+            "tenants are told apart by name: give each configuration a 'name' of its own"
+        )
 
 
 def _folder(project: Project, data: Path | None, alone: bool) -> Path:
     """Return where the logs and keys of a tenant are."""
     if data is None:
         return project.base / "service" / Path(project.config).stem
-    return data if alone else data / project.settings.name
+    name = project.settings.name
+    if not alone and Path(name).name != name:
+        raise typer.BadParameter(
+            f"the name of a tenant is that of its folder in --data: {shown(name)} is none"
+        )
+    return data if alone else data / name
 
 
 def _demand_extra() -> None:

@@ -28,10 +28,13 @@ def _content(name: str, path: Path) -> str:
     remedy = f"let {name}_FILE name a file that holds it"
     try:
         with path.open("rb") as file:
-            text = file.read(MAX_SECRET_BYTES).decode("utf-8").rstrip("\r\n")
+            content = file.read(MAX_SECRET_BYTES + 1)
+            text = content.decode("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no text in UTF-8"
         raise _unusable(name, "a file that can be read", str(reason), remedy, str(path)) from None
+    if len(content) > MAX_SECRET_BYTES:
+        raise _unusable(name, "a short secret", f"more than {MAX_SECRET_BYTES:,} bytes", remedy, str(path))
     if not text.strip():
         raise _unusable(name, "a secret", "an empty file", remedy, str(path))
     return text
