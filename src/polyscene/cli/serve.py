@@ -110,10 +110,6 @@ def _demand_sense(
         raise typer.BadParameter(f"--no-auth listens only on this machine, such as 127.0.0.1, not on {host}")
     if several and no_auth:
         raise typer.BadParameter("--no-auth serves one --config: keys tell several apart")
-    if len(names) < len(projects):
-        raise typer.BadParameter(
-            "tenants are told apart by name: give each configuration a 'name' of its own"
-        )
     if several and run is not None:
         raise typer.BadParameter("--run goes with one --config; of several, the newest runs are served")
     if several and act.wanted:
@@ -129,7 +125,7 @@ def _folder(project: Project, data: Path | None, alone: bool) -> Path:
     if data is None:
         return project.base / "service" / Path(project.config).stem
     name = project.settings.name
-    if not alone and Path(name).name != name:
+    if not alone and (Path(name).name != name or name == ".."):
         raise typer.BadParameter(
             f"the name of a tenant is that of its folder in --data: {shown(name)} is none"
         )
