@@ -13,4 +13,4 @@ done
 [ -e secrets/metrics_key ] || : > secrets/metrics_key
 # The containers run as other users than yours: they may read these files, and nobody else may enter the folder.
 chmod 700 secrets
-chmod 444 secrets/*
+chmod 644 secrets/*
