@@ -42,5 +42,5 @@ def _decided(service: Service, body: RecommendationBody) -> Plain:
     decision = decide(live.system, asked)
     slate, name = slate_of(decision, asked, live.run.id), new_id()
     service.decisions.put(record_of(decision, asked, live.run.id, name))
-    service.metrics.slates.labels(slate.scenario).inc()
+    service.metrics.slate_given(slate)
     return plain_slate(slate, name, decision.position, body.reasons)
