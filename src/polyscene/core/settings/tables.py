@@ -115,6 +115,9 @@ class EventsSettings(TableSettings):
     items: str | None = Field(None, description="column with a list of item ids; the last is the choice")
     action: str | None = None
     value: str | None = None
+    liked_from: float | None = Field(
+        None, description="lower values are no choice; whoever gave one has had the item all the same"
+    )
     time: str | list[str] | None = Field(
         None, description="time stamp or sequence number; or the columns of its day and its time of day"
     )
@@ -138,4 +141,6 @@ class EventsSettings(TableSettings):
             raise ValueError(
                 "name exactly one of 'item' (one event per row) and 'items' (one choice per row)"
             )
+        if self.liked_from is not None and self.value is None:
+            raise ValueError("'liked_from' says which values are liked: name their column as 'value'")
         return self

@@ -35,7 +35,8 @@ def item_columns(table: Table, key: Guess, skip: Collection[str] = ()) -> dict[s
     guesses = {"id": key, **_texts(rest), **_attributes(rest)}
     if lists:
         others = guesses["categorical"].value if "categorical" in guesses else ()
-        guesses["categorical"] = Guess((*lists, *others), 0.8, "few different values")
+        both = (*lists, *(others if isinstance(others, tuple) else ()))
+        guesses["categorical"] = Guess(both, 0.8, "few different values")
     _add_time(guesses, rest)
     among = [str(key.value), *(name for name in skip)]
     unique = table.sample.select(among).n_unique() / table.sample.height

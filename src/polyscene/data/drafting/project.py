@@ -27,6 +27,8 @@ _MAX_FOLDERS = 200
 _MAX_PARTS = 20
 _MAX_TABLES = 60
 _MAX_NAMED = 20
+_RUN = "run.json"
+"""Lies in the folder of a run, which is none of a person's tables."""
 
 
 @dataclass(frozen=True)
@@ -154,15 +156,16 @@ def _scopes(paths: Sequence[Path]) -> tuple[list[tuple[str, list[Table]]], list[
 def _folders(folder: Path, above: list[Path], depth: int) -> list[tuple[str, list[Path]]]:
     """Return a folder's tables, and those of its folders together with the ones that lie above them."""
     own = table_files(folder)
-    groups = [(folder.resolve().name, own)] if own else []
+    groups = [(folder.resolve().name, [*own, *above])] if own else []
     if depth < _MAX_DEPTH:
         for child in sorted(folder.iterdir()):
-            if child.is_dir() and not child.name.startswith((".", "_")):
-                below = _folders(child, [*above, *own], depth + 1)
-                groups += [
-                    (title, [*files, *above, *own]) if files else (title, files) for title, files in below
-                ]
+            if _may_hold_tables(child):
+                groups += _folders(child, [*above, *own], depth + 1)
     return groups
+
+
+def _may_hold_tables(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith((".", "_")) and not (path / _RUN).is_file()
 
 
 def _by_prefix(title: str, tables: list[Table]) -> list[tuple[str, list[Table]]]:

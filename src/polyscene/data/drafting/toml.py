@@ -34,8 +34,8 @@ def comment(words: str) -> str:
 
 
 def value_of(value: Value) -> str:
-    """Return a string or a list of strings as TOML."""
-    return text(value) if isinstance(value, str) else "[" + ", ".join(text(part) for part in value) + "]"
+    """Return a string, a list of strings or a number as TOML."""
+    return _literal(list(value) if isinstance(value, tuple) else value)
 
 
 def scenario_toml(scenario: ScenarioDraft, folder: Path, alone: bool) -> list[str]:

@@ -18,7 +18,7 @@ from polyscene.core.errors import Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.tables import EventsSettings
 from polyscene.core.types import BoolArray, LongArray
-from polyscene.data.reading.actions import MAX_ACTIONS, Actions, actions_of
+from polyscene.data.reading.actions import MAX_ACTIONS, Actions, actions_of, worth
 from polyscene.data.reading.equal_rows import once_each
 from polyscene.data.reading.unknown_items import UnknownItems, report_unknown
 from polyscene.data.reading.users import project_name
@@ -302,16 +302,19 @@ def _known_items(
 def _log(opened: OpenEvents, frame: pl.DataFrame, actions: Actions) -> EventLog:
     size = frame.height
     action = frame["action"].to_numpy() if opened.seen is not None else np.zeros(size, dtype=np.int8)
+    value = _values(frame)
+    counts = worth(actions.weight[action], actions.choice[action], value, opened.events.liked_from)
     log = EventLog(
         user=frame["user_code"].to_numpy(),
         item=frame["item_code"].to_numpy(),
         action=action,
-        value=_values(frame),
-        weight=actions.weight[action],
+        value=value,
+        weight=counts.weight,
         time=frame["time"].to_numpy() if "time" in frame.columns else np.arange(size, dtype=np.int64),
         part=frame["split"].to_numpy() if "split" in frame.columns else np.zeros(size, dtype=np.int8),
-        choice=actions.choice[action],
+        choice=counts.choice,
         actions=actions.names,
+        had=counts.had,
     )
     order = in_time(log.time)
     return log if order is None else log.take(order)

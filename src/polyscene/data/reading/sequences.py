@@ -14,7 +14,7 @@ import polars as pl
 
 from polyscene.core.errors import Problem
 from polyscene.core.types import BoolArray, IntArray, LongArray
-from polyscene.data.reading.actions import Actions, actions_of
+from polyscene.data.reading.actions import Actions, actions_of, worth
 from polyscene.data.reading.equal_rows import once_each
 from polyscene.data.reading.events import (
     Check,
@@ -157,17 +157,19 @@ def _log(opened: OpenEvents, rows: pl.DataFrame, actions: Actions) -> EventLog:
     value = np.full(len(row), np.nan, dtype=np.float32)
     if "value" in rows.columns:
         value[last] = rows["value"].fill_null(float("nan")).to_numpy()
+    counts = worth(actions.weight[action], last & actions.choice[action], value, opened.events.liked_from)
     context = ~last & (part != Part.TRAIN)
     return EventLog(
         user=user[row],
         item=flat[enters],
         action=action,
         value=value,
-        weight=actions.weight[action],
+        weight=counts.weight,
         time=_in_turn(user[row], time[row]),
         part=np.where(context, Part.CONTEXT, part).astype(np.int8),
-        choice=last & actions.choice[action],
+        choice=counts.choice,
         actions=actions.names,
+        had=counts.had,
     )
 
 
