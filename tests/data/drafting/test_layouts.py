@@ -36,10 +36,8 @@ def test_book_crossing(tmp_path: Path) -> None:
     assert users is not None
     assert (users.id, users.numeric, users.null_values) == ("User-ID", ["Age"], ["NULL"])
     assert scenario.template == "{Book-Title}. Book author: {Book-Author}."
-    assert draft.decisions == ("scenarios.book_crossing.events.where",) or draft.decisions[0].endswith(
-        "where"
-    )
-    assert "# where = '\"Book-Rating\" >= 7'" in draft.to_toml(tmp_path)
+    assert draft.decisions == ("scenarios.raw.events.liked_from",) or draft.decisions[0].endswith("liked_from")
+    assert "# liked_from = 7" in draft.to_toml(tmp_path)
     (counts,) = report.counts.values()
     assert (counts.items, counts.users, counts.events) == (layouts.ITEMS, layouts.USERS, 819)
 

@@ -32,6 +32,16 @@ WORDS_FOR_MISSING = ("nan", "null", "none", "na", "n/a", "<na>", "nat", "\\n", "
 """What spreadsheets, data frames and databases write where an id is missing, in lower case."""
 
 
+class PivotSettings(Strict):
+    """A long table, a row per property of a thing, as one row per thing: the latest value of each property."""
+
+    on: str = Field(description="column with the id of the thing")
+    name: str = Field(description="column that names the property: the name of a column of the new table")
+    value: str = Field(description="column with its value")
+    time: str | None = Field(None, description="since when it has that value; without it the last row counts")
+    time_format: str | None = None
+
+
 class TableSettings(Strict):
     """Where one table lies and how to read it.
 
@@ -61,6 +71,7 @@ class TableSettings(Strict):
     one_hot: dict[str, list[str]] = Field(
         default_factory=dict, description="by the name of a new column: columns of 0 and 1 to list in it"
     )
+    pivot: PivotSettings | None = Field(None, description="a row per property, as one row per thing")
     join: list[JoinSettings] = Field(default_factory=list, description="tables whose columns are added")
 
     @model_validator(mode="after")

@@ -160,6 +160,8 @@ def _attributes(columns: Sequence[Column], words: bool = False) -> dict[str, Gue
             numbers.append(column.name)
         elif column.kind == "flag" or (_is_category(column) and (words or not _is_words(column))):
             labels.append(column.name)
+        elif column.kind == "number" and column.repeat >= 2 and hint(column.name, "attribute") > 0:
+            labels.append(column.name)  # the number of a category, a brand
     guesses: dict[str, Guess] = {}
     strays = tuple(
         dict.fromkeys(stray for column in columns if column.name in numbers for stray in column.strays)

@@ -14,6 +14,7 @@ from polyscene.core.errors import DataError, Problem
 from polyscene.core.text import one_line, shown
 from polyscene.data.drafting.draft import Guess, ScenarioDraft
 from polyscene.data.drafting.events import quoted
+from polyscene.data.drafting.long_tables import one_row_each
 from polyscene.data.drafting.layout import Match, best_match, draft_scenario
 from polyscene.data.drafting.names import hint, slug, tokens
 from polyscene.data.drafting.spoilt_ids import cut_ids, with_filled_zeros
@@ -143,7 +144,7 @@ def _scopes(paths: Sequence[Path]) -> tuple[list[tuple[str, list[Table]]], list[
     notes: list[str] = []
     for title, members in groups[:_MAX_FOLDERS]:
         tables, odd = read_tables(members)
-        tables = [widened(table) for table in with_filled_zeros(tables)]
+        tables = [widened(one_row_each(table)) for table in with_filled_zeros(tables)]
         notes += [note for note in odd if note not in notes]
         notes += [note for table in tables for note in (*table.notes, *cut_ids(table)) if note not in notes]
         if len(tables) > _MAX_TABLES:

@@ -29,6 +29,14 @@ from polyscene.data.tables.sources import first_sight, kind_of, recognised
 SAMPLE_ROWS = 50_000
 FULL_SCAN_BYTES = 512 * 2**20
 MAX_FILES = 2_000
+_COUNTING = re.compile(
+    r"\d+|(?<![a-z])(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
+    r"sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|q(?=\d)|part)(?![a-z])",
+    re.IGNORECASE,
+)
+"""What tells files of one table apart: numbers, months, quarters, parts."""
+_ALIKE = 0.75
+"""The share of all columns that files of one table have in common."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +131,8 @@ class Table:
 
 
 def stem(path: Path) -> str:
-    """Return a file's name without endings and counting numbers: `part-0001.csv.gz` is `part-`."""
-    return re.sub(r"\d+", "", path.name.split(".")[0])
+    """Return a file's name without endings, numbers and months: `part-0001.csv.gz` is `part-`."""
+    return _COUNTING.sub("", path.name.split(".")[0])
 
 
 def table_files(path: Path) -> list[Path]:
@@ -210,19 +218,35 @@ def _add(tables: list[Table], table: Table) -> None:
     """Append a table, or join it to one of the same folder, make and columns."""
     for place, other in enumerate(tables):
         settings = _joined_settings(other, table)
-        if settings is not None and _same_make(other, table) and other.sample.schema == table.sample.schema:
+        columns = _common(other, table)
+        if settings is not None and columns and _same_make(other, table):
             room = max(0, SAMPLE_ROWS - other.sample.height)
             tables[place] = replace(
                 other,
                 sources=(*other.sources, *table.sources),
                 settings=settings,
                 reasons={**table.reasons, **other.reasons},
-                sample=pl.concat([other.sample, table.sample.head(room)]),
+                sample=pl.concat([t.select(columns) for t in (other.sample, table.sample.head(room))]),
                 complete=other.complete and table.complete and table.sample.height <= room,
-                notes=(*other.notes, *table.notes),
+                notes=tuple(dict.fromkeys((*other.notes, *table.notes, *_rare(other, table, columns)))),
             )
             return
     tables.append(table)
+
+
+def _common(one: Table, other: Table) -> list[str]:
+    """Return the columns of both tables, which may be two files of one; none where they are too different."""
+    mine, theirs = dict(one.sample.schema), dict(other.sample.schema)
+    both = [name for name in mine if mine[name] == theirs.get(name)]
+    return both if len(both) >= _ALIKE * len({*mine, *theirs}) else []
+
+
+def _rare(one: Table, other: Table, columns: Sequence[str]) -> Iterator[str]:
+    """Say which columns only some files of a table have."""
+    rare = [name for name in {**one.columns, **other.columns} if name not in columns]
+    if rare:
+        names = ", ".join(shown(name, 40) for name in rare)
+        yield f"{shown(one.sources[0].shown)} and {shown(other.name)} differ in {names}: not used"
 
 
 def _joined_settings(one: Table, other: Table) -> TableSettings | None:
@@ -254,8 +278,7 @@ def _same_make(one: Table, other: Table) -> bool:
     """Return whether two tables are files of the same folder, name and format."""
     first, second = one.sources[0], other.sources[0]
     same_place = (first.path.parent, stem(first.path)) == (second.path.parent, stem(second.path))
-    same_format = (first.format, first.path.suffixes) == (second.format, second.path.suffixes)
-    return same_place and same_format and one.part is None and other.part is None
+    return same_place and first.format == second.format and one.part is None and other.part is None
 
 
 def _looks(path: Path, rows: int) -> Iterator[Table]:

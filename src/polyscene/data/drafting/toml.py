@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
@@ -159,9 +160,17 @@ def _paths(paths: Sequence[Path], folder: Path) -> str:
         return text(names[0])
     if len(names) <= _MAX_PATHS:
         return value_of(tuple(names))
+    pattern = _glob_of(names)
+    meant = {path.resolve() for path in paths}
+    matched = {Path(name).resolve() for name in glob.glob(str(folder / pattern)) if Path(name).is_file()}
+    return text(pattern) if matched == meant else value_of(tuple(names))
+
+
+def _glob_of(names: Sequence[str]) -> str:
+    """Return what all names begin with, and the endings of the first."""
     first, last = min(names), max(names)
     same = next((place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), 0)
-    return text(first[:same] + "*" + "".join(Path(first).suffixes))
+    return first[:same] + "*" + "".join(Path(first).suffixes)
 
 
 def _relative(path: Path, folder: Path) -> str:

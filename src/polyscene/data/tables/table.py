@@ -24,10 +24,10 @@ ROW = "#row"
 
 @dataclass(frozen=True)
 class CellLocation:
-    """Where a value stands: the file as the user named it, the 1-based data row, the value itself."""
+    """Where a value stands: the file as the user named it, the 1-based data row where there is one, the value."""
 
     file: str
-    row: int
+    row: int | None
     value: object
 
     @property
@@ -52,6 +52,7 @@ class OpenFile:
         troubled: text columns with ids of which some are padded, missing in words or cut.
         missing_words: what stands for a missing id in those, in lower case; such rows are left out.
         own: the columns that stand in the file, without those that the settings add.
+        made: whether the rows are made of others, so that lines of the file say nothing of them.
     """
 
     source: Source
@@ -63,6 +64,7 @@ class OpenFile:
     troubled: tuple[str, ...] = ()
     missing_words: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
+    made: bool = False
 
     @property
     def loose(self) -> bool:
@@ -168,7 +170,8 @@ class Table:
             rows = file.rows([need], self.where, numbered=True)
             row = self.collect(rows.slice(position, 1))
             if row.height:
-                return CellLocation(file.source.shown, *row.row(0))
+                number, value = row.row(0)
+                return CellLocation(file.source.shown, None if file.made else number, value)
             position -= int(self.collect(rows.select(pl.len())).item())
         raise IndexError(f"the table ends before position {position}; expected one that `rows` gave")
 
