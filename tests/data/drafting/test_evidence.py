@@ -113,7 +113,9 @@ def test_low_grades_are_had_with_the_share_of_choices_and_check_warns_without(tm
 
 
 def test_grades_that_all_agree_on_are_grades(tmp_path: Path) -> None:
-    frame = log().with_columns(rating=pl.when(pl.col("item_id").str.contains("[13579]$")).then(5).otherwise(1))
+    frame = log().with_columns(
+        rating=pl.when(pl.col("item_id").str.contains("[13579]$")).then(5).otherwise(1)
+    )
     _, scenario, text = drafted(tmp_path, log=frame.with_columns(stock=pl.lit(3)))
     assert (scenario.events.value, scenario.events.liked_from) == ("rating", 4)
     assert "the same from everybody for one item" in text

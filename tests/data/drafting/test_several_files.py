@@ -13,6 +13,7 @@ from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.data.drafting.project import ProjectDraft, guess_project
 from polyscene.data.drafting.tables import stem
 from polyscene.data.reading.check import check_project
+from polyscene.data.reading.dataset import read_dataset
 
 
 def log(rows: int, year: int) -> pl.DataFrame:
@@ -84,7 +85,12 @@ def test_other_tables_are_no_parts(shop: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "bare"),
-    [("events_2023.csv", "events_"), ("Sales-Jan.csv", "Sales-"), ("market.csv", "market"), ("q3_2024.csv", "_")],
+    [
+        ("events_2023.csv", "events_"),
+        ("Sales-Jan.csv", "Sales-"),
+        ("market.csv", "market"),
+        ("q3_2024.csv", "_"),
+    ],
 )
 def test_what_counts_is_no_part_of_a_name(name: str, bare: str) -> None:
     assert stem(Path(name)) == bare
@@ -134,3 +140,33 @@ def test_properties_one_a_row_are_the_columns_of_a_catalogue(shop: Path) -> None
     assert scenario.template == "{title}. Colour: {colour}."
     assert events == 200
     assert not draft.decisions
+
+
+def people(ids: list[str]) -> str:
+    return "customer_id,country\n" + "".join(f"{one},{('fr', 'de')[n % 2]}\n" for n, one in enumerate(ids))
+
+
+@pytest.mark.parametrize("written", [" {:04d} ", "{:d}", "{:04d}", " {:d}"])
+def test_users_are_found_however_their_ids_are_written(shop: Path, written: str) -> None:
+    frame = log(200, 2023).with_columns(pl.col("customer_id").str.slice(1).str.zfill(4))
+    frame.write_csv(shop / "events.csv")
+    ids = [written.format(n) for n in range(41)]
+    (shop / "customers.csv").write_text(people([*ids, "unknown"]), encoding="utf-8")
+    _, scenario, _ = drafted(shop)
+    assert scenario.users is not None
+    assert (scenario.users.path, scenario.users.categorical) == ("customers.csv", ["country"])
+    assert scenario.users.zero_fill == ({} if "04" in written else {"customer_id": 4})
+    settings = Settings.load(shop / "polyscene.toml")
+    data = read_dataset(settings, shop)
+    (profile,) = data.profiles.values()
+    named = {data.users[code] for code in profile["user"].to_list()}
+    (scenario_data,) = data.scenarios.values()
+    acting = {data.users[code] for code in scenario_data.events.user.tolist()}
+    assert len(acting) == 40
+    assert acting < named, "padded and filled as the log has them"
+
+
+def test_items_with_padded_ids_are_found(shop: Path) -> None:
+    log(200, 2023).with_columns("  " + pl.col("product_id")).write_csv(shop / "events.csv")
+    _, scenario, events = drafted(shop)
+    assert (scenario.items.path, scenario.events.on_unknown_item, events) == ("products.csv", "error", 200)

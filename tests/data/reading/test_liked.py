@@ -38,7 +38,9 @@ GRADES = ("a", 5), ("b", 2), ("c", 4), ("d", ""), ("e", 1), ("f", 5), ("b", 5)
 @pytest.fixture
 def graded(shop: Shop) -> Shop:
     shop.write("items.csv", "id,title,brand,price\n" + "".join(f"{i},{i} words,,1\n" for i in "abcdefg"))
-    rows = [f"u1,{item},rate,{grade},2024-01-{day:02} 10:00:00" for day, (item, grade) in enumerate(GRADES, 1)]
+    rows = [
+        f"u1,{item},rate,{grade},2024-01-{day:02} 10:00:00" for day, (item, grade) in enumerate(GRADES, 1)
+    ]
     shop.write("events.csv", "\n".join(["who,what,kind,stars,at", *rows, ""]))
     return shop
 
@@ -136,8 +138,12 @@ def test_check_names_the_setting(shop: Shop) -> None:
     st.lists(st.tuples(st.sampled_from([0.0, 0.5, 2.0]), st.booleans(), st.floats(0, 6) | st.just(np.nan))),
     st.none() | st.integers(0, 6),
 )
-def test_what_is_had_counts_for_nothing_else(rows: list[tuple[float, bool, float]], least: int | None) -> None:
-    weight, choice, value = (np.array(column) for column in zip(*rows, strict=True)) if rows else [np.zeros(0)] * 3
+def test_what_is_had_counts_for_nothing_else(
+    rows: list[tuple[float, bool, float]], least: int | None
+) -> None:
+    weight, choice, value = (
+        (np.array(column) for column in zip(*rows, strict=True)) if rows else [np.zeros(0)] * 3
+    )
     counts = worth(weight.astype(np.float32), choice.astype(bool), value.astype(np.float32), least)
     had = np.zeros(len(rows), bool) if counts.had is None else counts.had
     assert not counts.weight[had].any()

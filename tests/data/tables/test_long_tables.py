@@ -17,7 +17,11 @@ from polyscene.data.tables.opening import open_table
 from polyscene.data.tables.table import Table
 
 PIVOT = {"on": "sku", "name": "property", "value": "value", "time": "at"}
-ID, COLOUR, PRICE = Need("id", "sku", "id"), Need("text", "colour", "text"), Need("numeric", "price", "number")
+ID, COLOUR, PRICE = (
+    Need("id", "sku", "id"),
+    Need("text", "colour", "text"),
+    Need("numeric", "price", "number"),
+)
 FIRST = "at,sku,property,value\n100,i2,colour,red\n100,i1,colour,green\n100,i1,price,9.5\n100,i3,weight,1\n"
 SECOND = "at,sku,property,value\n200,i1,colour,blue\n50,i2,colour,old\n200, i2 ,price,3\n"
 
@@ -95,7 +99,12 @@ def test_a_place_in_it_has_no_row_of_the_file(parts: Path) -> None:
 
 
 ROWS = st.lists(
-    st.tuples(st.integers(1, 5), st.sampled_from(["a", "b", "c", ""]), st.sampled_from(["p", "q", ""]), st.integers(0, 99)),
+    st.tuples(
+        st.integers(1, 5),
+        st.sampled_from(["a", "b", "c", ""]),
+        st.sampled_from(["p", "q", ""]),
+        st.integers(0, 99),
+    ),
     min_size=1,
     max_size=25,
 )

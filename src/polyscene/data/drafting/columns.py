@@ -129,8 +129,13 @@ class Column:
 
 
 def as_ids(values: pl.Series) -> pl.Series:
-    """Return texts as ids are compared: without the '.0' of whole numbers."""
-    return values.str.replace(WHOLE, "$1")
+    """Return texts as ids are compared: without spaces around them and the '.0' of whole numbers."""
+    return values.str.strip_chars().str.replace(WHOLE, "$1")
+
+
+def id_of(column: str) -> pl.Expr:
+    """Return a column as ids are compared; see `as_ids`."""
+    return pl.col(column).cast(pl.String, strict=False).str.strip_chars().str.replace(WHOLE, "$1")
 
 
 def split_text(values: pl.Series) -> pl.Series:
@@ -165,7 +170,8 @@ def profile(values: pl.Series) -> Column:
 
 
 def _text(name: str, values: pl.Series, boolean: bool) -> Column:
-    values = values.set(values.str.strip_chars() == "", None)
+    values = values.str.strip_chars()
+    values = values.set(values == "", None)
     if boolean:
         return _simple(name, "flag", values)
     present = values.drop_nulls()

@@ -97,7 +97,9 @@ def _add_choices(table: Table, guesses: dict[str, Guess], questions: dict[str, t
             f"liked_from = {scale.liked}",
         )
     elif scale.kept < 1.0:
-        why = f"{words}: what was liked is a choice ({kept}), the rest was had; {scale.low:g} makes all choices"
+        why = (
+            f"{words}: what was liked is a choice ({kept}), the rest was had; {scale.low:g} makes all choices"
+        )
         guesses["liked_from"] = Guess(scale.liked, 0.7, why)
 
 

@@ -14,7 +14,9 @@ from polyscene.data.drafting.dialects import size
 from polyscene.data.drafting.names import has_id_word, hint, tokens
 from polyscene.data.drafting.tables import FULL_SCAN_BYTES, Table
 
-_NAMES = frozenset({"property", "attribute", "attr", "prop", "feature", "field", "key", "variable", "trait", "name"})
+_NAMES = frozenset(
+    {"property", "attribute", "attr", "prop", "feature", "field", "key", "variable", "trait", "name"}
+)
 _VALUES = frozenset({"value", "val", "content"})
 _MAX_COLUMNS = 5
 _MIN_REPEAT = 1.5

@@ -14,8 +14,8 @@ from polyscene.core.errors import DataError, Problem
 from polyscene.core.text import one_line, shown
 from polyscene.data.drafting.draft import Guess, ScenarioDraft
 from polyscene.data.drafting.events import quoted
-from polyscene.data.drafting.long_tables import one_row_each
 from polyscene.data.drafting.layout import Match, best_match, draft_scenario
+from polyscene.data.drafting.long_tables import one_row_each
 from polyscene.data.drafting.names import hint, slug, tokens
 from polyscene.data.drafting.spoilt_ids import cut_ids, with_filled_zeros
 from polyscene.data.drafting.tables import Table, passed_over, read_tables, table_files

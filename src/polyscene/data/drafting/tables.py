@@ -17,14 +17,15 @@ from polars.exceptions import PanicException, PolarsError
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
 from polyscene.core.text import one_line, shown
-from polyscene.data.drafting.columns import WHOLE, Column, as_ids, profile
-from polyscene.data.drafting.dialects import reading_of, size
+from polyscene.data.drafting.columns import Column, as_ids, id_of, profile
+from polyscene.data.drafting.dialects import HEAD_BYTES, reading_of, size
 from polyscene.data.tables.archives import archive_of, is_archive, members
 from polyscene.data.tables.columns import Need, converted, named_in
 from polyscene.data.tables.formats import format_of, formats_by_ending
 from polyscene.data.tables.lists import label_texts
 from polyscene.data.tables.source import Source
 from polyscene.data.tables.sources import first_sight, kind_of, recognised
+from polyscene.data.tables.text_files import head_of
 
 SAMPLE_ROWS = 50_000
 FULL_SCAN_BYTES = 512 * 2**20
@@ -78,6 +79,22 @@ class Table:
         part = "" if self.part is None else f", table {self.part}"
         return self.sources[0].shown + more + part
 
+    @cached_property
+    def rows_about(self) -> int | None:
+        """How many rows it has, counted or told by the length of the first lines; None where nothing tells."""
+        if self.complete:
+            return self.sample.height
+        counts = [_rows_about(source) for source in self.sources]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    @property
+    def looked_at(self) -> str | None:
+        """What of it was looked at; None where everything was."""
+        if self.complete:
+            return None
+        whole = "" if self.rows_about is None else f" of about {self.rows_about:,}"
+        return f"the first {self.sample.height:,}{whole} rows"
+
     @property
     def stem(self) -> str:
         """The table's name without the endings and counting numbers of files."""
@@ -111,11 +128,7 @@ class Table:
         if share > 0.98 or share < 0.005 or self.complete or not self.small:
             return share
         frames = [frame.select(column) for frame in self._frames]
-        whole = (
-            pl.concat(frames)
-            .select(pl.col(column).cast(pl.String, strict=False).str.replace(WHOLE, "$1"))
-            .unique()
-        )
+        whole = pl.concat(frames).select(id_of(column)).unique()
         return whole.filter(pl.col(column).is_in(values.implode())).collect().height / len(values)
 
     @cached_property
@@ -127,7 +140,16 @@ class Table:
         for source in self.sources:
             frame = format_of(source).glance(source, self.settings)
             fills = self.settings.zero_fill.items()
-            yield frame.with_columns(pl.col(n).cast(pl.String).str.zfill(w) for n, w in fills)
+            yield frame.with_columns(id_of(name).str.zfill(width) for name, width in fills)
+
+
+def _rows_about(source: Source) -> int | None:
+    if source.format == "parquet" and source.archive is None:
+        return int(pl.scan_parquet(source.path).select(pl.len()).collect().item())
+    if source.compression is not None or not format_of(source).by_lines:
+        return None
+    head = head_of(source, HEAD_BYTES)
+    return round(size(source) * head.count(b"\n") / len(head)) if head else None
 
 
 def stem(path: Path) -> str:

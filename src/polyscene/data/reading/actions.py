@@ -107,7 +107,7 @@ def _complain_of_weights(settings: ScenarioSettings, problems: list[Problem]) ->
                     "a number from 0 up",
                     str(weight),
                     "use 0 for actions that are to be ignored",
-                    column=f"actions.{action}",
+                    key=f"actions.{action}",
                 )
             )
 
@@ -133,7 +133,7 @@ def _complain_of_unseen(
                         "actions " + shown(", ".join(names), 120),
                         f"did you mean '{near}'?" if near else f"take it out of '{key}'",
                         file=file,
-                        column=key,
+                        key=key,
                         severity="error" if no_choice and key == "objectives" else "warning",
                     )
                 )
@@ -146,7 +146,7 @@ def _too_many_objectives(objectives: dict[str, float], file: str) -> Problem:
         "objectives " + shown(", ".join(objectives), 120),
         "set 'action' in 'events', or keep one objective",
         file=file,
-        column="objectives",
+        key="objectives",
     )
 
 
@@ -157,5 +157,5 @@ def _too_many_actions(names: Sequence[str], file: str) -> Problem:
         f"{len(names):,}, such as {shown(', '.join(names[:5]))}",
         "name the column that holds the kind of event, or leave rare ones out with 'where'",
         file=file,
-        column="action",
+        key="events.action",
     )

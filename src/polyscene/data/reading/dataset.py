@@ -20,6 +20,7 @@ from polyscene.data.reading.sequences import read_sequences
 from polyscene.data.reading.users import ID, profile, read_users
 from polyscene.data.schema import Catalogue, Clock, Dataset, EventLog, Ids, Scenario
 from polyscene.data.tables.keyed import complain_if_empty
+from polyscene.data.tables.sources import same_rows
 
 _Read = TypeVar("_Read")
 
@@ -151,9 +152,11 @@ class _Part:
         return log
 
     def _users(self, base: Path, problems: list[Problem]) -> pl.DataFrame | None:
-        if self.settings.users is None:
+        users, local = self.settings.users, self.settings.users_are_local
+        if users is None:
             return None
-        return read_users(self.settings.users, base, self.name, self.settings.users_are_local, problems)
+        from_log = same_rows(users, self.settings.events)
+        return read_users(users, base, self.name, local, problems, from_log)
 
     def _try(self, read: Callable[[list[Problem]], _Read]) -> _Read | None:
         """Read, keep every problem under the scenario's name, and go on without what cannot be read."""
@@ -196,7 +199,7 @@ def _with_unknown(opened: OpenEvents, catalogue: Catalogue, problems: list[Probl
 def _complain_of_nothing(opened: OpenEvents, problems: list[Problem]) -> None:
     """A filter that leaves nothing is an error; a table without rows is a scenario that has yet to begin."""
     complain_if_empty(opened.table, "events", problems)
-    if problems[-1].column != "where":
+    if problems[-1].key != "where":
         problems[-1] = replace(
             problems[-1],
             remedy="nothing to mend in a new scenario; until there are events, only text can rank its items",
@@ -212,11 +215,14 @@ def _one_user(opened: OpenEvents) -> Problem:
         "check 'user': it must name the column that says who",
         file=opened.table.name,
         column=opened.events.user,
+        key="events.user",
         severity="warning",
     )
 
 
 def _note(problem: Problem) -> str:
-    place = problem.file if problem.column is None else f"{problem.file}, column {problem.column}"
+    column = None if problem.column is None else f"column {problem.column}"
+    key = None if problem.key is None else f"key {problem.key}"
+    place = ", ".join(part for part in (problem.file, column, key) if part is not None)
     times = "once" if problem.count == 1 else f"{problem.count:,} times"
     return f"{problem.scenario}: {place}: {problem.what} ({times}); {problem.remedy}."

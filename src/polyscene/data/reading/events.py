@@ -23,7 +23,7 @@ from polyscene.data.reading.equal_rows import once_each
 from polyscene.data.reading.unknown_items import UnknownItems, report_unknown
 from polyscene.data.reading.users import project_name
 from polyscene.data.schema import Catalogue, Clock, EventLog, Ids, Part
-from polyscene.data.tables.columns import Kind, Need
+from polyscene.data.tables.columns import Kind, Need, number_remedy
 from polyscene.data.tables.opening import open_table
 from polyscene.data.tables.repairs import weighed
 from polyscene.data.tables.table import Table
@@ -226,7 +226,7 @@ def reported(
     for check in checks:
         bad = frame.select(check.bad.fill_null(False)).to_series()
         if bad.any():
-            problem = _bad_rows(opened, check, int(bad.arg_max() or 0), int(bad.sum()))
+            problem = _bad_rows(opened, check, int(bad.arg_max() or 0), int(bad.sum()), frame.height)
             problems.append(weighed(problem, frame.height))
             keep &= ~bad.to_numpy()
     return keep
@@ -266,15 +266,20 @@ def _item_check(opened: OpenEvents) -> Check:
     return Check("item", pl.col("no_item"), "a row has no item", "an id in every row", fill)
 
 
-def _bad_rows(opened: OpenEvents, check: Check, position: int, count: int) -> Problem:
+def _bad_rows(opened: OpenEvents, check: Check, position: int, count: int, rows: int) -> Problem:
     column = opened.needs[check.role].column
     place = opened.table.place(position, column)
     dropped = opened.events.on_bad_row == "drop"
+    remedy = check.remedy
+    if check.role == "value":
+        remedy = number_remedy(place.value) + ', or set on_bad_row = "drop"'
+    elif check.role == "time" and 2 * count > rows:
+        remedy = "set 'time_format', or name another column for 'time'"
     return Problem(
         check.what,
         check.expected,
         place.found,
-        "such rows were left out" if dropped else check.remedy,
+        "such rows were left out" if dropped else remedy,
         file=place.file,
         row=place.row,
         column=column,

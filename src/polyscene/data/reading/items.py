@@ -19,6 +19,7 @@ from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Ids
 from polyscene.data.tables.columns import Need
 from polyscene.data.tables.keyed import complain_if_empty, faults, read_keyed
 from polyscene.data.tables.opening import open_table
+from polyscene.data.tables.sources import same_rows
 from polyscene.data.tables.table import Table
 from polyscene.data.tables.times import IMPOSSIBLE, rule_for
 
@@ -43,7 +44,8 @@ def read_items(settings: ScenarioSettings, base: Path, problems: list[Problem]) 
         raise DataError([*wrong, *error.problems]) from None
     problems.extend([*wrong, *table.remarks])
     needs = [_with_rule(need, table, items) for need in needs]
-    frame = read_keyed(table, _key(items), needs, items.on_duplicate, problems)
+    from_log = same_rows(items, settings.events)
+    frame = read_keyed(table, _key(items), needs, items.on_duplicate, problems, from_log)
     if frame.is_empty():
         complain_if_empty(table, "items", problems)
     texts = item_texts(frame, items, template)
@@ -89,7 +91,7 @@ def complain_of_twins(categorical: Sequence[str], numeric: Sequence[str], key: s
             "one of the two",
             shown(name),
             "take it out of one list",
-            column=f"{key}.numeric",
+            key=f"{key}.numeric",
         )
         for name in numeric
         if name in categorical
@@ -164,7 +166,7 @@ def _complain_of_silence(table: Table, texts: Sequence[str], problems: list[Prob
             "none" if all_silent else f"{silent:,} of {len(texts):,} items without any",
             "name columns with words in 'text', or fill them in: a language model needs words",
             file=table.name,
-            column="text",
+            key="items.text",
             count=silent,
             severity="warning",
         )

@@ -94,6 +94,7 @@ def grades_as_choices(settings: ScenarioSettings, log: EventLog, file: str) -> l
             f"liked_from = {scale.liked} in 'events', or {scale.low:g} if all of them are meant",
             file=file,
             column=name,
+            key="events.liked_from",
             count=int((log.value < scale.liked).sum()),
             severity="warning",
         )

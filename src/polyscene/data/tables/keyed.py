@@ -37,9 +37,17 @@ def faults(table: Table, needs: Iterable[Need], condition: pl.Expr) -> Faults | 
 
 
 def read_keyed(
-    table: Table, key: Need, needs: Sequence[Need], on_duplicate: OnDuplicate, problems: list[Problem]
+    table: Table,
+    key: Need,
+    needs: Sequence[Need],
+    on_duplicate: OnDuplicate,
+    problems: list[Problem],
+    from_log: bool = False,
 ) -> pl.DataFrame:
     """Return one row per id, in the order of the table, with the converted columns.
+
+    In a table that is the log itself ids occur again as often as there are events of them: where
+    `on_duplicate` says which row stands for an id, that is no repair.
 
     Rows without an id, repeated ids and text among numbers are added to `problems`; what is returned has
     none of them.
@@ -55,9 +63,8 @@ def read_keyed(
         problems.append(_nameless(table, key, nameless))
     repeated = total - distinct - (0 if nameless is None else nameless.count)
     if repeated:
-        problem = _repeated(table, key, on_duplicate, repeated)
-        from_log = 2 * distinct <= total  # a catalogue that is read out of events repeats its ids on purpose
-        problems.append(problem if from_log else weighed(problem, total))
+        if on_duplicate == "error" or not from_log:
+            problems.append(weighed(_repeated(table, key, on_duplicate, repeated), total))
         rows = rows.unique(key.alias, keep="last" if on_duplicate == "last" else "first", maintain_order=True)
     frame = table.collect(rows.filter(name.is_not_null()))
     problems.extend(_unlike(table, key, frame[key.alias]))
@@ -98,7 +105,7 @@ def complain_if_empty(table: Table, what: str, problems: list[Problem]) -> None:
             shown(table.settings.where, 120) if some else "a table without rows",
             "loosen 'where'" if some else "write the table again, with rows",
             file=table.name,
-            column="where" if some else None,
+            key="where" if some else None,
         )
     )
 

@@ -68,7 +68,9 @@ def pivoted(long: Table, pivot: PivotSettings, wanted: Sequence[str]) -> Pivoted
     counts = long.collect(rows.select(look.alias(name) for name, look in looks.items())).row(0)
     rows = rows.filter(sound)
     names = long.collect(rows.select(pl.col(_NAME).unique())).to_series().sort().to_list()
-    properties = dict.fromkeys((name for name in names if name != pivot.on), long.files[0].schema[pivot.value])
+    properties = dict.fromkeys(
+        (name for name in names if name != pivot.on), long.files[0].schema[pivot.value]
+    )
     frame = _latest(long, rows, matching(wanted, properties)).rename({_ID: pivot.on})
     source, own = long.files[0].source, tuple(frame.columns)
     return Pivoted(

@@ -100,7 +100,7 @@ def _controls(files: Sequence[OpenFile], settings: TableSettings) -> Iterator[Pr
                 f"{count:,} control characters",
                 'set encoding = "cp1252"',
                 file=file.source.shown,
-                column="encoding",
+                key="encoding",
                 count=count,
                 severity="warning",
             )
@@ -127,7 +127,7 @@ def _opened(source: Source, settings: TableSettings, remarks: list[Problem]) -> 
                 shown(settings.query),
                 "use 'where'",
                 file=source.shown,
-                column="query",
+                key="query",
             )
         )
     try:

@@ -14,7 +14,7 @@ import polars as pl
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
 from polyscene.core.text import shown
-from polyscene.data.tables.columns import Need, converted
+from polyscene.data.tables.columns import Need, converted, number_remedy
 from polyscene.data.tables.filters import Where, refused, typed
 from polyscene.data.tables.formats import TROUBLE, diagnosed, format_of
 from polyscene.data.tables.source import Source
@@ -193,7 +193,7 @@ def stray_text(place: CellLocation, column: str, count: int) -> Problem:
         "text in a column of numbers",
         "a finite number, or nothing",
         place.found,
-        f"mend the value, or declare it missing: null_values = [{place.found}]",
+        number_remedy(place.value),
         file=place.file,
         row=place.row,
         column=column,
