@@ -1,4 +1,4 @@
-"""A row per property of a thing, in one file or several, is read as one row per thing, the latest value of each."""
+"""A row per property of a thing, in one file or several, is read as one row per thing."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ WORDS_FOR_MISSING = ("nan", "null", "none", "na", "n/a", "<na>", "nat", "\\n", "
 
 
 class PivotSettings(Strict):
-    """A long table, a row per property of a thing, as one row per thing: the latest value of each property."""
+    """A long table, a row per property of a thing, as one row per thing with the latest values."""
 
     on: str = Field(description="column with the id of the thing")
     name: str = Field(description="column that names the property: the name of a column of the new table")

@@ -173,7 +173,7 @@ def _sound(reading: Reading, source: Source, kind: TableFormat) -> Reading:
     """Return settings under which no line of the file is broken, or its broken lines are left out."""
     if size(source) > CHECKED_BYTES:
         note = (
-            f"{shown(source.shown)} is larger than {CHECKED_BYTES // 2**20:,} MB and was not read to its end: "
+            f"{shown(source.shown)} is larger than {CHECKED_BYTES // 2**20} MB and was not read to its end: "
             "what is odd further down, `polyscene check` finds"
         )
         return replace(reading, notes=(*reading.notes, note))

@@ -14,11 +14,12 @@ from polyscene.core.errors import DataError, Problem
 from polyscene.core.text import one_line, shown
 from polyscene.data.drafting.draft import Guess, ScenarioDraft
 from polyscene.data.drafting.events import quoted
+from polyscene.data.drafting.folders import passed_over, table_files
 from polyscene.data.drafting.layout import Match, best_match, draft_scenario
 from polyscene.data.drafting.long_tables import one_row_each
 from polyscene.data.drafting.names import hint, slug, tokens
 from polyscene.data.drafting.spoilt_ids import cut_ids, with_filled_zeros
-from polyscene.data.drafting.tables import Table, passed_over, read_tables, table_files
+from polyscene.data.drafting.tables import Table, read_tables
 from polyscene.data.drafting.toml import comment, guess_line, scenario_toml, text
 from polyscene.data.drafting.widening import WideTable, widened
 from polyscene.data.tables.formats import formats_by_ending

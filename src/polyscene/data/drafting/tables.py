@@ -19,7 +19,7 @@ from polyscene.core.settings.tables import TableSettings
 from polyscene.core.text import one_line, shown
 from polyscene.data.drafting.columns import Column, as_ids, id_of, profile
 from polyscene.data.drafting.dialects import HEAD_BYTES, reading_of, size
-from polyscene.data.tables.archives import archive_of, is_archive, members
+from polyscene.data.tables.archives import archive_of
 from polyscene.data.tables.columns import Need, converted, named_in
 from polyscene.data.tables.formats import format_of, formats_by_ending
 from polyscene.data.tables.lists import label_texts
@@ -29,7 +29,6 @@ from polyscene.data.tables.text_files import head_of
 
 SAMPLE_ROWS = 50_000
 FULL_SCAN_BYTES = 512 * 2**20
-MAX_FILES = 2_000
 _COUNTING = re.compile(
     r"\d+|(?<![a-z])(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
     r"sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|q(?=\d)|part)(?![a-z])",
@@ -81,7 +80,7 @@ class Table:
 
     @cached_property
     def rows_about(self) -> int | None:
-        """How many rows it has, counted or told by the length of the first lines; None where nothing tells."""
+        """How many rows it has, counted or told by the length of its first lines; None where not known."""
         if self.complete:
             return self.sample.height
         counts = [_rows_about(source) for source in self.sources]
@@ -155,46 +154,6 @@ def _rows_about(source: Source) -> int | None:
 def stem(path: Path) -> str:
     """Return a file's name without endings, numbers and months: `part-0001.csv.gz` is `part-`."""
     return _COUNTING.sub("", path.name.split(".")[0])
-
-
-def table_files(path: Path) -> list[Path]:
-    """Return the files directly in a folder, or the file itself, that are named like tables.
-
-    A zip archive gives the tables that it holds.
-    """
-    children = [path] if path.is_file() else _children(path)
-    files = [child for child in children if path.is_file() or kind_of(child)[0] is not None]
-    inside = [file for child in children if is_archive(child) for file in _in_archive(child)]
-    return [*(file for file in files if not is_archive(file)), *inside][:MAX_FILES]
-
-
-def passed_over(path: Path) -> list[str]:
-    """Return, for each file directly in a folder that is no table, why it was not looked at."""
-    notes = []
-    for child in _children(path) if path.is_dir() else [path]:
-        if is_archive(child):
-            try:
-                held = ", ".join(str(member.relative_to(child)) for member in members(child))
-            except OSError as error:
-                notes.append(f"{shown(child.name)} cannot be read: {one_line(error, 160)}")
-                continue
-            if not _in_archive(child):
-                notes.append(f"{shown(child.name)} holds no table: {shown(held or 'nothing', 80)}")
-        elif kind_of(child)[0] is None:
-            ending = child.suffix or "none"
-            notes.append(f"{shown(child.name)} is not named like a table (its ending is {shown(ending)})")
-    return notes
-
-
-def _children(folder: Path) -> list[Path]:
-    return [c for c in sorted(folder.iterdir()) if c.is_file() and not c.name.startswith((".", "_"))]
-
-
-def _in_archive(archive: Path) -> list[Path]:
-    try:
-        return [path for path in members(archive) if kind_of(path)[0] is not None]
-    except OSError:
-        return []
 
 
 def read_tables(files: Iterable[Path]) -> tuple[list[Table], list[str]]:

@@ -22,15 +22,19 @@ from polyscene.data.tables.opening import open_table
 from polyscene.data.tables.sources import same_rows
 from polyscene.data.tables.table import Table
 from polyscene.data.tables.times import IMPOSSIBLE, rule_for
+from polyscene.data.tables.totals import RowLedger
 
 
-def read_items(settings: ScenarioSettings, base: Path, problems: list[Problem]) -> Catalogue:
+def read_items(
+    settings: ScenarioSettings, base: Path, problems: list[Problem], ledger: RowLedger | None = None
+) -> Catalogue:
     """Read the catalogue of a scenario.
 
     Args:
         settings: the scenario's.
         base: the folder its paths start from.
         problems: takes what is wrong with rows and values; the catalogue leaves those out.
+        ledger: counts the rows.
 
     Raises:
         DataError: the table cannot be read at all.
@@ -43,9 +47,11 @@ def read_items(settings: ScenarioSettings, base: Path, problems: list[Problem]) 
     except DataError as error:
         raise DataError([*wrong, *error.problems]) from None
     problems.extend([*wrong, *table.remarks])
+    if ledger is not None:
+        ledger.open(table)
     needs = [_with_rule(need, table, items) for need in needs]
     from_log = same_rows(items, settings.events)
-    frame = read_keyed(table, _key(items), needs, items.on_duplicate, problems, from_log)
+    frame = read_keyed(table, _key(items), needs, items.on_duplicate, problems, from_log, ledger)
     if frame.is_empty():
         complain_if_empty(table, "items", problems)
     texts = item_texts(frame, items, template)

@@ -16,7 +16,7 @@ from polyscene.core.text import shown
 from polyscene.data.tables.added import matching
 from polyscene.data.tables.columns import Need
 from polyscene.data.tables.repairs import weighed
-from polyscene.data.tables.table import OpenFile, Table
+from polyscene.data.tables.table import MadeOf, OpenFile, Table
 from polyscene.data.tables.times import IMPOSSIBLE, rule_for
 
 _ID, _NAME, _VALUE, _TIME, _PLACE = "#id", "#name", "#value", "#time", "#place"
@@ -28,14 +28,10 @@ class Pivoted:
 
     Attributes:
         file: the rows, as if they were one file's.
-        rows: of the long table.
-        left_out: of them, without an id or without the name of a property.
         problems: what is wrong with rows.
     """
 
     file: OpenFile
-    rows: int
-    left_out: int
     problems: tuple[Problem, ...]
 
 
@@ -74,9 +70,13 @@ def pivoted(long: Table, pivot: PivotSettings, wanted: Sequence[str]) -> Pivoted
     frame = _latest(long, rows, matching(wanted, properties)).rename({_ID: pivot.on})
     source, own = long.files[0].source, tuple(frame.columns)
     return Pivoted(
-        OpenFile(source, frame.lazy(), {pivot.on: pl.String(), **properties}, own=own, made=True),
-        counts[0],
-        counts[1],
+        OpenFile(
+            source,
+            frame.lazy(),
+            {pivot.on: pl.String(), **properties},
+            own=own,
+            made=MadeOf(counts[0], counts[1]),
+        ),
         tuple(_problems(long, pivot, *counts)),
     )
 
@@ -97,7 +97,7 @@ def _columns(pivot: PivotSettings) -> list[pl.Expr]:
 
 
 def _latest(long: Table, rows: pl.LazyFrame, names: Sequence[str]) -> pl.DataFrame:
-    """Return the ids, and beside each its last value of every named property; of one moment the last row's."""
+    """Return the ids, beside each its last value of every named property; at one moment the last row's."""
     things = long.collect(rows.group_by(_ID).agg(pl.col(_PLACE).min()).sort(_PLACE).select(_ID))
     known = rows.filter(pl.col(_NAME).is_in(list(names))).select(
         _ID, _NAME, _VALUE, pl.col(_TIME).fill_null(IMPOSSIBLE), _PLACE

@@ -141,7 +141,9 @@ def _opened(source: Source, settings: TableSettings, remarks: list[Problem]) -> 
     except (*TROUBLE, EOFError) as error:
         raise DataError(diagnosed(source, settings, error)) from None
     remarks.extend(problems)
-    return OpenFile(source, scan, schema, () if format_of(source).untyped else missing)
+    dropped = sum(problem.count for problem in problems)
+    missing = () if format_of(source).untyped else missing
+    return OpenFile(source, scan, schema, missing, lines_dropped=dropped)
 
 
 def _completed(file: OpenFile, settings: TableSettings, base: Path) -> OpenFile:
