@@ -1,4 +1,4 @@
-"""Raw public layouts, from their files to a slate: `init`, `check`, `train` without an edit, and what is shown.
+"""Raw public layouts, from their files to a slate: `init`, `check` and `train` without an edit.
 
 Only the tuning of the language model is off, which is a setting: it takes time and no layout needs it.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -170,3 +171,57 @@ def test_items_with_padded_ids_are_found(shop: Path) -> None:
     log(200, 2023).with_columns("  " + pl.col("product_id")).write_csv(shop / "events.csv")
     _, scenario, events = drafted(shop)
     assert (scenario.items.path, scenario.events.on_unknown_item, events) == ("products.csv", "error", 200)
+
+
+@pytest.mark.parametrize(
+    ("formats", "sure"),
+    [
+        (("%d.%m.%Y %H:%M", "%m/%d/%Y %H:%M"), True),
+        (("%Y-%m-%d", "%d %b %Y"), True),
+        (("%d/%m/%Y", "%m/%d/%Y"), False),
+    ],
+)
+def test_times_that_two_files_write_in_two_ways(shop: Path, formats: tuple[str, str], sure: bool) -> None:
+    for year, written in zip((2023, 2024), formats, strict=True):
+        days = [(1 + n % 12, 1 + n * 5 % 28, n % 24) for n in range(120)]
+        stamps = [datetime(year, month, day, hour) for month, day, hour in days]
+        times = pl.Series("ordered_at", [stamp.strftime(written) for stamp in stamps])
+        log(120, year).with_columns(times).write_csv(shop / f"events_{year}.csv")
+    draft, scenario, events = drafted(shop)
+    assert events == 240
+    assert scenario.events.time == "ordered_at"
+    assert isinstance(scenario.events.time_format, list)
+    assert set(scenario.events.time_format) == set(formats)
+    decisions = {decision.split(".")[-1] for decision in draft.decisions}
+    assert ("time_format" in decisions) is not sure
+    if sure:
+        data = read_dataset(Settings.load(shop / "polyscene.toml"), shop)
+        (one,) = data.scenarios.values()
+        of_2024 = (datetime(2024, 1, 1) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+        assert int((one.events.time >= of_2024).sum()) == 120
+    else:
+        assert "can be read in more than one" in draft.to_toml(shop)
+
+
+def test_columns_with_german_names_are_known(shop: Path) -> None:
+    names = {"customer_id": "KundenNr", "product_id": "ArtikelNr", "quantity": "Menge", "ordered_at": "Datum"}
+    log(200, 2023).rename(names).write_csv(shop / "events.csv")
+    draft, scenario, _ = drafted(shop)
+    events = scenario.events
+    assert (events.user, events.item, events.value, events.time) == (
+        "KundenNr",
+        "ArtikelNr",
+        "Menge",
+        "Datum",
+    )
+    assert draft.decisions == ()
+
+
+def test_ids_that_occur_again_are_seen_though_one_is_padded(shop: Path) -> None:
+    log(200, 2023).write_csv(shop / "events.csv")
+    with (shop / "products.csv").open("a", encoding="utf-8") as file:
+        file.write(" p3 ,Thing 3 of all\n")
+    (shop / "customers.csv").write_text(people([*(f"c{n}" for n in range(41)), " c7"]), encoding="utf-8")
+    _, scenario, _ = drafted(shop)
+    assert scenario.users is not None
+    assert (scenario.items.on_duplicate, scenario.users.on_duplicate) == ("first", "first")

@@ -232,7 +232,7 @@ def test_rows_of_items_and_users_are_counted_once(
     report = check_project(Settings.parse({"scenarios": {"shop": shop}}), folder)
     words, empty = ids.count("nan"), ids.count("")
     named = [(one.strip(), price) for one, price in zip(ids, prices, strict=True) if one not in ("", "nan")]
-    firsts = {one: price for one, price in reversed(named)}
+    firsts = dict(reversed(named))
     repeats, spoilt = len(named) - len(firsts), list(firsts.values()).count("dear")
     refused = empty + spoilt + (repeats if on_duplicate == "error" else 0)
     repaired = words + (repeats if on_duplicate == "first" else 0)

@@ -39,7 +39,7 @@ class PivotSettings(Strict):
     name: str = Field(description="column that names the property: the name of a column of the new table")
     value: str = Field(description="column with its value")
     time: str | None = Field(None, description="since when it has that value; without it the last row counts")
-    time_format: str | None = None
+    time_format: str | list[str] | None = None
 
 
 class TableSettings(Strict):
@@ -104,7 +104,7 @@ class ItemsSettings(TableSettings):
     categorical: list[str] = Field(default_factory=list)
     numeric: list[str] = Field(default_factory=list)
     time: str | None = Field(None, description="when the item became available")
-    time_format: str | None = None
+    time_format: str | list[str] | None = None
     timezone: str = "UTC"
     on_duplicate: OnDuplicate = "error"
 
@@ -132,8 +132,10 @@ class EventsSettings(TableSettings):
     time: str | list[str] | None = Field(
         None, description="time stamp or sequence number; or the columns of its day and its time of day"
     )
-    time_format: str | None = Field(
-        None, description="a strptime format, or 's', 'ms', 'us', 'ns', 'days', 'excel', 'sequence'"
+    time_format: str | list[str] | None = Field(
+        None,
+        description="a strptime format, or several, of which the first that fits counts; "
+        "or 's', 'ms', 'us', 'ns', 'days', 'excel', 'sequence'",
     )
     timezone: str = "UTC"
     split: str | None = Field(None, description="column with train, valid, test or context")

@@ -13,7 +13,7 @@ from polyscene.core.errors import Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.data.schema import EventLog
 
-_WORDS = re.compile(r"(?<![a-z])(rating|score|star|overall|grade)s?(?![a-z])", re.IGNORECASE)
+_WORDS = re.compile(r"(?<![a-z])(rating|score|star|overall|grade|bewertung|sterne)s?(?![a-z])", re.IGNORECASE)
 _TOPS = (3, 5, 6, 7, 10, 20, 100)
 _MAX_GRADES, _MIN_GRADES, _MIN_ROWS = 21, 2, 20
 _LIKED = 0.7
