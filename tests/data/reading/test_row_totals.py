@@ -280,3 +280,18 @@ def test_a_choice_a_row_is_counted_too(tmp_path: Path) -> None:
     shop = {"items": {"path": "items.csv", "id": "id", "text": ["title"]}, "events": events}
     report = check_project(Settings.parse({"scenarios": {"shop": shop}}), tmp_path)
     assert report.counts["shop"].tables[1] == RowTotals("events", "log.csv", 5, 2, repaired=3)
+
+
+def test_ids_that_a_spreadsheet_cut_are_refused_and_nothing_is_counted_twice(tmp_path: Path) -> None:
+    rows = "".join(f"u{n},9.78{n % 3}64E+12\n" for n in range(12)) + "u1,978064\n"
+    (tmp_path / "log.csv").write_text("who,what\n" + rows, encoding="utf-8")
+    shop = {
+        "items": {"path": "log.csv", "id": "what", "on_duplicate": "first"},
+        "events": {"path": "log.csv", "user": "who", "item": "what"},
+    }
+    report = check_project(Settings.parse({"scenarios": {"shop": shop}}), tmp_path)
+    assert not report.ok
+    items, events = report.counts["shop"].tables
+    assert events == RowTotals("events", "log.csv", 13, 1, refused=12)
+    assert (items.rows, items.merged) == (13, 9)
+    assert items.read + items.refused == 4

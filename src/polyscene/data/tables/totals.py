@@ -90,14 +90,15 @@ class RowLedger:
         """Return the counts; None where the table could not be opened."""
         if not self.is_open:
             return None
-        gone = self._merged + self._refused + self._repaired + self._filtered
+        sound = self._rows - self._merged - self._repaired - self._filtered
+        refused = min(self._refused, sound)  # a row may have two faults
         return RowTotals(
             self._role,
             self._name,
             self._rows,
-            self._rows - gone,
+            sound - refused,
             self._merged,
-            self._refused,
+            refused,
             self._repaired,
             self._filtered,
         )
