@@ -125,7 +125,7 @@ class Project:
         """Look for every problem of tables and language model without stopping at the first."""
         from polyscene.learning.checking import check_everything
 
-        return check_everything(self.settings, self.base, self.progress)
+        return check_everything(self.settings, self.base, self.progress, self.config)
 
     def runs(self) -> list[str]:
         """Return the ids of the finished runs, oldest first."""

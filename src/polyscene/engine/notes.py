@@ -53,7 +53,7 @@ def _causes(decision: Decision, request: Request) -> list[tuple[int, str]]:
     state = decision.state
     had = np.zeros(len(decision.closed), np.bool_)
     if state.fusion.hide_seen:
-        had[decision.queries.history.items] = True
+        had[decision.queries.seen()[1]] = True
     excluded = np.zeros_like(had)
     excluded[[state.catalogue.code(item) for item in request.exclude]] = True
     excluded &= ~had

@@ -81,7 +81,7 @@ def explain(system: System, user: str, item: str, scenario: str | None) -> Expla
         place = int(np.flatnonzero(decision.candidates == code)[0])
         shares = shares_of(decision, np.array([place]))[0]
         past = _past(decision, code, shares)
-        times = int(np.sum(decision.queries.history.items == code))
+        times = int(np.sum(decision.queries.seen()[1] == code))
         closed = bool(decision.closed[code])
         fitted = state.fusion.fitted()
         return Explanation(

@@ -33,13 +33,16 @@ def queries_of(system: System, request: Request, state: ScenarioState) -> Querie
 def block_queries(system: System, state: ScenarioState, users: IntArray) -> Queries:
     """Return one request of each of (B,) users right after everything that is known; -1 is a stranger."""
     length = None if state.fusion.hide_seen else HISTORY_LENGTH
-    return _batch(system, state, users, state.timeline.histories(users, length))
+    here, had = state.timeline.histories(users, length), state.had.histories(users, None)
+    return _batch(system, state, users, here, had)
 
 
-def _batch(system: System, state: ScenarioState, users: IntArray, here: Histories) -> Queries:
+def _batch(
+    system: System, state: ScenarioState, users: IntArray, here: Histories, had: Histories | None = None
+) -> Queries:
     elsewhere = {
         name: other.timeline.histories(users, HISTORY_LENGTH)
         for name, other in system.scenarios.items()
         if name != state.name
     }
-    return Queries(users, np.full(len(users), system.now(state), np.int64), here, elsewhere)
+    return Queries(users, np.full(len(users), system.now(state), np.int64), here, elsewhere, had)

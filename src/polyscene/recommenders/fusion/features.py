@@ -191,7 +191,7 @@ class Features:
         ):
             closed |= self.since > queries.time[:, None]
         if hide_seen:
-            closed[queries.history.rows, queries.history.items] = True
+            closed[queries.seen()] = True
         return closed
 
     def observe(self, event: Observation) -> None:
