@@ -9,6 +9,7 @@ import numpy as np
 from polyscene.core.types import Item, LongArray, Recommendation, Slate
 from polyscene.engine.decision import Decision, Request
 from polyscene.engine.likeness import Likeness, likeness
+from polyscene.engine.marks import rules_by_place
 from polyscene.engine.notes import notes_of
 from polyscene.engine.pipeline import decide
 from polyscene.engine.reasons import Reasons
@@ -55,7 +56,8 @@ def slate_of(decision: Decision, request: Request, run: str) -> Slate:
     reasons = decision.reasons or [""] * len(items)
     shares = decision.shares or [{} for _ in items]
     scores = decision.scores[decision.places].tolist()
-    rows = zip(items, scores, decision.propensities.tolist(), reasons, shares, strict=True)
+    rules = rules_by_place(decision)
+    rows = zip(items, scores, decision.propensities.tolist(), reasons, shares, rules, strict=True)
     return Slate(
         request.user,
         decision.state.name,
@@ -87,7 +89,7 @@ def explain(system: System, user: str, item: str, scenario: str | None) -> Expla
         return Explanation(
             user,
             state.catalogue.items([code])[0],
-            None if closed else _rank(decision, place),
+            None if closed else rank_of(decision, place),
             int(np.sum(~decision.closed)),
             float(decision.scores[place]),
             why_closed(times) if closed else Reasons(decision, np.array([code])).of(code, shares),
@@ -99,7 +101,7 @@ def explain(system: System, user: str, item: str, scenario: str | None) -> Expla
         )
 
 
-def _rank(decision: Decision, place: int) -> int:
+def rank_of(decision: Decision, place: int) -> int:
     """Return the 1-based place of an open candidate; one that nobody put forward stands behind all others."""
     open_ = ~decision.closed[decision.candidates]
     better = int(np.sum(open_ & (decision.scores > decision.scores[place])))

@@ -23,8 +23,7 @@ class Epsilon(Policy):
 
         p(a | before) = ε / m + (1 - ε) · [a is the best that remains]
 
-    The draw may hit the best one too, so its propensity is above 1 - ε. Of equal scores the first place is the
-    best.
+    The draw may hit the best one too, so its propensity is above 1 - ε. Of equals the first is the best.
     """
 
     name: ClassVar[str] = "epsilon"
@@ -32,7 +31,7 @@ class Epsilon(Policy):
 
     def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
-        self.epsilon: float = getattr(self.settings, "epsilon")
+        self.epsilon: float = self.settings.epsilon
 
     @property
     def explores(self) -> bool:

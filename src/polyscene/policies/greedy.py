@@ -38,8 +38,8 @@ class Greedy(Policy):
     ) -> FloatArray:
         """Return (k,) 1 for each place of a slate where this policy puts that item, else 0.
 
-        Unlike a policy of chance it says so of every place by itself: what stands behind a place that it would
-        have filled otherwise may still be right.
+        Unlike a policy of chance it says so of every place by itself: what stands behind a place that it
+        would have filled otherwise may still be right.
         """
         places, _ = self.choose(scores, len(slate), None, limits)
         probability = np.zeros(len(slate), np.float32)
@@ -48,7 +48,7 @@ class Greedy(Policy):
 
 
 def best_of(scores: FloatArray, size: int) -> LongArray:
-    """Return (k,) places of the best of (C,) scores, best first, of equals the first; -inf is never chosen."""
+    """Return (k,) places of the best of (C,) scores, best first, of equals the first; never -inf."""
     possible = np.flatnonzero(scores > -np.inf)
     if len(possible) > 4 * size:
         least = np.partition(scores[possible], len(possible) - size)[len(possible) - size]

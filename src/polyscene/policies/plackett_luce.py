@@ -37,7 +37,7 @@ class PlackettLuce(Policy):
 
     def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
-        self.temperature: float = getattr(self.settings, "temperature")
+        self.temperature: float = self.settings.temperature
 
     @property
     def explores(self) -> bool:

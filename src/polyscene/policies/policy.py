@@ -1,4 +1,4 @@
-"""The shape every policy has: one conditional distribution, from which slates, propensities and chances follow.
+"""The shape every policy has: one distribution of the next place, from which slates and propensities follow.
 
 **Propensity** means one thing everywhere: the probability with which the policy puts the item at its place,
 *given the items at the places before it* (and given the limits of the slate):
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class Policy(ABC):
     Settings: ClassVar[type[PolicySettings]] = PolicySettings
 
     def __init__(self, settings: BaseModel | None = None) -> None:
-        self.settings = self.Settings() if settings is None else settings
+        self.settings: Any = self.Settings() if settings is None else settings
 
     @property
     @abstractmethod
@@ -93,7 +93,7 @@ class Policy(ABC):
     ) -> FloatArray:
         """Return (k,) the propensity of each place of a slate; their product is the slate's probability.
 
-        A place behind one that is impossible gets 0. Pinned places get 1 where they hold what is pinned there.
+        A place behind one that is impossible gets 0. Pinned places get 1 where they hold what is pinned.
 
         Args:
             scores: (C,).

@@ -20,7 +20,7 @@ PolicyName = Annotated[str, known_to(POLICIES)]
 
 
 class PolicyChoice(BaseModel):
-    """A policy by name, with what it may be told: `{ name = "epsilon", epsilon = 0.05 }`, or the bare name."""
+    """A policy with what it may be told: `{ name = "epsilon", epsilon = 0.05 }`, or the bare name."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
