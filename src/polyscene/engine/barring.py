@@ -82,10 +82,7 @@ def barred(bars: list[Bar], n_items: int) -> BoolArray:
     """Return (n,) which items are closed for any cause."""
     closed = np.zeros(n_items, np.bool_)
     for bar in bars:
-        if bar.items.dtype == np.bool_:
-            closed |= bar.items
-        else:
-            closed[bar.items] = True
+        closed[bar.items] = True
     return closed
 
 

@@ -33,7 +33,7 @@ class Mark(NamedTuple):
 
 def pinned_by(decision: Decision) -> dict[int, str]:
     """Return by place, from 0, the rule that pinned what stands there; its propensity is 1."""
-    rules = {rule.item: rule.name for rule in reversed(decision.rules.rules) if isinstance(rule, PinRule)}
+    rules = {one.item: one.name for one in reversed(decision.rules.rules) if isinstance(one, PinRule)}
     pins = set(decision.limits.pins.values())
     ids = decision.state.catalogue.ids
     return {
@@ -57,8 +57,8 @@ def rules_by_place(decision: Decision) -> list[tuple[str, ...]]:
 
 
 def _marks(decision: Decision) -> Iterator[Mark]:
-    for place, rule in pinned_by(decision).items():
-        yield Mark(place, rule, "pin")
+    for place, name in pinned_by(decision).items():
+        yield Mark(place, name, "pin")
     amounts = {effect.rule: effect.amount for effect in decision.effects}
     for rule in decision.rules.rules:
         if isinstance(rule, BoostRule | QuotaRule):

@@ -35,7 +35,7 @@ def decide(system: System, request: Request) -> Decision:
     waiting = list(stages(system, request))
     with system.lock.reading():
         queries = queries_of(system, request, state)
-        decision = _begun(system, state, request, queries)
+        decision = begun(system, state, request, queries)
         decision = _run(waiting, request, decision, reading=True)
     while waiting:
         decision = _run(waiting, request, decision, reading=False)
@@ -46,7 +46,7 @@ def decide(system: System, request: Request) -> Decision:
     return decision
 
 
-def _begun(system: System, state: ScenarioState, request: Request, queries: Queries) -> Decision:
+def begun(system: System, state: ScenarioState, request: Request, queries: Queries) -> Decision:
     """Return a decision of which only what it stands on is known."""
     policy = (request.policy or state.policy) if request.explore else GREEDY
     seed = 0

@@ -170,7 +170,7 @@ class ActiveRules:
         return Effect(rule.name, rule.kind, int(not note), rule.place, note)
 
     def members(self, rule: BlockRule | BoostRule | QuotaRule | CapRule) -> BoolArray:
-        """Return (n,) the items that a rule is about: those that it names, and those that meet its conditions."""
+        """Return (n,) the items that a rule is about: those it names, and those that meet its conditions."""
         if rule.name not in self._masks:
             catalogue = self._catalogue
             members = meeting(catalogue, rule.where) if rule.where else np.zeros(len(catalogue), np.bool_)

@@ -24,11 +24,10 @@ class Obstacle:
     """One thing that keeps an item out.
 
     Attributes:
-        stage: `unknown`, `not there yet`, `seen`, `blocked`, `excluded`, `shown on an earlier page`, `filtered`,
-            `not among those asked for`, `not put forward`, `cap`, `ranked`, `places taken`, or `chance`.
+        stage: `unknown`, one of `Cause`, `not put forward`, `cap`, `ranked`, `places taken`, or `chance`.
         sentence: the same for a person.
-        change: the least that takes it away, by what would have to be changed: `k`, `seen`, `exclude`, `filter`,
-            `only`, `rule`, `most`, `score`, `explore`, `item`.
+        change: the least that takes it away, by what would have to be changed: `k`, `seen`, `exclude`,
+            `filter`, `only`, `cursor`, `rule`, `most`, `score`, `explore`, `item`.
     """
 
     stage: str
@@ -46,7 +45,7 @@ class WhyNot:
         score: its own; None where it is unknown.
         missing: what its score lacks for the last place that goes by score; None where that cannot be said.
         obstacles: in the order of the stages; empty where it is in the slate.
-        enough: whether it was tried that all changes together bring it in; None: they cannot be tried by asking.
+        enough: whether all changes together bring it in, as was tried; None: that cannot be tried.
     """
 
     user: str
@@ -170,7 +169,7 @@ class _Look:
         return Obstacle(cause, sentence, {change: self._id if change in IDS else "allow"} if change else {})
 
     def enough(self, obstacles: tuple[Obstacle, ...]) -> bool | None:
-        """Return whether the item is in the slate once everything is changed; None where that cannot be asked."""
+        """Return whether the item is in the slate once all is changed; None where that cannot be asked."""
         if any(obstacle.stage == Cause.ABSENT for obstacle in obstacles):
             return None
         request = self._changed(obstacles)

@@ -6,7 +6,6 @@ looked up where items are known.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Self, TypeAlias
 
@@ -25,14 +24,15 @@ from polyscene.core.settings.block import Strict
 MAX_CONDITIONS = 20
 MAX_VALUES = 1_000
 MAX_TEXT_LENGTH = 256
+MAX_NUMBER = 1e15
 
 
 def _finite(value: float | str) -> float | str:
     if isinstance(value, str):
         if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
             raise ValueError("expected whole characters other than NUL")
-    elif not math.isfinite(value):
-        raise ValueError("expected a finite number")
+    elif not -MAX_NUMBER <= value <= MAX_NUMBER:  # neither does NaN
+        raise ValueError(f"expected a number between -{MAX_NUMBER:.0e} and {MAX_NUMBER:.0e}")
     return value
 
 
@@ -43,7 +43,7 @@ Number: TypeAlias = Annotated[StrictInt | StrictFloat, AfterValidator(_finite)]
 
 
 class Condition(Strict):
-    """What the value of one attribute must be; of several parts all hold. An unknown value meets none of them.
+    """What the value of one attribute must be: all of what is said. An unknown value meets none of it.
 
     A bare value means `is`, a bare list `any_of`.
     """

@@ -14,20 +14,18 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
-    StrictFloat,
-    StrictInt,
     StringConstraints,
     model_validator,
 )
 
 from polyscene.core.settings.block import Strict
-from polyscene.core.settings.conditions import AttributeName, Conditions, Text
+from polyscene.core.settings.conditions import AttributeName, Conditions, Value
 
 MAX_RULES = 200
 MAX_ITEMS = 1_000
 MAX_PLACE = 100
 
-Fact: TypeAlias = StrictBool | StrictInt | StrictFloat | Text
+Fact: TypeAlias = StrictBool | Value
 """What a request's context may say under one name."""
 ItemIds: TypeAlias = Annotated[tuple[str, ...], Field(max_length=MAX_ITEMS)]
 
