@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import ClassVar, Protocol
 
 import pytest
@@ -13,15 +14,22 @@ from hypothesis import strategies as st
 
 from polyscene.serving.stores.contract import (
     Batch,
+    ChangeKind,
     DecisionRecord,
     DecisionStore,
     EventStore,
+    LoggedChange,
     LoggedEvent,
+    erasure_of,
 )
 from polyscene.serving.stores.sqlite_decisions import SqliteDecisionStore
 from polyscene.serving.stores.sqlite_events import SqliteEventStore
 
 CLICK = LoggedEvent("u1", "sku-1", "shop", "click", None, 1_700_000_000_000_000)
+ITEM = LoggedChange(
+    ChangeKind.item, "shop", "sku-9", {"title": "\x00 '; --", "price": 1.5, "tags": ["a", None]}
+)
+GONE = LoggedChange(ChangeKind.item, "shop", "sku-9", None)
 HOSTILE = LoggedEvent("'; DROP TABLE events; --", "\x00\u202e𝄞", "shop", "like", -0.0, None, "id '\"")
 
 
@@ -86,22 +94,84 @@ class EventStoreContract:
 
     def test_everything_is_there_after_a_restart(self, store: EventStore, tmp_path: Path) -> None:
         store.append([Batch.of(numbered("a", None), "k")])
-        store.remember("run-1", 1)
+        identity = store.identity
         store.close()
         again: EventStore = self.Opens(tmp_path / "events.db")
         assert again.last == 2
         assert [event.id for _, event in again.since(0, 10)] == ["a", None]
         assert again.append([Batch.of(numbered("a", None), "k")])[0].repeated
         assert again.append([Batch.of(numbered("a"))])[0].duplicates == 1
-        assert again.known_to("run-1") == 1
+        assert again.identity == identity
         again.close()
 
-    def test_what_a_run_knows_is_remembered(self, store: EventStore) -> None:
-        assert store.known_to("run-1") == 0
-        store.remember("run-1", 5)
-        store.remember("run-1", 7)
-        assert store.known_to("run-1") == 7
-        assert store.known_to("run-2") == 0
+    def test_every_log_has_a_name_of_its_own(self, store: EventStore, tmp_path: Path) -> None:
+        other: EventStore = self.Opens(tmp_path / "other" / "events.db")
+        assert other.identity != store.identity
+        assert len(other.identity) == 32
+        other.close()
+
+    def test_changes_and_events_share_one_order(self, store: EventStore) -> None:
+        store.append([Batch.of([CLICK, ITEM, CLICK]), Batch.of([GONE])])
+        assert list(store.since(0, 10)) == [(1, CLICK), (2, ITEM), (3, CLICK), (4, GONE)]
+        assert list(store.since(1, 2)) == [(2, ITEM), (3, CLICK)]
+        assert store.last == 4
+
+    def test_a_change_is_kept_once_by_its_id(self, store: EventStore) -> None:
+        named = replace(ITEM, id="c1")
+        first, again = store.append([Batch.of([named]), Batch.of([named, CLICK])])
+        assert (first.accepted, again.accepted, again.duplicates) == (1, 1, 1)
+        assert list(store.since(0, 10)) == [(1, named), (2, CLICK)]
+
+    def test_waiting_ends_when_something_came(self, store: EventStore) -> None:
+        assert not store.wait(0, 0.0)
+        store.append([Batch.of([CLICK])])
+        assert store.wait(0, 0.0)
+        assert not store.wait(1, 0.01)
+        writer = Thread(target=lambda: store.append([Batch.of([ITEM])]))
+        writer.start()
+        assert store.wait(1, 60.0)
+        writer.join()
+
+    def test_a_user_can_be_read_and_erased(self, store: EventStore) -> None:
+        profile = LoggedChange(ChangeKind.user, "", "u1", {"country": "DE"})
+        store.append([Batch.of([CLICK, HOSTILE, profile, ITEM, replace(CLICK, user="u2")])])
+        assert list(store.events_of("u1")) == [(1, CLICK), (3, profile)]
+        erased = store.erase("u1")
+        assert (erased.offset, erased.entries) == (6, 2)
+        assert erased.marker == erasure_of("u1", erased.marker.name)
+        kept = [(2, HOSTILE), (4, ITEM), (5, replace(CLICK, user="u2")), (6, erased.marker)]
+        assert list(store.since(0, 10)) == kept
+        assert list(store.events_of("u1")) == []
+        assert store.append([Batch.of([CLICK])])[0].last == 7
+
+    def test_an_erased_user_leaves_no_byte(self, store: EventStore, tmp_path: Path) -> None:
+        name = "unmistakable-person"
+        for row in range(50):
+            store.append([Batch.of([replace(CLICK, user=name, id=f"{name}-{row}"), CLICK], f"key {row}")])
+        store.erase(name)
+        leftovers = [
+            path for path in tmp_path.rglob("*") if path.is_file() and name.encode() in path.read_bytes()
+        ]
+        assert leftovers == []
+
+    def test_old_events_are_forgotten_and_offsets_go_on(self, store: EventStore) -> None:
+        old, new = replace(CLICK, time=1_000), replace(CLICK, time=9_000)
+        store.append([Batch.of([old, ITEM, new, replace(CLICK, time=None), old])])
+        assert store.forgotten == 0
+        assert store.forget(4, 5_000) == 1
+        assert [offset for offset, _ in store.since(0, 10)] == [2, 3, 4, 5]
+        assert store.forgotten == 4
+        assert store.forget(5, 100_000) == 2
+        assert store.append([Batch.of([CLICK])])[0].last == 6
+
+    def test_the_end_is_remembered_when_all_is_forgotten(self, store: EventStore, tmp_path: Path) -> None:
+        store.append([Batch.of([replace(CLICK, time=1), replace(CLICK, time=2)])])
+        assert store.forget(2, 5) == 2
+        store.close()
+        again: EventStore = self.Opens(tmp_path / "events.db")
+        assert (again.last, again.forgotten) == (2, 2)
+        assert again.append([Batch.of([CLICK])])[0].last == 3
+        again.close()
 
     @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(ids=st.lists(st.lists(st.sampled_from([None, "a", "b", "c", "d"]), max_size=4), max_size=6))
@@ -154,6 +224,33 @@ class DecisionStoreContract:
         again = type(self).Opens(tmp_path / "decisions.db", 3)
         assert again.find("d1") == RECORD
         again.close()
+
+    def test_they_are_read_in_order_and_by_user(self, store: DecisionStore) -> None:
+        rows = [replace(RECORD, id=f"d{number}", user=f"u{number % 2}") for number in range(3)]
+        store.record(rows)
+        numbers, records = zip(*store.since(0, 2), strict=True)
+        assert list(records) == rows[:2]
+        assert [record for _, record in store.since(numbers[-1], 10)] == rows[2:]
+        assert store.decisions_of("u0", 10) == [rows[2], rows[0]]
+        assert store.decisions_of("u0", 1) == [rows[2]]
+
+    def test_a_user_is_erased_without_a_byte_left(self, store: DecisionStore, tmp_path: Path) -> None:
+        name = "unmistakable-person"
+        store.record([RECORD, replace(RECORD, id="d2", user=name, details={"for": name})])
+        assert store.erase(name) == 1
+        assert store.find("d2") is None
+        assert store.find("d1") == RECORD
+        leftovers = [
+            path for path in tmp_path.rglob("*") if path.is_file() and name.encode() in path.read_bytes()
+        ]
+        assert leftovers == []
+
+    def test_numbers_never_come_again(self, store: DecisionStore) -> None:
+        store.record([RECORD])
+        ((first, _),) = store.since(0, 1)
+        store.erase(RECORD.user)
+        store.record([RECORD])
+        assert [number for number, _ in store.since(first, 9)] == [first + 1]
 
     def test_the_oldest_are_forgotten(self, store: DecisionStore) -> None:
         for number in range(5):

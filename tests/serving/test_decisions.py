@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from threading import Event
 
 import pytest
@@ -26,6 +26,15 @@ class Disk:
 
     def find(self, decision: str) -> DecisionRecord | None:
         return self.kept.get(decision)
+
+    def since(self, number: int, limit: int) -> Iterator[tuple[int, DecisionRecord]]:
+        raise NotImplementedError
+
+    def decisions_of(self, user: str, limit: int) -> list[DecisionRecord]:
+        raise NotImplementedError
+
+    def erase(self, user: str) -> int:
+        raise NotImplementedError
 
     def close(self) -> None: ...
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from polyscene.engine.state import System
 from polyscene.runs.run import Run
 from polyscene.serving.checking import EventsRefusedError
 from polyscene.serving.live import LiveRun
-from polyscene.serving.stores.contract import Batch, LoggedEvent, Receipt
+from polyscene.serving.stores.contract import Batch, ChangeKind, LoggedChange, LoggedEvent, Receipt
 from polyscene.serving.stores.sqlite_events import SqliteEventStore
 
 Reopen = Callable[[], Run]
@@ -63,6 +64,7 @@ def test_an_acknowledged_event_is_in_the_log_and_in_the_next_slate(live: LiveRun
     assert (receipt.accepted, receipt.last) == (1, 1)
     assert item not in live.run.recommend("u00001", "shop", 10).ids
     ((offset, kept),) = live.store.since(0, 10)
+    assert isinstance(kept, LoggedEvent)
     assert (offset, kept.user, kept.item) == (1, "u00001", item)
     assert kept.time is not None
 
@@ -97,13 +99,8 @@ def test_a_restart_gives_the_same_system_to_the_last_digit(
 
 def test_a_run_that_holds_part_of_the_log_gets_the_rest(reopen: Reopen, store: SqliteEventStore) -> None:
     run = reopen()
-    store.append(
-        [
-            Batch.of([one.__class__(one.user, one.item, one.scenario, "click", None, 1)])
-            for one in clicks(run, 5)
-        ]
-    )
-    store.remember(run.id, 3)
+    store.append([Batch.of([replace(one, time=1)]) for one in clicks(run, 5)])
+    run.manifest["log"] = {"identity": store.identity, "offset": 3}
     live = LiveRun(run, store)
     assert (live.replayed, live.applied) == (2, 5)
     live.close()
@@ -239,3 +236,28 @@ def test_after_closing_nothing_is_taken(live: LiveRun) -> None:
     assert all(receipt.done() for receipt in receipts)
     with pytest.raises(StoreError, match="stopping"):
         live.submit(clicks(live.run, 1))
+
+
+def test_changes_are_learned_between_the_events_around_them(reopen: Reopen, store: SqliteEventStore) -> None:
+    run = reopen()
+    before, seen = run.system.position, list[tuple[int, LoggedChange]]()
+    handlers = {ChangeKind.user: lambda change: seen.append((run.system.position - before, change))}
+    live = LiveRun(run, store, handlers=handlers)
+    profile = LoggedChange(ChangeKind.user, "", "u1", {"country": "DE"})
+    first, *others = clicks(run, 3)
+    receipt = live.submit([first, profile, *others]).result()
+    assert (receipt.accepted, receipt.last, live.unfit) == (4, 4, 0)
+    assert seen == [(1, profile)]
+    assert run.system.position == before + 3
+    assert live.submit([LoggedChange(ChangeKind.rules, "shop", "", None)]).result().accepted == 1
+    assert (live.unfit, live.applied) == (1, 5)
+    live.close()
+
+
+def test_what_another_log_held_is_not_taken_for_this_one(reopen: Reopen, store: SqliteEventStore) -> None:
+    run = reopen()
+    store.append([Batch.of([replace(one, time=1) for one in clicks(run, 4)])])
+    run.manifest["log"] = {"identity": "another", "offset": 3}
+    live = LiveRun(run, store)
+    assert (live.replayed, live.applied) == (4, 4)
+    live.close()

@@ -7,7 +7,7 @@ log, so that a replay of the log gives the same system again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
@@ -16,17 +16,28 @@ from polyscene.core.progress import Progress, Silent
 from polyscene.engine.updates import Intake
 from polyscene.runs.run import Run
 from polyscene.serving.checking import EventCheck, with_neutral_actions
-from polyscene.serving.stores.contract import Batch, EventStore, LoggedEvent, Receipt, digest_of
+from polyscene.serving.stores.contract import (
+    Batch,
+    ChangeKind,
+    Entry,
+    EventStore,
+    LoggedChange,
+    LoggedEvent,
+    Receipt,
+    digest_of,
+)
 from polyscene.serving.writer import GroupWriter
 
 MAX_BATCHES_WAITING = 10_000
 MAX_BATCHES_AT_ONCE = 500
 EVENTS_AT_ONCE = 64
 """So many events are learned before requests get a turn."""
-EVENTS_PER_PAGE = 5_000
+ENTRIES_PER_PAGE = 5_000
 
 Visible = Callable[[float, Receipt], None]
 """Hears of every batch: the seconds from its arrival until requests see it, and what became of it."""
+ChangeHandler = Callable[[LoggedChange], None]
+"""Takes a change into the live system."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +55,21 @@ class LiveRun:
         store: the log; what the run does not hold of it is replayed now.
         progress: hears of the replay.
         visible: hears of every batch.
+        handlers: take changes into the live system, by what they are about.
 
     Attributes:
-        replayed: how many events were replayed at the start.
-        unfit: how many events of the log the run cannot take: items that it does not know.
+        replayed: how many entries were replayed at the start.
+        unfit: how many entries of the log the run cannot take: items that it does not know.
         fault: why the live system is behind its log; None: it is not.
     """
 
     def __init__(
-        self, run: Run, store: EventStore, progress: Progress | None = None, visible: Visible | None = None
+        self,
+        run: Run,
+        store: EventStore,
+        progress: Progress | None = None,
+        visible: Visible | None = None,
+        handlers: Mapping[ChangeKind, ChangeHandler] | None = None,
     ) -> None:
         self.run, self.store, self.system = run, store, run.system
         settings = {name: with_neutral_actions(one) for name, one in run.settings.items()}
@@ -60,7 +77,8 @@ class LiveRun:
         self.check = EventCheck(self.system, self._intake, settings)
         self._clocks = {name: state.clock for name, state in self.system.scenarios.items()}
         self._visible = visible or (lambda seconds, receipt: None)
-        self.applied, self.unfit = store.known_to(run.id), 0
+        self._handlers = dict(handlers or {})
+        self.applied, self.unfit = _held(run, store), 0
         self.fault: str | None = None
         self._lagging = False
         before = self.applied
@@ -80,11 +98,11 @@ class LiveRun:
         """Whether events are taken."""
         return self._writer.alive and self.fault is None
 
-    def submit(self, events: Sequence[LoggedEvent], key: str | None = None) -> Future[Receipt]:
-        """Hand in events, all or none of them; the receipt comes when they are durable and requests see them.
+    def submit(self, entries: Sequence[Entry], key: str | None = None) -> Future[Receipt]:
+        """Hand in entries, all or none; the receipt comes when they are durable and requests see them.
 
         Args:
-            events: those without a time happen now.
+            entries: events without a time happen now; changes were checked by who hands them in.
             key: by which the batch is known if it comes again.
 
         Raises:
@@ -93,10 +111,9 @@ class LiveRun:
         """
         if self.fault is not None:
             raise StoreError(self.fault)
-        self.check.demand(events)
-        submission = _Submission(
-            Batch(tuple(events), key, digest_of(events)), Future[Receipt](), time.perf_counter()
-        )
+        self.check.demand([entry for entry in entries if isinstance(entry, LoggedEvent)])
+        batch = Batch(tuple(entries), key, digest_of(entries))
+        submission = _Submission(batch, Future[Receipt](), time.perf_counter())
         submission.receipt.set_running_or_notify_cancel()  # a caller who goes away cannot take it back
         self._writer.put(submission)
         return submission.receipt
@@ -121,7 +138,7 @@ class LiveRun:
 
     def _finish(self, submission: _Submission, receipt: Receipt) -> None:
         try:
-            self._learn([event for _, event in receipt.fresh])
+            self._learn([entry for _, entry in receipt.fresh])
             self.applied = max(self.applied, receipt.last)
         except Exception as error:  # noqa: BLE001 - whatever a signal raises, the log is right and the state is not
             self.fault = (
@@ -140,33 +157,63 @@ class LiveRun:
     def _dated(self, batch: Batch) -> Batch:
         """Give the present time to events without one, where the scenario's clock shows the time."""
         present = time.time_ns() // 1000
-        events = [
-            replace(event, time=present)
-            if event.time is None and self._clocks[event.scenario] == "time"
-            else event
-            for event in batch.events
+        entries = [
+            replace(entry, time=present)
+            if isinstance(entry, LoggedEvent)
+            and entry.time is None
+            and self._clocks[entry.scenario] == "time"
+            else entry
+            for entry in batch.entries
         ]
-        return replace(batch, events=tuple(events))
+        return replace(batch, entries=tuple(entries))
 
     def _catch_up(self, progress: Progress) -> None:
         """Learn what the log holds and the live system does not know yet."""
         behind = self.store.last - self.applied
         told = progress if behind else Silent()
-        with told.track("replaying the log", behind, "events") as advance:
-            while page := list(self.store.since(self.applied, EVENTS_PER_PAGE)):
-                self._learn([event for _, event in page])
+        with told.track("replaying the log", behind, "entries") as advance:
+            while page := list(self.store.since(self.applied, ENTRIES_PER_PAGE)):
+                self._learn([entry for _, entry in page])
                 self.applied = page[-1][0]
                 advance(len(page))
         self._lagging = False
 
-    def _learn(self, events: Sequence[LoggedEvent]) -> None:
-        for start in range(0, len(events), EVENTS_AT_ONCE):
-            block = [event.as_event() for event in events[start : start + EVENTS_AT_ONCE]]
-            try:
-                self._intake.observe(block)
-            except PolysceneError:
-                for event in block:
-                    try:
-                        self._intake.observe([event])
-                    except PolysceneError:
-                        self.unfit += 1
+    def _learn(self, entries: Sequence[Entry]) -> None:
+        """Take entries into the live system, neighbouring events in blocks."""
+        block: list[LoggedEvent] = []
+        for entry in entries:
+            if isinstance(entry, LoggedEvent):
+                block.append(entry)
+                if len(block) < EVENTS_AT_ONCE:
+                    continue
+            self._observe(block)
+            block = []
+            if isinstance(entry, LoggedChange):
+                self._change(entry)
+        self._observe(block)
+
+    def _observe(self, block: Sequence[LoggedEvent]) -> None:
+        events = [event.as_event() for event in block]
+        try:
+            self._intake.observe(events)
+        except PolysceneError:
+            for event in events:
+                try:
+                    self._intake.observe([event])
+                except PolysceneError:
+                    self.unfit += 1
+
+    def _change(self, change: LoggedChange) -> None:
+        handler = self._handlers.get(change.kind)
+        try:
+            if handler is None:
+                raise StoreError(f"expected a kind of change that is known, found '{change.kind}'")
+            handler(change)
+        except PolysceneError:
+            self.unfit += 1
+
+
+def _held(run: Run, store: EventStore) -> int:
+    """Return up to which offset a run holds a log; 0: nothing of it."""
+    log = run.manifest.get("log", {})
+    return int(log["offset"]) if log.get("identity") == store.identity else 0

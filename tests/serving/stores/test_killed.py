@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from polyscene.serving.stores.contract import LoggedEvent
 from polyscene.serving.stores.sqlite_events import SqliteEventStore
 
 KILLS = 36
@@ -63,7 +64,8 @@ def _take(line: str, numbers: set[int]) -> int | None:
 
 
 def _events_by_batch(store: SqliteEventStore) -> Counter[int]:
-    return Counter(int(event.user[1:]) for _, event in store.since(0, 10_000_000))
+    entries = store.since(0, 10_000_000)
+    return Counter(int(entry.user[1:]) for _, entry in entries if isinstance(entry, LoggedEvent))
 
 
 def test_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:

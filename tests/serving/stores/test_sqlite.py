@@ -80,7 +80,7 @@ def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
     later = sqlite3.connect(path)
     later.execute("PRAGMA user_version = 99")
     later.close()
-    with pytest.raises(StoreError, match="in version 1 or older, found 99"):
+    with pytest.raises(StoreError, match="in version 2 or older, found 99"):
         SqliteEventStore(path)
 
 

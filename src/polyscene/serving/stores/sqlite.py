@@ -63,6 +63,7 @@ class SqliteFile:
         execute("PRAGMA journal_mode = WAL")
         execute(f"PRAGMA synchronous = {durability}")
         execute("PRAGMA trusted_schema = OFF")
+        execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
         execute("BEGIN EXCLUSIVE")  # taken at once, and kept: nobody else gets in until it is closed
         execute("COMMIT")
         self._migrate(schema)
@@ -118,6 +119,15 @@ class SqliteFile:
         """
         with self._lock, self._translated():
             yield self.connection
+
+    def fold_in(self) -> None:
+        """Fold the journal into the file and empty it, so that nothing erased is left in it.
+
+        Raises:
+            StoreError: it could not be done.
+        """
+        with self._lock, self._translated():
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Fold the journal into the file and let it go."""

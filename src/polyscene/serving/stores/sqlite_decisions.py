@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,7 @@ MAX_DECISIONS = 200_000
 """The oldest beyond these are forgotten."""
 _COLUMNS = "id, time, user, scenario, run, position, candidates, scores, details"
 _ADD = f"INSERT INTO decisions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_FIND = f"SELECT {_COLUMNS} FROM decisions WHERE id = ?"
+_READ = f"SELECT {_COLUMNS} FROM decisions"
 
 
 class SqliteDecisionStore:
@@ -44,8 +44,30 @@ class SqliteDecisionStore:
     def find(self, decision: str) -> DecisionRecord | None:
         """Return a decision by its id; None where there is none (any more)."""
         with self._file.reading() as connection:
-            row = connection.execute(_FIND, (decision,)).fetchone()
+            row = connection.execute(f"{_READ} WHERE id = ?", (decision,)).fetchone()
         return None if row is None else _record(*row)
+
+    def since(self, number: int, limit: int) -> Iterator[tuple[int, DecisionRecord]]:
+        """Yield decisions after a number; see the contract."""
+        query = f"SELECT number, {_COLUMNS} FROM decisions WHERE number > ? ORDER BY number LIMIT ?"
+        with self._file.reading() as connection:
+            rows = connection.execute(query, (number, limit)).fetchall()
+        for place, *columns in rows:
+            yield place, _record(*columns)
+
+    def decisions_of(self, user: str, limit: int) -> list[DecisionRecord]:
+        """Return the latest decisions for a user; see the contract."""
+        query = f"{_READ} WHERE user = ? ORDER BY number DESC LIMIT ?"
+        with self._file.reading() as connection:
+            rows = connection.execute(query, (user, limit)).fetchall()
+        return [_record(*row) for row in rows]
+
+    def erase(self, user: str) -> int:
+        """Remove the decisions for a user; see the contract."""
+        with self._file.transaction() as connection:
+            removed = connection.execute("DELETE FROM decisions WHERE user = ?", (user,)).rowcount
+        self._file.fold_in()
+        return removed
 
     def close(self) -> None:
         """Let go of the file."""

@@ -1,22 +1,47 @@
-"""The log of events in one SQLite file: WAL, synchronous=FULL, one process."""
+"""The log of events and changes in one SQLite file: WAL, synchronous=FULL, one process."""
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
+from threading import Condition
+from typing import Any, TypeAlias
 
-from polyscene.serving.stores.contract import Batch, LoggedEvent, Receipt
+import msgspec
+
+from polyscene.serving.stores.contract import (
+    Batch,
+    ChangeKind,
+    Entry,
+    Erased,
+    LoggedChange,
+    LoggedEvent,
+    Receipt,
+    erasure_of,
+)
 from polyscene.serving.stores.sqlite import SqliteFile
 
-_ADD = (
+_ADD_EVENT = (
     "INSERT INTO events (place, id, user, item, scenario, action, value, time) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
-_READ = (
-    "SELECT place, user, item, scenario, action, value, time, id FROM events "
-    "WHERE place > ? ORDER BY place LIMIT ?"
+_ADD_CHANGE = (
+    "INSERT INTO changes (place, id, kind, scenario, name, fields) "
+    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
+_EVENTS = "SELECT place, user, item, scenario, action, value, time, id FROM events"
+_CHANGES = "SELECT place, kind, scenario, name, fields, id FROM changes"
+_LAST = (
+    "SELECT max((SELECT coalesce(max(place), 0) FROM events), (SELECT coalesce(max(place), 0) FROM changes), "
+    "(SELECT forgotten FROM log))"
+)
+RANDOM_BYTES = 16
+Row: TypeAlias = tuple[Any, ...]
 
 
 class SqliteEventStore:
@@ -30,14 +55,26 @@ class SqliteEventStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = SqliteFile(path, "events", "FULL")
+        self._file, self._grown = SqliteFile(path, "events", "FULL"), Condition()
         with self._file.reading() as connection:
             self._last = _last(connection)
+            identity, forgotten = connection.execute("SELECT identity, forgotten FROM log").fetchone()
+            self._identity, self._forgotten = str(identity), int(forgotten)
+
+    @property
+    def identity(self) -> str:
+        """A name that this log alone has; see the contract."""
+        return self._identity
 
     @property
     def last(self) -> int:
-        """The offset of the last event; 0 in an empty log."""
+        """The offset of the last entry; 0 in an empty log."""
         return self._last
+
+    @property
+    def forgotten(self) -> int:
+        """The offset up to which entries may have been forgotten."""
+        return self._forgotten
 
     def append(self, batches: Sequence[Batch]) -> list[Receipt]:
         """Keep batches in one transaction; see the contract."""
@@ -46,34 +83,94 @@ class SqliteEventStore:
             for batch in batches:
                 receipts.append(receipt := _receipt(connection, batch, last))
                 last = receipt.fresh[-1][0] if receipt.fresh else last
-        self._last = last
+        self._grow(last)
         return receipts
 
-    def since(self, offset: int, limit: int) -> Iterator[tuple[int, LoggedEvent]]:
-        """Yield events after an offset; see the contract."""
+    def since(self, offset: int, limit: int) -> Iterator[tuple[int, Entry]]:
+        """Yield entries after an offset; see the contract."""
+        tail = " WHERE place > ? ORDER BY place LIMIT ?"
         with self._file.reading() as connection:
-            rows = connection.execute(_READ, (offset, limit)).fetchall()
-        for place, *columns in rows:
-            yield place, LoggedEvent(*columns)
+            events = connection.execute(_EVENTS + tail, (offset, limit)).fetchall()
+            changes = connection.execute(_CHANGES + tail, (offset, limit)).fetchall()
+        yield from islice(_entries(events, changes), limit)
 
-    def known_to(self, run: str) -> int:
-        """Return up to which offset a run already holds the log; 0: nothing of it."""
+    def wait(self, offset: int, seconds: float) -> bool:
+        """Return whether there are entries after an offset; see the contract."""
+        with self._grown:
+            return self._grown.wait_for(lambda: self._last > offset, seconds)
+
+    def events_of(self, user: str) -> Iterator[tuple[int, Entry]]:
+        """Yield everything that is kept of a user; see the contract."""
         with self._file.reading() as connection:
-            row = connection.execute("SELECT last FROM runs WHERE run = ?", (run,)).fetchone()
-        return 0 if row is None else int(row[0])
+            events = connection.execute(f"{_EVENTS} WHERE user = ? ORDER BY place", (user,)).fetchall()
+            changes = connection.execute(
+                f"{_CHANGES} WHERE kind = ? AND name = ? ORDER BY place", (ChangeKind.user, user)
+            ).fetchall()
+        yield from _entries(events, changes)
 
-    def remember(self, run: str, offset: int) -> None:
-        """Keep up to which offset a run holds the log; durable on return."""
+    def erase(self, user: str) -> Erased:
+        """Remove everything that is kept of a user; see the contract."""
+        marker = erasure_of(user, secrets.token_hex(RANDOM_BYTES))
         with self._file.transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO runs (run, last) VALUES (?, ?)", (run, offset))
+            place = _last(connection) + 1
+            removed = connection.execute("DELETE FROM events WHERE user = ?", (user,)).rowcount
+            removed += connection.execute(
+                "DELETE FROM changes WHERE kind = ? AND name = ?", (ChangeKind.user, user)
+            ).rowcount
+            _add(connection, place, marker)
+        self._file.fold_in()
+        self._grow(place)
+        return Erased(place, removed, marker)
+
+    def forget(self, offset: int, before: int) -> int:
+        """Remove old events; see the contract."""
+        with self._file.transaction() as connection:
+            removed = connection.execute(
+                "DELETE FROM events WHERE place <= ? AND time < ?", (offset, before)
+            ).rowcount
+            if removed:
+                connection.execute("UPDATE log SET forgotten = max(forgotten, ?)", (offset,))
+        if removed:
+            self._forgotten = max(self._forgotten, offset)
+        return removed
 
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
 
+    def _grow(self, last: int) -> None:
+        with self._grown:
+            self._last = last
+            self._grown.notify_all()
+
 
 def _last(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT coalesce(max(place), 0) FROM events").fetchone()[0])
+    return int(connection.execute(_LAST).fetchone()[0])
+
+
+def _entries(
+    events: Iterable[tuple[Any, ...]], changes: Iterable[tuple[Any, ...]]
+) -> Iterator[tuple[int, Entry]]:
+    """Yield the rows of both tables in the order of their places."""
+    happened: Iterator[tuple[int, Entry]] = ((row[0], LoggedEvent(*row[1:])) for row in events)
+    changed: Iterator[tuple[int, Entry]] = ((row[0], _change(*row[1:])) for row in changes)
+    yield from merge(happened, changed, key=itemgetter(0))
+
+
+def _change(kind: str, scenario: str, name: str, fields: bytes | None, name_of_change: str | None) -> Entry:
+    known = None if fields is None else msgspec.json.decode(fields)
+    return LoggedChange(ChangeKind(kind), scenario, name, known, name_of_change)
+
+
+def _add(connection: sqlite3.Connection, place: int, entry: Entry) -> bool:
+    """Add an entry at a place and return whether it is new."""
+    if isinstance(entry, LoggedEvent):
+        event = entry
+        row = (place, event.id, event.user, event.item, event.scenario, event.action, event.value, event.time)
+        return bool(connection.execute(_ADD_EVENT, row).rowcount)
+    fields = None if entry.fields is None else msgspec.json.encode(entry.fields)
+    values = (place, entry.id, entry.kind, entry.scenario, entry.name, fields)
+    return bool(connection.execute(_ADD_CHANGE, values).rowcount)
 
 
 def _receipt(connection: sqlite3.Connection, batch: Batch, last: int) -> Receipt:
@@ -81,13 +178,12 @@ def _receipt(connection: sqlite3.Connection, batch: Batch, last: int) -> Receipt
     earlier = _earlier(connection, batch)
     if earlier is not None:
         return earlier
-    fresh: list[tuple[int, LoggedEvent]] = []
-    for event in batch.events:
+    fresh: list[tuple[int, Entry]] = []
+    for entry in batch.entries:
         place = last + len(fresh) + 1
-        row = (place, event.id, event.user, event.item, event.scenario, event.action, event.value, event.time)
-        if connection.execute(_ADD, row).rowcount:
-            fresh.append((place, event))
-    duplicates, last = len(batch.events) - len(fresh), last + len(fresh)
+        if _add(connection, place, entry):
+            fresh.append((place, entry))
+    duplicates, last = len(batch.entries) - len(fresh), last + len(fresh)
     if batch.key is not None:
         connection.execute(
             "INSERT INTO batches (key, digest, accepted, duplicates, last) VALUES (?, ?, ?, ?, ?)",
