@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -223,5 +223,6 @@ def _problems(rule: Rule, catalogue: LiveCatalogue) -> list[Problem]:
         for name, condition in ({} if isinstance(rule, PinRule) else rule.where).items():
             demand_fit(catalogue, name, condition)
     except DataError as error:
-        problems += error.problems
+        head = f"the rule {shown(rule.name)}: "
+        problems += [replace(problem, what=head + problem.what) for problem in error.problems]
     return problems

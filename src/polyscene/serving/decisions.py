@@ -133,6 +133,17 @@ class DecisionLog:
         """
         return self._pending.get(decision) or self._store.find(decision)
 
+    def of_user(self, user: str, limit: int) -> list[DecisionRecord]:
+        """Return the latest decisions for a user, latest first; those that wait for the disk too.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        waiting = [record for record in list(self._pending.values()) if record.user == user]
+        kept = {record.id: record for record in self._store.decisions_of(user, limit)}
+        newer = [record for record in reversed(waiting) if record.id not in kept]
+        return [*newer, *kept.values()][:limit]
+
     @property
     def waiting(self) -> int:
         """How many wait to be written."""

@@ -24,6 +24,8 @@ from polyscene.serving.stores.contract import DecisionRecord
 
 router = APIRouter(tags=["explanations"])
 
+MAX_DECISIONS = 100
+
 GivenId = Annotated[str, Query(min_length=1, max_length=MAX_ID_LENGTH)]
 GivenName = Annotated[str | None, Query(min_length=1, max_length=MAX_NAME_LENGTH)]
 
@@ -73,6 +75,28 @@ def _why_not(service: Service, body: WhyNotBody) -> WhyNot:
 
 
 DecisionId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)]
+
+
+@router.get("/v1/users/{user:path}/decisions", summary="List the past slates of a user")
+async def decisions_of(
+    request: Request,
+    user: Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)],
+    limit: Annotated[int, Query(ge=1, le=MAX_DECISIONS)] = 20,
+) -> Response:
+    """Return the latest slates of a user, latest first: the id of each decision, when, where, and the items."""
+    service = service_of(request)
+    records = await service.in_pool(service.decisions.of_user, user, limit)
+    rows = [
+        {
+            "decision": record.id,
+            "time": record.time,
+            "scenario": record.scenario,
+            "run": record.run,
+            "slate": record.details["slate"],
+        }
+        for record in records
+    ]
+    return answer({"user": user, "decisions": rows})
 
 
 @router.get("/v1/decisions/{decision}", summary="Look up a past slate")
