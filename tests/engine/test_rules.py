@@ -14,7 +14,7 @@ from polyscene.core.settings.rules import Rules
 from polyscene.engine.decision import Decision, Request
 from polyscene.engine.marks import Mark, marks_of
 from polyscene.engine.pipeline import decide
-from polyscene.engine.recommending import recommend
+from polyscene.engine.recommending import explain, recommend
 from polyscene.engine.rules import Effect, RuleBook
 from polyscene.engine.state import System
 from polyscene.policies.registry import policy_of
@@ -98,6 +98,13 @@ def test_a_block_takes_items_and_values_away(system: System) -> None:
     assert decision.effects == [Effect("r0", "block", n_blocked, 0.0)]
     notes = recommend(system, "", Request("u1", "shop", 40)).notes
     assert "are blocked by a rule" in notes[-1]
+
+
+def test_an_explanation_names_the_rule_that_blocks(system: System) -> None:
+    best = ids(decide(system, SHOP))[0]
+    system.scenarios["shop"].rules = book({"kind": "block", "items": [best]})
+    why = explain(system, "u1", best, "shop")
+    assert (why.rank, why.reason) == (None, "The rule “r0” blocks it.")
 
 
 def test_a_boost_adds_spreads_to_the_score(system: System) -> None:

@@ -92,13 +92,19 @@ def explain(system: System, user: str, item: str, scenario: str | None) -> Expla
             None if closed else rank_of(decision, place),
             int(np.sum(~decision.closed)),
             float(decision.scores[place]),
-            why_closed(times) if closed else Reasons(decision, np.array([code])).of(code, shares),
+            _why_closed(decision, code, times) if closed else Reasons(decision, np.array([code])).of(code, shares),
             shares,
             {name: float(decision.features.signals[0, row, place]) for name, row in fitted.items()},
             tuple((name, state.catalogue.items([other])[0]) for name, other in past),
             times,
             decision.user != NO_USER,
         )
+
+
+def _why_closed(decision: Decision, code: int, times: int) -> str:
+    """Return why an item may not be shown: a rule, or that it was had, or that it is not there yet."""
+    rules = [rule for rule, items in decision.rules.blocked() if items[code]]
+    return f"The rule “{rules[0]}” blocks it." if rules and not times else why_closed(times)
 
 
 def rank_of(decision: Decision, place: int) -> int:
