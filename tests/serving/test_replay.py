@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from polyscene.policies.limits import Cap, Limits, Quota
 from polyscene.runs.run import Run
 from polyscene.serving.app import build_app
 from polyscene.serving.packing import limits_of, plain_limits
-from polyscene.serving.replay import redrawn
+from polyscene.serving.replay import redrawn, replay
 from polyscene.serving.service import Service
 
 ASKED = {"user": "u00001", "scenario": "shop", "k": 6, "reasons": False}
@@ -43,7 +42,7 @@ RULES = [
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "rules"])
-def ruled(request: pytest.FixtureRequest, service: Service) -> Iterator[Service]:
+def ruled(request: pytest.FixtureRequest, service: Service) -> Service:
     state = service.live.system.scenarios["shop"]
     if request.param:
         text = next(name for name in state.catalogue.names if state.catalogue.column(name).is_text)
@@ -52,7 +51,7 @@ def ruled(request: pytest.FixtureRequest, service: Service) -> Iterator[Service]
             for rule in RULES
         ]
         state.rules = RuleBook(TypeAdapter(Rules).validate_python(rules))
-    yield service
+    return service
 
 
 def filled(value: Any, item: str, attribute: str = "") -> Any:
@@ -95,10 +94,14 @@ def test_a_record_that_was_tampered_with_is_not_the_same(client: TestClient, ser
     assert places.tolist() == record.details["places"]
     other, _ = redrawn(replace(record, details={**record.details, "seed": record.details["seed"] + 1}))
     assert other.tolist() != places.tolist()
-    service.decisions._pending[name] = replace(
-        record, details={**record.details, "propensities": [p / 2 for p in propensities.tolist()]}
-    )
-    assert client.get(f"/v1/decisions/{name}/replay").json()["same"] is False
+    halved = [propensity / 2 for propensity in propensities.tolist()]
+    live = service.live
+    for wrong in (
+        replace(record, details={**record.details, "propensities": halved}),
+        replace(record, scores=record.scores[4:] + record.scores[:4]),
+    ):
+        again = replay(wrong, live.system, live.run.id)
+        assert (again["same"], again["recomputed_same"]) == (False, False)
 
 
 def test_what_came_since_keeps_a_slate_from_being_computed_again(
@@ -132,7 +135,7 @@ def test_what_came_since_keeps_a_slate_from_being_computed_again(
 
 
 def test_a_slate_is_drawn_again_after_a_restart(run: Run, tmp_path: Path) -> None:
-    names = []
+    names: list[str] = []
     for start in range(2):
         service = Service.open(Run(run.folder), tmp_path / "service")
         client = TestClient(build_app(service), "http://localhost", raise_server_exceptions=False)
@@ -140,8 +143,8 @@ def test_a_slate_is_drawn_again_after_a_restart(run: Run, tmp_path: Path) -> Non
             again = client.get(f"/v1/decisions/{name}/replay").json()
             assert (again["same"], again["recomputed_same"]) == (True, True)
         if not start:
-            for values in ({"policy": EPSILON}, {"policy": LUCE}, {}):
-                names.append(client.post("/v1/recommendations", json=ASKED | values).json()["decision"])
+            bodies = [ASKED | values for values in ({"policy": EPSILON}, {"policy": LUCE}, {})]
+            names = [client.post("/v1/recommendations", json=body).json()["decision"] for body in bodies]
         service.close()
 
 

@@ -14,6 +14,9 @@ from polyscene.engine.rules import ActiveRules
 from polyscene.engine.stages import apply_rules, choose, fuse, give_reasons, propose, reread, score
 from polyscene.engine.state import ScenarioState, System
 
+SEED_BITS = 53
+"""So that every language reads a seed from JSON without loss."""
+
 DecisionStage = Stage[Request, Decision]
 
 
@@ -51,7 +54,7 @@ def begun(system: System, state: ScenarioState, request: Request, queries: Queri
     policy = (request.policy or state.policy) if request.explore else GREEDY
     seed = 0
     if policy.explores:
-        seed = secrets.randbits(63) if request.seed is None else request.seed
+        seed = secrets.randbits(SEED_BITS) if request.seed is None else request.seed
     decision = Decision(system, state, int(queries.user[0]), system.position, queries, policy, seed)
     if book := state.rules:
         decision.rules = ActiveRules(

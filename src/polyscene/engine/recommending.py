@@ -92,7 +92,9 @@ def explain(system: System, user: str, item: str, scenario: str | None) -> Expla
             None if closed else rank_of(decision, place),
             int(np.sum(~decision.closed)),
             float(decision.scores[place]),
-            _why_closed(decision, code, times) if closed else Reasons(decision, np.array([code])).of(code, shares),
+            _why_closed(decision, code, times)
+            if closed
+            else Reasons(decision, np.array([code])).of(code, shares),
             shares,
             {name: float(decision.features.signals[0, row, place]) for name, row in fitted.items()},
             tuple((name, state.catalogue.items([other])[0]) for name, other in past),

@@ -10,6 +10,7 @@ from polyscene.core.seeds import derived
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.text import shown
 from polyscene.engine.decision import Request
+from polyscene.engine.pipeline import SEED_BITS
 from polyscene.engine.updates import ActionWeights
 from polyscene.policies.registry import policy_of
 from polyscene.serving.bodies import RecommendationBody, VisitEventBody
@@ -50,7 +51,7 @@ def request_of(
         weights=weights,
         policy=None if body.policy is None else policy_of(body.policy),
         explore=body.explore,
-        seed=derived(0, decision_id),
+        seed=derived(0, decision_id) >> (63 - SEED_BITS),
         context=body.context,
         filter=body.filter,
         seen=body.seen,

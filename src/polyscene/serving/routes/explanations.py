@@ -83,7 +83,7 @@ async def decisions_of(
     user: Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)],
     limit: Annotated[int, Query(ge=1, le=MAX_DECISIONS)] = 20,
 ) -> Response:
-    """Return the latest slates of a user, latest first: the id of each decision, when, where, and the items."""
+    """Return the latest slates of a user, latest first: each decision's id, when, where, and the items."""
     service = service_of(request)
     records = await service.in_pool(service.decisions.of_user, user, limit)
     rows = [
