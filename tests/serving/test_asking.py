@@ -85,7 +85,7 @@ def test_why_not_is_answered_for_a_query_and_for_a_whole_request(
     client: TestClient, service: Service
 ) -> None:
     order = ids(slate(client, k=12))
-    asked = {"user": "u00001", "scenario": "shop", "item": order[8], "k": 5}
+    asked: dict[str, Any] = {"user": "u00001", "scenario": "shop", "item": order[8], "k": 5}
     why = client.get("/v1/explanations/why-not", params=asked).json()
     assert (why["rank"], why["obstacles"][0]["stage"], why["obstacles"][0]["change"]["k"]) == (9, "ranked", 9)
     assert why["enough"] is True
