@@ -48,7 +48,9 @@ def request_of(user: str | int | None, scenario: str | None, k: int, asked: Aske
         ArgumentError: an argument cannot be meant.
     """
     items, history, filters = asked.get("items"), asked.get("history"), asked.get("filter")
-    seen = asked.get("seen")
+    seen, seed = asked.get("seen"), asked.get("seed")
+    if seed is not None and seed < 0:
+        raise ArgumentError(f"expected a seed of at least 0, found {shown(seed)}")
     if seen not in (None, "hide", "allow"):
         raise ArgumentError(f"expected seen='hide' or seen='allow', or nothing, found {shown(seen)}")
     return Request(
@@ -62,7 +64,7 @@ def request_of(user: str | int | None, scenario: str | None, k: int, asked: Aske
         history=None if history is None else id_texts(history, "item", "history"),
         policy=named_policy(asked.get("policy")),
         explore=asked.get("explore", True),
-        seed=asked.get("seed"),
+        seed=seed,
         context=dict(asked.get("context") or {}),
         filter={} if filters is None else conditions_of(filters),
         seen=seen,

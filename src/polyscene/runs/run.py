@@ -13,7 +13,6 @@ import numpy as np
 
 from polyscene.core.columns import Slates, Vectors
 from polyscene.core.display import html_table, listed
-from polyscene.core.errors import RunError
 from polyscene.core.ids import id_text, id_texts, size_of
 from polyscene.core.progress import Progress
 from polyscene.core.settings.rules import Fact
@@ -29,11 +28,11 @@ from polyscene.engine.updates import Intake
 from polyscene.engine.vectors import VectorView
 from polyscene.engine.why_not import WhyNot, why_not
 from polyscene.learning.item_views import LANGUAGE
-from polyscene.runs import format_1
 from polyscene.runs.asking import Asked, PolicyLike, Seen, arrange, asker, request_of
 from polyscene.runs.described_items import descriptions_of, with_id_text
-from polyscene.runs.folder import MANIFEST, READERS, new_run, write_manifest
+from polyscene.runs.folder import READERS, new_run, write_manifest
 from polyscene.runs.item_encoder import ItemEncoder
+from polyscene.runs.manifest import read_manifest
 from polyscene.runs.system_files import FORMAT, load_system, save_system
 
 METRICS = "metrics.json"
@@ -55,18 +54,7 @@ class Run:
 
     def __init__(self, folder: Path, present: Mapping[str, ScenarioSettings] | None = None) -> None:
         self.folder, self.id, self._present = folder, folder.name, present
-        try:
-            self.manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"expected a run in {folder}, found {error}; train again") from error
-        self.format = self.manifest.get("format")
-        if self.format == 1:
-            self.manifest = format_1.present_manifest(self.manifest, folder)
-        elif self.format != FORMAT:
-            raise RunError(
-                f"expected a run of format {FORMAT} in {folder}, found {self.format!r}; "
-                "train again with this version"
-            )
+        self.manifest, self.format = read_manifest(folder)
 
     def __repr__(self) -> str:
         judged = "judged" if (self.folder / METRICS).is_file() else "not judged"
@@ -157,20 +145,11 @@ class Run:
             ModelError: a reader of texts needs the language model, which is not there.
             ValueError: k is below 1, neither a user nor a history is given, or an argument cannot be meant.
         """
+        limits = Asked(exclude=exclude, items=items, where=where, filter=filter, seen=seen)
         asked = Asked(
-            exclude=exclude,
-            reasons=reasons,
-            items=items,
-            where=where,
-            history=history,
-            policy=policy,
-            explore=explore,
-            seed=seed,
-            context=context,
-            filter=filter,
-            seen=seen,
+            reasons=reasons, history=history, policy=policy, explore=explore, seed=seed, context=context
         )
-        request = request_of(user, scenario, k, asked)
+        request = request_of(user, scenario, k, limits | asked)
         return recommending.recommend(self.system, self.id, request)
 
     def recommend_many(
@@ -343,7 +322,7 @@ class Run:
                     shutil.copytree(self.folder / part, folder / part)
             manifest = self.manifest | {"format": FORMAT, "system": facts, "saved_from": self.id}
             write_manifest(folder, manifest)
-        return Run(self.folder.parent / run_id)
+        return Run(self.folder.parent / run_id, self._present)
 
     def similar(self, item: str | int, scenario: str | None = None, k: int = 10) -> list[Recommendation]:
         """Return the k items most like one item.
