@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from polyscene.core.settings.policies import PolicyChoice
 from polyscene.core.settings.rules import Rules
+from polyscene.engine.bulk import BulkRequest, recommend_many
 from polyscene.engine.decision import Decision, Request
 from polyscene.engine.marks import Mark, marks_of
 from polyscene.engine.pipeline import decide
@@ -203,6 +204,17 @@ def test_a_seed_draws_the_same_slate_and_no_seed_another(system: System) -> None
     assert len({decision.seed for decision in free}) == 6
     calm = decide(system, Request("u1", "shop", 6, policy=policy, explore=False))
     assert (ids(calm), calm.propensities.tolist()) == (ids(decide(system, SHOP)), [1.0] * 6)
+
+
+def test_slates_for_many_know_neither_rules_nor_chance(make_system: Any) -> None:
+    system = make_system(names=("transitions",))
+    asked = BulkRequest([*(f"u{code}" for code in range(6)), "nobody"], "shop", 30)
+    before = recommend_many(system, "", asked)
+    shop = system.scenarios["shop"]
+    shop.rules = book({"kind": "block", "where": {"brand": "b1"}})
+    shop.policy = policy_of(PolicyChoice(name="epsilon", epsilon=1.0))
+    after = recommend_many(system, "", asked)
+    assert [after[row] for row in range(7)] == [before[row] for row in range(7)]
 
 
 def test_the_scenarios_policy_is_used_unless_the_request_says_otherwise(system: System) -> None:

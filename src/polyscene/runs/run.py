@@ -350,13 +350,9 @@ class Run:
         k: int = 10,
         **asked: Unpack[Asked],
     ) -> WhyNot:
-        """Return what keeps an item out of a user's slate, and the least that lets it in.
-
-        Args:
-            asked: what `recommend` would be asked.
+        """Return what keeps an item out of the slate of a request, and the least that lets it in.
 
         Raises:
-            UnknownIdError: no such scenario; an unknown item is an answer.
-            ArgumentError, DataError: as `recommend`.
+            UnknownIdError: no such scenario; an unknown item is an answer. Else as `recommend`.
         """
         return why_not(self.system, request_of(user, scenario, k, asked), id_text(item, "item"))
