@@ -207,7 +207,7 @@ def test_a_seed_draws_the_same_slate_and_no_seed_another(system: System) -> None
 
 
 def test_slates_for_many_know_neither_rules_nor_chance(make_system: Any) -> None:
-    system = make_system(names=("transitions",))
+    system = make_system(2100, names=("transitions", "neighbours"))
     asked = BulkRequest([*(f"u{code}" for code in range(6)), "nobody"], "shop", 30)
     before = recommend_many(system, "", asked)
     shop = system.scenarios["shop"]
