@@ -22,6 +22,7 @@ from polyscene.core.settings import (
     rules,
     runtime,
     scenarios,
+    service,
     signals,
     tables,
     text_ranker,
@@ -45,8 +46,19 @@ BLOCKS: dict[str, tuple[type[BaseModel], ...]] = {
     "`[text_ranker]`": (text_ranker.TextRankerSettings,),
     "`[fusion]`": (fusion.FusionSettings,),
     "`[runtime]`": (runtime.RuntimeSettings,),
+    "`[service]`": (service.ServiceSettings,),
 }
-NESTED = {"language", "scenarios", "evaluation", "tuning", "text_ranker", "fusion", "runtime", "signals"}
+NESTED = {
+    "language",
+    "scenarios",
+    "evaluation",
+    "tuning",
+    "text_ranker",
+    "fusion",
+    "runtime",
+    "service",
+    "signals",
+}
 WITHIN = {"`[tuning]`": {"objectives", "optimiser"}}
 TABLES = {"`items`", "`users`", "`events`"}
 
@@ -96,7 +108,18 @@ def test_every_block_of_a_project_has_a_section() -> None:
     }
     known = {
         value
-        for module in (evaluation, fusion, language, project, runtime, scenarios, tables, text_ranker, tuning)
+        for module in (
+            evaluation,
+            fusion,
+            language,
+            project,
+            runtime,
+            scenarios,
+            service,
+            tables,
+            text_ranker,
+            tuning,
+        )
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == module.__name__
     }

@@ -39,6 +39,6 @@ def _decided(service: Service, body: RecommendationBody) -> Plain:
     decision = decide(live.system, asked)
     slate = slate_of(decision, asked, live.run.id)
     service.decisions.put(record_of(decision, asked, live.run.id, decision_id, chain.page))
-    service.metrics.slates.labels(scenario).inc()
+    service.metrics.slate_given(slate)
     cursor = cursor_after(decision_id, chain, slate.ids, body.k)
     return plain_slate(slate, decision, decision_id, cursor, body.reasons)
