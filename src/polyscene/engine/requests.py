@@ -26,7 +26,8 @@ def queries_of(system: System, request: Request, state: ScenarioState) -> Querie
     codes = codes_of(state.catalogue, request.history).astype(np.int32)
     count = len(codes)
     times = np.arange(now - count, now, dtype=np.int64)
-    past = Histories(np.array([0, count]), codes, times, np.ones(count, np.float32))
+    weights = np.ones(count, np.float32) if request.weights is None else np.array(request.weights, np.float32)
+    past = Histories(np.array([0, count]), codes, times, weights)
     return _batch(system, state, np.array([NO_USER], np.int32), past)
 
 

@@ -19,6 +19,9 @@ from polyscene.data.queries import HISTORY_LENGTH, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Clock, Dataset, EventLog, Ids
 from polyscene.data.timeline import LiveTimeline
 from polyscene.engine.catalogue import LiveCatalogue, Numbering
+from polyscene.engine.rules import RuleBook
+from polyscene.policies.greedy import Greedy
+from polyscene.policies.policy import Policy
 from polyscene.recommenders.fusion.fusion import Fusion
 from polyscene.recommenders.signal import Observation
 from polyscene.representation.item_space import ItemSpace, ViewName
@@ -127,6 +130,8 @@ class ScenarioState:
         space: the vectors of its items.
         fusion: the signals and what weighs them.
         latest: the moment of its last event, or since when the last item that was put is there.
+        policy: by which its slates are chosen unless a request says otherwise.
+        rules: may be replaced at any time; a decision reads them once.
     """
 
     name: str
@@ -138,6 +143,8 @@ class ScenarioState:
     space: ItemSpace
     fusion: Fusion
     latest: int = field(default=0)
+    policy: Policy = field(default_factory=Greedy)
+    rules: RuleBook = field(default_factory=RuleBook)
 
     @classmethod
     def of(

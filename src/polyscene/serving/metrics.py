@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from polyscene.core.types import Slate
-from polyscene.serving.stores.contract import Receipt
+from polyscene.serving.stores.contract import LoggedEvent, Receipt
 
 SECONDS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -90,8 +90,9 @@ class Metrics:
         """Count a batch of events."""
         self._events.labels("duplicate" if receipt.repeated else "new").inc(receipt.accepted)
         self._events.labels("duplicate").inc(receipt.duplicates)
-        for _, event in receipt.fresh:
-            self._actions.labels(event.scenario, event.action).inc()
+        for _, entry in receipt.fresh:
+            if isinstance(entry, LoggedEvent):
+                self._actions.labels(entry.scenario, entry.action).inc()
         self._freshness.observe(seconds)
 
     def slate_given(self, slate: Slate) -> None:

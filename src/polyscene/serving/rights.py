@@ -9,7 +9,7 @@ from polyscene.serving.auth import Scope
 OPEN = ("/", "/docs", "/openapi.json", "/health/live", "/health/ready", "/favicon.ico")
 """Paths that need no key."""
 EVENTS = "/v1/events"
-READING_POSTS = ("/v1/recommendations",)
+READING_POSTS = ("/v1/recommendations", "/v1/explanations")
 """What is asked by a body, and changes nothing."""
 _ADMIN_READS = re.compile(r"/v1/users/.*/export|/v1/audit")
 """What tells everything about somebody."""

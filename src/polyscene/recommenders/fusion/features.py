@@ -97,6 +97,11 @@ class Features:
         """Return (n,) when each item may first be shown."""
         return self._since.array
 
+    @property
+    def born(self) -> LongArray:
+        """Return (n,) from when the age of each item is told; UNKNOWN_TIME where nothing tells it."""
+        return self._born.array
+
     def measure(self, signals: Signals, queries: Queries) -> None:
         """Set each signal's scale to the spread of its non-zero scores on a few requests.
 
