@@ -66,9 +66,10 @@ class Recommendation:
     Attributes:
         item: the item with its text and attributes.
         score: the model's score; larger is better, comparable within one slate only.
-        propensity: probability in (0, 1] with which the policy put the item here.
+        propensity: probability in (0, 1] with which the policy put the item here, given the places before.
         reason: one sentence for a person.
         signals: each signal's share of the score relative to the average candidate.
+        rules: what rules did to this place, each in a few words; propensity is 1 where one pinned the item.
     """
 
     item: Item
@@ -76,6 +77,7 @@ class Recommendation:
     propensity: float
     reason: str
     signals: Mapping[str, float] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Recommendation({self.item.id!r:.60}, {self.score:.4f}, {one_line(self.item.text, 40)!r})"

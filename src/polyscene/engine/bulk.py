@@ -6,7 +6,7 @@ The answers are those that each user alone would get, without reasons.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -109,7 +109,8 @@ def score_items(system: System, request: Request, items: Sequence[str]) -> Float
 
 
 def _alone(system: System, request: Request) -> tuple[LongArray, FloatArray]:
-    decision = decide(system, request)
+    rules = [rule.name for rule in system.scenario(request.scenario).rules.rules]
+    decision = decide(system, replace(request, explore=False, without_rules=rules))
     return decision.codes, decision.scores[decision.places]
 
 

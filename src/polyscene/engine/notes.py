@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
 
 from polyscene.core.text import shown
+from polyscene.engine.barring import Cause, bars_of, first_causes
 from polyscene.engine.decision import Decision, Request
-from polyscene.engine.selection import selected
 from polyscene.engine.state import NO_USER
 
 SUITS_EVERYBODY = "this is what suits everybody"
+CAUSES: Mapping[Cause, str] = {
+    Cause.SEEN: "were had already and are not shown again",
+    Cause.BLOCKED: "are blocked by a rule",
+    Cause.EXCLUDED: "are excluded",
+    Cause.EARLIER: "were shown on earlier pages",
+    Cause.FILTERED: "do not meet the filter",
+    Cause.UNWANTED: "are not among those asked for",
+    Cause.REMOVED: "were taken out",
+    Cause.ABSENT: "are not there yet",
+}
 
 
 def notes_of(decision: Decision, request: Request) -> tuple[str, ...]:
@@ -50,24 +60,5 @@ def _shortage(decision: Decision, request: Request) -> str | None:
 
 def _causes(decision: Decision, request: Request) -> list[tuple[int, str]]:
     """Return how many items are closed for which reason; each is counted once."""
-    state = decision.state
-    had = np.zeros(len(decision.closed), np.bool_)
-    if state.fusion.hide_seen:
-        had[decision.queries.history.items] = True
-    excluded = np.zeros_like(had)
-    excluded[[state.catalogue.code(item) for item in request.exclude]] = True
-    excluded &= ~had
-    unfit = np.zeros_like(had)
-    if (wanted := selected(state.catalogue, request.only, request.where)) is not None:
-        unfit = ~wanted & ~had & ~excluded
-    out = state.fusion.features.removed & ~had & ~excluded & ~unfit
-    rest = decision.closed & ~had & ~excluded & ~unfit & ~out
-    counts = tuple(int(group.sum()) for group in (had, excluded, unfit, out, rest))
-    words = (
-        "were had already and are not shown again",
-        "are excluded",
-        "are not among those asked for",
-        "were taken out",
-        "are not there yet",
-    )
-    return [(count, f"{count:,} {text}") for count, text in zip(counts, words, strict=True)]
+    counts = first_causes(list(bars_of(request, decision)), len(decision.closed))
+    return [(count, f"{count:,} {CAUSES[cause]}") for cause, count in counts.items()]

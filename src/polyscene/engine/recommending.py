@@ -9,6 +9,7 @@ import numpy as np
 from polyscene.core.types import Item, LongArray, Recommendation, Slate
 from polyscene.engine.decision import Decision, Request
 from polyscene.engine.likeness import Likeness, likeness
+from polyscene.engine.marks import rules_by_place
 from polyscene.engine.notes import notes_of
 from polyscene.engine.pipeline import decide
 from polyscene.engine.reasons import Reasons
@@ -55,7 +56,8 @@ def slate_of(decision: Decision, request: Request, run: str) -> Slate:
     reasons = decision.reasons or [""] * len(items)
     shares = decision.shares or [{} for _ in items]
     scores = decision.scores[decision.places].tolist()
-    rows = zip(items, scores, decision.propensities.tolist(), reasons, shares, strict=True)
+    rules = rules_by_place(decision)
+    rows = zip(items, scores, decision.propensities.tolist(), reasons, shares, rules, strict=True)
     return Slate(
         request.user,
         decision.state.name,
@@ -81,16 +83,18 @@ def explain(system: System, user: str, item: str, scenario: str | None) -> Expla
         place = int(np.flatnonzero(decision.candidates == code)[0])
         shares = shares_of(decision, np.array([place]))[0]
         past = _past(decision, code, shares)
-        times = int(np.sum(decision.queries.history.items == code))
-        closed, removed = bool(decision.closed[code]), bool(state.fusion.features.removed[code])
+        times = int(np.sum(decision.queries.seen()[1] == code))
+        closed = bool(decision.closed[code])
         fitted = state.fusion.fitted()
         return Explanation(
             user,
             state.catalogue.items([code])[0],
-            None if closed else _rank(decision, place),
+            None if closed else rank_of(decision, place),
             int(np.sum(~decision.closed)),
             float(decision.scores[place]),
-            why_closed(times, removed) if closed else Reasons(decision, np.array([code])).of(code, shares),
+            _why_closed(decision, code, times)
+            if closed
+            else Reasons(decision, np.array([code])).of(code, shares),
             shares,
             {name: float(decision.features.signals[0, row, place]) for name, row in fitted.items()},
             tuple((name, state.catalogue.items([other])[0]) for name, other in past),
@@ -99,7 +103,15 @@ def explain(system: System, user: str, item: str, scenario: str | None) -> Expla
         )
 
 
-def _rank(decision: Decision, place: int) -> int:
+def _why_closed(decision: Decision, code: int, times: int) -> str:
+    """Return why an item may not be shown: taken out, a rule, or that it was had or is not there yet."""
+    if decision.state.fusion.features.removed[code]:
+        return why_closed(times, removed=True)
+    rules = [rule for rule, items in decision.rules.blocked() if items[code]]
+    return f"The rule “{rules[0]}” blocks it." if rules and not times else why_closed(times)
+
+
+def rank_of(decision: Decision, place: int) -> int:
     """Return the 1-based place of an open candidate; one that nobody put forward stands behind all others."""
     open_ = ~decision.closed[decision.candidates]
     better = int(np.sum(open_ & (decision.scores > decision.scores[place])))

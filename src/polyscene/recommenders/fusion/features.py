@@ -117,6 +117,11 @@ class Features:
         self._removed.put(rows, np.full(len(rows), out))
         self._n_removed = int(self._removed.array.sum())
 
+    @property
+    def born(self) -> LongArray:
+        """Return (n,) from when the age of each item is told; UNKNOWN_TIME where nothing tells it."""
+        return self._born.array
+
     def measure(self, signals: Signals, queries: Queries) -> None:
         """Set each signal's scale to the spread of its non-zero scores on a few requests.
 
@@ -213,7 +218,7 @@ class Features:
         if self._n_removed:
             closed |= self.removed
         if hide_seen:
-            closed[queries.history.rows, queries.history.items] = True
+            closed[queries.seen()] = True
         return closed
 
     def observe(self, event: Observation) -> None:
@@ -245,13 +250,14 @@ class Features:
 
     def state(self) -> Arrays:
         """Return everything that `restore` needs."""
-        return {
+        state: Arrays = {
             "counts": self.counts,
             "since": self.since,
             "born": self._born.array,
             "moments": np.array(self.moments),
             "scales": self.scales,
-        } | ({"removed": self.removed} if self._n_removed else {})
+        }
+        return state | {"removed": self.removed} if self._n_removed else state
 
     @classmethod
     def restore(cls, state: Arrays) -> Self:
