@@ -76,7 +76,7 @@ class LiveCatalogue:
         self._attributes = catalogue.attributes
         self._changed: dict[int, dict[str, Attribute]] = {}
         self.puts: list[int] = []
-        """The codes of what was put, in order."""
+        """The codes of what was put or taken out, in order."""
         self._known_columns: dict[str, AttributeColumn] = {}
 
     def __len__(self) -> int:

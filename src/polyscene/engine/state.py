@@ -205,6 +205,7 @@ class ScenarioState:
         """
         codes = np.array([self.catalogue.code(item) for item in items], np.int64)
         self.fusion.features.remove(codes)
+        self.catalogue.puts += codes.tolist()
 
     def forget(self, user: int) -> None:
         """Let a user have done nothing here; what all events together have taught stays learned."""

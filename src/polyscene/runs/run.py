@@ -53,7 +53,7 @@ class Run:
     """
 
     def __init__(self, folder: Path, present: Mapping[str, ScenarioSettings] | None = None) -> None:
-        self.folder, self.id, self._present = folder, folder.name, present
+        self.folder, self.id, self.present = folder, folder.name, present
         self.manifest, self.format = read_manifest(folder)
 
     def __repr__(self) -> str:
@@ -81,7 +81,7 @@ class Run:
             )
 
             restore_readers(system, self.folder, self.manifest)
-        arrange(system, self.settings if self._present is None else self._present)
+        arrange(system, self.settings if self.present is None else self.present)
         return system
 
     @property
@@ -322,7 +322,7 @@ class Run:
                     shutil.copytree(self.folder / part, folder / part)
             manifest = self.manifest | {"format": FORMAT, "system": facts, "saved_from": self.id}
             write_manifest(folder, manifest)
-        return Run(self.folder.parent / run_id, self._present)
+        return Run(self.folder.parent / run_id, self.present)
 
     def similar(self, item: str | int, scenario: str | None = None, k: int = 10) -> list[Recommendation]:
         """Return the k items most like one item.

@@ -23,6 +23,7 @@ from polyscene.serving.routes import (
     pages,
     recommendations,
     rights,
+    rules,
     users,
 )
 from polyscene.serving.service import Service
@@ -82,6 +83,7 @@ def build_api(tenants: Tenants) -> FastAPI:
         users,
         jobs,
         models,
+        rules,
         health,
         pages,
     ):

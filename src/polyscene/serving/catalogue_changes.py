@@ -36,6 +36,7 @@ from polyscene.runs.item_encoder import ItemEncoder
 from polyscene.runs.run import Run
 from polyscene.serving.known import Fields, Known
 from polyscene.serving.live import ChangeHandler
+from polyscene.serving.rule_changes import book_of
 from polyscene.serving.stores.contract import ChangeKind, LoggedChange, erasure_of
 
 MAX_PREPARED = 4_096
@@ -197,8 +198,20 @@ class CatalogueChanges:
         if change.fields is not None:
             self.run.intake.meet(change.name)
 
+    def restore_rules(self) -> None:
+        """Let the rules hold that were told last, wherever the live run began to learn the log."""
+        for name in self.run.system.scenarios:
+            told = self.known.told(ChangeKind.rules, name, "")
+            if told is not None:
+                self._let_hold(name, told[1])
+
     def _take_rules(self, change: LoggedChange) -> None:
         self._record(change)
+        self._let_hold(change.scenario, change.fields)
+
+    def _let_hold(self, scenario: str, fields: Mapping[str, Any] | None) -> None:
+        state = self.run.system.scenario(scenario)
+        state.rules = book_of(self.run, scenario, fields)
 
     def _take_erasure(self, change: LoggedChange) -> None:
         def is_erased(user: str) -> bool:

@@ -73,7 +73,7 @@ class Models:
                 return {"run": name, "before": before.id, "forced": False, "verdict": "it is active"}
             if name not in run_ids(self._runs):
                 raise UnknownIdError(f"expected the id of a run, found {shown(name)}; /v1/models lists them")
-            run = _opened(self._runs / name)
+            run = _opened(self._runs / name, before)
             verdict = reason_against(run.metrics, before.metrics)
             if verdict is not None and not force:
                 raise ConflictError(f"{verdict}; force=true activates it all the same")
@@ -103,7 +103,7 @@ class Models:
                 raise ConflictError(
                     "expected a run that was active before, found none; activate one by its id"
                 )
-            self._swap(_opened(self._runs / known[0]))
+            self._swap(_opened(self._runs / known[0], self._management.changes.run))
             self._remember(known[0], earlier[earlier.index(known[0]) + 1 :])
             return {"run": known[0], "before": present, "forced": False, "verdict": "it was active before"}
         finally:
@@ -121,6 +121,7 @@ class Models:
         with management.gate.writing():  # nobody hands anything in
             before.submit([]).result()  # and what was handed in is finished
             live.catch_up()
+            changes.restore_rules()
             service.live, management.changes = live, changes
             changes.records = True
         before.close()
@@ -187,9 +188,9 @@ def _value(judged: Mapping[str, Any], metric: str) -> tuple[float, float]:
     return float(judged["models"][SYSTEM][metric]), (float(high) - float(low)) / 2.0
 
 
-def _opened(folder: Path) -> Run:
+def _opened(folder: Path, live: Run) -> Run:
     try:
-        run = Run(folder)
+        run = Run(folder, live.present)
         run.system  # noqa: B018 - it is read now, so that a damaged run is refused
     except RunError as error:
         _log.warning("a run cannot be activated: %s", error)

@@ -91,7 +91,7 @@ def _hindrance(record: DecisionRecord, system: System, run: str) -> str | None:
     if system.position != record.position:
         return f"{system.position - record.position:,} events came since"
     if len(state.catalogue.puts) != record.details["puts"]:
-        return "items were put since"
+        return "items were put or taken out since"
     if state.rules.version != record.details.get("rules_version", ""):
         return "the rules have changed since"
     return None

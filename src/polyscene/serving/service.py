@@ -119,6 +119,7 @@ class Service:
             known.follow(events)
             changes = CatalogueChanges(run, known)
             live = LiveRun(run, events, progress, metrics.batch_visible, changes.handlers)
+            changes.restore_rules()
             undo.pop_all()
         stores, audit = (events, decisions), AuditLog(folder, limits)
         service = cls(live, DecisionLog(decisions), stores, metrics, keys, pool, audit, name, limits)

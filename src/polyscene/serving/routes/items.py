@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from polyscene.engine import recommending
 from polyscene.serving.answers import Plain, answer, plain_item, plain_place
+from polyscene.serving.audit import Act
 from polyscene.serving.bodies import storable
 from polyscene.serving.catalogue_changes import CatalogueChanges, fields_of_run
 from polyscene.serving.failures import failure
 from polyscene.serving.field_bodies import FieldsBody
 from polyscene.serving.limits import MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_PAGE, MAX_SLATE
-from polyscene.serving.routes.state import service_of
+from polyscene.serving.routes.state import audit, service_of
 from polyscene.serving.service import Service
 from polyscene.serving.stores.contract import ChangeKind, LoggedChange
 
@@ -86,7 +87,9 @@ async def put_item(body: FieldsBody, request: Request, scenario: Scenario, item:
     request sees it.
     """
     service = service_of(request)
-    return answer(await asyncio.to_thread(_put, service, scenario, item, body.fields))
+    value = await asyncio.to_thread(_put, service, scenario, item, body.fields)
+    await asyncio.to_thread(audit, request, Act.item_changed, f"{scenario}/{item}")
+    return answer(value)
 
 
 @router.patch("/v1/items/{scenario}/{item:path}", summary="Change some fields of an item")
@@ -97,14 +100,18 @@ async def patch_item(body: FieldsBody, request: Request, scenario: Scenario, ite
     kept, they must be sent with the first change.
     """
     service = service_of(request)
-    return answer(await asyncio.to_thread(_patch, service, scenario, item, body.fields))
+    value = await asyncio.to_thread(_patch, service, scenario, item, body.fields)
+    await asyncio.to_thread(audit, request, Act.item_changed, f"{scenario}/{item}")
+    return answer(value)
 
 
 @router.delete("/v1/items/{scenario}/{item:path}", summary="Take an item out")
 async def delete_item(request: Request, scenario: Scenario, item: ItemId) -> Response:
     """Take an item out: nobody is shown it until it is put again. What people did with it stays known."""
     service = service_of(request)
-    return answer(await asyncio.to_thread(_delete, service, scenario, item))
+    value = await asyncio.to_thread(_delete, service, scenario, item)
+    await asyncio.to_thread(audit, request, Act.item_deleted, f"{scenario}/{item}")
+    return answer(value)
 
 
 @router.post(
@@ -132,6 +139,7 @@ async def put_items(request: Request, scenario: Scenario) -> Response:
     service = service_of(request)
     service.live.system.scenario(scenario)
     job = await service.in_pool(service.management.jobs.add, scenario, await request.body())
+    await asyncio.to_thread(audit, request, Act.item_changed, f"{scenario}: job {job.id}")
     return answer(job.plain(), 202)
 
 

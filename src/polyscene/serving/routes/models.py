@@ -9,8 +9,9 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from polyscene.serving.answers import answer
+from polyscene.serving.audit import Act
 from polyscene.serving.limits import MAX_ID_LENGTH
-from polyscene.serving.routes.state import service_of
+from polyscene.serving.routes.state import audit, service_of
 
 router = APIRouter(tags=["models"])
 
@@ -33,7 +34,9 @@ async def list_models(request: Request) -> Response:
 async def roll_back(request: Request) -> Response:
     """Let the run answer that did so before the present one."""
     service = service_of(request)
-    return answer(await asyncio.to_thread(service.management.models.roll_back))
+    value = await asyncio.to_thread(service.management.models.roll_back)
+    await asyncio.to_thread(audit, request, Act.model_rolled_back, value["run"])
+    return answer(value)
 
 
 @router.post("/v1/models/{run}/activate", summary="Let a run answer")
@@ -49,4 +52,6 @@ async def activate(
     intervals of both, or of which that cannot be told, is a `conflict` unless `force` is true.
     """
     service = service_of(request)
-    return answer(await asyncio.to_thread(service.management.models.activate, run, force))
+    value = await asyncio.to_thread(service.management.models.activate, run, force)
+    await asyncio.to_thread(audit, request, Act.model_activated, run)
+    return answer(value)

@@ -10,10 +10,11 @@ from pydantic import AfterValidator
 from starlette.responses import Response
 
 from polyscene.serving.answers import Plain, answer
+from polyscene.serving.audit import Act
 from polyscene.serving.bodies import storable
 from polyscene.serving.export import exported
 from polyscene.serving.limits import MAX_ID_LENGTH
-from polyscene.serving.routes.state import service_of
+from polyscene.serving.routes.state import audit, service_of
 from polyscene.serving.service import Service
 
 router = APIRouter(tags=["rights"])
@@ -37,6 +38,7 @@ async def export(request: Request, user: UserId) -> Response:
     """
     service = service_of(request)
     text = await asyncio.to_thread(exported, service, user)
+    await asyncio.to_thread(audit, request, Act.user_exported, user)
     return Response(text, media_type="application/x-ndjson")
 
 
@@ -50,6 +52,7 @@ async def erase(request: Request, user: UserId) -> Response:
     """
     service = service_of(request)
     receipt = await asyncio.to_thread(service.management.erasures.erase, user)
+    await asyncio.to_thread(audit, request, Act.user_erased, user)
     return answer(receipt.plain())
 
 

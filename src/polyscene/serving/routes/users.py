@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -11,10 +12,11 @@ from starlette.responses import Response
 from polyscene.core.errors import UnknownIdError
 from polyscene.core.text import shown
 from polyscene.serving.answers import Plain, answer
+from polyscene.serving.audit import Act
 from polyscene.serving.bodies import storable
 from polyscene.serving.field_bodies import FieldsBody
 from polyscene.serving.limits import MAX_ID_LENGTH, MAX_PAGE
-from polyscene.serving.routes.state import service_of
+from polyscene.serving.routes.state import audit, service_of
 from polyscene.serving.service import Service
 from polyscene.serving.stores.contract import ChangeKind, LoggedChange
 from polyscene.serving.user_fields import demand_user_fields
@@ -61,21 +63,27 @@ async def get_user(request: Request, user: UserId) -> Response:
 async def put_user(body: FieldsBody, request: Request, user: UserId) -> Response:
     """Let these be all fields of a user; who is new becomes known."""
     service = service_of(request)
-    return answer(await service.in_pool(_changed, service, user, body.fields, False))
+    value = await service.in_pool(_changed, service, user, body.fields, False)
+    await asyncio.to_thread(audit, request, Act.user_changed, user)
+    return answer(value)
 
 
 @router.patch("/v1/users/{user:path}", summary="Change some fields of a user")
 async def patch_user(body: FieldsBody, request: Request, user: UserId) -> Response:
     """Put some fields over those that are known; null lets a field be missing."""
     service = service_of(request)
-    return answer(await service.in_pool(_changed, service, user, body.fields, True))
+    value = await service.in_pool(_changed, service, user, body.fields, True)
+    await asyncio.to_thread(audit, request, Act.user_changed, user)
+    return answer(value)
 
 
 @router.delete("/v1/users/{user:path}", summary="Remove the fields of a user")
 async def delete_user(request: Request, user: UserId) -> Response:
     """Remove the fields of a user. What they did stays known; `POST /v1/users/{user}/erasure` removes all."""
     service = service_of(request)
-    return answer(await service.in_pool(_removed, service, user))
+    value = await service.in_pool(_removed, service, user)
+    await asyncio.to_thread(audit, request, Act.user_changed, user)
+    return answer(value)
 
 
 def _fields(service: Service, user: str) -> dict[str, Any] | None:

@@ -1,0 +1,77 @@
+"""`/v1/rules`: what is pinned, blocked, lifted and capped, replaced while the service runs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from polyscene.core.settings.rules import MAX_RULES
+from polyscene.serving.answers import Plain, answer
+from polyscene.serving.audit import Act
+from polyscene.serving.bodies import Body
+from polyscene.serving.limits import MAX_NAME_LENGTH
+from polyscene.serving.routes.state import audit, service_of
+from polyscene.serving.rule_changes import KEY, book_of, demand_fit, plain_rules
+from polyscene.serving.service import Service
+from polyscene.serving.stores.contract import ChangeKind, LoggedChange
+
+router = APIRouter(tags=["rules"])
+
+SCOPES = {"PUT /v1/rules/{scenario}": "admin", "DELETE /v1/rules/{scenario}": "admin"}
+"""What an endpoint here asks of a key; every other asks for `read`."""
+
+Scenario = Annotated[str, Path(min_length=1, max_length=MAX_NAME_LENGTH)]
+
+
+class RulesBody(Body):
+    """All rules of a scenario."""
+
+    rules: list[dict[str, Any]] = Field(
+        max_length=MAX_RULES, description="As in the configuration, in their order."
+    )
+
+
+@router.get("/v1/rules/{scenario}", summary="Ask for the rules of a scenario")
+async def get_rules(request: Request, scenario: Scenario) -> Response:
+    """Return the rules that hold, and the `version` by which decisions name them; empty without any."""
+    return answer(_rules(service_of(request), scenario))
+
+
+@router.put("/v1/rules/{scenario}", summary="Replace the rules of a scenario")
+async def put_rules(body: RulesBody, request: Request, scenario: Scenario) -> Response:
+    """Let these be all rules of a scenario, for the next request and after a restart.
+
+    They stand in place of those of the configuration. `doubts` names what may be meant otherwise, such as ids
+    of items that are not there.
+    """
+    service = service_of(request)
+    value = await asyncio.to_thread(_put, service, scenario, body.rules)
+    await asyncio.to_thread(audit, request, Act.rule_changed, scenario)
+    return answer(value)
+
+
+@router.delete("/v1/rules/{scenario}", summary="Go back to the configured rules")
+async def delete_rules(request: Request, scenario: Scenario) -> Response:
+    """Let the rules of the configuration hold again."""
+    service = service_of(request)
+    value = await asyncio.to_thread(_put, service, scenario, None)
+    await asyncio.to_thread(audit, request, Act.rule_removed, scenario)
+    return answer(value)
+
+
+def _put(service: Service, scenario: str, rules: list[dict[str, Any]] | None) -> Plain:
+    run = service.management.changes.run
+    run.system.scenario(scenario)
+    fields = None if rules is None else {KEY: rules}
+    doubts = demand_fit(run, scenario, book_of(run, scenario, fields))
+    service.management.submit([LoggedChange(ChangeKind.rules, scenario, "", fields)]).result()
+    return _rules(service, scenario) | {"doubts": doubts}
+
+
+def _rules(service: Service, scenario: str) -> Plain:
+    book = service.live.system.scenario(scenario).rules
+    return {"scenario": scenario, "version": book.version, "rules": plain_rules(book)}
