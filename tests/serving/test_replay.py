@@ -126,7 +126,7 @@ def test_what_came_since_keeps_a_slate_from_being_computed_again(
     assert hindrance(first["decision"]) == "the rules have changed since"
     second = slate()
     state.catalogue.puts.append(0)
-    assert hindrance(second["decision"]) == "items were put since"
+    assert hindrance(second["decision"]) == "items were put or taken out since"
     third = slate()
     event = {"user": "u00002", "item": third["items"][0]["id"], "scenario": "shop", "action": "click"}
     assert client.post("/v1/events", json=event).status_code == 200
