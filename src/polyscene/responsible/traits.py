@@ -43,8 +43,8 @@ _FILLERS = (
     "first forgiving from full good great here itself just keep kind last less like little long look "
     "lot made make makes making many may might much must need never next nothing often only other own "
     "part parts quite rather really right same should simple since small something still such take than "
-    "then these thing things those through time together two under until use used using want way well were while whole "
-    "within without would yet"
+    "then these thing things those through time together two under until use used using want way well were "
+    "while whole within without would yet"
 )
 _MEASURES = (
     "amount assorted big brand capacity categories category centimeter centimetre color colors colour "
