@@ -110,6 +110,9 @@ class Reasons:
         for name in strong:
             yield from self._of_signal(name, code)
         for name in strong:
+            if not self._signals[name].tells_facts and not self._past(name, code):
+                yield self._signals[name].wording().alone, None
+        for name in strong:
             yield from self._fact_and_trait(name, code)
         for with_trait in (True, False):
             for name in (*weak, *strong):
@@ -126,8 +129,6 @@ class Reasons:
         for often in (False, True):
             for with_trait in (True, False):
                 yield from self._of_past(name, code, True, with_trait, often)
-        if not self._past(name, code):
-            yield signal.wording().alone, None
 
     def _fact_and_trait(self, name: str, code: int) -> Iterator[Sentence]:
         """Yield a signal's fact, and what the item shares with one of those that were chosen last."""
