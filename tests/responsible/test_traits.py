@@ -116,7 +116,8 @@ def test_any_text_is_read(text: str) -> None:
 def test_a_value_of_common_words_is_no_trait() -> None:
     """Few items have this very value; that its words are common tells nothing all the same."""
     rows: list[dict[str, Attribute]] = [{"genre": "Drama"}, {"genre": "Drama"}, {"genre": "Drama Western"}]
-    rows += [{"genre": "Drama Western"}] + [{"genre": f"Drama Kind{n}"} for n in range(20)]
+    rows.append({"genre": "Drama Western"})
+    rows.extend({"genre": f"Drama Kind{n}"} for n in range(20))
     texts = [f"title{n} of {row['genre']}" for n, row in enumerate(rows)]
     titles = [f"title{n}" for n in range(len(rows))]
     traits = Traits(texts, titles, lambda item: rows[item])
