@@ -120,7 +120,7 @@ class Slate:
         )
 
     def _repr_html_(self) -> str:
-        return places_html(f"{self.scenario} for {self.user}", self.items)
+        return places_html(f"{self.scenario} for {self.user}", self.items, self.notes)
 
     def to_frame(self, library: FrameLibrary = "polars") -> Any:  # noqa: ANN401 - a frame of that library
         """Return a data frame with a row per place: rank, item, title, score, propensity, reason.
@@ -136,13 +136,13 @@ class Slate:
         return [place.item.id for place in self.items]
 
 
-def places_html(title: str, places: Sequence[Recommendation]) -> str:
-    """Return recommended items as an HTML table; every text in it is escaped."""
+def places_html(title: str, places: Sequence[Recommendation], notes: Sequence[str] = ()) -> str:
+    """Return recommended items as an HTML table, notes below it; every text in it is escaped."""
     rows = [
         (rank, place.item.id, place.item.text, place.score, place.reason)
         for rank, place in enumerate(places, 1)
     ]
-    return html_table(title, ("", "item", "title", "score", "why"), rows)
+    return html_table(title, ("", "item", "title", "score", "why"), rows, notes)
 
 
 def places_frame(places: Sequence[Recommendation], library: FrameLibrary = "polars") -> Any:  # noqa: ANN401 - a frame of that library

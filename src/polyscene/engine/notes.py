@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from polyscene.core.text import shown
@@ -20,11 +21,13 @@ CAUSES: Mapping[Cause, str] = {
     Cause.REMOVED: "were taken out",
     Cause.ABSENT: "are not there yet",
 }
+MIN_SAME, SAME_SHARE = 3, 0.3
+"""Where so many places, and this share of them, have one and the same reason, it is said once for all."""
 
 
 def notes_of(decision: Decision, request: Request) -> tuple[str, ...]:
     """Return the sentences about a decided request."""
-    notes = (_impersonal(decision, request), _shortage(decision, request))
+    notes = (_impersonal(decision, request) or _sameness(decision), _shortage(decision, request))
     return tuple(note for note in notes if note is not None)
 
 
@@ -44,6 +47,16 @@ def _impersonal(decision: Decision, request: Request) -> str | None:
         verb = "has nothing" if fusion.fallback else "has anything"
         return f"{signal} {verb} to say of {name}: {SUITS_EVERYBODY}"
     return None
+
+
+def _sameness(decision: Decision) -> str | None:
+    """Say that one reason stands behind many places, where nothing more can be said of them."""
+    if not decision.reasons:
+        return None
+    reason, count = Counter(decision.reasons).most_common(1)[0]
+    if count < max(MIN_SAME, SAME_SHARE * len(decision.reasons)):
+        return None
+    return f"{count:,} of {len(decision.reasons):,} places have one reason, the same for everybody: {reason}"
 
 
 def _shortage(decision: Decision, request: Request) -> str | None:
