@@ -23,6 +23,7 @@ from polyscene.serving.stores.contract import (
     LoggedEvent,
     Receipt,
     erasure_of,
+    kind_of,
 )
 from polyscene.serving.stores.sqlite import SqliteFile
 
@@ -53,6 +54,8 @@ class SqliteEventStore:
     Raises:
         StoreError: it cannot be used.
     """
+
+    shared = False
 
     def __init__(self, path: Path) -> None:
         self._file, self._grown = SqliteFile(path, "events", "FULL"), Condition()
@@ -159,7 +162,7 @@ def _entries(
 
 def _change(kind: str, scenario: str, name: str, fields: bytes | None, name_of_change: str | None) -> Entry:
     known = None if fields is None else msgspec.json.decode(fields)
-    return LoggedChange(ChangeKind(kind), scenario, name, known, name_of_change)
+    return LoggedChange(kind_of(kind), scenario, name, known, name_of_change)
 
 
 def _add(connection: sqlite3.Connection, place: int, entry: Entry) -> bool:
