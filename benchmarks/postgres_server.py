@@ -98,7 +98,7 @@ class PostgresServer:
     def _initialise(self) -> None:
         words = ("-D", str(self._data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
         done = subprocess.run(
-            [self._bin / "initdb", *words],
+            [str(self._bin / "initdb"), *words],
             capture_output=True,
             text=True,
             cwd=self.folder,

@@ -34,8 +34,8 @@ ITEM = LoggedChange(
 )
 GONE = LoggedChange(ChangeKind.item, "shop", "sku-9", None)
 HOSTILE = LoggedEvent("'; DROP TABLE events; --", "\x00\\0\\\u202e𝄞%s", "shop", "like", -0.0, None, "id '\"")
-CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
-"""Every example has a path of its own; the classes differ on purpose."""
+CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow]
+"""Every example has a path of its own; the classes differ on purpose, and so does the speed of disks."""
 
 
 def numbered(*ids: str | None) -> tuple[LoggedEvent, ...]:

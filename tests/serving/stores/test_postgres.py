@@ -153,11 +153,11 @@ def test_a_database_that_is_gone_is_not_asked_all_the_time(
         attempts.append(moment)
         raise psycopg.OperationalError("connection refused")
 
-    monkeypatch.setattr(postgres.time, "monotonic", lambda: moment)
+    monkeypatch.setattr("polyscene.serving.stores.postgres.time.monotonic", lambda: moment)
     with pytest.raises(StoreError):
         store.append([Batch.of([CLICK])])
     with monkeypatch.context() as patch:
-        patch.setattr(postgres.psycopg, "connect", refuse)
+        patch.setattr(psycopg, "connect", refuse)
         for _ in range(101):
             with pytest.raises(StoreError, match="connection refused"):
                 store.append([Batch.of([CLICK])])
@@ -241,17 +241,26 @@ def test_a_server_that_hangs_loses_its_transaction(
 ) -> None:
     monkeypatch.setitem(postgres.LIMITS, "idle_in_transaction_session_timeout", "50ms")
     hanging = PostgresEventStore(database, "a")
-    with pytest.raises(StoreError, match="expected to reach"), hanging._writing.transaction() as connection:
-        assert _locked(connection, []).last == 0
-        assert store.append([Batch.of([CLICK])])[0].last == 1  # it waits until the other is thrown out
-    assert hanging.append([Batch.of([CLICK])])[0].last == 2
+
+    def hang() -> None:
+        with hanging._writing.transaction() as connection:
+            assert _locked(connection, []).last == 0
+            assert store.append([Batch.of([CLICK])])[0].last == 1  # it waits until the other is thrown out
+
+    with pytest.raises(StoreError, match="expected to reach"):
+        hang()
+    assert store.append([Batch.of([CLICK])])[0].last == 2
     hanging.close()
 
 
 def test_half_a_transaction_is_none(store: PostgresEventStore) -> None:
-    with pytest.raises(StoreError, match="null value"), store._writing.transaction() as connection:
-        connection.execute("INSERT INTO changes VALUES (1, NULL, 'item', 'shop', 'x', NULL)")
-        connection.execute("INSERT INTO changes VALUES (2, NULL, 'item', 'shop', NULL, NULL)")
+    def add_halves() -> None:
+        with store._writing.transaction() as connection:
+            connection.execute("INSERT INTO changes VALUES (1, NULL, 'item', 'shop', 'x', NULL)")
+            connection.execute("INSERT INTO changes VALUES (2, NULL, 'item', 'shop', NULL, NULL)")
+
+    with pytest.raises(StoreError, match="null value"):
+        add_halves()
     assert list(store.since(0, 9)) == []
     assert store.append([Batch.of([CLICK])])[0].last == 1
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import errors, sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
 from polyscene.core.errors import StoreError
@@ -55,16 +55,22 @@ _REMEDIES: tuple[tuple[type[psycopg.Error], str, str], ...] = (
     ),
     (errors.ReadOnlySqlTransaction, "to write to", "name the primary server, not a replica"),
     (errors.UndefinedTable, "the tables of this service in", "restart, so that they are made"),
+    (
+        psycopg.OperationalError,
+        "to reach",
+        "look whether it runs and takes this user; it is tried again by itself",
+    ),
+    (psycopg.Error, "a working", "see what the message says"),
 )
-_UNREACHABLE = "look whether it runs and takes this user; it is tried again by itself"
+"""The first that fits counts."""
 
 
 class PostgresDatabase:
     """A database, and the schema in it that belongs to one service.
 
     Args:
-        url: `postgresql://USER@HOST:PORT/NAME`; what it leaves out, libpq takes from the environment (PGPASSWORD,
-            PGPASSFILE, PGSSLMODE and so on).
+        url: `postgresql://USER@HOST:PORT/NAME`; what it leaves out, libpq takes from the environment
+            (PGPASSWORD, PGPASSFILE, PGSSLMODE and so on).
         namespace: tells services apart that share a database; its schema is `polyscene_NAMESPACE`.
 
     Raises:
@@ -91,14 +97,16 @@ class PostgresDatabase:
         Raises:
             psycopg.Error: it cannot be had.
         """
-        connection = psycopg.connect(**self._words, autocommit=True)
+        connection = psycopg.connect(make_conninfo(**self._words), autocommit=True)
         connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(self.schema)))
         for name, value in LIMITS.items():
             connection.execute("SELECT set_config(%s, %s, false)", (name, value))
         return connection
 
     def migrate(self, connection: Connection, part: str) -> None:
-        """Make the tables of a part, or bring them to the present version; servers that start together take turns.
+        """Make the tables of a part, or bring them to the present version.
+
+        Servers that start together take turns.
 
         Args:
             connection: that nobody else uses meanwhile.
@@ -140,7 +148,8 @@ class PostgresDatabase:
         )
 
     def _version(self, connection: Connection, part: str) -> int:
-        return int(_one(connection, "SELECT coalesce(max(version), 0) FROM migrations WHERE part = %s", part))
+        query = "SELECT coalesce(max(version), 0) FROM migrations WHERE part = %s"
+        return int(str(_one(connection, query, part)))
 
     def _demand_utf8(self, connection: Connection) -> None:
         encoding = _one(connection, "SELECT current_setting('server_encoding')")
@@ -151,14 +160,7 @@ class PostgresDatabase:
 
     def problem(self, error: psycopg.Error) -> StoreError:
         """Return an error of the database in the words of this service; the password is not in it."""
-        for kind, expected, remedy in _REMEDIES:
-            if isinstance(error, kind):
-                break
-        else:
-            lost = isinstance(error, psycopg.OperationalError)
-            expected, remedy = (
-                ("to reach", _UNREACHABLE) if lost else ("a working", "see what the message says")
-            )
+        expected, remedy = next(words for kind, *words in _REMEDIES if isinstance(error, kind))
         return StoreError(
             f"expected {expected} {self.name}, found: {self._without_password(error)}; {remedy}"
         )
@@ -168,14 +170,18 @@ class PostgresDatabase:
         return text.replace(password, "***") if password else text
 
 
-def _one(connection: Connection, query: str, *values: object) -> Any:
+def _one(connection: Connection, query: str, *values: object) -> object:
     row = connection.execute(query.encode(), values).fetchone()
     assert row is not None
     return row[0]
 
 
 def _words_of(url: str) -> dict[str, str]:
-    """Return the parts of an address; what is wrong with one is not told in its own words, which may be secret."""
+    """Return the parts of an address.
+
+    Raises:
+        StoreError: it cannot be read; it is not told in the words of libpq, which may repeat the password.
+    """
     try:
         words = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     except psycopg.Error:
@@ -242,7 +248,9 @@ class PostgresConnection:
 
     @contextmanager
     def prepared(self, part: str) -> Iterator[Connection]:
-        """Yield the connection for a look at a part's tables, which are made first; after an error it is closed.
+        """Yield the connection for a look at a part's tables, which are made first.
+
+        After an error it is closed.
 
         Raises:
             StoreError: it cannot be had, or the schema belongs to something else.

@@ -21,7 +21,8 @@ _ADD = f"""
 WITH counted AS (UPDATE decision_numbers SET last = last + %s RETURNING last)
 INSERT INTO decisions (number, {_COLUMNS})
 SELECT last - %s + place, {_COLUMNS} FROM counted, unnest(
-  %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bytea[], %s::bytea[], %s::text[]
+  %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::bigint[],
+  %s::bytea[], %s::bytea[], %s::text[]
 ) WITH ORDINALITY AS rows ({_COLUMNS}, place)
 ON CONFLICT (id) DO NOTHING
 """
@@ -62,7 +63,7 @@ class PostgresDecisionStore:
         """Return a decision by its id; None where there is none (any more)."""
         with self._reading.use() as connection:
             row = connection.execute(f"{_READ} WHERE id = %s".encode(), (as_text(decision),)).fetchone()
-        return None if row is None else _record(*row)
+        return None if row is None else _record(row)
 
     def since(self, number: int, limit: int) -> Iterator[tuple[int, DecisionRecord]]:
         """Yield decisions after a number; see the contract."""
@@ -70,14 +71,14 @@ class PostgresDecisionStore:
         with self._reading.use() as connection:
             rows = connection.execute(query.encode(), (number, limit)).fetchall()
         for place, *columns in rows:
-            yield place, _record(*columns)
+            yield place, _record(columns)
 
     def decisions_of(self, user: str, limit: int) -> list[DecisionRecord]:
         """Return the latest decisions for a user; see the contract."""
         query = f"{_READ} WHERE user_id = %s ORDER BY number DESC LIMIT %s"
         with self._reading.use() as connection:
             rows = connection.execute(query.encode(), (as_text(user), limit)).fetchall()
-        return [_record(*row) for row in rows]
+        return [_record(row) for row in rows]
 
     def erase(self, user: str) -> int:
         """Remove the decisions for a user; see the contract."""
@@ -105,10 +106,8 @@ def _row(one: DecisionRecord) -> tuple[object, ...]:
     return as_text(one.id), one.time, *texts, one.position, one.candidates, one.scores, details
 
 
-def _record(
-    name: str, moment: int, user: str, scenario: str, run: str, position: int, *arrays_and_details: Any
-) -> DecisionRecord:
-    candidates, scores, details = arrays_and_details
-    texts = (from_text(text) for text in (user, scenario, run))
+def _record(row: Sequence[Any]) -> DecisionRecord:
+    name, moment, user, scenario, run, position, candidates, scores, details = row
+    name, user, scenario, run = (from_text(text) for text in (name, user, scenario, run))
     known = msgspec.json.decode(details)
-    return DecisionRecord(from_text(name), moment, *texts, position, candidates, scores, known)
+    return DecisionRecord(name, moment, user, scenario, run, position, candidates, scores, known)

@@ -1,7 +1,7 @@
 """The log of events and changes in a PostgreSQL schema, to which several servers may append.
 
-Who appends locks the one row of the table `log` until the transaction is over: offsets are given in the order of
-commits, and nobody ever sees one before those that come before it.
+Who appends locks the one row of the table `log` until the transaction is over: offsets are given in the order
+of commits, and nobody ever sees one before those that come before it.
 """
 
 from __future__ import annotations
@@ -44,16 +44,17 @@ SECONDS_BETWEEN_LOOKS = 0.5
 RANDOM_BYTES = 16
 _COLUMNS = "place, kind, user_id, item, scenario, action, value, time, id, name, fields"
 _EVENTS = (
-    "SELECT place, NULL AS kind, user_id, item, scenario, action, value, time, id, NULL AS name, NULL AS fields "
-    "FROM events"
+    "SELECT place, NULL AS kind, user_id, item, scenario, action, value, time, id, "
+    "NULL AS name, NULL AS fields FROM events"
 )
 _CHANGES = (
-    "SELECT place, kind, NULL AS user_id, NULL AS item, scenario, NULL AS action, NULL::double precision AS value, "
-    "NULL::bigint AS time, id, name, fields FROM changes"
+    "SELECT place, kind, NULL AS user_id, NULL AS item, scenario, NULL AS action, "
+    "NULL::double precision AS value, NULL::bigint AS time, id, name, fields FROM changes"
 )
+_PAGE = "WHERE place > %(offset)s ORDER BY place LIMIT %(limit)s"
 _SINCE = (
-    f"SELECT {_COLUMNS} FROM (({_EVENTS} WHERE place > %(offset)s ORDER BY place LIMIT %(limit)s) UNION ALL "
-    f"({_CHANGES} WHERE place > %(offset)s ORDER BY place LIMIT %(limit)s)) AS entries ORDER BY place LIMIT %(limit)s"
+    f"SELECT {_COLUMNS} FROM (({_EVENTS} {_PAGE}) UNION ALL ({_CHANGES} {_PAGE})) AS entries "
+    "ORDER BY place LIMIT %(limit)s"
 )
 _OF_USER = (
     f"SELECT {_COLUMNS} FROM ({_EVENTS} WHERE user_id = %(user)s UNION ALL "
@@ -61,7 +62,8 @@ _OF_USER = (
 )
 _ADD_EVENTS = (
     "INSERT INTO events (place, id, user_id, item, scenario, action, value, time) SELECT * FROM unnest("
-    "%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::double precision[], %s::bigint[])"
+    "%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::double precision[], "
+    "%s::bigint[])"
 )
 _ADD_CHANGES = (
     "INSERT INTO changes (place, id, kind, scenario, name, fields) SELECT * FROM unnest("
@@ -266,7 +268,7 @@ def _entry(row: tuple[Any, ...]) -> tuple[int, Entry]:
     place, kind, user, item, scenario, action, value, moment, name_of_entry, name, fields = row
     known_as = None if name_of_entry is None else from_text(name_of_entry)
     if kind is None:
-        texts = (from_text(text) for text in (user, item, scenario, action))
-        return place, LoggedEvent(*texts, value, moment, known_as)
+        user, item, scenario, action = (from_text(text) for text in (user, item, scenario, action))
+        return place, LoggedEvent(user, item, scenario, action, value, moment, known_as)
     known = None if fields is None else msgspec.json.decode(fields)
     return place, LoggedChange(kind_of(kind), from_text(scenario), from_text(name), known, known_as)
