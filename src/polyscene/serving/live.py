@@ -198,7 +198,9 @@ class LiveRun:
         self.applied = max(self.applied, receipt.last)
 
     def _give_up(self, error: Exception) -> str:
-        self.fault = f"expected to learn from the log, found {type(error).__name__}; restart to replay the log"
+        self.fault = (
+            f"expected to learn from the log, found {type(error).__name__}; restart to replay the log"
+        )
         return self.fault
 
     def _follow(self) -> None:

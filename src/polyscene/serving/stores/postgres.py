@@ -232,8 +232,8 @@ class PostgresConnection:
     def transaction(self) -> Iterator[Connection]:
         """Yield the connection within a transaction whose statements are sent on without waiting for each.
 
-        Who wants answers on the way asks within a `pipeline` of the connection, the end of which waits for them:
-        the database notices a server that hangs only where it waits for nothing.
+        Who wants answers on the way asks within a `pipeline` of the connection, the end of which waits for
+        them: the database notices a server that hangs only where it waits for nothing.
 
         Raises:
             StoreError: it could not be committed; whether it was is not known where the connection was lost.
