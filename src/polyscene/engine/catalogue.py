@@ -42,6 +42,10 @@ class Numbering:
             self._values.append(value)
         return code
 
+    def values(self) -> list[str]:
+        """Return a copy of all ids, in the order of their codes."""
+        return self._values.copy()
+
     def ids(self) -> Ids:
         """Return all ids, in the order of their codes."""
         return Ids(pl.Series(self._name, self._values, pl.String))
@@ -92,6 +96,11 @@ class LiveCatalogue:
             self.texts[code], self.titles[code] = text, title
         self._changed[code] = attributes
         return code
+
+    def changes(self) -> list[tuple[str, str, str, dict[str, Attribute]]]:
+        """Return what `put` was told of every item that came or changed since the start, by code."""
+        rows = sorted(self._changed.items())
+        return [(self.ids[code], self.texts[code], self.titles[code], dict(known)) for code, known in rows]
 
     def attributes(self) -> pl.DataFrame:
         """Return n rows of attributes, in the order of the codes."""
