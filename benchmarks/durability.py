@@ -29,7 +29,7 @@ from polyscene.core.threads import prepare_environment
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.project import Project
 from polyscene.sample.world import SampleWorld
-from polyscene.serving.service import EVENTS
+from polyscene.serving.stores.opening import EVENTS
 from polyscene.serving.stores.sqlite_events import SqliteEventStore
 from projects import WORK
 from showing import table, write_json

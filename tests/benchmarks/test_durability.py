@@ -2,7 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from polyscene.serving.service import EVENTS
+from polyscene.serving.stores.opening import EVENTS
 from polyscene.serving.stores.sqlite_events import SqliteEventStore
 
 Script = Callable[[str], ModuleType]

@@ -51,7 +51,10 @@ def assert_same(first: System, second: System) -> None:
     for name, state in first.scenarios.items():
         other = second.scenarios[name]
         assert (state.latest, state.log.actions) == (other.latest, other.log.actions)
-        assert (state.catalogue.texts, state.catalogue.titles) == (other.catalogue.texts, other.catalogue.titles)
+        assert (state.catalogue.texts, state.catalogue.titles) == (
+            other.catalogue.texts,
+            other.catalogue.titles,
+        )
         items = range(len(state.catalogue))
         assert state.catalogue.items(items) == other.catalogue.items(items)
         for user in USERS:

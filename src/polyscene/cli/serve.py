@@ -6,7 +6,7 @@ import ipaddress
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -28,6 +28,28 @@ Data = Annotated[
         "--data", metavar="FOLDER", help="Where events, decisions and keys are kept. [service/NAME]"
     ),
 ]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        envvar="POLYSCENE_DATABASE",
+        show_envvar=True,
+        help="postgresql://USER@HOST/NAME: keep events and decisions there, for several servers.",
+    ),
+]
+KeepDays = Annotated[
+    float | None,
+    typer.Option(
+        "--event-days", min=0.0, metavar="N", help="Forget events N days after they happened. [never]"
+    ),
+]
+Rest = Annotated[
+    bool,
+    typer.Option(
+        "--from-the-rest", help="Start without the events that were forgotten and that no snapshot holds."
+    ),
+]
 NoAuth = Annotated[
     bool, typer.Option("--no-auth", help="Ask nobody for a key; only on an address of this machine.")
 ]
@@ -46,6 +68,9 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = PORT,
     data: Data = None,
+    database: Database = None,
+    event_days: KeepDays = None,
+    from_the_rest: Rest = False,
     no_auth: NoAuth = False,
     new_key: NewKey = None,
     scope: Scopes = ["events", "read"],  # noqa: B006 - typer wants a list, and nobody changes it
@@ -61,7 +86,8 @@ def serve(
         raise typer.BadParameter(f"--no-auth listens only on this machine, such as 127.0.0.1, not on {host}")
     listening = _listen(host, port)
     with listening:
-        service = _open(project, run, folder, no_auth)
+        stores = _Stores(database, Path(project.config).stem, event_days, from_the_rest)
+        service = _open(project, run, folder, no_auth, stores)
         _answer(service, listening)
 
 
@@ -119,7 +145,16 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _open(project: Project, run: str | None, folder: Path, no_auth: bool) -> Service:
+class _Stores(NamedTuple):
+    """Where events and decisions are kept, and how long."""
+
+    database: str | None
+    namespace: str
+    event_days: float | None
+    from_the_rest: bool
+
+
+def _open(project: Project, run: str | None, folder: Path, no_auth: bool, stores: _Stores) -> Service:
     """Open the run and its logs.
 
     Raises:
@@ -129,6 +164,7 @@ def _open(project: Project, run: str | None, folder: Path, no_auth: bool) -> Ser
     from polyscene.core.threads import set_threads
     from polyscene.serving.auth import KeyFile
     from polyscene.serving.service import KEYS, Service
+    from polyscene.serving.snapshots import SnapshotSettings
 
     keys = None if no_auth else KeyFile(folder / KEYS)
     if keys is not None and not len(keys):
@@ -137,7 +173,16 @@ def _open(project: Project, run: str | None, folder: Path, no_auth: bool) -> Ser
             Problem("nobody could ask", "at least one key", "none", remedy, file=str(keys.path))
         )
     set_threads(project.settings.runtime.threads or 1)
-    return Service.open(project.run(run), folder, keys, project.progress)
+    return Service.open(
+        project.run(run),
+        folder,
+        keys,
+        project.progress,
+        database=stores.database,
+        namespace=stores.namespace,
+        snapshots=SnapshotSettings(event_days=stores.event_days),
+        from_the_rest=stores.from_the_rest,
+    )
 
 
 def _answer(service: Service, listening: socket.socket) -> None:

@@ -88,6 +88,10 @@ class Run:
             restore_readers(system, self.folder, self.manifest)
         return system
 
+    def reload(self) -> None:
+        """Forget what was observed and put: the system is read anew."""
+        self.__dict__.pop("system", None), self.__dict__.pop("intake", None)
+
     @property
     def scenarios(self) -> tuple[str, ...]:
         """The names of the scenarios."""

@@ -83,13 +83,14 @@ def write_snapshot(
 
 
 def snapshots_in(snapshots: Path) -> list[Snapshot]:
-    """Return the snapshots of a folder, newest first; what cannot be read at all is none."""
-    manifests = ((snapshots / name, _manifest(snapshots / name)) for name in reversed(run_ids(snapshots)))
-    return [
-        Snapshot(folder, known["run"], log["identity"], int(log["offset"]), int(log["erased"]))
-        for folder, known in manifests
-        if (log := known.get("log")) and known.get("snapshot") == FORMAT
+    """Return the snapshots of a folder, those that hold most first; what cannot be read at all is none."""
+    manifests = ((snapshots / name, _manifest(snapshots / name)) for name in run_ids(snapshots))
+    known = [
+        Snapshot(folder, facts["run"], log["identity"], int(log["offset"]), int(log["erased"]))
+        for folder, facts in manifests
+        if (log := facts.get("log")) and facts.get("snapshot") == FORMAT
     ]
+    return sorted(known, key=lambda one: (one.offset, one.folder.name), reverse=True)
 
 
 def read_snapshot(snapshot: Snapshot) -> SystemChanges:

@@ -8,7 +8,7 @@ second thread learns what they added; at the same offset all of them are in the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -37,6 +37,8 @@ MAX_BATCHES_AT_ONCE = 500
 EVENTS_AT_ONCE = 64
 """So many events are learned before requests get a turn."""
 ENTRIES_PER_PAGE = 5_000
+RETOLD = (ChangeKind.rules,)
+"""Changes that a live system does not keep: handlers are told them again after a start from a snapshot."""
 SECONDS_TO_FOLLOW = 0.5
 """Who follows the log hears so often that nothing came, and looks whether to stop."""
 SECONDS_BEFORE_RETRY = 0.2
@@ -65,11 +67,16 @@ class LiveRun:
         progress: hears of the replay.
         visible: hears of every batch.
         handlers: take changes into the live system, by what they are about.
+        from_the_rest: start from what is left of a log whose beginning was forgotten.
+
+    Raises:
+        StoreError: the log cannot be read, or its beginning was forgotten.
 
     Attributes:
         replayed: how many entries were replayed at the start.
         unfit: how many entries of the log the run cannot take: items that it does not know.
         applied: the offset up to which the log is learned.
+        erased: the offset of the last erasure that was learned; 0: none.
         fault: why the live system cannot follow its log any more; None: it can.
         trouble: why the log could not be read a moment ago; None: it could.
     """
@@ -81,6 +88,7 @@ class LiveRun:
         progress: Progress | None = None,
         visible: Visible | None = None,
         handlers: Mapping[ChangeKind, ChangeHandler] | None = None,
+        from_the_rest: bool = False,
     ) -> None:
         self.run, self.store, self.system = run, store, run.system
         settings = {name: with_neutral_actions(one) for name, one in run.settings.items()}
@@ -89,11 +97,15 @@ class LiveRun:
         self._clocks = {name: state.clock for name, state in self.system.scenarios.items()}
         self._visible = visible or (lambda seconds, receipt: None)
         self._handlers = dict(handlers or {})
-        self.applied, self.unfit = _held(run, store), 0
+        self.applied, self.erased = _held(run, store)
+        self.unfit = 0
         self.fault: str | None = None
         self.trouble: str | None = None
         self._lagging, self._present = False, 0
         self._order, self._stopping = Lock(), Event()
+        if not from_the_rest:
+            _demand_the_beginning(store, self.applied)
+        self._tell_again()
         before = self.applied
         self._catch_up(progress or Silent())
         self.replayed = self.applied - before
@@ -192,7 +204,7 @@ class LiveRun:
     def _learn_receipt(self, receipt: Receipt) -> None:
         """Learn everything up to the end of a batch: what others added before it comes first."""
         if receipt.fresh and receipt.fresh[0][0] == self.applied + 1:
-            self._learn([entry for _, entry in receipt.fresh])
+            self._learn(receipt.fresh)
         elif receipt.last > self.applied:
             self._catch_up(Silent(), receipt.last)
         self.applied = max(self.applied, receipt.last)
@@ -249,15 +261,23 @@ class LiveRun:
             while (goal is None or self.applied < goal) and (
                 page := list(self.store.since(self.applied, ENTRIES_PER_PAGE))
             ):
-                self._learn([entry for _, entry in page])
+                self._learn(page)
                 self.applied = page[-1][0]
                 advance(len(page))
         self._lagging = False
 
-    def _learn(self, entries: Sequence[Entry]) -> None:
+    def _tell_again(self) -> None:
+        """Tell handlers what the live system holds of the log and does not keep itself."""
+        for kind in RETOLD:
+            if self.applied and kind in self._handlers:
+                for offset, change in self.store.changes(kind):
+                    if offset <= self.applied:
+                        self._change(change)
+
+    def _learn(self, entries: Iterable[tuple[int, Entry]]) -> None:
         """Take entries into the live system, neighbouring events in blocks."""
         block: list[LoggedEvent] = []
-        for entry in entries:
+        for offset, entry in entries:
             if isinstance(entry, LoggedEvent):
                 block.append(entry)
                 if len(block) < EVENTS_AT_ONCE:
@@ -266,6 +286,7 @@ class LiveRun:
             block = []
             if isinstance(entry, LoggedChange):
                 self._change(entry)
+                self.erased = offset if entry.kind == ChangeKind.erasure else self.erased
         self._observe(block)
 
     def _observe(self, block: Sequence[LoggedEvent]) -> None:
@@ -289,7 +310,24 @@ class LiveRun:
             self.unfit += 1
 
 
-def _held(run: Run, store: EventStore) -> int:
-    """Return up to which offset a run holds a log; 0: nothing of it."""
+def _held(run: Run, store: EventStore) -> tuple[int, int]:
+    """Return up to which offset a run holds a log, and that of the last erasure in it; 0: nothing of it."""
     log = run.manifest.get("log", {})
-    return int(log["offset"]) if log.get("identity") == store.identity else 0
+    return (
+        (int(log["offset"]), int(log.get("erased", 0))) if log.get("identity") == store.identity else (0, 0)
+    )
+
+
+def _demand_the_beginning(store: EventStore, held: int) -> None:
+    """Look whether a log has everything that a run does not hold.
+
+    Raises:
+        StoreError: the beginning of the log was forgotten.
+    """
+    if held < store.forgotten:
+        snapshot = f"one up to {held:,}" if held else "none"
+        raise StoreError(
+            f"expected a snapshot of this run that holds the log up to {store.forgotten:,}, since older events "
+            f"were forgotten, found {snapshot}; put the folder of snapshots back, or take another server's, "
+            "or start from what is left with --from-the-rest"
+        )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from polyscene.core.progress import Progress
+from polyscene.core.progress import Progress, Silent
 from polyscene.engine.decision import Request
 from polyscene.engine.pipeline import decide
 from polyscene.runs.run import Run
@@ -18,11 +18,11 @@ from polyscene.serving.auth import KeyFile
 from polyscene.serving.decisions import DecisionLog
 from polyscene.serving.live import LiveRun
 from polyscene.serving.metrics import Metrics
+from polyscene.serving.snapshots import SNAPSHOTS, SnapshotKeeper, SnapshotSettings, resume_newest
 from polyscene.serving.stores.contract import DecisionStore, EventStore
-from polyscene.serving.stores.sqlite_decisions import SqliteDecisionStore
-from polyscene.serving.stores.sqlite_events import SqliteEventStore
+from polyscene.serving.stores.opening import open_stores
 
-EVENTS, DECISIONS, KEYS = "events.db", "decisions.db", "keys.json"
+KEYS = "keys.json"
 """In the folder of a service."""
 THREADS = 2
 """Requests that compute at the same time."""
@@ -37,6 +37,7 @@ class Service:
 
     Attributes:
         keys: None: everybody may do everything.
+        snapshots: of the live run.
     """
 
     live: LiveRun
@@ -45,12 +46,32 @@ class Service:
     metrics: Metrics
     keys: KeyFile | None
     pool: ThreadPoolExecutor
+    snapshots: SnapshotKeeper
 
     @classmethod
     def open(
-        cls, run: Run, folder: Path, keys: KeyFile | None = None, progress: Progress | None = None
+        cls,
+        run: Run,
+        folder: Path,
+        keys: KeyFile | None = None,
+        progress: Progress | None = None,
+        *,
+        database: str | None = None,
+        namespace: str = "default",
+        snapshots: SnapshotSettings | None = None,
+        from_the_rest: bool = False,
     ) -> Service:
-        """Open the logs in a folder, replay what the run does not know, and load what requests need.
+        """Open the logs, replay what neither the run nor a snapshot knows, and load what requests need.
+
+        Args:
+            run: to serve.
+            folder: of snapshots, and of the logs where there is no database.
+            keys: None: everybody may do everything.
+            progress: hears of the replay.
+            database: the address of the PostgreSQL database with the logs; None: they lie in the folder.
+            namespace: tells services apart that share a database.
+            snapshots: when they are taken.
+            from_the_rest: see `LiveRun`.
 
         Raises:
             StoreError: the logs cannot be used.
@@ -58,13 +79,14 @@ class Service:
         """
         metrics, pool = Metrics(), ThreadPoolExecutor(THREADS, "request")
         with ExitStack() as undo:
-            events = SqliteEventStore(folder / EVENTS)
+            events, decisions = open_stores(folder if database is None else database, namespace)
             undo.callback(events.close)
-            decisions = SqliteDecisionStore(folder / DECISIONS)
             undo.callback(decisions.close)
-            live = LiveRun(run, events, progress, metrics.batch_visible)
+            resume_newest(run, events, folder / SNAPSHOTS, (progress or Silent()).say)
+            live = LiveRun(run, events, progress, metrics.batch_visible, from_the_rest=from_the_rest)
             undo.pop_all()
-        service = cls(live, DecisionLog(decisions), (events, decisions), metrics, keys, pool)
+        keeper = SnapshotKeeper(live, folder / SNAPSHOTS, snapshots)
+        service = cls(live, DecisionLog(decisions), (events, decisions), metrics, keys, pool, keeper)
         service._watch()
         service._warm_up()
         return service
@@ -79,6 +101,7 @@ class Service:
     def close(self) -> None:
         """Write what waits, then close everything."""
         self.live.close()
+        self.snapshots.close()
         self.decisions.close()
         self.pool.shutdown()
         for store in self.stores:

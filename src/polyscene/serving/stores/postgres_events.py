@@ -150,6 +150,13 @@ class PostgresEventStore:
             rows = connection.execute(_OF_USER, values).fetchall()
         yield from map(_entry, rows)
 
+    def changes(self, kind: ChangeKind) -> Iterator[tuple[int, LoggedChange]]:
+        """Yield every change of a kind; see the contract."""
+        query = "SELECT place, kind, scenario, name, fields, id FROM changes WHERE kind = %s ORDER BY place"
+        with self._reading.use() as connection:
+            rows = connection.execute(query, (kind.value,)).fetchall()
+        yield from ((place, _change(*columns)) for place, *columns in rows)
+
     def erase(self, user: str) -> Erased:
         """Remove everything that is kept of a user; see the contract.
 
@@ -266,9 +273,16 @@ def _change_columns(changes: Iterable[tuple[int, LoggedChange]]) -> list[list[An
 
 def _entry(row: tuple[Any, ...]) -> tuple[int, Entry]:
     place, kind, user, item, scenario, action, value, moment, name_of_entry, name, fields = row
-    known_as = None if name_of_entry is None else from_text(name_of_entry)
     if kind is None:
+        known_as = None if name_of_entry is None else from_text(name_of_entry)
         user, item, scenario, action = (from_text(text) for text in (user, item, scenario, action))
         return place, LoggedEvent(user, item, scenario, action, value, moment, known_as)
+    return place, _change(kind, scenario, name, fields, name_of_entry)
+
+
+def _change(
+    kind: str, scenario: str, name: str, fields: str | None, name_of_change: str | None
+) -> LoggedChange:
     known = None if fields is None else msgspec.json.decode(fields)
-    return place, LoggedChange(kind_of(kind), from_text(scenario), from_text(name), known, known_as)
+    known_as = None if name_of_change is None else from_text(name_of_change)
+    return LoggedChange(kind_of(kind), from_text(scenario), from_text(name), known, known_as)
