@@ -51,6 +51,13 @@ class PostgresServer:
         """Return the address of a database."""
         return f"postgresql://postgres@/{database}?host={self.folder}"
 
+    def make_database(self, name: str) -> None:
+        """Make an empty database."""
+        import psycopg
+
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+
     def start(self) -> None:
         """Start it, after whatever ended it, and wait until it answers."""
         settings = {"listen_addresses": "", "unix_socket_directories": str(self.folder)} | self._settings
@@ -77,7 +84,7 @@ class PostgresServer:
                 env=_environment(),
                 **self._as,
             )
-        ask = [self._bin / "pg_isready", "-q", "-h", str(self.folder)]
+        ask = [str(self._bin / "pg_isready"), "-q", "-h", str(self.folder)]
         while self._process.poll() is None:
             if subprocess.run(ask, check=False, env=_environment()).returncode == 0:
                 return True

@@ -258,9 +258,6 @@ def postgres() -> Iterator[Any]:
 @pytest.fixture
 def database(postgres: Any) -> str:
     """Return the address of an empty database."""
-    import psycopg
-
     name = f"test_{uuid4().hex}"
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+    postgres.make_database(name)
     return str(postgres.url(name))

@@ -47,7 +47,8 @@ class Server:
         self.said: list[str] = []
         self.snapshot = resume_newest(run, store, folder, self.said.append)
         self.live = LiveRun(run, store, handlers=handlers, from_the_rest=from_the_rest)
-        self.keeper = SnapshotKeeper(self.live, folder, settings)
+        held = 0 if self.snapshot is None else self.snapshot.offset
+        self.keeper = SnapshotKeeper(self.live, folder, settings, held)
 
     def send(self, events: list[LoggedEvent | LoggedChange]) -> int:
         return self.live.submit(events).result().last

@@ -106,9 +106,7 @@ class LiveRun:
         if not from_the_rest:
             _demand_the_beginning(store, self.applied)
         self._tell_again()
-        before = self.applied
-        self._catch_up(progress or Silent())
-        self.replayed = self.applied - before
+        self.replayed = self._catch_up(progress or Silent())
         self._follower = Thread(target=self._follow, name="the follower of the log", daemon=True)
         if store.shared:
             self._follower.start()
@@ -243,13 +241,16 @@ class LiveRun:
         ]
         return replace(batch, entries=tuple(entries))
 
-    def _catch_up(self, progress: Progress, goal: int | None = None) -> None:
+    def _catch_up(self, progress: Progress, goal: int | None = None) -> int:
         """Learn what the log holds and the live system does not know yet, at least up to a goal.
+
+        Returns:
+            How many entries these were.
 
         Raises:
             StoreError: the log cannot be read, or is shorter than it was.
         """
-        last = self.store.last if goal is None else goal
+        last, count = self.store.last if goal is None else goal, 0
         if last < self.applied:
             self.fault = (
                 f"expected a log of {self.applied:,} entries or more, found {last:,}: it was set back; "
@@ -263,8 +264,10 @@ class LiveRun:
             ):
                 self._learn(page)
                 self.applied = page[-1][0]
+                count += len(page)
                 advance(len(page))
         self._lagging = False
+        return count
 
     def _tell_again(self) -> None:
         """Tell handlers what the live system holds of the log and does not keep itself."""
@@ -327,7 +330,7 @@ def _demand_the_beginning(store: EventStore, held: int) -> None:
     if held < store.forgotten:
         snapshot = f"one up to {held:,}" if held else "none"
         raise StoreError(
-            f"expected a snapshot of this run that holds the log up to {store.forgotten:,}, since older events "
-            f"were forgotten, found {snapshot}; put the folder of snapshots back, or take another server's, "
-            "or start from what is left with --from-the-rest"
+            f"expected a snapshot of this run that holds the log up to {store.forgotten:,}, since older "
+            f"events were forgotten, found {snapshot}; put the folder of snapshots back, or take another "
+            "server's, or start from what is left with --from-the-rest"
         )

@@ -82,10 +82,12 @@ class Service:
             events, decisions = open_stores(folder if database is None else database, namespace)
             undo.callback(events.close)
             undo.callback(decisions.close)
-            resume_newest(run, events, folder / SNAPSHOTS, (progress or Silent()).say)
+            snapshot = resume_newest(run, events, folder / SNAPSHOTS, (progress or Silent()).say)
             live = LiveRun(run, events, progress, metrics.batch_visible, from_the_rest=from_the_rest)
             undo.pop_all()
-        keeper = SnapshotKeeper(live, folder / SNAPSHOTS, snapshots)
+        keeper = SnapshotKeeper(
+            live, folder / SNAPSHOTS, snapshots, 0 if snapshot is None else snapshot.offset
+        )
         service = cls(live, DecisionLog(decisions), (events, decisions), metrics, keys, pool, keeper)
         service._watch()
         service._warm_up()

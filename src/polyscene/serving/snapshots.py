@@ -95,15 +95,18 @@ class SnapshotKeeper:
         live: of which.
         folder: where they lie.
         settings: when.
+        held: the offset up to which the newest one holds the log.
 
     Attributes:
         trouble: why the last one could not be written; None: it could, or there was none.
     """
 
-    def __init__(self, live: LiveRun, folder: Path, settings: SnapshotSettings | None = None) -> None:
+    def __init__(
+        self, live: LiveRun, folder: Path, settings: SnapshotSettings | None = None, held: int = 0
+    ) -> None:
         self.live, self.folder, self.settings = live, folder, settings or SnapshotSettings()
         self.trouble: str | None = None
-        self._taken_at, self._taken = time.monotonic(), live.applied - live.replayed
+        self._taken_at, self._taken = time.monotonic(), held
         self._erased = live.erased
         self._stopping, self._writing = Event(), Lock()
         self._thread = Thread(target=self._run, name="the keeper of snapshots", daemon=True)
