@@ -17,6 +17,7 @@ again: both processes live on, and senders repeat what was refused.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -33,6 +34,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from polyscene.core.files import is_alive
 from polyscene.core.threads import prepare_environment
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.project import Project
@@ -44,13 +46,26 @@ from projects import WORK
 from showing import table, write_json
 
 SERVE = """
+import json, os, signal, sys
+import polyscene.cli.serve, polyscene.serving.app, polyscene.recommenders.kernels, uvicorn, psycopg
 import polyscene.serving.snapshots as snapshots
+from polyscene.cli.main import run
+
 snapshots.SECONDS_BETWEEN_LOOKS = 0.05
 snapshots.SnapshotSettings.__init__.__defaults__ = (20, 0.2, 2, None)
-from polyscene.cli.main import run
-run()
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for line in sys.stdin:
+    messages, *words = json.loads(line)
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.dup2(os.open(messages, os.O_WRONLY | os.O_CREAT, 0o600), 2)
+        os.close(0)
+        sys.argv = ["polyscene", *words]
+        run()
+    print(child, flush=True)
 """
-"""`polyscene serve`, with snapshots all the time."""
+"""Forks a process that is `polyscene serve` for every line; nothing is loaded twice, snapshots come all the time."""
 SENDERS = 4
 BATCH = 20
 MAX_SECONDS = 0.5
@@ -177,41 +192,65 @@ class Sender(threading.Thread):
         self.mixed += answer["run"] != self._run_id
 
 
+class Forks:
+    """Starts processes that serve; see `SERVE`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", SERVE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+
+    def start(self, messages: Path, words: Sequence[str]) -> int:
+        """Return the id of a new process, whose messages go to a file."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([str(messages), *words]) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End what forks."""
+        self._process.communicate()
+
+
 class Served:
     """A process that serves.
 
     Args:
+        forks: where it comes from.
         config: of the project.
         data: folder of the service.
         database: where events are kept; None: in the folder.
     """
 
-    def __init__(self, config: Path, data: Path, database: str | None) -> None:
+    def __init__(self, forks: Forks, config: Path, data: Path, database: str | None) -> None:
         words = ["serve", "--config", str(config), "--data", str(data), "--port", "0", "--no-auth"]
         words += [] if database is None else ["--database", database]
         start = time.perf_counter()
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, *words],
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-        self.url, self.messages = "", ""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.messages += line
-            if "serving at " in line:
-                self.url = line.split("serving at ")[1].split()[0]
-                break
-        else:
-            raise RuntimeError(f"expected the service to start, found that it ended: {self.messages}")
+        data.mkdir(parents=True, exist_ok=True)
+        messages = data / f"messages-{time.time_ns()}"
+        self._id = forks.start(messages, words)
+        while "serving at " not in (text := messages.read_text() if messages.exists() else ""):
+            if not self.alive:
+                raise RuntimeError(f"expected the service to start, found that it ended: {text}")
+            time.sleep(0.01)
+        self.url = text.split("serving at ")[1].split()[0]
         self.start_seconds = time.perf_counter() - start
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return is_alive(self._id)
 
     def kill(self) -> None:
         """End it with SIGKILL."""
-        self.process.kill()
-        self.process.wait()
+        os.kill(self._id, signal.SIGKILL)
+        while self.alive:
+            time.sleep(0.001)
 
 
 class DurabilityTest:
@@ -234,24 +273,29 @@ class DurabilityTest:
         self.items, self.run_id = [ids[code] for code in range(len(ids))], run.id
         self._services, self._database = folder / "service", database
         self._survivor: Served | None = None
+        self._forks = Forks()
         self.start_anew()
 
     def start_anew(self) -> None:
         """Begin with an empty log."""
-        self.close()
+        self._end_survivor()
         name = f"log_{time.time_ns()}"
         self.data = self._services / name
         self.url: str | None = None
         if self._database is not None:
             self._database.make_database(name)
             self.url = self._database.url(name)
-            self._survivor = Served(self.config, self._services / f"{name}_survivor", self.url)
+            self._survivor = Served(self._forks, self.config, self._services / f"{name}_survivor", self.url)
         self._again: list[Posted] = []
         self._batches: list[Posted] = []
         self._acknowledged: set[str] = set()
 
     def close(self) -> None:
-        """End the process that was not killed."""
+        """End what was started."""
+        self._end_survivor()
+        self._forks.close()
+
+    def _end_survivor(self) -> None:
         if self._survivor is not None:
             self._survivor.kill()
             self._survivor = None
@@ -261,12 +305,12 @@ class DurabilityTest:
         if number and number % KILLS_PER_LOG == 0:
             self.start_anew()
         crashed = self._database is not None and number % ROUNDS_PER_CRASH == ROUNDS_PER_CRASH - 1
-        victim = Served(self.config, self.data, self.url)
+        victim = Served(self._forks, self.config, self.data, self.url)
         senders = [self._sender(victim, f"{number}-{row}", row) for row in range(SENDERS)]
         others = [] if self._survivor is None else [self._sender(self._survivor, f"{number}-s", None)]
         for sender in (*senders, *others):
             sender.start()
-        while not any(sender.acknowledged for sender in senders) and victim.process.poll() is None:
+        while not any(sender.acknowledged for sender in senders) and victim.alive:
             time.sleep(0.001)
         time.sleep(moment)
         if crashed and self._database is not None:

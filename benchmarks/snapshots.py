@@ -174,7 +174,7 @@ def _describe_anew(run: Run, seed: int) -> None:
                 "described anew",
                 f"thing {code}",
                 {"topic": "topic 0", "price": 1.0},
-                {view: draws.normal(size=width).astype(np.float32) for view in state.space.views},
+                {view: np.asarray(draws.normal(size=width), np.float32) for view in state.space.views},
             )
             for code in codes.tolist()
         ]

@@ -4,10 +4,10 @@
     python benchmarks/stores.py --store postgres --json stores_postgres.json
 
 First the store alone: one event, then a hundred, in a transaction each. Then live runs over a generated
-catalogue (`generated.py`), which learn each event before it is acknowledged: one sender that waits for every
-receipt, and sixteen. "Visible" is the time from handing an event in until requests see it; with PostgreSQL also
-at a second live run over the same log. The database is started for this, on the same machine, with its usual
-settings: every commit waits for the disk.
+catalogue (`generated.py`), which learn each event before it is acknowledged: one sender that waits for each
+receipt, and sixteen. "Visible" is the time from handing an event in until requests see it; with PostgreSQL
+also at a second live run over the same log. The database is started for this, on the same machine, with its
+usual settings: every commit waits for the disk.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Senders:
         return size * count / seconds
 
     def sent(self, size: int, count: int, senders: int) -> dict[str, float]:
-        """Return events per second and milliseconds until they are visible, of senders that wait for receipts."""
+        """Return events per second and milliseconds until they are visible; senders wait for receipts."""
         batches = [self.events(size) for _ in range(count)]
 
         def send(batch: list[LoggedEvent]) -> float:
