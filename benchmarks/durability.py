@@ -65,7 +65,7 @@ for line in sys.stdin:
         run()
     print(child, flush=True)
 """
-"""Forks a process that is `polyscene serve` for every line; nothing is loaded twice, snapshots come all the time."""
+"""Forks what is `polyscene serve` for each line; nothing is loaded twice, and snapshots come all the time."""
 SENDERS = 4
 BATCH = 20
 MAX_SECONDS = 0.5
