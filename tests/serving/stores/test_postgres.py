@@ -239,7 +239,7 @@ def test_who_holds_the_log_too_long_is_waited_for_in_vain_only_so_long(
 def test_a_server_that_hangs_loses_its_transaction(
     store: PostgresEventStore, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(postgres.LIMITS, "idle_in_transaction_session_timeout", "50ms")
+    monkeypatch.setitem(postgres.LIMITS, "idle_in_transaction_session_timeout", "1s")
     hanging = PostgresEventStore(database, "a")
 
     def hang() -> None:
