@@ -228,12 +228,11 @@ def _locked(connection: Connection, batches: Sequence[Batch]) -> Appending:
     changes = as_texts([entry.id for entry in entries if isinstance(entry, LoggedChange)])
     batch_query = "SELECT key, digest, accepted, duplicates, last FROM batches WHERE key = ANY(%s::text[])"
     id_query = "SELECT id FROM {} WHERE id = ANY(%s::text[])"
-    with connection.pipeline() as pipeline:
+    with connection.pipeline():
         last = connection.execute(_LOCK)
         known_batches = connection.execute(batch_query, (keys,)) if keys else ()
         known_events = connection.execute(id_query.format("events").encode(), (events,)) if events else ()
         known_changes = connection.execute(id_query.format("changes").encode(), (changes,)) if changes else ()
-        pipeline.sync()  # from here on the database notices if this server hangs
     row = last.fetchone()
     assert row is not None
     return Appending(
