@@ -21,7 +21,7 @@ from polyscene.serving.stores.migrations import migrations
 from polyscene.serving.stores.opening import open_stores
 from polyscene.serving.stores.postgres import as_text, from_text
 from polyscene.serving.stores.postgres_decisions import PostgresDecisionStore
-from polyscene.serving.stores.postgres_events import PostgresEventStore, _locked
+from polyscene.serving.stores.postgres_events import PostgresEventStore
 
 CLICK = LoggedEvent("u1", "sku-1", "shop", "click")
 RECORD = DecisionRecord("d1", 7, "u1", "shop", "run-1", 3, b"\x00\xff", b"\x01", {"k": 1})
@@ -234,23 +234,6 @@ def test_who_holds_the_log_too_long_is_waited_for_in_vain_only_so_long(
         holder.rollback()
     assert hasty.append([Batch.of([CLICK])])[0].last == 1
     hasty.close()
-
-
-def test_a_server_that_hangs_loses_its_transaction(
-    store: PostgresEventStore, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(postgres.LIMITS, "idle_in_transaction_session_timeout", "1s")
-    hanging = PostgresEventStore(database, "a")
-
-    def hang() -> None:
-        with hanging._writing.transaction() as connection:
-            assert _locked(connection, []).last == 0
-            assert store.append([Batch.of([CLICK])])[0].last == 1  # it waits until the other is thrown out
-
-    with pytest.raises(StoreError, match="expected to reach"):
-        hang()
-    assert store.append([Batch.of([CLICK])])[0].last == 2
-    hanging.close()
 
 
 def test_half_a_transaction_is_none(store: PostgresEventStore) -> None:
