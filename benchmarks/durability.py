@@ -1,40 +1,71 @@
 """Kill the service with SIGKILL at random moments under load: what it acknowledged must be there, once.
 
-    python benchmarks/durability.py --times 300 --json durability.json
+    python benchmarks/durability.py --kills 300 --json durability.json
+    python benchmarks/durability.py --store postgres --kills 300 --json durability_postgres.json
 
 A run is trained on a small sample world and served by a process of its own. Senders post events, single and
-in batches, as fast as they are acknowledged; then the process is killed. After each kill the log is read:
-every acknowledged event must be in it, none twice, every batch whole or not at all. What was not acknowledged
-is sent again to the next process, and must be in the log once afterwards.
+in batches, as fast as they are acknowledged, and ask for slates; then the process is killed. After each kill
+the log is read: every acknowledged event must be in it, none twice, every batch whole or not at all. What was
+not acknowledged is sent again to the next process, and must be in the log once afterwards. Slates must name
+the run that is served. Snapshots are taken all the time, so that kills meet them half written.
+
+With PostgreSQL a second process serves the same log meanwhile and is not killed: it must go on, and know in
+the end as many events as the log has. In every fifth round the database is crashed under load and started
+again: both processes live on, and senders repeat what was refused.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 
+from polyscene.core.files import is_alive
 from polyscene.core.threads import prepare_environment
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.project import Project
 from polyscene.sample.world import SampleWorld
-from polyscene.serving.service import EVENTS
-from polyscene.serving.stores.sqlite_events import SqliteEventStore
+from polyscene.serving.stores.contract import LoggedEvent
+from polyscene.serving.stores.opening import open_stores
+from postgres_server import PostgresServer, temporary_server
 from projects import WORK
 from showing import table, write_json
 
-SERVE = "import sys; from polyscene.cli.main import run; run()"
+SERVE = """
+import json, os, signal, sys
+import polyscene.cli.serve, polyscene.serving.app, polyscene.recommenders.kernels, uvicorn, psycopg
+import polyscene.serving.snapshots as snapshots
+from polyscene.cli.main import run
+
+snapshots.SECONDS_BETWEEN_LOOKS = 0.05
+snapshots.SnapshotSettings.__init__.__defaults__ = (20, 0.2, 2, None)
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for line in sys.stdin:
+    messages, *words = json.loads(line)
+    child = os.fork()
+    if not child:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.dup2(os.open(messages, os.O_WRONLY | os.O_CREAT, 0o600), 2)
+        os.close(0)
+        sys.argv = ["polyscene", *words]
+        run()
+    print(child, flush=True)
+"""
+"""Forks what is `polyscene serve` for each line; nothing is loaded twice, and snapshots come all the time."""
 SENDERS = 4
 BATCH = 20
 MAX_SECONDS = 0.5
@@ -42,6 +73,13 @@ MAX_SECONDS = 0.5
 KILLS_PER_LOG = 10
 """Then comes an empty one: a start replays its log."""
 PATIENCE = 60.0
+ROUNDS_PER_CRASH = 5
+"""Then the database is crashed too."""
+NAMESPACE = "polyscene"
+"""What `polyscene serve` calls the service of a configuration of that name."""
+SECONDS_TO_FOLLOW = 1.0
+SLATE_EVERY = 5
+"""Requests of a sender: one of so many asks for a slate."""
 
 Posted = tuple[str, ...]
 """The ids of the events of one request."""
@@ -58,6 +96,11 @@ class Kill:
         unanswered: events that were sent and not acknowledged.
         kept_unanswered: how many of these are in the log all the same.
         lost, doubled, torn: acknowledged events that are missing, events kept twice, batches kept by half.
+        slates, mixed: slates in this life, and those that named another run than the one that is served.
+        crashed: whether the database was crashed too.
+        refused: requests that were answered with 503, and repeated.
+        survivor_failures: answers that failed to come from the process that was not killed.
+        behind: events that it did not know in the end.
     """
 
     seconds: float
@@ -68,38 +111,50 @@ class Kill:
     lost: int
     doubled: int
     torn: int
+    slates: int = 0
+    mixed: int = 0
+    crashed: bool = False
+    refused: int = 0
+    survivor_failures: int = 0
+    behind: int = 0
 
     @property
     def harmless(self) -> bool:
-        """Whether nothing was lost, doubled or torn."""
-        return not (self.lost or self.doubled or self.torn)
+        """Whether nothing was lost, doubled, torn or mixed, and the other process went on."""
+        harm = self.lost + self.doubled + self.torn + self.mixed + self.survivor_failures + self.behind
+        return harm == 0
 
 
 class Sender(threading.Thread):
-    """Posts one request after the other until the service is gone.
+    """Posts one request after the other until the service is gone, or it is told to stop.
 
     Args:
         url: of the service.
         name: of whom there is one.
         items: of the shop.
+        run: that is served.
         first: requests that were not answered before, to be sent again.
     """
 
-    def __init__(self, url: str, name: str, items: Sequence[str], first: Sequence[Posted]) -> None:
+    def __init__(self, url: str, name: str, items: Sequence[str], run: str, first: Sequence[Posted]) -> None:
         super().__init__(name=name, daemon=True)
-        self._url, self._items, self._first = url, items, list(first)
+        self._url, self._items, self._run_id, self._first = url, items, run, list(first)
         self.acknowledged: list[Posted] = []
         self.unanswered: list[Posted] = []
+        self.slates = self.mixed = self.refused = self.failures = 0
+        self.stopping = threading.Event()
 
     def run(self) -> None:
         """Post until an answer fails to come."""
         with httpx.Client(base_url=self._url, timeout=PATIENCE) as client:
             number = 0
-            while True:
+            while not self.stopping.is_set():
                 ids = self._first.pop() if self._first else self._ids(number)
                 number += 1
                 if not self._post(client, ids):
                     break
+                if number % SLATE_EVERY == 0:
+                    self._ask(client)
         self.unanswered += self._first
 
     def _ids(self, number: int) -> Posted:
@@ -107,28 +162,107 @@ class Sender(threading.Thread):
         return tuple(f"{self.name}-{number}-{row}" for row in range(size))
 
     def _post(self, client: httpx.Client, ids: Posted) -> bool:
+        """Post events until they are taken; False: no answer came."""
         events = [
             {"user": f"u{hash(one) % 50}", "item": self._items[len(one) % len(self._items)]}
             | {"scenario": "shop", "id": one}
             for one in ids
         ]
+        path, body = ("/v1/events", events[0]) if len(ids) == 1 else ("/v1/events/batch", {"events": events})
         try:
-            if len(ids) == 1:
-                answer = client.post("/v1/events", json=events[0])
-            else:
-                answer = client.post("/v1/events/batch", json={"events": events})
+            while (answer := client.post(path, json=body)).status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                self.refused += 1
+                if self.stopping.wait(0.02):
+                    break
             answer.raise_for_status()
         except httpx.HTTPError:
+            self.failures += not self.stopping.is_set()
             self.unanswered.append(ids)
             return False
         self.acknowledged.append(ids)
         return True
 
+    def _ask(self, client: httpx.Client) -> None:
+        body = {"user": "u1", "scenario": "shop", "k": 5, "reasons": False}
+        try:
+            answer = client.post("/v1/recommendations", json=body).raise_for_status().json()
+        except httpx.HTTPError:  # the kill; the next event finds it out
+            return
+        self.slates += 1
+        self.mixed += answer["run"] != self._run_id
+
+
+class Forks:
+    """Starts processes that serve; see `SERVE`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", SERVE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+
+    def start(self, messages: Path, words: Sequence[str]) -> int:
+        """Return the id of a new process, whose messages go to a file."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([str(messages), *words]) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End what forks."""
+        self._process.communicate()
+
+
+class Served:
+    """A process that serves.
+
+    Args:
+        forks: where it comes from.
+        config: of the project.
+        data: folder of the service.
+        database: where events are kept; None: in the folder.
+    """
+
+    def __init__(self, forks: Forks, config: Path, data: Path, database: str | None) -> None:
+        words = ["serve", "--config", str(config), "--data", str(data), "--port", "0", "--no-auth"]
+        words += [] if database is None else ["--database", database]
+        start = time.perf_counter()
+        data.mkdir(parents=True, exist_ok=True)
+        messages = data / f"messages-{time.time_ns()}"
+        self._id = forks.start(messages, words)
+        while "serving at " not in (text := messages.read_text() if messages.exists() else ""):
+            if not self.alive:
+                raise RuntimeError(f"expected the service to start, found that it ended: {text}")
+            time.sleep(0.01)
+        self.url = text.split("serving at ")[1].split()[0]
+        self.start_seconds = time.perf_counter() - start
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return is_alive(self._id)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        os.kill(self._id, signal.SIGKILL)
+        while self.alive:
+            time.sleep(0.001)
+
 
 class DurabilityTest:
-    """A run, a folder for its service, and what was acknowledged so far."""
+    """A run, where its service keeps events, and what was acknowledged so far.
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    Args:
+        folder: of the sample world, its run and its services.
+        seed: of the world.
+        database: the server that keeps events; None: they are kept in files.
+    """
+
+    def __init__(self, folder: Path, seed: int, database: PostgresServer | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.config = folder / "polyscene.toml"
         if not self.config.exists():
@@ -136,61 +270,109 @@ class DurabilityTest:
         project = Project.open(self.config)
         run = project.run() if project.runs() else project.train()
         ids = run.system.scenario("shop").catalogue.ids
-        self.items = [ids[code] for code in range(len(ids))]
-        self._services = folder / "service"
+        self.items, self.run_id = [ids[code] for code in range(len(ids))], run.id
+        self._services, self._database = folder / "service", database
+        self._survivor: Served | None = None
+        self._forks = Forks()
         self.start_anew()
 
     def start_anew(self) -> None:
         """Begin with an empty log."""
-        self.data = self._services / f"{time.time_ns()}"
+        self._end_survivor()
+        name = f"log_{time.time_ns()}"
+        self.data = self._services / name
+        self.url: str | None = None
+        if self._database is not None:
+            self._database.make_database(name)
+            self.url = self._database.url(name)
+            self._survivor = Served(self._forks, self.config, self._services / f"{name}_survivor", self.url)
         self._again: list[Posted] = []
         self._batches: list[Posted] = []
         self._acknowledged: set[str] = set()
+
+    def close(self) -> None:
+        """End what was started."""
+        self._end_survivor()
+        self._forks.close()
+
+    def _end_survivor(self) -> None:
+        if self._survivor is not None:
+            self._survivor.kill()
+            self._survivor = None
 
     def kill(self, number: int, moment: float) -> Kill:
         """Serve, send, kill, look."""
         if number and number % KILLS_PER_LOG == 0:
             self.start_anew()
-        start = time.perf_counter()
-        process, url = self._serve()
-        answered = time.perf_counter()
-        senders = [
-            Sender(url, f"{number}-{row}", self.items, self._again[row::SENDERS]) for row in range(SENDERS)
-        ]
-        for sender in senders:
+        crashed = self._database is not None and number % ROUNDS_PER_CRASH == ROUNDS_PER_CRASH - 1
+        victim = Served(self._forks, self.config, self.data, self.url)
+        senders = [self._sender(victim, f"{number}-{row}", row) for row in range(SENDERS)]
+        others = [] if self._survivor is None else [self._sender(self._survivor, f"{number}-s", None)]
+        for sender in (*senders, *others):
             sender.start()
-        while not any(sender.acknowledged for sender in senders) and process.poll() is None:
+        while not any(sender.acknowledged for sender in senders) and victim.alive:
             time.sleep(0.001)
         time.sleep(moment)
-        process.kill()
-        process.communicate()
-        for sender in senders:
+        if crashed and self._database is not None:
+            self._database.stop(signal.SIGQUIT)
+            self._database.start()
+            self._await_more(senders)
+        victim.kill()
+        for sender in others:
+            sender.stopping.set()
+        for sender in (*senders, *others):
             sender.join()
-        done = [ids for sender in senders for ids in sender.acknowledged]
-        self._again = [ids for sender in senders for ids in sender.unanswered]
+        everyone = [*senders, *others]
+        done = [ids for sender in everyone for ids in sender.acknowledged]
+        self._again = [ids for sender in everyone for ids in sender.unanswered]
         self._batches += done
-        return self._looked(moment, answered - start, done)
-
-    def _serve(self) -> tuple[subprocess.Popen[str], str]:
-        words = ["serve", "--config", str(self.config), "--data", str(self.data), "--port", "0", "--no-auth"]
-        process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, *words],
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        kill = self._looked(moment, victim.start_seconds, done)
+        return replace(
+            kill,
+            slates=sum(sender.slates for sender in everyone),
+            mixed=sum(sender.mixed for sender in everyone),
+            crashed=crashed,
+            refused=sum(sender.refused for sender in everyone),
+            survivor_failures=sum(sender.failures for sender in others),
+            behind=self._behind(),
         )
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "serving at " in line:
-                return process, line.split("serving at ")[1].split()[0]
-        raise RuntimeError("expected the service to start, found that it ended; look at its messages")
+
+    def _sender(self, served: Served, name: str, row: int | None) -> Sender:
+        first = [] if row is None else self._again[row::SENDERS]
+        return Sender(served.url, name, self.items, self.run_id, first)
+
+    def _await_more(self, senders: Sequence[Sender]) -> None:
+        """Wait until events are taken again after the database came back."""
+        counts = [len(sender.acknowledged) for sender in senders]
+        end = time.perf_counter() + PATIENCE
+        while all(len(one.acknowledged) == count for one, count in zip(senders, counts, strict=True)):
+            if time.perf_counter() > end:
+                raise RuntimeError("expected events to be taken again, found that they are not")
+            time.sleep(0.01)
+
+    def _behind(self) -> int:
+        """Return how many events of the log the other process does not know, a second after the last."""
+        if self._survivor is None or self.url is None:
+            return 0
+        store, decisions = open_stores(self.url, NAMESPACE)
+        last = store.last
+        store.close()
+        decisions.close()
+        end = time.perf_counter() + SECONDS_TO_FOLLOW
+        while True:
+            state = httpx.get(f"{self._survivor.url}/health/ready", timeout=PATIENCE).json()
+            if state["offset"] >= last or time.perf_counter() > end:
+                return max(last - int(state["offset"]), 0)
+            time.sleep(0.01)
 
     def _looked(self, moment: float, start_seconds: float, done: Sequence[Posted]) -> Kill:
         """Compare the log with what was acknowledged."""
         self._acknowledged |= {one for ids in done for one in ids}
-        store = SqliteEventStore(self.data / EVENTS)
-        counts = Counter(event.id for _, event in store.since(0, 2**62))
+        store, decisions = open_stores(self.data if self.url is None else self.url, NAMESPACE)
+        entries = (entry for _, entry in store.since(0, 2**62))
+        counts = Counter(entry.id for entry in entries if isinstance(entry, LoggedEvent))
         store.close()
+        decisions.close()
         unanswered = [one for ids in self._again for one in ids]
         kept = {ids: sum(one in counts for one in ids) for ids in [*self._batches, *self._again]}
         return Kill(
@@ -207,7 +389,7 @@ class DurabilityTest:
 
 def shown(kills: Sequence[Kill]) -> str:
     """Return what the kills add up to."""
-    names = ("acknowledged", "unanswered", "kept_unanswered", "lost", "doubled", "torn")
+    names = [field.name for field in fields(Kill) if field.name not in ("seconds", "start_seconds")]
     rows = [[name.replace("_", " "), f"{sum(getattr(kill, name) for kill in kills):,}"] for name in names]
     start = float(np.median([kill.start_seconds for kill in kills]))
     rows.append(["median seconds from start to answer", f"{start:.2f}"])
@@ -215,31 +397,41 @@ def shown(kills: Sequence[Kill]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Kill, look, print, write; 1 where anything was lost, doubled or torn."""
+    """Kill, look, print, write; 1 where anything was lost, doubled, torn or mixed."""
     options = _parser().parse_args(arguments)
     prepare_environment()
     draws = np.random.default_rng(options.seed)
-    test = DurabilityTest(options.work / "durability", options.seed)
-    kills = [test.kill(number, float(draws.uniform(0, MAX_SECONDS))) for number in range(options.times)]
+    kills: list[Kill] = []
+    begin = time.perf_counter()
+    with ExitStack() as stack:
+        server = stack.enter_context(temporary_server()) if options.store == "postgres" else None
+        test = DurabilityTest(options.work / f"durability_{options.store}", options.seed, server)
+        stack.callback(test.close)
+        while len(kills) < options.kills and time.perf_counter() - begin < options.seconds:
+            kills.append(test.kill(len(kills), float(draws.uniform(0, MAX_SECONDS))))
     print(shown(kills))
     if options.json is not None:
-        write_json(options.json, _summary(kills, options.seed))
+        write_json(options.json, _summary(kills, options.store, options.seed))
     return 0 if all(kill.harmless for kill in kills) else 1
 
 
-def _summary(kills: Sequence[Kill], seed: int) -> dict[str, Any]:
+def _summary(kills: Sequence[Kill], store: str, seed: int) -> dict[str, Any]:
     return {
-        "times": len(kills),
+        "store": store,
+        "kills": len(kills),
+        "harmful": sum(not kill.harmless for kill in kills),
         "seed": seed,
         "machine": machine(),
         "versions": versions(),
-        "kills": [asdict(kill) for kill in kills],
+        "each": [asdict(kill) for kill in kills],
     }
 
 
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--times", type=int, default=300, metavar="N", help="default: 300")
+    made.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite", help="default: sqlite")
+    made.add_argument("--kills", type=int, default=300, metavar="N", help="default: 300")
+    made.add_argument("--seconds", type=float, default=1e9, metavar="S", help="no new one after so long")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     made.add_argument("--seed", type=int, default=7, metavar="N", help="of the world and the moments")
     made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")

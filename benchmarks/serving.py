@@ -48,6 +48,7 @@ class GeneratedRun:
         self.system = generated_system(items, USERS_PER_ITEM * items, seed)
         tables = {"items": {"path": "i", "id": "i"}, "events": {"path": "e", "user": "u", "item": "i"}}
         self.settings = {"generated": ScenarioSettings.model_validate(tables)}
+        self.manifest: dict[str, Any] = {}
 
 
 def serve(items: int, seed: int, folder: Path) -> None:

@@ -7,10 +7,12 @@ is first asked for, and what takes long is made once, however many workers there
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 settings.register_profile("unhurried", deadline=None)  # how fast a machine is, is no property of the code
 settings.load_profile("unhurried")
 
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 Rows = Sequence[tuple[int, int, int]]
 
 
@@ -242,3 +245,19 @@ def small_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a random decoder that nobody may change."""
     return _save_model(tmp_path_factory.mktemp("decoder"), decoder=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """Return a PostgreSQL server of this worker's own; see `benchmarks/postgres_server.py`."""
+    script = runpy.run_path(str(BENCHMARKS / "postgres_server.py"))
+    with script["temporary_server"](script["FAST"]) as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Any) -> str:
+    """Return the address of an empty database."""
+    name = f"test_{uuid4().hex}"
+    postgres.make_database(name)
+    return str(postgres.url(name))

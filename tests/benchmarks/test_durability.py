@@ -2,7 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-from polyscene.serving.service import EVENTS
+from polyscene.serving.stores.opening import EVENTS
 from polyscene.serving.stores.sqlite_events import SqliteEventStore
 
 Script = Callable[[str], ModuleType]
@@ -25,3 +25,18 @@ def test_kills_do_no_harm_and_harm_would_be_noticed(
     store.close()
     harm = test._looked(0.0, 0.0, [])
     assert (harm.lost, harm.harmless) == (1, False)
+    test.close()
+
+
+def test_a_database_may_crash_and_another_server_goes_on(
+    script: Script, village_tables: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    durability = script("durability")
+    village_tables(tmp_path / "durability")
+    with script("postgres_server").temporary_server() as server:
+        test = durability.DurabilityTest(tmp_path / "durability", 1, server)
+        kill = test.kill(durability.ROUNDS_PER_CRASH - 1, 0.05)
+        test.close()
+    assert kill.crashed
+    assert kill.harmless
+    assert kill.acknowledged

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
-from typing import ClassVar, Protocol
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,8 @@ from polyscene.serving.stores.contract import (
     LoggedEvent,
     erasure_of,
 )
+from polyscene.serving.stores.postgres_decisions import PostgresDecisionStore
+from polyscene.serving.stores.postgres_events import PostgresEventStore
 from polyscene.serving.stores.sqlite_decisions import SqliteDecisionStore
 from polyscene.serving.stores.sqlite_events import SqliteEventStore
 
@@ -30,7 +33,9 @@ ITEM = LoggedChange(
     ChangeKind.item, "shop", "sku-9", {"title": "\x00 '; --", "price": 1.5, "tags": ["a", None]}
 )
 GONE = LoggedChange(ChangeKind.item, "shop", "sku-9", None)
-HOSTILE = LoggedEvent("'; DROP TABLE events; --", "\x00\u202e𝄞", "shop", "like", -0.0, None, "id '\"")
+HOSTILE = LoggedEvent("'; DROP TABLE events; --", "\x00\\0\\\u202e𝄞%s", "shop", "like", -0.0, None, "id '\"")
+CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow]
+"""Every example has a path of its own; the classes differ on purpose, and so does the speed of disks."""
 
 
 def numbered(*ids: str | None) -> tuple[LoggedEvent, ...]:
@@ -39,13 +44,18 @@ def numbered(*ids: str | None) -> tuple[LoggedEvent, ...]:
 
 
 class EventStoreContract:
-    """Inherit, and name what opens a store in a folder; opened again there, it is the same store."""
+    """Inherit, and say how to open a store by a path; opened again by it, it is the same store."""
 
-    Opens: ClassVar[type]
+    def open(self, path: Path) -> EventStore:
+        raise NotImplementedError
+
+    def leftovers(self, name: str, folder: Path) -> list[str]:
+        """Return where a name can still be read."""
+        raise NotImplementedError
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[EventStore]:
-        store: EventStore = self.Opens(tmp_path / "events.db")
+        store = self.open(tmp_path / "events.db")
         yield store
         store.close()
 
@@ -96,7 +106,7 @@ class EventStoreContract:
         store.append([Batch.of(numbered("a", None), "k")])
         identity = store.identity
         store.close()
-        again: EventStore = self.Opens(tmp_path / "events.db")
+        again = self.open(tmp_path / "events.db")
         assert again.last == 2
         assert [event.id for _, event in again.since(0, 10)] == ["a", None]
         assert again.append([Batch.of(numbered("a", None), "k")])[0].repeated
@@ -105,7 +115,7 @@ class EventStoreContract:
         again.close()
 
     def test_every_log_has_a_name_of_its_own(self, store: EventStore, tmp_path: Path) -> None:
-        other: EventStore = self.Opens(tmp_path / "other" / "events.db")
+        other = self.open(tmp_path / "other" / "events.db")
         assert other.identity != store.identity
         assert len(other.identity) == 32
         other.close()
@@ -121,6 +131,16 @@ class EventStoreContract:
         first, again = store.append([Batch.of([named]), Batch.of([named, CLICK])])
         assert (first.accepted, again.accepted, again.duplicates) == (1, 1, 1)
         assert list(store.since(0, 10)) == [(1, named), (2, CLICK)]
+
+    def test_changes_can_be_read_by_their_kind(self, store: EventStore) -> None:
+        rules = LoggedChange(ChangeKind.rules, "shop", "\x00\\", {"pin": ["a"]}, "c'1")
+        store.append([Batch.of([rules, CLICK, ITEM, GONE, replace(rules, fields=None, id=None)])])
+        assert list(store.changes(ChangeKind.rules)) == [
+            (1, rules),
+            (5, replace(rules, fields=None, id=None)),
+        ]
+        assert [offset for offset, _ in store.changes(ChangeKind.item)] == [3, 4]
+        assert list(store.changes(ChangeKind.user)) == []
 
     def test_waiting_ends_when_something_came(self, store: EventStore) -> None:
         assert not store.wait(0, 0.0)
@@ -148,11 +168,9 @@ class EventStoreContract:
         name = "unmistakable-person"
         for row in range(50):
             store.append([Batch.of([replace(CLICK, user=name, id=f"{name}-{row}"), CLICK], f"key {row}")])
+        assert self.leftovers(name, tmp_path) != []
         store.erase(name)
-        leftovers = [
-            path for path in tmp_path.rglob("*") if path.is_file() and name.encode() in path.read_bytes()
-        ]
-        assert leftovers == []
+        assert self.leftovers(name, tmp_path) == []
 
     def test_old_events_are_forgotten_and_offsets_go_on(self, store: EventStore) -> None:
         old, new = replace(CLICK, time=1_000), replace(CLICK, time=9_000)
@@ -168,17 +186,17 @@ class EventStoreContract:
         store.append([Batch.of([replace(CLICK, time=1), replace(CLICK, time=2)])])
         assert store.forget(2, 5) == 2
         store.close()
-        again: EventStore = self.Opens(tmp_path / "events.db")
+        again = self.open(tmp_path / "events.db")
         assert (again.last, again.forgotten) == (2, 2)
         assert again.append([Batch.of([CLICK])])[0].last == 3
         again.close()
 
-    @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=25, suppress_health_check=CHECKS)
     @given(ids=st.lists(st.lists(st.sampled_from([None, "a", "b", "c", "d"]), max_size=4), max_size=6))
     def test_any_batches_keep_what_a_set_would_keep(
         self, ids: list[list[str | None]], tmp_path_factory: pytest.TempPathFactory
     ) -> None:
-        store: EventStore = self.Opens(tmp_path_factory.mktemp("any") / "events.db")
+        store = self.open(tmp_path_factory.mktemp("any") / "events.db")
         seen, expected = set[str](), list[str | None]()
         for batch in ids:
             for name in batch:
@@ -192,8 +210,50 @@ class EventStoreContract:
         store.close()
 
 
-class TestSqliteEvents(EventStoreContract):
-    Opens = SqliteEventStore
+class InFiles:
+    """Stores that are files."""
+
+    def leftovers(self, name: str, folder: Path) -> list[str]:
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        return [path.name for path in files if name.encode() in path.read_bytes()]
+
+
+class InDatabase:
+    """Stores that are schemas of a database."""
+
+    url: str
+
+    @pytest.fixture(autouse=True)
+    def _database(self, database: str) -> None:
+        self.url = database
+
+    def leftovers(self, name: str, folder: Path) -> list[str]:
+        tables = (
+            "SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables "
+            "WHERE schemaname LIKE 'polyscene%'"
+        )
+        parts = [name, name.encode().hex()]
+        with psycopg.connect(self.url) as connection:
+            return [
+                table
+                for (table,) in connection.execute(tables).fetchall()
+                for row in connection.execute(f"SELECT t::text FROM {table} AS t".encode()).fetchall()
+                if any(part in row[0] for part in parts)
+            ]
+
+
+def namespace_of(path: Path) -> str:
+    return hashlib.sha256(str(path).encode()).hexdigest()[:30]
+
+
+class TestSqliteEvents(InFiles, EventStoreContract):
+    def open(self, path: Path) -> EventStore:
+        return SqliteEventStore(path)
+
+
+class TestPostgresEvents(InDatabase, EventStoreContract):
+    def open(self, path: Path) -> EventStore:
+        return PostgresEventStore(self.url, namespace_of(path))
 
 
 RECORD = DecisionRecord(
@@ -201,18 +261,19 @@ RECORD = DecisionRecord(
 )
 
 
-class OpensDecisions(Protocol):
-    def __call__(self, path: Path, limit: int) -> DecisionStore: ...
-
-
 class DecisionStoreContract:
-    """Inherit, and name what opens a store in a folder, of a limited length."""
+    """Inherit, and say how to open a store by a path, of a limited length."""
 
-    Opens: ClassVar[OpensDecisions]
+    def open(self, path: Path, limit: int) -> DecisionStore:
+        raise NotImplementedError
+
+    def leftovers(self, name: str, folder: Path) -> list[str]:
+        """Return where a name can still be read."""
+        raise NotImplementedError
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[DecisionStore]:
-        store = type(self).Opens(tmp_path / "decisions.db", 3)
+        store = self.open(tmp_path / "decisions.db", 3)
         yield store
         store.close()
 
@@ -221,7 +282,7 @@ class DecisionStoreContract:
         assert store.find("d1") == RECORD
         assert store.find("d2") is None
         store.close()
-        again = type(self).Opens(tmp_path / "decisions.db", 3)
+        again = self.open(tmp_path / "decisions.db", 3)
         assert again.find("d1") == RECORD
         again.close()
 
@@ -237,13 +298,11 @@ class DecisionStoreContract:
     def test_a_user_is_erased_without_a_byte_left(self, store: DecisionStore, tmp_path: Path) -> None:
         name = "unmistakable-person"
         store.record([RECORD, replace(RECORD, id="d2", user=name, details={"for": name})])
+        assert self.leftovers(name, tmp_path) != []
         assert store.erase(name) == 1
         assert store.find("d2") is None
         assert store.find("d1") == RECORD
-        leftovers = [
-            path for path in tmp_path.rglob("*") if path.is_file() and name.encode() in path.read_bytes()
-        ]
-        assert leftovers == []
+        assert self.leftovers(name, tmp_path) == []
 
     def test_numbers_never_come_again(self, store: DecisionStore) -> None:
         store.record([RECORD])
@@ -259,5 +318,11 @@ class DecisionStoreContract:
         assert kept == [2, 3, 4]
 
 
-class TestSqliteDecisions(DecisionStoreContract):
-    Opens = SqliteDecisionStore
+class TestSqliteDecisions(InFiles, DecisionStoreContract):
+    def open(self, path: Path, limit: int) -> DecisionStore:
+        return SqliteDecisionStore(path, limit)
+
+
+class TestPostgresDecisions(InDatabase, DecisionStoreContract):
+    def open(self, path: Path, limit: int) -> DecisionStore:
+        return PostgresDecisionStore(self.url, namespace_of(path), limit)

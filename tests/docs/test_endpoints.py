@@ -19,7 +19,7 @@ from polyscene.serving import limits
 from polyscene.serving.app import build_app
 from polyscene.serving.failures import STATUS
 from polyscene.serving.service import Service
-from polyscene.serving.stores.sqlite_decisions import MAX_DECISIONS
+from polyscene.serving.stores.contract import MAX_DECISIONS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "serving.md"

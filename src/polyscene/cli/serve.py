@@ -8,7 +8,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from polyscene.project import Project
     from polyscene.serving.auth import KeyFile
     from polyscene.serving.service import Service
+    from polyscene.serving.snapshots import SnapshotSettings
     from polyscene.serving.tenants import Tenants
 
 PORT = 8000
@@ -41,6 +42,27 @@ Data = Annotated[
         "--data",
         metavar="FOLDER",
         help="Where events, decisions and keys are kept; of several tenants, in FOLDER/NAME. [service/NAME]",
+    ),
+]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="postgresql://USER@HOST/NAME: keep events and decisions there, for several servers. "
+        f"[{DATABASE}, or the file that {DATABASE}_FILE names]",
+    ),
+]
+KeepDays = Annotated[
+    float | None,
+    typer.Option(
+        "--event-days", min=0.0, metavar="N", help="Forget events N days after they happened. [never]"
+    ),
+]
+Rest = Annotated[
+    bool,
+    typer.Option(
+        "--from-the-rest", help="Start without the events that were forgotten and that no snapshot holds."
     ),
 ]
 NoAuth = Annotated[
@@ -78,6 +100,9 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = PORT,
     data: Data = None,
+    database: Database = None,
+    event_days: KeepDays = None,
+    from_the_rest: Rest = False,
     no_auth: NoAuth = False,
     new_key: NewKey = None,
     rotate_key: RotateKey = None,
@@ -98,7 +123,8 @@ def serve(
         do(act, _folder(projects[0], data, alone=True), projects[0].settings.service)
         return
     with _listen(host, port) as listening:
-        _answer(_open(projects, run, data, no_auth), listening)
+        logs = Logs(database, event_days, from_the_rest)
+        _answer(_open(projects, run, data, no_auth, logs), listening)
 
 
 def _demand_sense(
@@ -174,7 +200,23 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _open(projects: Sequence[Project], run: str | None, data: Path | None, no_auth: bool) -> Tenants:
+class Logs(NamedTuple):
+    """Where events and decisions are kept, and how long.
+
+    Attributes:
+        database: its address; None: the one that the environment names, if any.
+        event_days: events are forgotten so long after they happened; None: never.
+        from_the_rest: whether to start without what was forgotten and no snapshot holds.
+    """
+
+    database: str | None
+    event_days: float | None
+    from_the_rest: bool
+
+
+def _open(
+    projects: Sequence[Project], run: str | None, data: Path | None, no_auth: bool, logs: Logs
+) -> Tenants:
     """Open the runs and their logs; none stays open where one cannot be.
 
     Raises:
@@ -187,7 +229,7 @@ def _open(projects: Sequence[Project], run: str | None, data: Path | None, no_au
     from polyscene.serving.tenants import Tenants
 
     set_threads(projects[0].settings.runtime.threads or 1)
-    database, alone = secret(DATABASE), len(projects) == 1
+    database, alone = logs.database or secret(DATABASE), len(projects) == 1
     with ExitStack() as undo:
         services = []
         for project in projects:
@@ -201,6 +243,8 @@ def _open(projects: Sequence[Project], run: str | None, data: Path | None, no_au
                 name=settings.name,
                 settings=settings.service,
                 database=database,
+                snapshots=SnapshotSettings(event_days=logs.event_days),
+                from_the_rest=logs.from_the_rest,
             )
             undo.callback(service.close)
             services.append(service)

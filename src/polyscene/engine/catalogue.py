@@ -58,6 +58,10 @@ class Numbering:
         rest = ((place, self._values[place]) for place in range(code + 1, len(self)))
         return list(islice((pair for pair in rest if not pair[1].startswith(ERASED)), limit))
 
+    def values(self) -> list[str]:
+        """Return a copy of all ids, in the order of their codes."""
+        return self._values.copy()
+
     def ids(self) -> Ids:
         """Return all ids, in the order of their codes."""
         return Ids(pl.Series(self._name, self._values, pl.String))
@@ -125,6 +129,11 @@ class LiveCatalogue:
         column = self._known_columns[name]
         column.catch_up(len(self), self.puts, lambda code: self._attributes_of(code).get(name))
         return column
+
+    def changes(self) -> list[tuple[str, str, str, dict[str, Attribute]]]:
+        """Return what `put` was told of every item that came or changed since the start, by code."""
+        rows = sorted(self._changed.items())
+        return [(self.ids[code], self.texts[code], self.titles[code], dict(known)) for code, known in rows]
 
     def attributes(self) -> pl.DataFrame:
         """Return n rows of attributes, in the order of the codes."""

@@ -14,7 +14,7 @@ import numpy as np
 from polyscene.core.errors import UnknownIdError
 from polyscene.core.ids import optional_name
 from polyscene.core.locks import ReadWriteLock
-from polyscene.core.types import Attribute, BoolArray, FloatArray, LongArray
+from polyscene.core.types import Attribute, BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import HISTORY_LENGTH, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Clock, Dataset, EventLog, Ids
 from polyscene.data.timeline import LiveTimeline
@@ -90,6 +90,18 @@ class LiveLog:
         """Drop the events of a user."""
         self._start = self._start.take(self._start.user != user)
         self._added = [row for row in self._added if row[0].user != user]
+
+    def changes(self) -> list[tuple[CodedEvent, int]]:
+        """Return a copy of the events that came since the start, with their moments."""
+        return self._added.copy()
+
+    def resume(
+        self, changes: Sequence[tuple[CodedEvent, int]], actions: Sequence[str], erased: IntArray
+    ) -> None:
+        """Take in `changes`; the events of users who were erased since the start are none any more."""
+        if len(erased):
+            self._start = self._start.take(~np.isin(self._start.user, erased))
+        self._added, self.actions = list(changes), list(actions)
 
     def action(self, name: str) -> int:
         """Return the code of an action, which is made known."""

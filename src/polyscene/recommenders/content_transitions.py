@@ -95,6 +95,12 @@ class ContentTransitions(ItemToItem):
         rows = columns[others].tolist()
         self.links.add(rows, [row] * len(rows), values[others].tolist())
 
+    def resume(self, changes: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> None:
+        """Take in what came since the fit; who reached what then is what new items go by."""
+        if len(changes.get("added_rows", ())):
+            self._reached_from = self.links.matrix().tocsc()
+        super().resume(changes, space, others)
+
     def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
         """Take links and vectors back."""
         self._space, self._reached_from = space, None

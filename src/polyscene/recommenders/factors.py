@@ -138,6 +138,14 @@ class Factors(Signal):
         many = max(int(rows.max(initial=-1)) + 1 - len(self._rows), 0)
         self._rows.extend(np.zeros((many, self.items.shape[1]), np.float32))
 
+    def changes(self) -> Arrays:
+        """Return how many items there are."""
+        return {"length": np.array(len(self._rows))}
+
+    def resume(self, changes: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> None:
+        """Make room for the items that came."""
+        self.extend(np.array([int(changes["length"]) - 1]), np.zeros(1, np.int64))
+
     def state(self) -> Arrays:
         """Return the item factors."""
         return {"items": self.items}

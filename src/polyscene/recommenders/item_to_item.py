@@ -91,6 +91,14 @@ class ItemToItem(Signal):
         self.links = Links.restore(state)
         return self
 
+    def changes(self) -> Arrays:
+        """Return what came since the fit."""
+        return self.links.changes()
+
+    def resume(self, changes: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> None:
+        """Take in what came since the fit."""
+        self.links.resume(changes)
+
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Make room for new items; nothing leads to them yet."""
         self.links.grow(int(rows.max(initial=-1)) + 1)

@@ -78,7 +78,31 @@ class Links:
 
     def __init__(self, matrix: sparse.csr_array | None = None) -> None:
         self._edges: Edges | None = None
+        self._folded = False
         self._set(sparse.csr_array((0, 0), dtype=np.float32) if matrix is None else matrix)
+
+    def changes(self) -> Arrays:
+        """Return what came since the fit, apart from it; everything where it was folded in."""
+        if self._folded:
+            return self.state()
+        nothing = np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0)
+        rows, columns, values = nothing if self._edges is None else self._edges.all()
+        return {
+            "length": np.array(self._length),
+            "added_rows": rows.copy(),
+            "added_columns": columns.copy(),
+            "added_values": values.copy(),
+        }
+
+    def resume(self, changes: Arrays) -> None:
+        """Take in `changes` of links that were fitted equally."""
+        if "length" not in changes:
+            self.__dict__.update(Links.restore(changes).__dict__, _folded=True)
+            return
+        self.grow(int(changes["length"]))
+        if len(changes["added_rows"]):
+            rows, columns = (changes[name].astype(np.int64) for name in ("added_rows", "added_columns"))
+            self._added().add(rows, columns, changes["added_values"])
 
     def _set(self, matrix: sparse.csr_array) -> None:
         self._indptr: LongArray = matrix.indptr.astype(np.int64)
@@ -200,6 +224,7 @@ class Links:
             added = sparse.coo_array((values.astype(np.float32), (rows, columns)), shape=shape)
             fitted = fitted + added.tocsr()
             self._set(fitted)
+            self._folded = True
         return fitted
 
     def state(self) -> Arrays:

@@ -112,6 +112,15 @@ class Neighbours(ItemToItem):
         """Return the raw strengths and the counts."""
         return super().state() | {"counts": self._counts.array}
 
+    def changes(self) -> Arrays:
+        """Return the links that came since the fit, and the counts."""
+        return super().changes() | {"counts": self._counts.array.copy()}
+
+    def resume(self, changes: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> None:
+        """Take in both."""
+        super().resume(changes, space, others)
+        self._set_counts(changes["counts"])
+
     def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
         """Take both back."""
         self.links = Links.restore(state)

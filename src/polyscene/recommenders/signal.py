@@ -213,6 +213,25 @@ class Signal(ABC):
             others: of the other scenarios' items, by name.
         """
 
+    def changes(self) -> Arrays:
+        """Return what `resume` needs to bring the signal from where it was fitted to where it is now.
+
+        It is the same then to the last digit, so nothing is folded in. By default this is the whole state,
+        and nothing where the signal takes in neither events nor items.
+        """
+        return self.state() if isinstance(self, Updates | Extends) else {}
+
+    def resume(self, changes: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> None:
+        """Take in `changes` after `fit` or `restore`.
+
+        Args:
+            changes: of the same signal, fitted or restored equally.
+            space: of the scenario's items, those that came since among them.
+            others: of the other scenarios' items, by name.
+        """
+        if changes:
+            self.restore(changes, space, others)
+
 
 @runtime_checkable
 class Updates(Protocol):

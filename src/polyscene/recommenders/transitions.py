@@ -126,6 +126,15 @@ class Transitions(ItemToItem):
         """Return the counts and the sums of their rows."""
         return super().state() | {"sums": self._sums.array}
 
+    def changes(self) -> Arrays:
+        """Return the links that came since the fit, and the sums and what rows are multiplied with."""
+        return super().changes() | {"sums": self._sums.array.copy(), "roots": self._roots.array.copy()}
+
+    def resume(self, changes: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> None:
+        """Take in all of them."""
+        super().resume(changes, space, others)
+        self._sums, self._roots = GrowingArray(changes["sums"]), GrowingArray(changes["roots"])
+
     def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
         """Take the counts back."""
         self.links = Links.restore(state)

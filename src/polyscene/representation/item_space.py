@@ -66,11 +66,14 @@ class View:
             rows: (m,) ascending.
             raw: (m, d) vectors as the language model gives them.
         """
-        placed = shifted_unit(raw, self.mean)
+        self.place(rows, shifted_unit(raw, self.mean))
+
+    def place(self, rows: LongArray, vectors: FloatArray) -> None:
+        """Place items as `vectors` has them: (m, d) centred unit vectors; otherwise as in `put`."""
         old = rows < len(self)
         if old.any():
-            self._rows.put(rows[old], placed[old])
-        self._rows.extend(placed[~old])
+            self._rows.put(rows[old], vectors[old])
+        self._rows.extend(vectors[~old])
         if "index" in self.__dict__:
             self.index.put(rows, self.vectors)
 
@@ -133,6 +136,15 @@ class ItemSpace:
         for name, view in self._distinct().items():
             width = view.vectors.shape[1]
             view.put(rows, raw[name] if name in raw else np.zeros((len(rows), width), np.float32))
+
+    def changes(self, rows: LongArray) -> Arrays:
+        """Return (m, d) where every view has the (m,) named items."""
+        return {name: view.vectors[rows] for name, view in self._distinct().items()} if len(rows) else {}
+
+    def resume(self, rows: LongArray, changes: Arrays) -> None:
+        """Take in `changes` of a space that was made equally."""
+        for name, view in self._distinct().items():
+            view.place(rows, changes[name])
 
     def state(self) -> Arrays:
         """Return everything that `restore` needs."""

@@ -84,6 +84,10 @@ class Run:
         arrange(system, self.settings if self.present is None else self.present)
         return system
 
+    def reload(self) -> None:
+        """Forget what was observed and put: the system is read anew."""
+        self.__dict__.pop("system", None), self.__dict__.pop("intake", None)
+
     @property
     def scenarios(self) -> tuple[str, ...]:
         """The names of the scenarios."""

@@ -5,6 +5,7 @@ A receipt holds no id, only a salted digest of it: whoever names the id can have
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from dataclasses import asdict, dataclass, replace
@@ -18,11 +19,14 @@ from polyscene.core.files import write_bytes
 from polyscene.core.text import shown
 from polyscene.runs.erasing import erase_from_run
 from polyscene.runs.folder import run_ids
+from polyscene.serving.snapshots import SNAPSHOTS
 from polyscene.serving.stores.contract import LoggedChange, erasure_of
 from polyscene.serving.traces import Search, search
 
 if TYPE_CHECKING:
     from polyscene.serving.management import Management
+
+_log = logging.getLogger(__name__)
 
 RECEIPTS = "erasures"
 """Folder of the receipts, in the data folder."""
@@ -45,7 +49,7 @@ class ErasureReceipt:
         entries: of the log.
         decisions: of the decision log.
         runs: ids of the runs whose files held the user, and were rewritten.
-        failed: ids of the runs that could not be rewritten, and still hold the user.
+        failed: ids of the runs that could not be rewritten, or `snapshots`: they still hold the user.
         stays: what is not removed, in words.
     """
 
@@ -102,6 +106,8 @@ class Erasures:
                 service.live.catch_up()
             decisions = service.decisions.erase(user)
             rewritten, failed = self._rewrite(user)
+            if not self._taken_anew():
+                failed.append(SNAPSHOTS)
             return self._keep(
                 replace(
                     receipt,
@@ -112,6 +118,15 @@ class Erasures:
                     failed=tuple(failed),
                 )
             )
+
+    def _taken_anew(self) -> bool:
+        """Take a snapshot without the user, which drops those that hold them; return whether it was."""
+        try:
+            self._management.service.snapshots.take()
+        except (RunError, OSError) as error:
+            _log.warning("the snapshots still hold who was erased: %s", error)
+            return False
+        return True
 
     def find(self, name: str) -> ErasureReceipt:
         """Return a receipt.

@@ -13,7 +13,7 @@ import numpy as np
 from polyscene.engine.state import ScenarioState
 from polyscene.serving.answers import plain_record
 from polyscene.serving.stores.contract import EPOCH, ChangeKind, Entry, LoggedEvent
-from polyscene.serving.stores.sqlite_decisions import MAX_DECISIONS
+from polyscene.serving.stores.contract import MAX_DECISIONS
 
 if TYPE_CHECKING:
     from polyscene.serving.service import Service

@@ -26,6 +26,7 @@ from polyscene.runs.folder import run_ids
 from polyscene.runs.run import Run
 from polyscene.serving.catalogue_changes import CatalogueChanges
 from polyscene.serving.live import LiveRun
+from polyscene.serving.snapshots import SNAPSHOTS, SnapshotKeeper, resume_newest
 
 if TYPE_CHECKING:
     from polyscene.serving.management import Management
@@ -112,12 +113,12 @@ class Models:
     def _swap(self, run: Run) -> None:
         """Open a run beside the live one, and put it in its place between two requests."""
         management, service = self._management, self._management.service
+        store, folder = service.live.store, management.folder / SNAPSHOTS
+        snapshot = resume_newest(run, store, folder, _log.warning)
         changes = CatalogueChanges(run, management.known, records=False)
-        live = LiveRun(
-            run, service.live.store, None, service.metrics.batch_visible, handlers=changes.handlers
-        )
+        live = LiveRun(run, store, None, service.metrics.batch_visible, handlers=changes.handlers)
         service.warm_up(live)
-        before = service.live
+        before, keeper = service.live, service.snapshots
         with management.gate.writing():  # nobody hands anything in
             before.submit([]).result()  # and what was handed in is finished
             live.catch_up()
@@ -125,6 +126,9 @@ class Models:
             service.live, management.changes = live, changes
             changes.records = True
         before.close()
+        keeper.close()
+        held = 0 if snapshot is None else snapshot.offset
+        service.snapshots = SnapshotKeeper(live, folder, keeper.settings, held)
 
     def _earlier(self) -> list[str]:
         return list(_active(self._management.folder).get("before", []))

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from polyscene.core.errors import ConfigError, Problem
-from polyscene.core.progress import Progress
+from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.service import ServiceSettings
 from polyscene.engine.decision import Request
 from polyscene.engine.pipeline import decide
@@ -25,41 +24,19 @@ from polyscene.serving.known import Known
 from polyscene.serving.live import LiveRun
 from polyscene.serving.management import KNOWN, Management
 from polyscene.serving.metrics import Metrics
+from polyscene.serving.snapshots import SNAPSHOTS, SnapshotKeeper, SnapshotSettings, resume_newest
 from polyscene.serving.stores.contract import DecisionStore, EventStore
-from polyscene.serving.stores.sqlite_decisions import SqliteDecisionStore
-from polyscene.serving.stores.sqlite_events import SqliteEventStore
+from polyscene.serving.stores.opening import open_stores
 
-EVENTS, DECISIONS, KEYS = "events.db", "decisions.db", "keys.json"
+KEYS = "keys.json"
 """In the folder of a service."""
 THREADS = 2
 """Requests that compute at the same time."""
+NAMESPACE = "default"
+"""Of the logs in a database, where the service has no name."""
 
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
-
-
-def open_stores(folder: Path, tenant: str, database: str | None) -> tuple[EventStore, DecisionStore]:
-    """Open the logs of a tenant, apart from those of every other tenant.
-
-    Raises:
-        StoreError: they cannot be used.
-        ConfigError: the database is of a kind that is not known.
-    """
-    if database is not None:
-        raise ConfigError(
-            Problem(
-                f"the logs of '{tenant}' cannot be kept there",
-                "no database: they are kept in SQLite, in the data folder",
-                "the address of one",
-                "unset POLYSCENE_DATABASE_URL and POLYSCENE_DATABASE_URL_FILE",
-            )
-        )
-    with ExitStack() as undo:
-        events = SqliteEventStore(folder / EVENTS)
-        undo.callback(events.close)
-        decisions = SqliteDecisionStore(folder / DECISIONS)
-        undo.pop_all()
-    return events, decisions
 
 
 @dataclass
@@ -69,6 +46,7 @@ class Service:
     Attributes:
         keys: None: everybody may do everything.
         audit: what was done to the service.
+        snapshots: keeps those of the live run.
         name: of the tenant, which no other of the process has.
         settings: what its requests may take.
         management: what changes it while it serves.
@@ -81,6 +59,7 @@ class Service:
     keys: KeyFile | None
     pool: ThreadPoolExecutor
     audit: AuditLog
+    snapshots: SnapshotKeeper
     name: str = ""
     settings: ServiceSettings = field(default_factory=ServiceSettings)
     management: Management = field(init=False)
@@ -96,33 +75,46 @@ class Service:
         name: str = "",
         settings: ServiceSettings | None = None,
         database: str | None = None,
+        snapshots: SnapshotSettings | None = None,
+        from_the_rest: bool = False,
     ) -> Service:
-        """Open the logs in a folder, replay what the run does not know, and load what requests need.
+        """Open the logs, replay what neither the run nor a snapshot knows, and load what requests need.
 
         Args:
-            name: of the tenant; its measurements carry it.
-            database: where the logs are kept instead of the folder; None: in the folder.
+            run: to serve.
+            folder: of snapshots, and of the logs where there is no database.
+            keys: None: everybody may do everything.
+            progress: hears of the replay.
+            name: of the tenant; its measurements carry it, and in a database its logs.
+            settings: what its requests may take.
+            database: the address of the PostgreSQL database with the logs; None: they lie in the folder.
+            snapshots: when they are taken.
+            from_the_rest: see `LiveRun`.
 
         Raises:
             StoreError: the logs cannot be used.
-            ConfigError: the database is of a kind that is not known.
+            MissingExtraError: what speaks with the database is not installed.
             RunError: the run cannot be read.
         """
         limits = settings or ServiceSettings()
         metrics, pool = Metrics(name), ThreadPoolExecutor(THREADS, "request")
         with ExitStack() as undo:
-            events, decisions = open_stores(folder, name, database)
+            events, decisions = open_stores(folder if database is None else database, name or NAMESPACE)
             undo.callback(events.close)
             undo.callback(decisions.close)
             known = Known(folder / KNOWN)
             undo.callback(known.close, events.identity)
             known.follow(events)
+            snapshot = resume_newest(run, events, folder / SNAPSHOTS, (progress or Silent()).say)
             changes = CatalogueChanges(run, known)
-            live = LiveRun(run, events, progress, metrics.batch_visible, changes.handlers)
+            live = LiveRun(run, events, progress, metrics.batch_visible, changes.handlers, from_the_rest)
             changes.restore_rules()
             undo.pop_all()
         stores, audit = (events, decisions), AuditLog(folder, limits)
-        service = cls(live, DecisionLog(decisions), stores, metrics, keys, pool, audit, name, limits)
+        keeper = SnapshotKeeper(
+            live, folder / SNAPSHOTS, snapshots, 0 if snapshot is None else snapshot.offset
+        )
+        service = cls(live, DecisionLog(decisions), stores, metrics, keys, pool, audit, keeper, name, limits)
         service.management = Management(service, folder, known, changes)
         service._watch()
         service.warm_up(live)
@@ -138,13 +130,15 @@ class Service:
     @property
     def faults(self) -> list[str]:
         """What is the matter, for the log of the service: not for those who ask it."""
-        faults = [text for text in (self.live.fault, self.decisions.fault) if text is not None]
+        known = (self.live.fault, self.live.trouble, self.decisions.fault)
+        faults = [text for text in known if text is not None]
         return faults if faults or self.live.ready else ["the event log has stopped"]
 
     def close(self) -> None:
         """Write what waits, then close everything."""
         self.management.close()
         self.live.close()
+        self.snapshots.close()
         self.management.known.close(self.live.store.identity)
         self.decisions.close()
         self.pool.shutdown()

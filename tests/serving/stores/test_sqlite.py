@@ -7,7 +7,8 @@ import pytest
 
 from polyscene.core.errors import StoreError
 from polyscene.serving.stores.contract import Batch, LoggedEvent
-from polyscene.serving.stores.sqlite import APPLICATION_IDS, SqliteFile, migrations
+from polyscene.serving.stores.migrations import migrations
+from polyscene.serving.stores.sqlite import APPLICATION_IDS, SqliteFile
 from polyscene.serving.stores.sqlite_events import SqliteEventStore
 
 CLICK = LoggedEvent("u1", "sku-1", "shop", "click")
@@ -92,7 +93,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("schema", ["events", "decisions"])
 def test_migrations_are_numbered_from_one(schema: str) -> None:
-    folder = Path(SqliteFile.__init__.__code__.co_filename).parent / "sql" / schema
+    folder = Path(SqliteFile.__init__.__code__.co_filename).parent / "sql" / "sqlite" / schema
     numbers = [int(path.name.split("_")[0]) for path in sorted(folder.iterdir())]
     assert numbers == list(range(1, len(numbers) + 1))
-    assert f"application_id = {APPLICATION_IDS[schema]}" in migrations(schema)[0]
+    assert f"application_id = {APPLICATION_IDS[schema]}" in migrations("sqlite", schema)[0]

@@ -259,6 +259,16 @@ class Features:
         }
         return state | {"removed": self.removed} if self._n_removed else state
 
+    def changes(self) -> Arrays:
+        """Return what `resume` needs to be the same to the last digit."""
+        facts = {"item": self._item.array, "latest": np.array(self._latest)}
+        return {name: np.array(array) for name, array in (self.state() | facts).items()}
+
+    def resume(self, changes: Arrays) -> None:
+        """Take in `changes`."""
+        self.__dict__.update(type(self).restore(changes).__dict__)
+        self._item, self._latest = GrowingArray(changes["item"]), int(changes["latest"])
+
     @classmethod
     def restore(cls, state: Arrays) -> Self:
         """Build from `state`."""

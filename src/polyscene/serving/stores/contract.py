@@ -15,11 +15,14 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
+from polyscene.core.errors import StoreError
 from polyscene.core.types import Event
 
 CODES, SCORES = "<i4", "<f4"
 """How numpy reads the arrays of a decision."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_DECISIONS = 200_000
+"""The oldest beyond these are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +154,31 @@ class EventStore(Protocol):
     """
 
     @property
+    def shared(self) -> bool:
+        """Whether other processes may append to it too."""
+        ...
+
+    @property
     def identity(self) -> str:
         """A name that this log alone has, made when it began: offsets of another log tell nothing here."""
         ...
 
     @property
     def last(self) -> int:
-        """The offset of the last entry; 0 in an empty log. Never shrinks."""
+        """The offset of the last entry; 0 in an empty log. Never shrinks.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
         ...
 
     @property
     def forgotten(self) -> int:
-        """The offset up to which entries may have been forgotten; 0: none was."""
+        """The offset up to which entries may have been forgotten; 0: none was.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
         ...
 
     def append(self, batches: Sequence[Batch]) -> list[Receipt]:
@@ -199,10 +215,18 @@ class EventStore(Protocol):
         """
         ...
 
+    def changes(self, kind: ChangeKind) -> Iterator[tuple[int, LoggedChange]]:
+        """Yield every change of a kind, with the offsets, in order: they are never forgotten.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        ...
+
     def erase(self, user: str) -> Erased:
         """Remove everything that is kept of a user and add the change that tells so; durable on return.
 
-        What was removed cannot be read from the store's files any more.
+        What was removed is in no table any more, and in no file that the store keeps by itself.
 
         Raises:
             StoreError: nothing is known to have been removed; it may be tried again.
@@ -298,6 +322,22 @@ def erasure_of(user: str, salt: str) -> LoggedChange:
     """
     digest = hashlib.sha256(f"{salt}/{user}".encode("utf-8", "surrogatepass")).hexdigest()
     return LoggedChange(ChangeKind.erasure, "", salt, {"sha256": digest})
+
+
+def kind_of(name: str) -> ChangeKind:
+    """Return the kind of a change by the name that a log keeps.
+
+    Raises:
+        StoreError: a later version wrote it.
+    """
+    try:
+        return ChangeKind(name)
+    except ValueError:
+        known = ", ".join(ChangeKind)
+        raise StoreError(
+            f"expected a change of a kind out of {known}, found '{name}'; "
+            "use the version of Polyscene that wrote it"
+        ) from None
 
 
 def digest_of(entries: Sequence[Entry]) -> bytes:

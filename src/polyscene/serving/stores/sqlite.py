@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from threading import Lock
 from typing import Literal
 
 from polyscene.core.errors import StoreError
 from polyscene.core.files import flush
+from polyscene.serving.stores.migrations import migrations
 
 Durability = Literal["FULL", "NORMAL"]
 """FULL: what is committed survives the end of the machine. NORMAL: that of the process."""
@@ -36,7 +36,7 @@ class SqliteFile:
 
     Args:
         path: its folder is made where it is missing.
-        schema: the folder of its migrations, below `sql/`.
+        schema: the folder of its migrations, below `sql/sqlite/`.
         durability: what a commit survives.
 
     Raises:
@@ -70,7 +70,7 @@ class SqliteFile:
 
     def _migrate(self, schema: str) -> None:
         """Bring the file to the present version, a step at a time, each whole or not at all."""
-        steps = migrations(schema)
+        steps = migrations("sqlite", schema)
         version = self._number("PRAGMA user_version")
         if self._is_foreign(schema, version):
             raise StoreError(
@@ -144,13 +144,6 @@ class SqliteFile:
             raise StoreError(
                 f"expected to use {self.path}, found {error.strerror}; mend its folder"
             ) from error
-
-
-def migrations(schema: str) -> list[str]:
-    """Return the scripts that make a schema, in order; the version of a file is how many it has seen."""
-    folder = files("polyscene.serving.stores").joinpath("sql", schema)
-    scripts = sorted((entry.name, entry.read_text(encoding="utf-8")) for entry in folder.iterdir())
-    return [script for _, script in scripts]
 
 
 def _message(path: Path, error: sqlite3.Error) -> str:

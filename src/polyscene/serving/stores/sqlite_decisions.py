@@ -7,11 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from polyscene.serving.stores.contract import DecisionRecord
+from polyscene.serving.stores.contract import MAX_DECISIONS, DecisionRecord
 from polyscene.serving.stores.sqlite import SqliteFile
 
-MAX_DECISIONS = 200_000
-"""The oldest beyond these are forgotten."""
 _COLUMNS = "id, time, user, scenario, run, position, candidates, scores, details"
 _ADD = f"INSERT INTO decisions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _READ = f"SELECT {_COLUMNS} FROM decisions"

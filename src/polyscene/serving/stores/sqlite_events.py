@@ -23,6 +23,7 @@ from polyscene.serving.stores.contract import (
     LoggedEvent,
     Receipt,
     erasure_of,
+    kind_of,
 )
 from polyscene.serving.stores.sqlite import SqliteFile
 
@@ -53,6 +54,8 @@ class SqliteEventStore:
     Raises:
         StoreError: it cannot be used.
     """
+
+    shared = False
 
     def __init__(self, path: Path) -> None:
         self._file, self._grown = SqliteFile(path, "events", "FULL"), Condition()
@@ -108,6 +111,12 @@ class SqliteEventStore:
             ).fetchall()
         yield from _entries(events, changes)
 
+    def changes(self, kind: ChangeKind) -> Iterator[tuple[int, LoggedChange]]:
+        """Yield every change of a kind; see the contract."""
+        with self._file.reading() as connection:
+            rows = connection.execute(f"{_CHANGES} WHERE kind = ? ORDER BY place", (kind,)).fetchall()
+        yield from ((place, _change(*columns)) for place, *columns in rows)
+
     def erase(self, user: str) -> Erased:
         """Remove everything that is kept of a user; see the contract."""
         marker = erasure_of(user, secrets.token_hex(RANDOM_BYTES))
@@ -157,9 +166,11 @@ def _entries(
     yield from merge(happened, changed, key=itemgetter(0))
 
 
-def _change(kind: str, scenario: str, name: str, fields: bytes | None, name_of_change: str | None) -> Entry:
+def _change(
+    kind: str, scenario: str, name: str, fields: bytes | None, name_of_change: str | None
+) -> LoggedChange:
     known = None if fields is None else msgspec.json.decode(fields)
-    return LoggedChange(ChangeKind(kind), scenario, name, known, name_of_change)
+    return LoggedChange(kind_of(kind), scenario, name, known, name_of_change)
 
 
 def _add(connection: sqlite3.Connection, place: int, entry: Entry) -> bool:
