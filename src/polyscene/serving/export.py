@@ -12,8 +12,7 @@ import numpy as np
 
 from polyscene.engine.state import ScenarioState
 from polyscene.serving.answers import plain_record
-from polyscene.serving.stores.contract import EPOCH, ChangeKind, Entry, LoggedEvent
-from polyscene.serving.stores.contract import MAX_DECISIONS
+from polyscene.serving.stores.contract import EPOCH, MAX_DECISIONS, ChangeKind, Entry, LoggedEvent
 
 if TYPE_CHECKING:
     from polyscene.serving.service import Service
