@@ -34,9 +34,9 @@ import asyncio, json, sys
 from importlib import metadata
 from pathlib import Path
 import polyscene.cli.main, polyscene.cli.serve_keys, polyscene.serving.server, uvloop
-from polyscene.cli.serve import _open
+from polyscene.cli.serve import Logs, _open
 from polyscene.project import Project
-tenants = _open([Project.open(sys.argv[1])], None, Path(sys.argv[2]), True)
+tenants = _open([Project.open(sys.argv[1])], None, Path(sys.argv[2]), True, Logs(None, None, False))
 app = polyscene.serving.server.build_app(tenants)
 
 def asked(method, path, query="", body=None):
