@@ -27,7 +27,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(enc
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = ("server-1", "server-2")
 HEAVY = {"torch", "transformers", "peft", "matplotlib", "huggingface-hub", "implicit"}
-OPTIONAL = {"pyyaml"}
+OPTIONAL = {"charset-normalizer", "pyyaml", "setuptools"}
 """What other parts load only where it happens to be installed."""
 LOADED = """
 import asyncio, json, sys
