@@ -6,7 +6,7 @@
 
 Runs on the sample company unless a project is named. The best of N counts; what trains or judges runs once,
 from an empty cache of texts. With --against (a checkout, or the Python of an environment) both are measured
-in turns on the same tables, each on a run of its own; a verb that another version does not have is left empty.
+in turns on the same tables, each on a run of its own; what another version does not have is left empty.
 """
 
 from __future__ import annotations
