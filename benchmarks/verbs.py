@@ -35,6 +35,7 @@ from showing import Telling, table, write_json
 LAUNCHER = Path(__file__).resolve().parent / "launch.py"
 COMMAND_LINE = "from polyscene.cli.main import run; run()"
 MANY_USERS = 100
+THIS = "this version"
 ONCE = ("train", "evaluate")
 PORT = "{port}"
 VERBS: dict[str, tuple[str, ...]] = {
@@ -63,7 +64,7 @@ class Side:
     Attributes:
         name: in the table.
         python: its interpreter.
-        home: where its runs, texts and outputs go.
+        home: where its configuration, runs, texts and outputs go.
         path: what comes first among its modules; None: what its environment has.
     """
 
@@ -79,28 +80,42 @@ class Side:
             return cls(place.resolve().name, sys.executable, home, place.resolve() / "src")
         return cls(str(place), str(place.absolute()), home)
 
-    def environment(self) -> dict[str, str]:
-        """Return the variables that its processes get."""
-        own = {
-            "POLYSCENE_RUNTIME__RUNS": str(self.home / "runs"),
-            "POLYSCENE_RUNTIME__CACHE": str(self.home / "texts"),
-        }
-        path = {} if self.path is None else {"PYTHONPATH": str(self.path)}
-        return {**os.environ, **own, **path}
+    def project(self, options: argparse.Namespace) -> Project:
+        """Return the project that was named, or the sample company; its configuration is this side's own."""
+        own = argparse.Namespace(**{**vars(options), "work": self.home})
+        if own.config is None and own.name is None and own.data is None:
+            own.config = self.home / "sample" / "polyscene.toml"
+            if not own.config.is_file():
+                SampleWorld.generate().write(own.config.parent)
+        return chosen_project(own, Telling())
+
+    def environment(self, config: str, fresh: bool) -> dict[str, str]:
+        """Return the variables that its processes get: none of Polyscene's where the configuration is its own.
+
+        Args:
+            config: the configuration.
+            fresh: whether texts are read anew.
+        """
+        own = {} if self.path is None else {"PYTHONPATH": str(self.path)}
+        if not Path(config).resolve().is_relative_to(self.home):
+            own["POLYSCENE_RUNTIME__RUNS"] = str(self.home / "runs")
+        if fresh:
+            shutil.rmtree(self.home / "texts", ignore_errors=True)
+            own["XDG_CACHE_HOME"] = str(self.home / "texts")
+        return {**os.environ, **own}
 
     def measure(self, words: Sequence[str], places: Mapping[str, str]) -> dict[str, Any]:
         """Run one verb and return what it cost."""
         port = free_port() if PORT in words else None
-        if words[0] == "train":
-            shutil.rmtree(self.home / "texts", ignore_errors=True)
         names = {**places, "out": str(self.home), "port": str(port)}
         verb = [self.python, "-c", COMMAND_LINE, *(word.format(**names) for word in words)]
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder, "costs.json")
             until = [] if port is None else ["--until-ready", str(port)]
             launcher = [sys.executable, "-S", str(LAUNCHER), str(out), *until, "--", *verb]
+            environment = self.environment(places["config"], fresh=words[0] == "train")
             ended = subprocess.run(
-                launcher, env=self.environment(), capture_output=True, text=True, errors="replace", check=True
+                launcher, env=environment, capture_output=True, text=True, errors="replace", check=True
             )
             costs: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
         return costs | {"told": ended.stderr[-1000:]}
@@ -161,15 +176,6 @@ def free_port() -> int:
         return port
 
 
-def measured_project(options: argparse.Namespace) -> Project:
-    """Return the project that was named, or the sample company."""
-    if options.config is None and options.name is None and options.data is None:
-        options.config = options.work / "verbs" / "sample" / "polyscene.toml"
-        if not options.config.is_file():
-            SampleWorld.generate().write(options.config.parent)
-    return chosen_project(options, Telling())
-
-
 def places_of(project: Project, home: Path) -> dict[str, str]:
     """Return what the verbs are asked about: somebody with a past, and an item of that past."""
     name, scenario = next(iter(project.dataset.scenarios.items()))
@@ -190,7 +196,7 @@ def places_of(project: Project, home: Path) -> dict[str, str]:
 
 
 def measure(
-    sides: Sequence[Side], verbs: Sequence[str], places: Mapping[str, str], times: int
+    sides: Sequence[Side], verbs: Sequence[str], places: Mapping[str, Mapping[str, str]], times: int
 ) -> list[dict[str, Best]]:
     """Return for every verb the best of every side, measured in turns."""
     rows = []
@@ -199,7 +205,7 @@ def measure(
         for _ in range(1 if verb in ONCE else times):
             for side in sides:
                 if not best[side.name].code:
-                    best[side.name].take(side.measure(VERBS[verb], places))
+                    best[side.name].take(side.measure(VERBS[verb], places[side.name]))
         print(verb, *("/".join(one.cells()) for one in best.values()), file=sys.stderr, flush=True)
         rows.append(best)
     return rows
@@ -208,20 +214,21 @@ def measure(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write; 1 where a verb of this version fails."""
     options = parser().parse_args(arguments)
+    home = options.work.resolve() / "verbs"
+    sides = [Side(THIS, sys.executable, home / "this")]
+    sides += [Side.of(place, home / f"other-{number}") for number, place in enumerate(options.against)]
+    places, trained = {}, True
     try:
-        project = measured_project(options)
-        home = options.work.resolve() / "verbs" / project.base.name / Path(project.config).stem
-        home.mkdir(parents=True, exist_ok=True)
-        places = places_of(project, home)
+        for side in sides:
+            side.home.mkdir(parents=True, exist_ok=True)
+            project = side.project(options)
+            trained = trained and bool(project.runs())
+            places[side.name] = places_of(project, side.home)
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1
-    sides = [Side("this version", sys.executable, home / "this")]
-    sides += [Side.of(place, home / f"other-{number}") for number, place in enumerate(options.against)]
-    for side in sides:
-        side.home.mkdir(exist_ok=True)
     verbs = list(options.verb or VERBS)
-    if "train" not in verbs and not all(list((side.home / "runs").glob("*/*/run.json")) for side in sides):
+    if not trained and "train" not in verbs:
         verbs = ["train", "evaluate", *(verb for verb in verbs if verb != "evaluate")]
     results = dict(zip(verbs, measure(sides, verbs, places, options.times), strict=True))
     print(table(*shown(sides, results)))
@@ -231,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for verb, best in results.items()
         }
         write_json(options.json, {"verbs": values, "machine": machine(), "versions": versions()})
-    return told_failures({verb: best["this version"] for verb, best in results.items()})
+    return told_failures({verb: best[THIS] for verb, best in results.items()})
 
 
 def shown(
