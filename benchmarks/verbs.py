@@ -84,21 +84,21 @@ class Side:
         """Return the project that was named, or the sample company; its configuration is this side's own."""
         own = argparse.Namespace(**{**vars(options), "work": self.home})
         if own.config is None and own.name is None and own.data is None:
-            own.config = self.home / "sample" / "polyscene.toml"
+            own.config = self.home / "polyscene.toml"
             if not own.config.is_file():
                 SampleWorld.generate().write(own.config.parent)
         return chosen_project(own, Telling())
 
-    def environment(self, config: str, fresh: bool) -> dict[str, str]:
-        """Return the variables that its processes get: none of Polyscene's where the configuration is its own.
+    def environment(self, places: Mapping[str, str], fresh: bool) -> dict[str, str]:
+        """Return its processes' variables; none is Polyscene's where the configuration is its own.
 
         Args:
-            config: the configuration.
+            places: where the configuration lies, and its runs.
             fresh: whether texts are read anew.
         """
         own = {} if self.path is None else {"PYTHONPATH": str(self.path)}
-        if not Path(config).resolve().is_relative_to(self.home):
-            own["POLYSCENE_RUNTIME__RUNS"] = str(self.home / "runs")
+        if Path(places["config"]).parent != self.home:
+            own["POLYSCENE_RUNTIME__RUNS"] = places["runs"]
         if fresh:
             shutil.rmtree(self.home / "texts", ignore_errors=True)
             own["XDG_CACHE_HOME"] = str(self.home / "texts")
@@ -113,7 +113,7 @@ class Side:
             out = Path(folder, "costs.json")
             until = [] if port is None else ["--until-ready", str(port)]
             launcher = [sys.executable, "-S", str(LAUNCHER), str(out), *until, "--", *verb]
-            environment = self.environment(places["config"], fresh=words[0] == "train")
+            environment = self.environment(places, fresh=words[0] == "train")
             ended = subprocess.run(
                 launcher, env=environment, capture_output=True, text=True, errors="replace", check=True
             )
@@ -187,6 +187,7 @@ def places_of(project: Project, home: Path) -> dict[str, str]:
     listed.write_text("\n".join(map(str, users.head(MANY_USERS))) + "\n", encoding="utf-8")
     return {
         "config": str(project.base / project.config),
+        "runs": project.settings.runtime.runs,
         "tables": str((project.base / first).resolve().parent),
         "scenario": name,
         "user": str(users[int(events.user[-1])]),

@@ -18,7 +18,6 @@ from polyscene.core.progress import Progress
 from polyscene.core.settings.rules import Fact
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.types import Event, FloatArray, Recommendation, Slate
-from polyscene.data.reading.item_rows import rows_of
 from polyscene.engine import bulk, recommending, vectors
 from polyscene.engine.bulk import BulkRequest
 from polyscene.engine.decision import Request
@@ -303,6 +302,8 @@ class Run:
         """
         state = self.system.scenario(scenario)
         settings = self.settings[state.name]
+        from polyscene.data.reading.item_rows import rows_of  # reads tables: only who puts items needs it
+
         rows = rows_of(settings, [with_id_text(item, settings.items.id) for item in items])
         encoded = self.encoder.encode(state.name, rows.texts) if state.space.has_text else {}
         self.intake.put(state.name, descriptions_of(rows, encoded))
