@@ -86,7 +86,7 @@ class Registry(Generic[T]):
 
 @cache
 def _declared_kinds() -> Mapping[str, Mapping[str, EntryPoint]]:
-    """Return the entry points of every installed package by group and name: looking for them takes a while."""
+    """Return every installed package's entry points by group and name; looking for them takes a while."""
     points = entry_points()
     return {group: {point.name: point for point in points.select(group=group)} for group in GROUPS}
 

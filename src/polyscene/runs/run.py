@@ -300,10 +300,10 @@ class Run:
             DataError: an item cannot be read; all problems are listed.
             ModelError: the language model cannot be used.
         """
-        state = self.system.scenario(scenario)
-        settings = self.settings[state.name]
         from polyscene.data.reading.item_rows import rows_of  # reads tables: only who puts items needs it
 
+        state = self.system.scenario(scenario)
+        settings = self.settings[state.name]
         rows = rows_of(settings, [with_id_text(item, settings.items.id) for item in items])
         encoded = self.encoder.encode(state.name, rows.texts) if state.space.has_text else {}
         self.intake.put(state.name, descriptions_of(rows, encoded))
