@@ -232,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not trained and "train" not in verbs:
         verbs = ["train", "evaluate", *(verb for verb in verbs if verb != "evaluate")]
     results = dict(zip(verbs, measure(sides, verbs, places, options.times), strict=True))
-    print(table(*shown(sides, results)))
+    print(shown(results))
     if options.json is not None:
         values = {
             verb: {name: one.cost or {"code": one.code} for name, one in best.items()}
@@ -242,18 +242,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return told_failures({verb: best[THIS] for verb, best in results.items()})
 
 
-def shown(
-    sides: Sequence[Side], results: Mapping[str, Mapping[str, Best]]
-) -> tuple[list[str], list[list[str]]]:
-    """Return head and rows of the table: three columns for every side."""
-    more = len(sides) > 1
-    head = ["verb"]
-    for side in sides:
-        after = f", {side.name}" if more else ""
-        head += [f"seconds{after}", f"CPU s{after}", f"peak MiB{after}"]
-    return head, [
-        [verb, *(cell for one in best.values() for cell in one.cells())] for verb, best in results.items()
-    ]
+def shown(results: Mapping[str, Mapping[str, Best]]) -> str:
+    """Return the table: a row for each verb and version."""
+    rows = [[verb, name, *one.cells()] for verb, best in results.items() for name, one in best.items()]
+    return table(("verb", "of", "seconds", "CPU s", "peak MiB"), rows)
 
 
 def told_failures(results: Mapping[str, Best]) -> int:

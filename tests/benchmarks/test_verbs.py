@@ -13,7 +13,7 @@ def test_two_versions_are_measured_in_turns(
     script: Script, village_tables: Callable[[Path], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     verbs, out = script("verbs"), tmp_path / "verbs.json"
-    checkout = Path(verbs.__file__).resolve().parents[1]
+    checkout = verbs.LAUNCHER.parents[1]
     config = village_tables(tmp_path / "company")
     arguments = ["--config", str(config), "--work", str(tmp_path), "--times", "2", "--json", str(out)]
     chosen = ["--verb", "help", "--verb", "init", "--verb", "check", "--against", str(checkout)]
