@@ -48,7 +48,7 @@ def test_the_best_of_every_number_counts_and_failures_are_told(
 
 
 def costs_of(launcher: Path, out: Path, code: str) -> dict[str, float]:
-    """Launch Python from a process as small as the launcher's own: a child is charged for its parent's size."""
+    """Launch Python as the benchmark does: from a small process, whose size is all that is charged."""
     command = [sys.executable, "-S", str(launcher), str(out), "--", sys.executable, "-S", "-c", code]
     subprocess.run(command, check=True)
     costs: dict[str, float] = json.loads(out.read_text(encoding="utf-8"))
