@@ -23,7 +23,7 @@ def is_ready(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
             connection.sendall(READY)
-            return connection.recv(64).startswith(b"HTTP/1.1 200")
+            return connection.recv(64).split()[1:2] == [b"200"]
     except OSError:  # not listening yet
         return False
 
