@@ -1,6 +1,7 @@
 // The whole page, put together.
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { AlikeDialog } from "./alike.js";
 import { Choosing, Top, Who } from "./controls.js";
 import { DecisionDialog } from "./decision.js";
 import { html } from "./html.js";
@@ -11,7 +12,7 @@ import { Session } from "./session.js";
 import { Slate } from "./slate.js";
 
 const NARROW = matchMedia("(max-width: 46rem)");
-const DIALOGS = { item: ItemDialog, "why-not": WhyNotDialog, decision: DecisionDialog, help: HelpDialog };
+const DIALOGS = { item: ItemDialog, "why-not": WhyNotDialog, decision: DecisionDialog, alike: AlikeDialog, help: HelpDialog };
 
 const root = document.getElementById("page");
 const session = new Session(() => render(html`<${Page} state=${session.state} />`, root));

@@ -24,7 +24,7 @@ export function Top({ session, children }) {
 }
 
 export function Who({ session }) {
-  const { user, users, alike } = session.state;
+  const { user, users } = session.state;
   const [text, setText] = useState(user);
   useEffect(() => setText(user), [user]);
   const become = (event) => {
@@ -39,11 +39,7 @@ export function Who({ session }) {
       <button class="main" type="submit">Show slates</button>
       ${users.length > 1 && html`<button type="button" onClick=${any}>Anybody</button>`}
       <button type="button" id="stranger" onClick=${() => session.become(newId("guest").slice(0, 14))}>Somebody new</button>
-      <button class="plain" type="button" onClick=${() => session.askAlike()}>Who is alike?</button>
-    </form>
-    ${alike && html`<div class="chips"><span class="soft">${alike.length ? `Most like ${user}:` : `Nobody is like ${user} yet.`}</span>
-      ${alike.map((one) => html`<button type="button" onClick=${() => session.become(one.id)}>${one.id} <span class="soft number">${one.score.toFixed(2)}</span></button>`)}
-    </div>`}`;
+    </form>`;
 }
 
 export function Choosing({ session }) {

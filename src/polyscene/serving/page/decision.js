@@ -4,13 +4,14 @@ import { html } from "./html.js";
 import { ask, key } from "./service.js";
 import { signed } from "./signals.js";
 
-export function DecisionDialog({ decision, onClose }) {
+export function DecisionDialog({ session, decision, onClose }) {
+  const titles = new Map(Object.values(session.state.slates).flatMap((slate) => slate.pages.flatMap((page) => page.items.map((item) => [item.id, item.title]))));
   const address = `/v1/decisions/${encodeURIComponent(decision)}`;
   return html`<${Dialog} title=${`Decision ${decision.slice(0, 8)}`} onClose=${onClose}>
     <section><h3>Drawn again</h3>
       <${Asked} question=${decision} work=${() => ask(`${address}/replay`)}>${(answer) => html`<${Replay} replay=${answer} />`}<//></section>
     <section><h3>Its record</h3>
-      <${Asked} question=${decision} work=${() => ask(address)}>${(answer) => html`<${Kept} record=${answer} address=${address} />`}<//></section>
+      <${Asked} question=${decision} work=${() => ask(address)}>${(answer) => html`<${Kept} record=${answer} address=${address} titles=${titles} />`}<//></section>
   <//>`;
 }
 
@@ -22,7 +23,7 @@ function Replay({ replay }) {
   </dl>`;
 }
 
-function Kept({ record, address }) {
+function Kept({ record, address, titles }) {
   const { name, ...parameters } = record.policy;
   const policy = [name, ...Object.entries(parameters).map(([part, value]) => `${part} ${value}`)].join(", ");
   const facts = {
@@ -31,7 +32,7 @@ function Kept({ record, address }) {
     Candidates: record.scores.length.toLocaleString("en"), "Page of its chain": String(record.page),
   };
   return html`<dl class="facts">${Object.entries(facts).map(([label, value]) => html`<dt>${label}</dt><dd>${value}</dd>`)}</dl>
-    <ol class="listed">${record.slate.map((id, row) => html`<li><span>${row + 1}. ${id}</span>
+    <ol class="listed">${record.slate.map((id, row) => html`<li><span dir="auto">${row + 1}. ${titles.get(id) ?? id} ${titles.has(id) && html`<span class="soft">${id}</span>`}</span>
       <span class="soft number">score ${signed(record.scores[record.places[row]])} · propensity ${record.propensities[row].toPrecision(4)}</span></li>`)}</ol>
     <details><summary>All of it</summary><pre tabindex="0">${JSON.stringify(record, null, 1)}</pre></details>
     <p class="soft"><code>${decisionAddress(address)}</code></p>`;

@@ -86,6 +86,7 @@ function Obstacles({ answer }) {
 }
 
 function changeText(change) {
-  const parts = Object.entries(change).map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "string" ? value : JSON.stringify(value)}`);
+  if ("k" in change && "score" in change) return `${change.k} places, or a score that is higher by ${signed(change.score)}`;
+  const parts = Object.entries(change).map(([name, value]) => `${name.replaceAll("_", " ")}: ${typeof value === "string" ? value : JSON.stringify(value)}`);
   return parts.join(", ") || "none is known";
 }

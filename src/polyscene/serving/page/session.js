@@ -29,7 +29,7 @@ export class Session {
     this.state = {
       run: "", scenarios: [], users: [], user: "", known: true, past: {}, slates: {}, skipped: {},
       choice: { policy: CONFIGURED, parameter: 0, explore: true, k: 5, seen: "" },
-      busy: true, needsKey: false, error: null, away: null, status: "", alike: null, dialog: null,
+      busy: true, needsKey: false, error: null, away: null, status: "", dialog: null,
       scenario: "", focus: null, impressionsRefused: "",
     };
     onConnection((away) => this.set({ away }));
@@ -90,7 +90,7 @@ export class Session {
 
   async turnInto(user) {
     this.turn += 1;
-    this.set({ user, slates: {}, past: {}, skipped: {}, alike: null });
+    this.set({ user, slates: {}, past: {}, skipped: {} });
     const began = performance.now();
     await this.load();
     const who = this.state.known ? `Slates for ${user}` : `Nobody called ${user} is known yet: this suits everybody`;
@@ -119,8 +119,8 @@ export class Session {
     return body;
   }
 
-  // Ask for all slates anew, and return how many places changed.
-  async load() {
+  // Ask for all slates anew, and return how many places changed. `focus` is where the keyboard goes on.
+  async load(focus = null) {
     const names = this.state.scenarios.map((one) => one.name);
     const asked = names.map(async (name) => {
       const began = performance.now();
@@ -138,7 +138,7 @@ export class Session {
       count += changes.marks.size + Math.max(changes.gone.length - changes.marks.size, 0);
       slates[names[row]] = { pages: [slate], time, changes };
     });
-    this.set({ slates, past: past.latest, known: past.known });
+    this.set({ slates, past: past.latest, known: past.known, focus });
     return count;
   }
 
@@ -165,10 +165,9 @@ export class Session {
       const receipt = await ask("/v1/events", event);
       const kept = since(began);
       if (action === "skip") this.skip(scenario, item.id);
-      const count = await this.load();
+      const count = await this.load({ scenario, row });
       this.set({
         status: `${action}: ${item.title}. Kept as event ${receipt.offset} in ${kept}, seen by every slate in ${since(began)}; ${changed(count)}.`,
-        focus: { scenario, row },
       });
     });
   }
@@ -183,14 +182,6 @@ export class Session {
     return this.do(async () => {
       const count = await this.load();
       this.set({ status: `What was skipped may come again; ${changed(count)}.` });
-    });
-  }
-
-  askAlike() {
-    return this.do(async () => {
-      const { user } = this.state;
-      const alike = await ask(`/v1/users/${encodeURIComponent(user)}/similar?k=6`);
-      this.set({ alike: alike.users, status: `${alike.users.length} users are most like ${user}.` });
     });
   }
 

@@ -18,8 +18,8 @@ export function Slate({ session, scenario, tab }) {
   const slate = slates[scenario.name];
   const places = slate ? slate.pages.flatMap((page) => page.items.map((item, row) => ({ item, row, page }))) : [];
   const list = useRef(null);
+  useFocus(list, session, scenario.name, focus); // before anything moves, or it would look where things come from
   useMoves(list, slate);
-  useFocus(list, session, scenario.name, focus);
   const whole = Math.max(...places.flatMap(({ item }) => sharesOf(item.signals).map(([, share]) => Math.abs(share))), 0.001);
   const done = past[scenario.name] ?? [];
   return html`<section class="slate" id=${`slate-${scenario.name}`} role=${tab ? "tabpanel" : "region"} aria-labelledby=${tab ?? `name-${scenario.name}`} data-scenario=${scenario.name}>
@@ -76,9 +76,10 @@ function Foot({ session, scenario, slate, skipped }) {
     <div class="row">
       ${page.cursor && html`<button type="button" class="more" aria-label=${`More of ${scenario.name}`} onClick=${() => session.more(scenario.name)}>More</button>`}
       <button type="button" class="why-not" onClick=${() => session.open({ kind: "why-not", scenario, item: null })}>Why not another?</button>
+      <button type="button" class="alike" aria-label=${`Who is alike in ${scenario.name}?`} onClick=${() => session.open({ kind: "alike", scenario })}>Who is alike?</button>
       ${skipped.length > 0 && html`<button type="button" class="plain" onClick=${() => session.showSkipped(scenario.name)}>Show what was skipped (${skipped.length})</button>`}
     </div>
-    <p class="soft number">Made in ${slate.time} from ${page.position.toLocaleString("en")} events, policy ${page.policy.name}.
+    <p class="soft number">Made in ${slate.time} from ${page.position.toLocaleString("en")} events, policy ${page.policy.name}.${" "}
       <button type="button" class="plain decision" aria-label=${`Decision ${page.decision}: its record and replay`}
         onClick=${() => session.open({ kind: "decision", decision: page.decision })}>Decision ${page.decision.slice(0, 8)}</button></p>
   </footer>`;
