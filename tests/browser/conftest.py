@@ -23,6 +23,7 @@ from polyscene.runs.run import Run
 from polyscene.serving.auth import KeyFile
 from polyscene.serving.server import Config, DrainingServer
 from polyscene.serving.service import Service
+from polyscene.serving.stores.contract import LoggedEvent
 from polyscene.serving.tenants import Tenants
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -40,7 +41,7 @@ class Site:
     def actions_of(self, user: str) -> list[tuple[str, str, str]]:
         """Return scenario, item and action of every event of a user that is on the disk, oldest first."""
         entries = [entry for _, entry in self.service.stores[0].events_of(user)]
-        return [(one.scenario, one.item, one.action) for one in entries]
+        return [(one.scenario, one.item, one.action) for one in entries if isinstance(one, LoggedEvent)]
 
 
 @dataclass
@@ -69,7 +70,7 @@ class Visit:
     def ids(self, scenario: str) -> list[str]:
         return [str(one.get_attribute("data-id")) for one in self.places(scenario).all()]
 
-    def bodies(self, path: str) -> list[dict[str, Any]]:
+    def bodies(self, path: str) -> list[Any]:
         """Return what was sent to an endpoint."""
         return [one.post_data_json for one in self.requests if one.url == self.site.url + path]
 
@@ -116,7 +117,7 @@ def serve(run: Run, tmp_path: Path) -> Iterator[Serve]:
 def browser() -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
-        lack = "NOT RUN: expected a Chromium, found none; 'make chromium' installs one, CHROMIUM names one"
+        lack = "NOT RUN: expected a Chromium, found none; 'make browser' installs one, CHROMIUM names one"
         if os.environ.get("CI"):
             pytest.fail(lack)
         pytest.skip(lack)
@@ -141,7 +142,7 @@ def open_page(browser: Browser, serve: Serve) -> Iterator[Open]:
 
         page.on("console", hear)
         page.on("pageerror", lambda error: visit.noise.append(str(error)))
-        page.on("request", visit.requests.append)
+        page.on("request", lambda request: visit.requests.append(request))
         visits.append(visit)
         return visit
 

@@ -18,7 +18,9 @@ GROUND = "() => getComputedStyle(document.body).backgroundColor"
 
 def violations(page: Page) -> list[Any]:
     """Return what axe finds wrong, each with where."""
-    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in Axe().run(page).response["violations"]]
+    return [
+        (one["id"], [node["html"] for node in one["nodes"]]) for one in Axe().run(page).response["violations"]
+    ]
 
 
 def settled(visit: Visit, opener: str) -> None:

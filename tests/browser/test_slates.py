@@ -56,7 +56,9 @@ def test_what_came_into_view_is_recorded_once(open_page: Open) -> None:
     assert answer.value.json()["accepted"] == 15
     shown = visit.site.actions_of(user)
     expected = {
-        (scenario, item, "impression") for scenario in ("shop", "news", "video") for item in visit.ids(scenario)
+        (scenario, item, "impression")
+        for scenario in ("shop", "news", "video")
+        for item in visit.ids(scenario)
     }
     assert len(shown) == 15
     assert set(shown) == expected

@@ -150,7 +150,7 @@ export class Session {
       const first = slate.pages.reduce((count, one) => count + one.items.length, 0);
       const grown = { ...slate, pages: [...slate.pages, page], changes: NO_CHANGES };
       this.set({
-        slates: { ...this.state.slates, [scenario]: grown }, focus: { scenario, row: first },
+        slates: { ...this.state.slates, [scenario]: grown }, focus: { scenario, row: first, always: true },
         status: page.items.length ? `${page.items.length} more places in ${scenario}.` : `Nothing more in ${scenario}.`,
       });
     });

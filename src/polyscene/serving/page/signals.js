@@ -21,7 +21,7 @@ export function Signals({ signals, whole, most = Infinity }) {
   return html`<dl class="signals" aria-label="What each signal adds to the score">
     ${shares.map(([name, share]) => html`<div key=${name}>
       <dt>${name.replaceAll("_", " ")}</dt>
-      <dd class="track"><span class=${share < 0 ? "against" : ""} style=${{ width: `${Math.max((100 * Math.abs(share)) / scale, 2)}%` }}></span></dd>
+      <dd class="track" aria-hidden="true"><span class=${share < 0 ? "against" : ""} style=${{ width: `${Math.max((100 * Math.abs(share)) / scale, 2)}%` }}></span></dd>
       <dd>${share > 0 && "+"}${signed(share)}</dd>
     </div>`)}
   </dl>`;

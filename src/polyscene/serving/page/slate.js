@@ -10,7 +10,8 @@ const SIGNALS_SHOWN = 3;
 const BUTTONS_SHOWN = 3;
 
 export function attributesOf(item) {
-  return Object.values(item.attributes).filter((value) => value !== null).join(" · ");
+  const known = Object.entries(item.attributes).filter(([, value]) => value !== null);
+  return known.map(([name, value]) => (typeof value === "number" ? `${name.replaceAll("_", " ")} ${value}` : value)).join(" · ");
 }
 
 export function Slate({ session, scenario, tab }) {
@@ -132,8 +133,7 @@ function useFocus(list, session, scenario, focus) {
   useLayoutEffect(() => {
     if (focus?.scenario !== scenario) return;
     const places = list.current.children;
-    const lost = document.activeElement === document.body;
-    if (lost) goTo(places[Math.min(focus.row, places.length - 1)]);
+    if (focus.always || document.activeElement === document.body) goTo(places[Math.min(focus.row, places.length - 1)]);
     session.state.focus = null;
   }, [focus]);
 }
