@@ -33,9 +33,8 @@ def test_an_error_is_shown_whole_and_the_same_event_is_tried_again(visit: Visit)
 
 
 def test_what_is_no_answer_of_the_service_is_told(visit: Visit) -> None:
-    visit.page.route(
-        "**/v1/recommendations", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>")
-    )
+    strange = "<h1>Bad Gateway</h1>"
+    visit.page.route("**/v1/recommendations", lambda route: route.fulfill(status=502, body=strange))
     visit.page.get_by_role("button", name="Somebody new").click()
     expect(visit.page.get_by_role("alert")).to_contain_text("expected JSON, found status 502")
 

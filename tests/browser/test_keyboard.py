@@ -6,8 +6,14 @@ from playwright.sync_api import expect
 
 from .conftest import Visit
 
-OUTLINE = "() => getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement).outlineWidth"
-NAME = "() => document.activeElement.id || document.activeElement.getAttribute('aria-label') || document.activeElement.textContent"
+OUTLINE = """() => {
+  const style = getComputedStyle(document.activeElement);
+  return style.outlineStyle + style.outlineWidth;
+}"""
+NAME = """() => {
+  const node = document.activeElement;
+  return node.id || node.getAttribute("aria-label") || node.textContent;
+}"""
 
 
 def test_tab_goes_through_the_page_in_its_order_and_can_be_seen(visit: Visit) -> None:
