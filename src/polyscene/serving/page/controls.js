@@ -12,7 +12,7 @@ export function Top({ session, children }) {
     <div class="brand">
       <img src="/page/icon.svg" alt="" />
       <h1>Polyscene</h1>
-      <p class="soft">Be somebody, click, and see the next slates change.${run && ` Run ${run}.`}</p>
+      <p class="soft">Be somebody, click, and see the next slates change.${run && html`<span class="run"> Run ${run}.</span>`}</p>
       <nav aria-label="More">
         <a href="/docs">Endpoints</a>
         <button class="plain" type="button" onClick=${() => session.open({ kind: "help" })}>Keyboard</button>
