@@ -31,6 +31,9 @@ EXPECTED_NOISE = "Failed to load resource"
 """What Chromium writes of every answer that is an error; the tests of errors look at the page instead."""
 
 
+expect.set_options(timeout=30_000)
+
+
 @dataclass
 class Site:
     """A service that listens."""

@@ -72,3 +72,7 @@ def test_a_key_that_may_only_read_is_told_what_it_may_not(open_page: Open, site:
     visit.places("shop").first.locator("[data-action]").first.click()
     expect(visit.page.get_by_role("alert")).to_contain_text("expected a key with the scope 'events'")
     expect(visit.places("shop")).to_have_count(5)
+    visit.page.get_by_role("button", name="Forget key").click()
+    enter(visit, keys.add("visitor", [Scope.read, Scope.events]))
+    expect(visit.places("shop")).to_have_count(5)
+    expect(visit.page.locator(".alarm")).to_have_count(0)

@@ -24,7 +24,7 @@ export class Session {
   constructor(render) {
     this.render = render;
     this.work = Promise.resolve();
-    this.turn = 0;
+    this.waiting = 0;
     this.impressions = [];
     this.state = {
       run: "", scenarios: [], users: [], user: "", known: true, past: {}, slates: {}, skipped: {},
@@ -42,27 +42,29 @@ export class Session {
 
   // One thing after the other, so that no click is lost; what goes wrong is shown, with a way to try it again.
   do(work) {
+    this.waiting += 1;
     this.work = this.work.then(async () => {
       this.set({ busy: true });
+      let problem = null;
       try {
         await work();
-        this.set({ busy: false, error: null });
       } catch (error) {
-        this.fail(error, () => this.do(work));
+        problem = this.problemOf(error, () => this.do(work));
       }
+      this.waiting -= 1;
+      this.set({ busy: this.waiting > 0, error: problem });
     });
     return this.work;
   }
 
-  fail(error, again) {
+  // Return what is shown of an error. Without a key the question for one says enough; a wrong one is told.
+  problemOf(error, again) {
     if (!(error instanceof ServiceError)) console.error(error);
-    if (error.status !== 401) {
-      this.set({ busy: false, error: { error, again } });
-      return;
-    }
-    // Without a key the question for one says enough; a wrong one is told.
-    this.set({ busy: false, needsKey: true, error: key.get() ? { error, again: null } : null });
+    if (error.status !== 401) return { error, again };
+    const hadKey = key.get() !== null;
     key.forget();
+    this.set({ needsKey: true });
+    return hadKey ? { error, again: null } : null;
   }
 
   start() {
@@ -76,6 +78,7 @@ export class Session {
 
   useKey(value) {
     key.set(value);
+    this.set({ impressionsRefused: "" });
     return this.start();
   }
 
@@ -89,7 +92,6 @@ export class Session {
   }
 
   async turnInto(user) {
-    this.turn += 1;
     this.set({ user, slates: {}, past: {}, skipped: {} });
     const began = performance.now();
     await this.load();
@@ -194,11 +196,11 @@ export class Session {
     if (this.state.impressionsRefused) return;
     const id = `page-${decision}-${row}`;
     this.impressions.push({ user: this.state.user, scenario, item, action: "impression", id });
-    this.waiting ??= setTimeout(() => this.sendImpressions(), IMPRESSIONS_WAIT_MS);
+    this.flush ??= setTimeout(() => this.sendImpressions(), IMPRESSIONS_WAIT_MS);
   }
 
   async sendImpressions() {
-    this.waiting = null;
+    this.flush = null;
     const events = this.impressions.splice(0);
     try {
       await ask("/v1/events/batch", { events });

@@ -27,7 +27,7 @@ export function Slate({ session, scenario, tab }) {
     <header><h2 id=${`name-${scenario.name}`}>${scenario.name}</h2><span class="soft">${scenario.items.toLocaleString("en")} items</span></header>
     <${Past} done=${done} />
     ${slate?.pages[0].notes.map((note) => html`<p class="soft">${note}</p>`)}
-    ${slate && slate.changes.gone.length > 0 && html`<p class="soft">Gone: <span class="gone">${slate.changes.gone.map((item) => item.title).join("; ")}</span></p>`}
+    ${slate && slate.changes.gone.length > 0 && html`<p class="soft left">Gone: <span class="gone">${slate.changes.gone.map((item) => item.title).join("; ")}</span></p>`}
     <ol class="places" ref=${list}>
       ${places.map(({ item, row, page }, order) => html`<${Place} key=${item.id} session=${session} scenario=${scenario} item=${item}
         order=${order} mark=${slate.changes.marks.get(item.id)} whole=${whole} page=${page} row=${row} />`)}
