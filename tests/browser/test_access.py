@@ -63,6 +63,7 @@ def test_nothing_is_wider_than_a_phone(open_page: Open) -> None:
         assert visit.page.evaluate(WIDTHS) == [360, 360]
         wide = visit.page.get_by_role("dialog").evaluate("node => node.scrollWidth - node.clientWidth")
         assert wide == 0
+        assert visit.page.get_by_role("button", name="Close").evaluate("node => node.offsetHeight") < 50
         visit.page.get_by_role("button", name="Close").click()
 
 

@@ -55,7 +55,7 @@ def test_a_wrong_key_is_told_and_forgotten(open_page: Open, site: Site, keys: Ke
     visit = open_page(site)
     visit.page.goto(site.url)
     enter(visit, "psk_" + "A" * 43)
-    expect(visit.page.get_by_role("alert")).to_contain_text("expected a known key")
+    expect(visit.page.get_by_role("alert")).to_contain_text("does not know this key")
     expect(visit.page.get_by_label("API key")).to_be_visible()
     assert visit.page.evaluate("() => JSON.stringify(sessionStorage)") == "{}"
     enter(visit, keys.add("visitor", [Scope.read, Scope.events]))

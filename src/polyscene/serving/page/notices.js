@@ -5,12 +5,13 @@ import { tryNow } from "./service.js";
 export function ErrorText({ error, again }) {
   const { code = "error of this page", details = [], request = null } = error;
   return html`<div class="alarm" role="alert">
+    ${code === "unauthorised" && html`<p>The service does not know this key, or it has ended.</p>`}
     <p><strong>${code.replaceAll("_", " ")}</strong>: ${error.message}</p>
     ${details.length > 0 && html`<ul>${details.map((one) => html`<li>${one.where}: ${one.message}</li>`)}</ul>`}
-    <div class="row">
+    ${(again || request) && html`<div class="row">
       ${again && html`<button type="button" onClick=${again}>Try again</button>`}
       ${request && html`<span class="soft">request ${request}</span>`}
-    </div>
+    </div>`}
   </div>`;
 }
 
