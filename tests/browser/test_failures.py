@@ -65,7 +65,7 @@ def test_a_lost_connection_is_told_and_the_click_arrives_once(visit: Visit) -> N
 
 
 def test_an_answer_that_was_lost_on_its_way_makes_no_second_event(visit: Visit) -> None:
-    lost = []
+    lost: list[int] = []
 
     def lose(route: Route) -> None:
         if lost:
