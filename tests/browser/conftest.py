@@ -79,7 +79,7 @@ class Visit:
 
     def ask(self, path: str) -> Any:
         """Ask the service beside the page."""
-        answer = httpx.get(self.site.url + path)
+        answer = httpx.get(self.site.url + path, timeout=60)
         return answer.raise_for_status().json()
 
 
