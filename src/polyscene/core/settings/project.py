@@ -25,6 +25,7 @@ from pydantic_settings import (
 from polyscene.core.errors import ConfigError, Problem
 from polyscene.core.settings.evaluation import EvaluationSettings
 from polyscene.core.settings.fusion import FusionSettings
+from polyscene.core.settings.index import IndexSettings
 from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.renaming import renames_noted
 from polyscene.core.settings.runtime import RuntimeSettings
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     signals: dict[SignalName, dict[str, Any]] = Field(default_factory=dict)
     fusion: FusionSettings = Field(default_factory=FusionSettings)
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
+    index: IndexSettings = Field(default_factory=IndexSettings)
     service: ServiceSettings = Field(default_factory=ServiceSettings)
 
     _notes: tuple[str, ...] = PrivateAttr(())
