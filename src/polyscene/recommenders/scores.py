@@ -202,7 +202,8 @@ class VectorScores(Scores):
         for row, user in enumerate(self._users):
             if user.any() and len(self._items):
                 near = self._search(row, 1)
-                peaks[row] = self._every()[row].max() if near is None else near[1].max(initial=0.0)
+                products = self._every()[row] if near is None else near[1]
+                peaks[row] = products.max() if len(products) else 0.0
         return peaks + self._offset
 
     def _every(self) -> FloatArray:
