@@ -32,5 +32,5 @@ class IndexSettings(Strict):
         None, gt=0, description="one exact search may take so long; default: up to 4,096 vectors are compared"
     )
     recall: float = Field(
-        0.9, ge=0, le=1, description="share of the nearest that a service must find, else it compares all"
+        0.5, ge=0, le=1, description="share of the nearest that a service must find, else it compares all"
     )
