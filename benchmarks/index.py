@@ -3,10 +3,10 @@
     python benchmarks/index.py --vectors 10000 --vectors 100000 --vectors 300000 --json index.json
     python benchmarks/index.py --vectors 100000 --kind clusters --kind faiss
 
-Generated unit vectors in topics, 1,000 to a topic, of which a query is another draw. Every kind is measured in
-a process of its own, on one thread. Memory is what the process grew by while the index was built and
-searched; the vectors themselves, which a run holds anyway, are not in it. Recall is measured at the usual effort, and
-again at what a service needs for `--recall`.
+Generated unit vectors in topics, 1,000 to a topic, of which a query is another draw. Every kind is measured
+in a process of its own, on one thread. Memory is what the process grew by while the index was built and
+searched; the vectors themselves, which a run holds anyway, are not in it. Recall is measured at the usual
+effort, and again at what a service needs for `--recall`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every kind of index promises, whatever finds the vectors; plug-ins that are installed are held to it."""
+"""What every kind of index promises, whatever finds the vectors; installed plug-ins are held to it."""
 
 from __future__ import annotations
 

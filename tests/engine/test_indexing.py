@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from polyscene.core.errors import MissingExtraError
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 KINDS = ("exact", "clusters", "faiss", "usearch")
 
 
-def slate(system: System, user: str, scenario: str) -> list[int]:
-    return decide(system, Request(user, scenario, 8)).codes.tolist()
+def slate(system: System, user: str, scenario: str) -> list[np.int64]:
+    return list(decide(system, Request(user, scenario, 8)).codes)
 
 
 @pytest.mark.parametrize("kind", KINDS)
