@@ -3,7 +3,7 @@
     python benchmarks/index.py --vectors 10000 --vectors 100000 --vectors 300000 --json index.json
     python benchmarks/index.py --vectors 100000 --kind clusters --kind faiss
 
-Generated unit vectors in topics, 1,000 to a topic, of which a query is another draw. Every kind is measured
+Generated unit vectors in topics, `--topic` to each, of which a query is another draw. Every kind is measured
 in a process of its own, on one thread. Memory is what the process grew by while the index was built and
 searched; the vectors themselves, which a run holds anyway, are not in it. Recall is measured at the usual
 effort, and again at what a service needs for `--recall`.
@@ -35,7 +35,6 @@ from polyscene.representation.index_choice import INDEXES, NEAREST, checked, rec
 from polyscene.representation.items import unit
 from showing import table, write_json
 
-PER_TOPIC = 1_000
 SPREAD = 1.0
 """The length of what a vector has beside its topic, whose length is 1."""
 QUERIES, UPDATES, SOME = 100, 300, 10_000
@@ -86,10 +85,10 @@ def found(index: VectorIndex, queries: FloatArray) -> LongArray:
     return np.stack([index.search(query[None], NEAREST)[0][0] for query in queries])
 
 
-def measure(kind: str, count: int, width: int, seed: int, recall: float) -> dict[str, Any]:
+def measure(kind: str, count: int, width: int, seed: int, recall: float, per_topic: int) -> dict[str, Any]:
     """Build an index in this process, ask it, change it, and say what that took."""
     draws = generator(seed, "benchmark index")
-    topics = unit(draws.normal(size=(max(count // PER_TOPIC, 1), width)).astype(np.float32))
+    topics = unit(draws.normal(size=(max(count // per_topic, 1), width)).astype(np.float32))
     rows = vectors(count, width, draws, topics)
     queries, fresh = vectors(QUERIES, width, draws, topics), vectors(UPDATES, width, draws, topics)
     changed = draws.choice(count, UPDATES, replace=False)
@@ -127,6 +126,7 @@ def apart(kind: str, count: int, args: argparse.Namespace) -> dict[str, Any]:
     """Measure in a process of its own."""
     command = [sys.executable, __file__, "--only", kind, "--vectors", str(count)]
     command += ["--width", str(args.width), "--seed", str(args.seed), "--recall", str(args.recall)]
+    command += ["--topic", str(args.topic)]
     ended = subprocess.run(command, check=True, capture_output=True, text=True)
     row: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return row
@@ -159,13 +159,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--kind", action="append", choices=list(INDEXES), help="may be repeated")
     parser.add_argument("--width", type=int, default=384)
     parser.add_argument("--recall", type=float, default=IndexSettings().recall)
+    parser.add_argument("--topic", type=int, default=1_000, help="vectors in each topic")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--only", help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
     set_threads(1)
     if args.only is not None:
-        print(json.dumps(measure(args.only, args.vectors[0], args.width, args.seed, args.recall)))
+        print(json.dumps(measure(args.only, args.vectors[0], args.width, args.seed, args.recall, args.topic)))
         return
     rows = []
     for count in args.vectors or [10_000, 100_000, 300_000]:
