@@ -115,6 +115,8 @@ def test_every_block_of_a_project_has_a_section() -> None:
         for module in (
             evaluation,
             fusion,
+            index,
+            index,
             language,
             project,
             runtime,
