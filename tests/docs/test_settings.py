@@ -116,7 +116,6 @@ def test_every_block_of_a_project_has_a_section() -> None:
             evaluation,
             fusion,
             index,
-            index,
             language,
             project,
             runtime,
