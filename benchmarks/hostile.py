@@ -23,7 +23,7 @@ import numpy as np
 from starlette.types import ASGIApp
 
 import prepared  # noqa: F401 - numpy reads it when it loads
-from measuring import STATUS
+from measuring import resident_mb
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.project import Project
 from polyscene.sample.world import SampleWorld
@@ -91,12 +91,6 @@ class HostileBodies:
 
     def _below(self, n: int) -> int:
         return int(self._draws.integers(n))
-
-
-def resident_mb() -> float:
-    """Return the memory that this process holds now, in MiB."""
-    line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
 
 
 async def status_of(app: ASGIApp, path: str, body: bytes) -> int:

@@ -50,3 +50,9 @@ def peak_mb() -> float:
         if match:
             return int(match[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (MEBI if sys.platform == "darwin" else 1024)
+
+
+def resident_mb() -> float:
+    """Return the memory that this process holds now, in MiB."""
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024

@@ -49,6 +49,7 @@ class GeneratedRun:
         tables = {"items": {"path": "i", "id": "i"}, "events": {"path": "e", "user": "u", "item": "i"}}
         self.settings = {"generated": ScenarioSettings.model_validate(tables)}
         self.manifest: dict[str, Any] = {}
+        self.index = None
 
 
 def serve(items: int, seed: int, folder: Path) -> None:

@@ -36,6 +36,7 @@ MODULES = (
     "polyscene.project",
     "polyscene.recommenders.scores",
     "polyscene.recommenders.signal",
+    "polyscene.representation.index",
     "polyscene.representation.item_space",
     "polyscene.responsible.explanation",
     "polyscene.runs.run",

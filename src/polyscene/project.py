@@ -140,7 +140,7 @@ class Project:
         """
         from polyscene.runs.run import Run
 
-        return Run(find_run(self.runs_folder, run_id), self.settings.scenarios)
+        return Run(find_run(self.runs_folder, run_id), self.settings.scenarios, self.settings.index)
 
     def train(self, everything_counts: bool = False) -> Run:
         """Fit the whole system and leave a run behind, whole or not at all.
@@ -160,7 +160,7 @@ class Project:
 
         set_threads(self.settings.runtime.threads)
         folder = train_run(self, everything_counts)
-        return Run(folder, self.settings.scenarios)
+        return Run(folder, self.settings.scenarios, self.settings.index)
 
     def evaluate(self, run: Run | None = None) -> Results:
         """Judge a run (default: the newest) on the test part, and write metrics and report into its folder.

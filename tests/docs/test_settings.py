@@ -16,6 +16,7 @@ from pydantic_core import PydanticUndefined
 from polyscene.core.settings import (
     evaluation,
     fusion,
+    index,
     language,
     policies,
     project,
@@ -45,6 +46,7 @@ BLOCKS: dict[str, tuple[type[BaseModel], ...]] = {
     "`[tuning.optimiser]`": (tuning.OptimiserSettings,),
     "`[text_ranker]`": (text_ranker.TextRankerSettings,),
     "`[fusion]`": (fusion.FusionSettings,),
+    "`[index]`": (index.IndexSettings,),
     "`[runtime]`": (runtime.RuntimeSettings,),
     "`[service]`": (service.ServiceSettings,),
 }
@@ -55,6 +57,7 @@ NESTED = {
     "tuning",
     "text_ranker",
     "fusion",
+    "index",
     "runtime",
     "service",
     "signals",
@@ -112,6 +115,7 @@ def test_every_block_of_a_project_has_a_section() -> None:
         for module in (
             evaluation,
             fusion,
+            index,
             language,
             project,
             runtime,

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from polyscene.core.growing import POOL, Largest
+from polyscene.core.settings.index import IndexSettings
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.recommenders.scores import MANY, DenseScores, SharedScores, VectorScores, best_open
-from polyscene.representation.index import EXACT, VectorIndex
+from polyscene.representation.index_choice import EXACT, index_over
+from polyscene.representation.index_clusters import ClusterIndex
+from polyscene.representation.index_exact import ExactIndex
 
 
 def random(*shape: int, seed: int = 0) -> FloatArray:
@@ -73,7 +76,7 @@ def test_vector_scores_are_inner_products_and_an_offset(offset: float) -> None:
 def test_the_peak_of_one_who_likes_nothing_is_below_zero() -> None:
     users = np.array([[1.0, 1.0], [0.0, 0.0]], np.float32)
     items = np.array([[-1.0, -2.0], [-0.5, 0.0]], np.float32)
-    for index in (None, VectorIndex(items)):
+    for index in (None, ExactIndex(items), ClusterIndex(items)):
         np.testing.assert_allclose(VectorScores(users, items, index, 0.25).peaks(), [-0.25, 0.25])
     empty = VectorScores(users, np.zeros((0, 2), np.float32))
     assert empty.peaks().tolist() == [0.0, 0.0]
@@ -89,7 +92,7 @@ def test_with_an_index_the_best_are_nearly_all_found_whatever_was_asked_before(p
     topics = random(50, 8, seed=2)[np.random.default_rng(2).integers(0, 50, EXACT + 1000)]
     items = topics + np.float32(0.3) * random(EXACT + 1000, 8)
     users = random(10, 8, seed=3)
-    scores, closed = VectorScores(users, items, VectorIndex(items)), np.zeros(len(items), bool)
+    scores, closed = VectorScores(users, items, ClusterIndex(items)), np.zeros(len(items), bool)
     if peaks_first:
         np.testing.assert_allclose(scores.peaks(), scores.whole().max(axis=1), rtol=0.05)
     hits = []
@@ -114,7 +117,7 @@ def test_many_requests_are_answered_as_each_alone(n_items: int) -> None:
     """A block is compared in one product; candidates, scores and peaks stay those of one request."""
     items, users = random(n_items, 8), random(MANY, 8, seed=3)
     users[2] = 0.0
-    index, closed = VectorIndex(items), np.arange(n_items) % 3 == 0
+    index, closed = index_over(items, IndexSettings()), np.arange(n_items) % 3 == 0
     many = VectorScores(users, items, index, 0.5)
     best = [many.best(row, 20, closed) for row in range(MANY)]
     candidates = np.tile(np.arange(1, 30, dtype=np.int32), (MANY, 1))
@@ -126,3 +129,47 @@ def test_many_requests_are_answered_as_each_alone(n_items: int) -> None:
         np.testing.assert_allclose(peaks[row], alone.peaks()[0], rtol=1e-5)
     assert len(best[2]) == 0
     assert peaks[2] == 0.5
+
+
+def test_up_to_the_size_scores_are_the_product_with_every_item_bit_for_bit() -> None:
+    items, users = random(EXACT, 16), random(3, 16, seed=3)
+    closed = np.arange(EXACT) % 7 == 0
+    scores = VectorScores(users, items, index_over(items, IndexSettings()), 0.25)
+    product = users @ items.T
+    np.testing.assert_array_equal(scores.whole(), product + np.float32(0.25))
+    candidates = np.array([[0, EXACT - 1], [3, 3], [5, 1]])
+    np.testing.assert_array_equal(scores.at(candidates), np.take_along_axis(scores.whole(), candidates, 1))
+    np.testing.assert_array_equal(scores.peaks(), product.max(axis=1) + np.float32(0.25))
+    for row in range(3):
+        open_ = np.flatnonzero(~closed)
+        expected = open_[np.argsort(-product[row, open_])[:50]]
+        assert set(scores.best(row, 50, closed).tolist()) == set(expected.tolist())
+
+
+@pytest.mark.parametrize("requests", [1, MANY])
+@pytest.mark.parametrize("open_items", [0, 3, 40])
+def test_filters_that_close_nearly_everything_leave_no_answer_short(requests: int, open_items: int) -> None:
+    """What is open lies far away from the request: the search goes on until it is there."""
+    items = random(EXACT + 500, 8)
+    users = np.tile(random(1, 8, seed=3), (requests, 1))
+    closed = np.ones(len(items), bool)
+    closed[np.argsort(items @ users[0])[:open_items]] = False
+    scores = VectorScores(users, items, ClusterIndex(items))
+    best = scores.best(0, 20, closed)
+    expected = np.argsort(items @ users[0])[:open_items][::-1][:20]
+    assert sorted(best.tolist()) == sorted(expected.tolist())
+    candidates = np.tile(np.arange(30), (requests, 1))
+    np.testing.assert_allclose(scores.at(candidates), scores.whole()[:, :30], rtol=1e-4, atol=1e-5)
+
+
+def test_nobody_looks_further_than_is_needed() -> None:
+    class Noting(ClusterIndex):
+        def near(self, query: FloatArray, wanted: int) -> tuple[LongArray, FloatArray]:
+            wants.append(wanted)
+            return super().near(query, wanted)
+
+    wants: list[int] = []
+    items, users = random(EXACT + 500, 8), random(1, 8, seed=3)
+    closed = np.arange(len(items)) % 2 == 0
+    assert len(VectorScores(users, items, Noting(items)).best(0, 20, closed)) == 20
+    assert wants == [20]

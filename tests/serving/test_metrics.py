@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from starlette.testclient import TestClient
 
+from polyscene.representation.index_choice import IndexCheck
 from polyscene.serving.metrics import Metrics, ProcessMetrics
 from polyscene.serving.service import Service
 from polyscene.serving.stores.contract import LoggedEvent, Receipt
@@ -65,3 +66,16 @@ def test_readiness_follows_the_service(client: TestClient, service: Service) -> 
     service.live.close()
     assert service.faults == ["the event log has stopped"]
     assert client.get("/health/ready").json()["problems"] == 1
+
+
+def test_what_indexes_find_is_told_of_the_run_that_is_live_and_of_no_other(service: Service) -> None:
+    assert 'polyscene_index_recall{kind="exact",scenario="shop",view="tuned"} 1.0' in lines(service.metrics)
+    measured = Metrics()
+    measured.indexes_checked({("shop", "old"): IndexCheck("faiss", 9, "faiss", 0.9, 0.5, 1, 1.0)})
+    replaced = IndexCheck("exact", 9, "faiss", 0.4, 0.5, 8, 1.0)
+    found = IndexCheck("faiss", 9, "faiss", 0.75, 0.5, 1, 1.0)
+    measured.indexes_checked({("shop", "tuned"): found, ("news", "tuned"): replaced})
+    assert [line for line in lines(measured) if "index" in line] == [
+        'polyscene_index_recall{kind="faiss",scenario="shop",view="tuned"} 0.75',
+        'polyscene_index_recall{kind="exact",scenario="news",view="tuned"} 1.0',
+    ]

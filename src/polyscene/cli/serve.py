@@ -287,5 +287,8 @@ def _introduce(service: Service) -> None:
 
     live = service.live
     tell(f"{service.name}: run {live.run.id}: {live.replayed:,} events of the log replayed")
+    for (scenario, view), check in service.indexes.items():
+        if check.measured:
+            tell(f"{scenario}, {view}: {check}")
     if live.unfit:
         tell(f"{live.unfit:,} of them name items that this run does not know: kept, not used")

@@ -45,6 +45,11 @@ class GrowingArray(Generic[Scalar]):
         self._space[self._length : stop] = values
         self._length = stop
 
+    def reach(self, length: int) -> None:
+        """Add zero rows until there are so many."""
+        if length > len(self):
+            self.extend(np.zeros((length - len(self), *self._space.shape[1:]), self._space.dtype))
+
     def put(self, rows: LongArray, values: NDArray[Scalar]) -> None:
         """Replace rows."""
         self.writable()[rows] = values

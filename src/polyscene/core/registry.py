@@ -27,6 +27,7 @@ GROUPS = (
     "polyscene.table_formats",
     "polyscene.recorders",
     "polyscene.report_figures",
+    "polyscene.indexes",
 )
 
 

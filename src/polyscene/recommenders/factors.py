@@ -12,13 +12,12 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from polyscene.core.arrays import Arrays
-from polyscene.core.growing import GrowingArray
 from polyscene.core.seeds import derived
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.recommenders.scores import Scores, VectorScores
 from polyscene.recommenders.signal import Evidence, Signal, SignalSettings, interactions
-from polyscene.representation.index import VectorIndex
+from polyscene.representation.index_rows import IndexedRows
 from polyscene.representation.item_space import ItemSpace
 from polyscene.representation.users import decayed
 from polyscene.responsible.explanation import Sentences
@@ -56,15 +55,14 @@ class Factors(Signal):
         self._set(np.zeros((0, self.settings.size), np.float32) if items is None else items)
 
     def _set(self, items: FloatArray) -> None:
-        self._rows: GrowingArray[np.float32] = GrowingArray(items)
+        self.rows = IndexedRows(items)
         penalty = self.settings.regularisation * np.eye(items.shape[1])
         self._inverse: NDArray[np.float64] = np.linalg.inv(items.T @ items + penalty)
-        self._index: VectorIndex | None = None
 
     @property
     def items(self) -> FloatArray:
         """Return (n_items, size) factors; zero where nobody chose the item."""
-        return self._rows.array
+        return self.rows.array
 
     def fit(self, evidence: Evidence) -> Self:
         """Factorise the matrix of choices."""
@@ -124,9 +122,7 @@ class Factors(Signal):
 
     def prepare(self, queries: Queries) -> Scores:
         """Multiply user and item factors."""
-        if self._index is None:
-            self._index = VectorIndex(self.items)
-        return VectorScores(self.users(queries), self.items, self._index)
+        return VectorScores(self.users(queries), self.items, self.rows.index)
 
     def support(self, history: IntArray, items: IntArray | LongArray) -> FloatArray:
         """Return each past item's share `y_iᵀ (YᵀY + λI)⁻¹ y_h` in the score of each item."""
@@ -135,12 +131,13 @@ class Factors(Signal):
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Make room for new items."""
-        many = max(int(rows.max(initial=-1)) + 1 - len(self._rows), 0)
-        self._rows.extend(np.zeros((many, self.items.shape[1]), np.float32))
+        many = max(int(rows.max(initial=-1)) + 1 - len(self.rows), 0)
+        new = np.arange(len(self.rows), len(self.rows) + many)
+        self.rows.place(new, np.zeros((many, self.items.shape[1]), np.float32))
 
     def changes(self) -> Arrays:
         """Return how many items there are."""
-        return {"length": np.array(len(self._rows))}
+        return {"length": np.array(len(self.rows))}
 
     def resume(self, changes: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> None:
         """Make room for the items that came."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from polyscene.core.growing import Largest, largest
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
-from polyscene.representation.index import VectorIndex
+from polyscene.representation.index import WIDER, VectorIndex
 
 AT_ONCE = 256
 MANY, QUICK = 8, 30_000
@@ -191,7 +191,7 @@ class VectorScores(Scores):
         near = self._search(row, most)
         if near is None:
             return best_open(np.arange(len(self._items)), self._every()[row], most, closed)
-        return best_open(*near, most, closed)
+        return best_open(*self._wide_enough(row, near, most, closed), most, closed)
 
     def peaks(self) -> FloatArray:
         """Return the largest score of each request, by the index where there is one."""
@@ -202,7 +202,8 @@ class VectorScores(Scores):
         for row, user in enumerate(self._users):
             if user.any() and len(self._items):
                 near = self._search(row, 1)
-                peaks[row] = self._every()[row].max() if near is None else near[1].max(initial=0.0)
+                products = self._every()[row] if near is None else near[1]
+                peaks[row] = products.max() if len(products) else 0.0
         return peaks + self._offset
 
     def _every(self) -> FloatArray:
@@ -218,13 +219,28 @@ class VectorScores(Scores):
         """
         near = self._searched.get(row)
         if near is None and self._index is not None and not self._index.exact:
-            if self._at_once:
-                rows = self._index.near(self._users[row], most)
-                near = rows, self._every()[row, rows]
-            else:
-                near = self._index.search(self._users[row], most)
-            if near is not None:
-                self._searched[row] = near
+            near = self._near(self._index, row, most)
+        return near
+
+    def _wide_enough(
+        self, row: int, near: tuple[LongArray, FloatArray], most: int, closed: BoolArray
+    ) -> tuple[LongArray, FloatArray]:
+        """Search wider while too few of those that are near are open, until all were looked at."""
+        assert self._index is not None
+        wanted = most
+        while len(near[0]) < len(self._index) and np.count_nonzero(~closed[near[0]]) < most:
+            wanted *= WIDER
+            near = self._near(self._index, row, wanted)
+        return near
+
+    def _near(self, index: VectorIndex, row: int, wanted: int) -> tuple[LongArray, FloatArray]:
+        """Ask the index, and remember its answer."""
+        if self._at_once:
+            items = index.codes_near(self._users[row], wanted)
+            near = items, self._every()[row, items]
+        else:
+            near = index.near(self._users[row], wanted)
+        self._searched[row] = near
         return near
 
     def _compare(self, row: int, codes: IntArray | LongArray, scores: FloatArray) -> None:

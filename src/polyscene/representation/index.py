@@ -1,173 +1,319 @@
-"""Which vectors are nearest to a request's: exactly in small sets, by clusters in large ones.
+"""Which vectors are nearest to a request's: the contract of everything that finds them.
 
-Large sets are cut into clusters around centroids (k-means); a request looks into the clusters whose centroids
-suit it best. Vectors can be added and replaced while others ask, by one writer.
-
-Source: the inverted file of H. Jégou, M. Douze, C. Schmid, Product Quantization for Nearest Neighbor Search,
-TPAMI 2011, section IV, without the quantizer.
+An index finds codes; the inner products that it gives are computed from the vectors themselves, so that two
+kinds of index differ in what they find and never in how it is scored. Readers never see half a change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from importlib import import_module
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from polyscene.core.seeds import generator
+from polyscene.core.arrays import Arrays
+from polyscene.core.errors import ArgumentError, MissingExtraError
+from polyscene.core.growing import GrowingArray
+from polyscene.core.locks import ReadWriteLock
 from polyscene.core.types import BoolArray, FloatArray, LongArray
 
-EXACT = 4_096
-"""Up to so many vectors all are compared."""
-ROUNDS = 8
-SAMPLE = 50
-"""Vectors per centroid that k-means learns from."""
-WANTED_PER_RESULT = 4
-"""A request looks into clusters that hold so many times the vectors that are wanted."""
-MIN_CLUSTERS = 8
+WIDER = 4
+"""A search that found too few open ones looks at so many times as many."""
+GROWN = 4
+"""What was learned of the vectors is learned anew when there are so many times as many."""
+NOBODY = -1
+"""Stands where fewer were found than were wanted."""
+VECTORS = "vectors"
 
 
-class VectorIndex:
-    """The nearest of n vectors.
+class VectorIndex(ABC):
+    """The nearest of n vectors by inner product; the code of a vector is its row.
+
+    Many threads may search while one changes it. A kind of its own implements the six abstract methods, of
+    which `_codes_near` and `_facts` are called beside other readers and the others with nobody beside them,
+    and declares itself as an entry point of `polyscene.indexes`.
 
     Args:
-        vectors: (n, d) float32; zero rows are never returned.
+        vectors: (n, d) float32; a zero row is none and never found. A growing array is shared, and changed.
+        facts: what `state` returned of an index over these vectors; None: it is built now.
+
+    Attributes:
+        effort: at least 1; a search looks at about so many times as many vectors, and finds more.
     """
 
-    def __init__(self, vectors: FloatArray) -> None:
-        self._vectors = vectors
-        self._members: list[list[int]] = []
-        self._arrays: list[LongArray | None] = []
-        self._blocks: list[FloatArray | None] = []
-        self._cluster: list[int] = []
-        self._centroids: FloatArray | None = None
-        if len(vectors) > EXACT:
-            self._build()
+    name: ClassVar[str]
+    exact: ClassVar[bool] = False
+    """Whether all vectors are compared: there is nothing to search then."""
+    library: ClassVar[str | None] = None
+    """The module that it stands on, which the extra of the kind's name brings."""
+
+    def __init__(self, vectors: FloatArray | GrowingArray[np.float32], facts: Arrays | None = None) -> None:
+        self._rows = vectors if isinstance(vectors, GrowingArray) else GrowingArray(vectors)
+        self._filled = GrowingArray(np.any(self._rows.array != 0, axis=1))
+        self._count = int(np.count_nonzero(self._filled.array))
+        self._lock, self._effort = ReadWriteLock(), 1
+        if facts is None:
+            self._renew()
+        else:
+            self._learned_from = int(facts["learned_from"])
+            self._resume(facts)
+
+    @classmethod
+    def demand_library(cls) -> None:
+        """Load what the kind stands on.
+
+        Raises:
+            MissingExtraError: it is not installed.
+        """
+        if cls.library is not None:
+            cls._library()
+
+    @classmethod
+    def _library(cls) -> Any:  # noqa: ANN401 - libraries without types
+        try:
+            return import_module(str(cls.library))
+        except ImportError as error:
+            raise MissingExtraError(
+                f"expected the extra '{cls.name}' for the index of that kind, found no {cls.library}; "
+                f'run: pip install "polyscene[{cls.name}]"'
+            ) from error
+
+    def __len__(self) -> int:
+        """Return how many vectors can be found."""
+        return self._count
 
     @property
-    def exact(self) -> bool:
-        """Whether there are so few vectors that all are to be compared: there is nothing to search then."""
-        return self._centroids is None
+    def effort(self) -> int:
+        """How much more a search looks at."""
+        return self._effort
 
-    def search(self, query: FloatArray, wanted: int) -> tuple[LongArray, FloatArray] | None:
-        """Return rows and their inner products with a (d,) query; None: all vectors are to be compared.
+    @effort.setter
+    def effort(self, effort: int) -> None:
+        with self._lock.writing():
+            self._take_effort(effort)
 
-        Most of the `wanted` largest are among them.
+    def search(
+        self, queries: FloatArray, k: int, closed: BoolArray | None = None
+    ) -> tuple[LongArray, FloatArray]:
+        """Return (B, k) codes and inner products, largest first, equal ones by code.
+
+        Where many are closed it looks wider until it has k open ones or looked at all. Places that stay
+        empty hold code -1 and score -inf.
+
+        Args:
+            queries: (B, d).
+            k: at least 1.
+            closed: (m,) True where a code may not be returned; codes from m on may not either. None: all may.
+
+        Raises:
+            ArgumentError: k is less than 1, or the queries are of another width.
         """
-        if self.exact:
-            return None
-        clusters = self._around(query, wanted)
-        rows = np.concatenate([self._rows_of(cluster) for cluster in clusters])
-        return rows, np.concatenate([self._block_of(cluster) @ query for cluster in clusters])
+        self._demand_fit(queries, k)
+        codes = np.full((len(queries), k), NOBODY, np.int64)
+        scores = np.full((len(queries), k), -np.inf, np.float32)
+        for row, query in enumerate(queries):
+            near, products = in_order(*self.open_near(query, k, closed), k)
+            codes[row, : len(near)], scores[row, : len(near)] = near, products
+        return codes, scores
 
-    def near(self, query: FloatArray, wanted: int) -> LongArray:
-        """Return the rows that `search` finds."""
-        return np.concatenate([self._rows_of(cluster) for cluster in self._around(query, wanted)])
+    def open_near(self, query: FloatArray, k: int, closed: BoolArray | None) -> tuple[LongArray, FloatArray]:
+        """Return open codes and their products, in no order: at least k, or all that are open."""
+        with self._lock.reading():
+            wanted = k
+            while True:
+                codes, products = self._near(query, wanted)
+                open_ = _open(codes, closed)
+                if wanted >= self._count or np.count_nonzero(open_) >= k:
+                    return codes[open_], products[open_]
+                wanted *= WIDER
 
-    def _around(self, query: FloatArray, wanted: int) -> list[int]:
-        """Return the clusters whose centroids suit a query best, with enough vectors in them."""
-        assert self._centroids is not None
-        clusters: list[int] = []
-        size = 0
-        for cluster in np.argsort(-(self._centroids @ query)).tolist():
-            clusters.append(cluster)
-            size += len(self._members[cluster])
-            if size >= WANTED_PER_RESULT * wanted and len(clusters) >= MIN_CLUSTERS:
-                break
-        return clusters
+    def near(self, query: FloatArray, wanted: int) -> tuple[LongArray, FloatArray]:
+        """Return codes and their products with a (d,) query, in no order.
 
-    def surroundings(self, wanted: int) -> Iterator[tuple[LongArray, LongArray]]:
-        """Yield each cluster's rows, and the rows of the clusters around it, ascending, at least `wanted`."""
-        if self._centroids is None:
-            return
-        for cluster in range(len(self._centroids)):
-            own = np.sort(self._rows_of(cluster))
-            clusters = self._around(self._centroids[cluster], max(wanted // WANTED_PER_RESULT, 1))
-            if len(own):
-                around = np.concatenate([self._rows_of(other) for other in clusters])
-                yield own, np.union1d(around, own)
+        Most of the `wanted` largest are among them; all are, where there are no more than `wanted`.
+        """
+        with self._lock.reading():
+            return self._near(query, wanted)
 
-    def put(self, rows: LongArray, vectors: FloatArray) -> None:
-        """Take in changed or added vectors; `vectors` (n, d) is the whole array as it is now."""
-        self._vectors = vectors
-        if self._centroids is None:
-            if len(vectors) > 2 * EXACT:
-                self._build()
-            return
-        for row, cluster in zip(rows.tolist(), self._nearest(vectors[rows]).tolist(), strict=True):
-            if row < len(self._cluster):
-                self._leave(row)
-            else:
-                self._cluster.extend([-1] * (row + 1 - len(self._cluster)))
-            if np.any(vectors[row]):
-                self._members[cluster].append(row)
-                self._forget(cluster)
-                self._cluster[row] = cluster
+    def codes_near(self, query: FloatArray, wanted: int) -> LongArray:
+        """Return the codes that `near` returns."""
+        with self._lock.reading():
+            return self._everybody() if wanted >= self._count else self._codes_near(query, wanted)
 
-    def _leave(self, row: int) -> None:
-        cluster = self._cluster[row]
-        if cluster >= 0:
-            self._members[cluster].remove(row)
-            self._forget(cluster)
-            self._cluster[row] = -1
+    def put(self, codes: LongArray, vectors: FloatArray) -> None:
+        """Place vectors; one that was there under the code is replaced, a zero one removed.
 
-    def _forget(self, cluster: int) -> None:
-        self._arrays[cluster] = self._blocks[cluster] = None
+        Args:
+            codes: (m,) distinct, from 0; what lies between the end and a larger code is empty.
+            vectors: (m, d).
 
-    def _rows_of(self, cluster: int) -> LongArray:
-        rows = self._arrays[cluster]
-        if rows is None:
-            rows = np.array(self._members[cluster], np.int64)
-            self._arrays[cluster] = rows
-        return rows
+        Raises:
+            ArgumentError: codes are negative or repeated, or the shapes do not go together.
+        """
+        _demand_codes(codes, vectors, self._rows)
+        with self._lock.writing():
+            self._put(codes, vectors)
 
-    def _block_of(self, cluster: int) -> FloatArray:
-        """Return a cluster's vectors side by side in memory: reading them one by one would take longer."""
-        block = self._blocks[cluster]
-        if block is None:
-            block = self._blocks[cluster] = self._vectors[self._rows_of(cluster)]
-        return block
+    def remove(self, codes: LongArray) -> None:
+        """Forget vectors; codes that are not there are passed over."""
+        with self._lock.writing():
+            known = np.unique(codes[(codes >= 0) & (codes < len(self._rows))])
+            self._put(known, np.zeros((len(known), self._rows.array.shape[1]), np.float32))
 
+    def state(self) -> Arrays:
+        """Return everything that `restore` needs: the vectors, and what was learned of them."""
+        with self._lock.reading():
+            facts = {"learned_from": np.array(self._learned_from)} | self._facts()
+            return {VECTORS: self._rows.array.copy()} | facts
+
+    @classmethod
+    def restore(cls, state: Arrays) -> Self:
+        """Build from `state`, without learning anew."""
+        return cls(state[VECTORS], state)
+
+    def sample(self, most: int, draws: np.random.Generator) -> FloatArray:
+        """Return (m, d) of the vectors, drawn without replacement."""
+        with self._lock.reading():
+            codes = self._everybody()
+            drawn: FloatArray = self._rows.array[draws.choice(codes, min(most, len(codes)), replace=False)]
+            return drawn
+
+    def best_of_all(
+        self, queries: FloatArray, k: int, closed: BoolArray | None = None
+    ) -> tuple[LongArray, FloatArray]:
+        """Return what `search` should return: every vector is compared, block by block."""
+        self._demand_fit(queries, k)
+        with self._lock.reading():
+            codes = self._everybody()
+            codes = codes[_open(codes, closed)]
+            return best_of_rows(self._rows.array, codes, queries, k)
+
+    @abstractmethod
     def _build(self) -> None:
-        filled: BoolArray = np.any(self._vectors != 0, axis=1)
-        rows = np.flatnonzero(filled)
-        if not len(rows):
+        """Learn what is needed from the vectors that are there, none or many."""
+
+    @abstractmethod
+    def _codes_near(self, query: FloatArray, wanted: int) -> LongArray:
+        """Return distinct codes of vectors that are there: nearly all of the `wanted` nearest."""
+
+    @abstractmethod
+    def _take_out(self, codes: LongArray) -> None:
+        """Forget vectors that are there."""
+
+    @abstractmethod
+    def _take_in(self, codes: LongArray) -> None:
+        """Learn where vectors are that were not there."""
+
+    @abstractmethod
+    def _facts(self) -> Arrays:
+        """Return what was learned."""
+
+    @abstractmethod
+    def _resume(self, facts: Arrays) -> None:
+        """Take back what was learned."""
+
+    def _take_effort(self, effort: int) -> None:
+        self._effort = effort
+
+    def _near(self, query: FloatArray, wanted: int) -> tuple[LongArray, FloatArray]:
+        codes = self._everybody() if wanted >= self._count else self._codes_near(query, wanted)
+        return codes, self._rows.array[codes] @ query
+
+    def _everybody(self) -> LongArray:
+        return np.flatnonzero(self._filled.array)
+
+    def _put(self, codes: LongArray, vectors: FloatArray) -> None:
+        if not len(codes):
             return
-        count = max(int(np.sqrt(len(rows))), 1)
-        self._centroids = _centroids(self._vectors, rows, count)
-        nearest = self._nearest(self._vectors[rows])
-        self._cluster = np.full(len(self._vectors), -1).tolist()
-        order = np.argsort(nearest, kind="stable")
-        borders = np.searchsorted(nearest[order], np.arange(count + 1))
-        self._members, self._arrays, self._blocks = [], [], [None] * count
-        for cluster in range(count):
-            members = rows[order[borders[cluster] : borders[cluster + 1]]]
-            self._members.append(members.tolist())
-            self._arrays.append(members)
-            for row in members.tolist():
-                self._cluster[row] = cluster
+        self._filled.reach(int(codes.max()) + 1)
+        before = self._filled.array[codes]
+        after = np.any(vectors != 0, axis=1)
+        self._take_out(codes[before])
+        put_rows(self._rows, codes, vectors)
+        self._filled.put(codes, after)
+        self._count += int(np.count_nonzero(after)) - int(np.count_nonzero(before))
+        if self._count > GROWN * self._learned_from:
+            self._renew()
+        else:
+            self._take_in(codes[after])
 
-    def _nearest(self, vectors: FloatArray) -> LongArray:
-        """Return (m,) the centroid nearest to each vector, in squared distance."""
-        assert self._centroids is not None
-        half = 0.5 * np.einsum("kd,kd->k", self._centroids, self._centroids)
-        blocks = [
-            np.argmax(vectors[start : start + EXACT] @ self._centroids.T - half, axis=1)
-            for start in range(0, len(vectors), EXACT)
-        ]
-        return np.concatenate([np.zeros(0, np.int64), *blocks])
+    def _renew(self) -> None:
+        self._learned_from = self._count
+        self._build()
+
+    def _demand_fit(self, queries: FloatArray, k: int) -> None:
+        width = self._rows.array.shape[1]
+        if k < 1:
+            raise ArgumentError(f"expected k of at least 1, found {k}; ask for one or more")
+        if queries.ndim != 2 or queries.shape[1] != width:
+            raise ArgumentError(
+                f"expected queries of shape (B, {width}), found {queries.shape}; give a row for each request"
+            )
 
 
-def _centroids(vectors: FloatArray, rows: LongArray, count: int) -> FloatArray:
-    """Return (count, d) means by Lloyd's algorithm over a sample; an empty cluster keeps its centroid."""
-    draws = generator(0, "index")
-    sample = vectors[draws.choice(rows, min(len(rows), SAMPLE * count), replace=False)]
-    centroids: FloatArray = sample[draws.choice(len(sample), count, replace=False)].copy()
-    for _ in range(ROUNDS):
-        half = 0.5 * np.einsum("kd,kd->k", centroids, centroids)
-        nearest = np.argmax(sample @ centroids.T - half, axis=1)
-        sums = np.zeros_like(centroids)
-        np.add.at(sums, nearest, sample)
-        sizes = np.bincount(nearest, minlength=count)
-        kept = sizes > 0
-        centroids[kept] = sums[kept] / sizes[kept, None]
-    return centroids
+def put_rows(rows: GrowingArray[np.float32], codes: LongArray, vectors: FloatArray) -> None:
+    """Place (m, d) vectors in (m,) rows; what lies between the end and a larger row is zero."""
+    rows.reach(int(codes.max(initial=-1)) + 1)
+    if len(codes):
+        rows.put(codes, vectors)
+
+
+def in_order(codes: LongArray, scores: FloatArray, k: int) -> tuple[LongArray, FloatArray]:
+    """Return the k largest scores and their codes, largest first, equal ones by code."""
+    if len(codes) > k:
+        last = np.partition(scores, len(scores) - k)[len(scores) - k]
+        kept = scores >= last  # all that equal the last, so that the smallest codes win
+        codes, scores = codes[kept], scores[kept]
+    order = np.lexsort((codes, -scores))[:k]
+    return codes[order], scores[order]
+
+
+BLOCK = 8_192
+"""So many vectors are compared in one product."""
+
+
+def best_of_rows(
+    vectors: FloatArray, codes: LongArray, queries: FloatArray, k: int
+) -> tuple[LongArray, FloatArray]:
+    """Return (B, k) of the named rows by inner product, largest first, equal ones by code.
+
+    Args:
+        vectors: (n, d).
+        codes: (m,) ascending.
+        queries: (B, d).
+    """
+    best = [(np.zeros(0, np.int64), np.zeros(0, np.float32))] * len(queries)
+    for start in range(0, len(codes), BLOCK):
+        block = codes[start : start + BLOCK]
+        whole = int(block[-1]) - int(block[0]) + 1 == len(block)
+        rows = vectors[block[0] : int(block[-1]) + 1] if whole else vectors[block]
+        for row, products in enumerate(queries @ rows.T):
+            known, scores = best[row]
+            some, values = in_order(block, products, k)
+            best[row] = in_order(np.concatenate([known, some]), np.concatenate([scores, values]), k)
+    filled = np.full((len(queries), k), NOBODY, np.int64), np.full((len(queries), k), -np.inf, np.float32)
+    for row, (near, values) in enumerate(best):
+        filled[0][row, : len(near)], filled[1][row, : len(near)] = near, values
+    return filled
+
+
+def _open(codes: LongArray, closed: BoolArray | None) -> BoolArray:
+    """Return (m,) which of the codes may be returned."""
+    if closed is None:
+        return np.ones(len(codes), np.bool_)
+    if not len(codes) or int(codes.max()) < len(closed):
+        return ~closed[codes]
+    open_ = codes < len(closed)
+    open_[open_] = ~closed[codes[open_]]
+    return open_
+
+
+def _demand_codes(codes: LongArray, vectors: FloatArray, rows: GrowingArray[np.float32]) -> None:
+    width = rows.array.shape[1]
+    if vectors.shape != (len(codes), width):
+        raise ArgumentError(
+            f"expected vectors of shape ({len(codes)}, {width}), found {vectors.shape}; give one for each"
+        )
+    if len(codes) and (int(codes.min()) < 0 or len(np.unique(codes)) < len(codes)):
+        raise ArgumentError("expected distinct codes from 0, found others; give every code once")

@@ -8,16 +8,16 @@ by a mean that is measured once and then kept, so that a new item is placed wher
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyscene.core.arrays import Arrays
-from polyscene.core.growing import GrowingArray
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.representation.index import VectorIndex
+from polyscene.representation.index_rows import IndexedRows
 from polyscene.representation.items import common_mean, shifted_unit
 
 ViewName = Literal["tuned", "prior", "common"]
@@ -34,11 +34,7 @@ class View:
     """
 
     def __init__(self, mean: NDArray[np.float64], vectors: FloatArray | Callable[[], FloatArray]) -> None:
-        self.mean, self._source = mean, vectors
-
-    @cached_property
-    def _rows(self) -> GrowingArray[np.float32]:
-        return GrowingArray(self._source() if callable(self._source) else self._source)
+        self.mean, self.rows = mean, IndexedRows(vectors)
 
     @classmethod
     def of(cls, raw: FloatArray) -> Self:
@@ -47,17 +43,17 @@ class View:
         return cls(mean, shifted_unit(raw, mean))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     @property
     def vectors(self) -> FloatArray:
         """Return (n, d) centred unit vectors."""
-        return self._rows.array
+        return self.rows.array
 
-    @cached_property
+    @property
     def index(self) -> VectorIndex:
         """Finds the nearest."""
-        return VectorIndex(self.vectors)
+        return self.rows.index
 
     def put(self, rows: LongArray, raw: FloatArray) -> None:
         """Place items; a row beyond the end, which must be the next one, is a new item.
@@ -70,12 +66,7 @@ class View:
 
     def place(self, rows: LongArray, vectors: FloatArray) -> None:
         """Place items as `vectors` has them: (m, d) centred unit vectors; otherwise as in `put`."""
-        old = rows < len(self)
-        if old.any():
-            self._rows.put(rows[old], vectors[old])
-        self._rows.extend(vectors[~old])
-        if "index" in self.__dict__:
-            self.index.put(rows, self.vectors)
+        self.rows.place(rows, vectors)
 
 
 class ItemSpace:
@@ -133,22 +124,22 @@ class ItemSpace:
         Args:
             raw: (m, d) by view; those of a view that shares another's array may be left out.
         """
-        for name, view in self._distinct().items():
+        for name, view in self.distinct().items():
             width = view.vectors.shape[1]
             view.put(rows, raw[name] if name in raw else np.zeros((len(rows), width), np.float32))
 
     def changes(self, rows: LongArray) -> Arrays:
         """Return (m, d) where every view has the (m,) named items."""
-        return {name: view.vectors[rows] for name, view in self._distinct().items()} if len(rows) else {}
+        return {name: view.vectors[rows] for name, view in self.distinct().items()} if len(rows) else {}
 
     def resume(self, rows: LongArray, changes: Arrays) -> None:
         """Take in `changes` of a space that was made equally."""
-        for name, view in self._distinct().items():
+        for name, view in self.distinct().items():
             view.place(rows, changes[name])
 
     def state(self) -> Arrays:
         """Return everything that `restore` needs."""
-        distinct = self._distinct()
+        distinct = self.distinct()
         names = {id(view): name for name, view in distinct.items()}
         state: Arrays = {}
         for name, view in distinct.items():
@@ -169,7 +160,7 @@ class ItemSpace:
             {name: distinct[VIEWS[int(state[f"{name}.is"])]] for name in VIEWS if f"{name}.is" in state}
         )
 
-    def _distinct(self) -> dict[ViewName, View]:
+    def distinct(self) -> dict[ViewName, View]:
         """Return each view once, under its first name."""
         names = [name for name in VIEWS if name in self.views]
         first: dict[int, ViewName] = {}

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from polyscene.core.types import FloatArray, LongArray
-from polyscene.representation.index import VectorIndex
+from polyscene.representation.index_clusters import ClusterIndex
 
 NEIGHBOURS = 20
 SHARPNESS = 8.0
@@ -65,7 +65,7 @@ def neighbourhood(vectors: FloatArray) -> sparse.csr_array:
 
 def _by_clusters(vectors: FloatArray) -> sparse.csr_array:
     """Look for each item's nearest in the clusters around it; one without text has only itself."""
-    index = VectorIndex(vectors)
+    index = ClusterIndex(vectors)
     parts: list[tuple[LongArray, LongArray, FloatArray]] = []
     for own, around in index.surroundings(NEIGHBOURS * BLOCK // 8):
         near, weight = _nearest(vectors[around], np.searchsorted(around, own))

@@ -15,12 +15,14 @@ from polyscene.core.columns import Slates, Vectors
 from polyscene.core.display import html_table, listed
 from polyscene.core.ids import id_text, id_texts, size_of
 from polyscene.core.progress import Progress
+from polyscene.core.settings.index import IndexSettings
 from polyscene.core.settings.rules import Fact
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.types import Event, FloatArray, Recommendation, Slate
 from polyscene.engine import bulk, recommending, vectors
 from polyscene.engine.bulk import BulkRequest
 from polyscene.engine.decision import Request
+from polyscene.engine.indexing import index_by
 from polyscene.engine.recommending import Explanation
 from polyscene.engine.state import System
 from polyscene.engine.updates import Intake
@@ -44,6 +46,7 @@ class Run:
     Args:
         folder: where it lies.
         present: settings of the scenarios whose policies and rules count; None: those it was trained with.
+        index: how the nearest vectors are found; None: as usual.
 
     Attributes:
         id: the run's name, which sorts by time.
@@ -51,8 +54,13 @@ class Run:
         manifest: configuration, versions, seed, learning curves and notes, as they were when it was trained.
     """
 
-    def __init__(self, folder: Path, present: Mapping[str, ScenarioSettings] | None = None) -> None:
-        self.folder, self.id, self.present = folder, folder.name, present
+    def __init__(
+        self,
+        folder: Path,
+        present: Mapping[str, ScenarioSettings] | None = None,
+        index: IndexSettings | None = None,
+    ) -> None:
+        self.folder, self.id, self.present, self.index = folder, folder.name, present, index
         self.manifest, self.format = read_manifest(folder)
 
     def __repr__(self) -> str:
@@ -81,6 +89,7 @@ class Run:
 
             restore_readers(system, self.folder, self.manifest)
         arrange(system, self.settings if self.present is None else self.present)
+        index_by(system, self.index or IndexSettings())
         return system
 
     def reload(self) -> None:

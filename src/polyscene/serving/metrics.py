@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -12,6 +12,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from polyscene.core.types import Slate
+from polyscene.representation.index_choice import IndexCheck
 from polyscene.serving.stores.contract import LoggedEvent, Receipt
 
 SECONDS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -79,6 +80,13 @@ class Metrics:
             ("scenario",),
             registry=self.registry,
         )
+        self._index_recall = Gauge(
+            "polyscene_index_recall",
+            "Share of the nearest vectors that an index finds, by scenario, view and kind, measured when the "
+            "run became live; 1 where all are compared.",
+            ("scenario", "view", "kind"),
+            registry=self.registry,
+        )
         self._last_use = Gauge(
             "polyscene_key_last_use_seconds",
             "Hour in which a key was last used, in seconds since 1970; forgotten at the end of the process.",
@@ -100,6 +108,12 @@ class Metrics:
         self.slates.labels(slate.scenario).inc()
         drawn = any(place.propensity < 1.0 for place in slate.items)
         self._explored.labels(slate.scenario).inc(drawn)
+
+    def indexes_checked(self, checks: Mapping[tuple[str, str], IndexCheck]) -> None:
+        """Tell what the indexes of the run that is live from now on find, by scenario and view."""
+        self._index_recall.clear()
+        for (scenario, view), check in checks.items():
+            self._index_recall.labels(scenario, view, check.kind).set(check.live_recall)
 
     def key_used(self, name: str) -> None:
         """Remember roughly when a key was last used."""

@@ -117,13 +117,14 @@ class Models:
         snapshot = resume_newest(run, store, folder, _log.warning)
         changes = CatalogueChanges(run, management.known, records=False)
         live = LiveRun(run, store, None, service.metrics.batch_visible, handlers=changes.handlers)
-        service.warm_up(live)
+        checks = service.warm_up(live)
         before, keeper = service.live, service.snapshots
         with management.gate.writing():  # nobody hands anything in
             before.submit([]).result()  # and what was handed in is finished
             live.catch_up()
             changes.restore_rules()
             service.live, management.changes = live, changes
+            service.take_indexes(checks)
             changes.records = True
         before.close()
         keeper.close()
@@ -194,7 +195,7 @@ def _value(judged: Mapping[str, Any], metric: str) -> tuple[float, float]:
 
 def _opened(folder: Path, live: Run) -> Run:
     try:
-        run = Run(folder, live.present)
+        run = Run(folder, live.present, live.index)
         run.system  # noqa: B018 - it is read now, so that a damaged run is refused
     except RunError as error:
         _log.warning("a run cannot be activated: %s", error)

@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.service import ServiceSettings
 from polyscene.engine.decision import Request
+from polyscene.engine.indexing import IndexChecks, check_indexes
 from polyscene.engine.pipeline import decide
 from polyscene.runs.run import Run
 from polyscene.serving.audit import AuditLog
@@ -50,6 +51,7 @@ class Service:
         name: of the tenant, which no other of the process has.
         settings: what its requests may take.
         management: what changes it while it serves.
+        indexes: what the indexes of the live run were found to find, by scenario and view.
     """
 
     live: LiveRun
@@ -63,6 +65,7 @@ class Service:
     name: str = ""
     settings: ServiceSettings = field(default_factory=ServiceSettings)
     management: Management = field(init=False)
+    indexes: IndexChecks = field(init=False)
 
     @classmethod
     def open(
@@ -117,7 +120,7 @@ class Service:
         service = cls(live, DecisionLog(decisions), stores, metrics, keys, pool, audit, keeper, name, limits)
         service.management = Management(service, folder, known, changes)
         service._watch()
-        service.warm_up(live)
+        service.take_indexes(service.warm_up(live))
         return service
 
     async def in_pool(
@@ -161,10 +164,17 @@ class Service:
         watch("polyscene_decisions_waiting", "Decisions that wait for the disk.", lambda: decisions.waiting)
         watch("polyscene_ready", "1 while events are taken and slates are given.", lambda: not self.faults)
 
+    def take_indexes(self, checks: IndexChecks) -> None:
+        """Remember and measure what the indexes of the live run find."""
+        self.indexes = checks
+        self.metrics.indexes_checked(checks)
+
     @staticmethod
-    def warm_up(live: LiveRun) -> None:
-        """Load compiled loops, and let every scenario of a live run answer once."""
+    def warm_up(live: LiveRun) -> IndexChecks:
+        """Load compiled loops, check the indexes, and let every scenario of a live run answer once."""
         from polyscene.recommenders import kernels  # noqa: F401 - numba, which is loaded once and for all
 
+        checks = check_indexes(live.system)
         for name in live.system.scenarios:
             decide(live.system, Request("", name, 10))
+        return checks

@@ -20,6 +20,7 @@ from polyscene.core.settings.block import Strict
 from polyscene.core.settings.environment import variable, with_environment
 from polyscene.core.settings.evaluation import EvaluationSettings
 from polyscene.core.settings.fusion import FusionSettings
+from polyscene.core.settings.index import IndexSettings
 from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.renaming import renames_noted
 from polyscene.core.settings.runtime import RuntimeSettings
@@ -48,6 +49,7 @@ class Settings(Strict):
     signals: dict[SignalName, dict[str, Any]] = Field(default_factory=dict)
     fusion: FusionSettings = Field(default_factory=FusionSettings)
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
+    index: IndexSettings = Field(default_factory=IndexSettings)
     service: ServiceSettings = Field(default_factory=ServiceSettings)
 
     _notes: tuple[str, ...] = PrivateAttr(())
