@@ -1,12 +1,10 @@
-"""The two clients: one for threads, one for a loop. What a request is and what follows from its answer is shared."""
+"""The two clients: one for threads, one for a loop. Requests and what follows from answers are shared."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -21,11 +19,12 @@ from polyscene.client.endpoints.users import Rights, Users
 from polyscene.client.requests import Call
 from polyscene.client.retries import Outcome, Retries, Send, Wait, error_of, exchange, read
 from polyscene.core.errors import ArgumentError
+from polyscene.core.secrets import secret
 
 T = TypeVar("T")
 
-KEY, KEY_FILE = "POLYSCENE_API_KEY", "POLYSCENE_API_KEY_FILE"
-"""Environment variables."""
+KEY = "POLYSCENE_API_KEY"
+"""Environment variable with the key; with `_FILE`, of a file that holds it."""
 LOCAL = "http://127.0.0.1:8000"
 SLOW_SECONDS = 900.0
 """What erasures, exports and swaps of the run may take."""
@@ -125,7 +124,8 @@ class Client(Endpoints, Sender):
 
     def _done(self, step: Send | Wait, request: httpx.Request, stream: bool) -> Outcome | None:
         if isinstance(step, Wait):
-            return time.sleep(step.seconds)
+            time.sleep(step.seconds)
+            return None
         try:
             answer = self._http.send(request, stream=stream)
             if not answer.is_success:
@@ -191,7 +191,8 @@ class AsyncClient(Endpoints, AsyncSender):
 
     async def _done(self, step: Send | Wait, request: httpx.Request, stream: bool) -> Outcome | None:
         if isinstance(step, Wait):
-            return await asyncio.sleep(step.seconds)
+            await asyncio.sleep(step.seconds)
+            return None
         try:
             answer = await self._http.send(request, stream=stream)
             if not answer.is_success:
@@ -205,24 +206,13 @@ def key_of(key: str | None) -> str | None:
     """Return the key that was given, or that the environment names.
 
     Raises:
-        ArgumentError: it cannot be read, or stands in both variables.
+        ArgumentError: it is no key.
+        ConfigError: its file cannot be read, or both variables are set.
     """
-    if key is None:
-        key, file = os.environ.get(KEY), os.environ.get(KEY_FILE)
-        if key is not None and file is not None:
-            raise ArgumentError(f"expected {KEY} or {KEY_FILE}, found both; unset one")
-        key = _key_in(file) if file is not None else key
+    key = secret(KEY) if key is None else key
     if key is not None and not (key.isascii() and key.isprintable() and key.strip() == key != ""):
         raise ArgumentError("expected a key of visible characters, found another; copy it as it was printed")
     return key
-
-
-def _key_in(file: str) -> str:
-    try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise ArgumentError(f"expected a file with a key, found {reason}: {file}; mend {KEY_FILE}") from None
 
 
 def _url(url: str) -> str:

@@ -146,21 +146,23 @@ class Walk(Generic[P, Page, Part]):
         walk = self._walk if isinstance(client, Sender) else self._walk_awaited
         return _bound(self.page.describe, walk, client)
 
-    def _walk(self, client: Sender, /, *args: Any, **kwargs: Any) -> Iterator[Part]:
-        place: int | str | None = kwargs.pop(self.parameter, None)
+    def _walk(self, client: Sender, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[Part]:
         while True:
-            page = client.send(self.page.call(client, *args, **kwargs, **{self.parameter: place}))
+            page = client.send(self.page.call(client, *args, **kwargs))
             yield from self.parts(page)
-            if (place := self.following(page)) is None:
+            kwargs[self.parameter] = self.following(page)
+            if kwargs[self.parameter] is None:
                 return
 
-    async def _walk_awaited(self, client: AsyncSender, /, *args: Any, **kwargs: Any) -> AsyncIterator[Part]:
-        place: int | str | None = kwargs.pop(self.parameter, None)
+    async def _walk_awaited(
+        self, client: AsyncSender, /, *args: P.args, **kwargs: P.kwargs
+    ) -> AsyncIterator[Part]:
         while True:
-            page = await client.send(self.page.call(client, *args, **kwargs, **{self.parameter: place}))
+            page = await client.send(self.page.call(client, *args, **kwargs))
             for part in self.parts(page):
                 yield part
-            if (place := self.following(page)) is None:
+            kwargs[self.parameter] = self.following(page)
+            if kwargs[self.parameter] is None:
                 return
 
 

@@ -1,6 +1,6 @@
 """What follows from an answer, or from none: it is returned, raised, or asked for again after a while.
 
-Nothing here sends or sleeps: `exchange` says what to do next, and a client for threads and one for a loop do it.
+Nothing here sends or sleeps: `exchange` says what to do next, and the clients do it.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Retries:
             asked: seconds that the service asked for.
             chance: gives a number in [0, 1).
         """
-        return max(asked, chance() * min(self.first_seconds * 2**n, self.max_seconds))
+        return max(asked, chance() * min(self.first_seconds * 2.0**n, self.max_seconds))
 
 
 class _Problem(Struct):
@@ -112,9 +112,7 @@ def exchange(call: Call[T], retries: Retries) -> Steps[httpx.Response]:
         outcome = yield Send()
         if outcome is None:
             raise AssertionError("expected an outcome of what was sent")
-        if isinstance(outcome, httpx.Response) and (
-            outcome.is_success or outcome.status_code in call.answers
-        ):
+        if isinstance(outcome, httpx.Response) and _is_answer(call, outcome):
             return outcome
         error = error_of(outcome)
         asked = _asked_wait(outcome)
@@ -155,6 +153,10 @@ def read(call: Call[T], answer: httpx.Response) -> T:
             f"expected an answer of the kind {name}, found another: {error}; does the address lead to the "
             "service, and is the client as new as it?"
         ) from None
+
+
+def _is_answer(call: Call[T], outcome: httpx.Response) -> bool:
+    return outcome.is_success or outcome.status_code in call.answers
 
 
 def _may_repeat(call: Call[T], outcome: Outcome, error: ApiError | LostAnswerError) -> bool:
