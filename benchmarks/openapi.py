@@ -105,6 +105,8 @@ class KnownIds:
         case.path_parameters = self._known(case.path_parameters or {}, data) | PATHS.get(label, {})
         names = [one.name for one in case.operation.query]
         case.query = self._known(dict.fromkeys(names, "") | (case.query or {}), data)
+        if label.endswith("/activate"):
+            case.query = {"force": "true"}
         if label.startswith("GET /v1/erasures"):
             case.query = {"user": LEAVING}
 

@@ -16,7 +16,7 @@ from polyscene.serving.service import Service
 
 Script = Callable[[str], ModuleType]
 
-EXAMPLES = 8
+EXAMPLES = 6
 """For each endpoint; `benchmarks/openapi.py` asks more."""
 
 
