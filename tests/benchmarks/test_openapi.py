@@ -34,7 +34,7 @@ def service(own_run: Run, tmp_path: Path) -> Service:
 def test_every_endpoint_answers_as_described(script: Script, service: Service, own_run: Run) -> None:
     other = own_run.save().id
     statuses = script("openapi").examined(service, [own_run.id, other], EXAMPLES, 7)
-    api = TestClient(build_app(service)).get("/openapi.json").json()
+    api = TestClient(build_app(service), "http://localhost").get("/openapi.json").json()
     service.close()
     assert set(statuses) == {
         f"{method.upper()} {path}" for path, ways in api["paths"].items() for method in ways

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +44,25 @@ class InProcess(httpx.BaseTransport, httpx.AsyncBaseTransport):
         content = await answer.aread()
         whole = httpx.Response(answer.status_code, headers=answer.headers, content=content)
         return whole if fault is None else fault(whole)
+
+
+@pytest.fixture(scope="session")
+def served(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of `polyscene serve` in a process of its own, on a free port."""
+    words = ["serve", "--no-auth", "--port", "0", "--data", str(tmp_path_factory.mktemp("served"))]
+    words += ["--config", str(run.folder.parents[2] / "polyscene.toml")]
+    command = [sys.executable, "-c", "from polyscene.cli.main import run; run()", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        yield (
+            next(line for line in lines if "serving at" in line)
+            .split("serving at ")[1]
+            .split()[0]
+            .rstrip("/")
+        )
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
 
 
 @pytest.fixture

@@ -48,7 +48,10 @@ def test_its_names_are_there() -> None:
 
 @pytest.mark.parametrize("name", ["httpx", "msgspec"])
 def test_what_is_not_installed_is_named_with_its_extra(name: str) -> None:
-    line = f"sys.modules[{name!r}] = None\ntry:\n    from polyscene.client import Client\nexcept ImportError as error:\n    print(error)"
+    line = (
+        f"sys.modules[{name!r}] = None\ntry:\n    from polyscene.client import Client\n"
+        "except ImportError as error:\n    print(error)"
+    )
     text = subprocess.run(
         [sys.executable, "-c", f"import sys\n{line}"], capture_output=True, text=True, check=True
     )

@@ -50,9 +50,10 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute may be a
     try:
         home = import_module(f"polyscene.client.{_HOMES[name]}")
     except ModuleNotFoundError as error:
-        if error.name not in ("httpx", "msgspec"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("httpx", "msgspec"):
             raise
         raise MissingExtraError(
-            f"expected {error.name} to be installed, found nothing; pip install 'polyscene[client]' brings it"
+            f"expected {missing} to be installed, found nothing; pip install 'polyscene[client]' brings it"
         ) from error
     return getattr(home, name)
