@@ -61,7 +61,7 @@ def object_type(schema: Schema) -> str:
         return f"Record<string, {type_of(more) if isinstance(more, dict) else 'unknown'}>"
     required = schema.get("required", ())
     lines = [
-        f"{comment(one.get('description', ''), '  ')}  {name}{'' if name in required else '?'}: {type_of(one)};"
+        f"{comment(one.get('description', ''), '  ')}  {name}{_optional(name in required)}: {type_of(one)};"
         for name, one in schema["properties"].items()
     ]
     lines += ["  [more: string]: unknown;"] if schema.get("additionalProperties") is True else []
@@ -99,7 +99,7 @@ def method_of(endpoint: Any, operation: Schema) -> str:  # noqa: ANN401 - either
     query = [one for one in parameters if one["in"] == "query"]
     if query:
         fields = "; ".join(
-            f"{one['name']}{'' if one.get('required') else '?'}: {type_of(one['schema'])}" for one in query
+            f"{one['name']}{_optional(one.get('required', False))}: {type_of(one['schema'])}" for one in query
         )
         optional = "" if any(one.get("required") for one in query) else " = {}"
         arguments.append(f"query: {{ {fields} }}{optional}")
@@ -153,6 +153,10 @@ def _answer(endpoint: Any) -> tuple[str, str]:  # noqa: ANN401 - either kind of 
     if endpoint.kind is str:
         return "Promise<string>", "text"
     return f"Promise<{endpoint.kind.__name__}>", "json"
+
+
+def _optional(required: bool) -> str:
+    return "" if required else "?"
 
 
 def _js(flag: bool) -> str:
