@@ -21,6 +21,7 @@ from polyscene.client import (
 )
 from polyscene.core.errors import ArgumentError, PolysceneError
 from polyscene.serving.service import Service
+from polyscene.serving.stores.contract import LoggedEvent
 
 Ask = Callable[..., Any]
 USER = "u00001"
@@ -75,7 +76,9 @@ def test_a_batch_arrives_as_it_is(client: Client, service: Service) -> None:
     moment = datetime(2026, 6, 1, 12, tzinfo=UTC)
     events = [Event(USER, item, "shop", "rating", 4.5, moment, "r1"), Event("new", item, "shop")]
     assert client.send_events(events).accepted == 2
-    (_, rating), (_, click) = service.live.store.since(0, 10)
+    rating, click = (entry for _, entry in service.live.store.since(0, 10))
+    assert isinstance(rating, LoggedEvent)
+    assert isinstance(click, LoggedEvent)
     assert (rating.user, rating.action, rating.value, rating.id) == (USER, "rating", 4.5, "r1")
     assert rating.time == int(moment.timestamp()) * 1_000_000
     assert (click.user, click.action, click.value, click.id) == ("new", "click", None, None)

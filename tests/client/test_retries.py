@@ -81,9 +81,14 @@ def test_what_does_not_pass_is_not_asked_again(status: int, code: str) -> None:
 
 
 def test_what_must_not_be_done_twice_is_not_asked_again() -> None:
-    for outcome in (httpx.ReadError("x"), httpx.ReadTimeout("x"), refused(503, "store_unavailable")):
+    ambiguous: list[Outcome] = [
+        httpx.ReadError("x"),
+        httpx.ReadTimeout("x"),
+        refused(503, "store_unavailable"),
+    ]
+    for outcome in ambiguous:
         assert played(ROLL_BACK, [outcome])[0] == []
-    unseen = [httpx.ConnectError("x"), refused(429, "too_many_requests"), FINE]
+    unseen: list[Outcome] = [httpx.ConnectError("x"), refused(429, "too_many_requests"), FINE]
     assert played(ROLL_BACK, unseen)[1] is FINE
     assert played(ROLL_BACK, [refused(503), FINE])[1] is FINE
 
