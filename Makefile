@@ -1,5 +1,6 @@
 # make demo    a trained system, evaluated, with slates and a report, from a fresh clone
 # make test    everything that must hold before a change is taken
+# make browser a Chromium, for the tests of the first page: by apt, where there is none
 # make reference  the Python interface as pages, in build/reference, its links checked
 # Another Python:  make test PYTHON=/path/to/python3.12
 # Fewer processes: make test WORKERS=1  (0: all in one; usual: as many as there are processors)
@@ -10,7 +11,7 @@ STAMP := $(VENV)/.installed
 PYTHON ?=
 WORKERS ?= auto
 
-.PHONY: demo test lint format reference install clean
+.PHONY: demo test lint format reference browser install clean
 
 demo: $(STAMP)
 	$(BIN)/polyscene demo
@@ -26,6 +27,15 @@ lint: $(STAMP)
 
 reference: $(STAMP)
 	$(BIN)/python docs/build_reference.py build/reference
+
+browser:
+	@for name in "$$CHROMIUM" chromium chromium-browser google-chrome google-chrome-stable; do \
+		if [ -n "$$name" ] && command -v "$$name"; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "error: expected a Chromium, found none; install one, or name one: CHROMIUM=/path/to/chromium" >&2; exit 2; \
+	fi; \
+	apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium >/dev/null && command -v chromium
 
 format: $(STAMP)
 	$(BIN)/ruff format .

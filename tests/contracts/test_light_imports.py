@@ -73,6 +73,8 @@ try:
 finally:
     print("loaded:", *(name for name in {watched} if name in sys.modules), file=sys.stderr)
 """
+READING, DRAFTING = "polyscene.data.reading.items", "polyscene.data.drafting"
+ASKING = {"polars", "scipy"}
 WATCHED = (
     "torch",
     "transformers",
@@ -83,19 +85,25 @@ WATCHED = (
     "huggingface_hub",
     "scipy",
     "numba",
+    "pydantic_settings",
+    "polars",
+    "tokenizers",
+    "rich.progress",
+    READING,
+    DRAFTING,
 )
 VERBS: dict[str, tuple[tuple[str, ...], set[str]]] = {
-    "check": (("check", "-c", "{config}"), {"scipy"}),
-    "init": (("init", "{folder}/shop", "--out", "{out}/drafted.toml"), set()),
+    "check": (("check", "-c", "{config}"), {*ASKING, READING, "tokenizers"}),
+    "init": (("init", "{folder}/shop", "--out", "{out}/drafted.toml"), {"polars", DRAFTING}),
     "doctor": (("doctor", "-c", "{config}"), set()),
-    "recommend": (("recommend", "nobody", "-s", "shop", "-c", "{config}"), {"scipy"}),
+    "recommend": (("recommend", "nobody", "-s", "shop", "-c", "{config}"), ASKING),
     "recommend to all": (
         ("recommend", "--all-users", "-s", "shop", "-c", "{config}", "--out", "{out}/all.csv"),
-        {"scipy", "numba"},
+        {*ASKING, "numba"},
     ),
-    "similar": (("similar", "P0001", "-s", "shop", "-c", "{config}"), {"scipy"}),
-    "explain": (("explain", "nobody", "P0001", "-s", "shop", "-c", "{config}"), {"scipy"}),
-    "report": (("report", "-c", "{config}"), {"scipy", "jinja2", "matplotlib"}),
+    "similar": (("similar", "P0001", "-s", "shop", "-c", "{config}"), ASKING),
+    "explain": (("explain", "nobody", "P0001", "-s", "shop", "-c", "{config}"), ASKING),
+    "report": (("report", "-c", "{config}"), {*ASKING, "jinja2", "matplotlib"}),
     "help": (("--help",), set()),
 }
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from polyscene.core.errors import ConfigError, Problem
-from polyscene.core.settings.project import Settings, environment_keys
+from polyscene.core.settings.environment import environment_keys
+from polyscene.core.settings.project import Settings
 from polyscene.core.settings.signals import SIGNALS, USUAL_SIGNALS
 
 LEAST: dict[str, Any] = {

@@ -27,16 +27,16 @@ COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(enc
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = ("server-1", "server-2")
 HEAVY = {"torch", "transformers", "peft", "matplotlib", "huggingface-hub", "implicit"}
-OPTIONAL = {"pyyaml"}
+OPTIONAL = {"charset-normalizer", "pyyaml", "setuptools"}
 """What other parts load only where it happens to be installed."""
 LOADED = """
 import asyncio, json, sys
 from importlib import metadata
 from pathlib import Path
 import polyscene.cli.main, polyscene.cli.serve_keys, polyscene.serving.server, uvloop
-from polyscene.cli.serve import _open
+from polyscene.cli.serve import Logs, _open
 from polyscene.project import Project
-tenants = _open([Project.open(sys.argv[1])], None, Path(sys.argv[2]), True)
+tenants = _open([Project.open(sys.argv[1])], None, Path(sys.argv[2]), True, Logs(None, None, False))
 app = polyscene.serving.server.build_app(tenants)
 
 def asked(method, path, query="", body=None):

@@ -9,6 +9,7 @@ from polyscene.responsible.explanation import (
     Sentences,
     fact_and_trait,
     had_before,
+    listed_traits,
     reason,
     shortened,
     strongest,
@@ -107,3 +108,18 @@ def test_titles_are_bounded() -> None:
 def test_titles_stay_on_one_line_and_visible() -> None:
     title = "Tea\r\n\x1b[31m  for\u202e two\x00\ud800 茶 "
     assert "“Tea [31m for two 茶”" in reason_of("linear", title)
+
+
+@pytest.mark.parametrize(
+    ("traits", "expected"),
+    [
+        ((), ""),
+        (("“lace”",), "“lace”"),
+        (("“lace”", "“heart”"), "“lace” and “heart”"),
+        (("genres “Action”", "genres “Crime”"), "genres “Action” and “Crime”"),
+        (("genres “Action”", "brand “Crime”"), "genres “Action” and brand “Crime”"),
+        (("“lace”", "genres “Action”"), "“lace” and genres “Action”"),
+    ],
+)
+def test_an_attribute_is_named_once(traits: tuple[str, ...], expected: str) -> None:
+    assert listed_traits(traits) == expected

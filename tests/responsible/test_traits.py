@@ -141,3 +141,9 @@ def test_words_are_named_in_the_order_in_which_they_are_written_and_more_of_them
     traits = traits_of(texts)
     assert traits.all_shared(0, 1) == ("“water”", "“hot”", "“bottle”", "“red”")
     assert traits.shared(0, 1) == ("“water”", "“hot”")
+
+
+@pytest.mark.parametrize("left", ["amp", "nbsp", "quot"])
+def test_what_is_left_of_markup_is_no_trait(left: str) -> None:
+    texts = [f"gold {left} silver", f"red {left} silver", *(f"thing{n}" for n in range(20))]
+    assert traits_of(texts, [{}] * len(texts)).shared(0, 1) == ("“silver”",)

@@ -15,7 +15,7 @@ from polyscene.runs.run import Run
 from polyscene.runs.snapshots import ARRAYS, snapshots_in
 from polyscene.serving.live import ChangeHandler, LiveRun
 from polyscene.serving.snapshots import SnapshotKeeper, SnapshotSettings, resume_newest
-from polyscene.serving.stores.contract import Batch, ChangeKind, LoggedChange, LoggedEvent
+from polyscene.serving.stores.contract import ChangeKind, LoggedChange, LoggedEvent
 from polyscene.serving.stores.sqlite_events import SqliteEventStore
 
 Reopen = Callable[[], Run]
@@ -289,19 +289,3 @@ def test_an_erasure_leaves_no_older_snapshot(
     again = Server(reopen(), store, folder)
     assert again.live.erased == 6
     again.stop()
-
-
-def test_rules_are_told_again_after_a_start_from_a_snapshot(
-    reopen: Reopen, store: SqliteEventStore, tmp_path: Path
-) -> None:
-    told: list[LoggedChange] = []
-    rules = [LoggedChange(ChangeKind.rules, "shop", "", {"pin": [row]}) for row in range(3)]
-    handlers: dict[ChangeKind, ChangeHandler] = {ChangeKind.rules: told.append}
-    server = Server(reopen(), store, tmp_path / "snapshots", handlers=handlers)
-    server.send([rules[0], *clicks(server.live.run, 2), rules[1]])
-    server.stop()
-    store.append([Batch.of([rules[2]])])
-    assert told == rules[:2]
-    told.clear()
-    Server(reopen(), store, tmp_path / "snapshots", handlers=handlers).stop()
-    assert told == rules

@@ -188,6 +188,6 @@ def _cache(config: Path, settings: Settings | None) -> Fact:
 
 
 def _environment() -> Fact:
-    from polyscene.core.settings.project import environment_keys
+    from polyscene.core.settings.environment import environment_keys
 
     return Fact("environment", ", ".join(environment_keys()) or "no POLYSCENE_ variable is set")

@@ -6,27 +6,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import TextIO
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
-from rich.text import Text
+from typing import TYPE_CHECKING, TextIO
 
 from polyscene.cli.console import printable_lines
 from polyscene.core.progress import Advance
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 EVERY_SECONDS = 15.0
 """Where there are no bars, long work tells a line this often."""
-
-
-class _Rate(ProgressColumn):
-    """Steps done, all steps, and steps per second."""
-
-    def render(self, task: Task) -> Text:
-        done, total, unit = int(task.completed), int(task.total or 0), task.fields["unit"]
-        speed = task.finished_speed or task.speed
-        rate = f", {speed:,.0f}/s" if speed is not None and speed >= 1 else ""
-        return Text(f"{done:,} of {total:,} {unit}{rate}")
 
 
 class TerminalProgress:
@@ -52,7 +41,7 @@ class TerminalProgress:
         if self._live is None:
             self._write(text)
         else:
-            self._live.console.print(Text(printable_lines(text)))
+            self._live.console.print(printable_lines(text), markup=False, emoji=False, highlight=False)
 
     @property
     def _file(self) -> TextIO:
@@ -67,7 +56,9 @@ class TerminalProgress:
         if self._live is not None:
             yield self._added(self._live, label, total, unit)
             return
-        with _bars(self._file) as live:
+        from polyscene.cli.bars import bars  # nobody else needs what draws them
+
+        with bars(self._file) as live:
             self._live = live
             try:
                 yield self._added(live, label, total, unit)
@@ -95,13 +86,3 @@ class TerminalProgress:
         seconds = monotonic() - begun
         rate = f", {done / seconds:,.0f}/s" if seconds > 0 and done / seconds >= 1 else ""
         self._write(f"{label}: {done:,} {unit} in {seconds:.1f} s{rate}")
-
-
-def _bars(stream: TextIO) -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        _Rate(),
-        TimeElapsedColumn(),
-        console=Console(file=stream),
-    )

@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polyscene.core.errors import ConfigError, DataError, MissingExtraError, ModelError, Problem
+from polyscene.core.errors import ConfigError, MissingExtraError, ModelError, Problem
 from polyscene.core.progress import Progress
 from polyscene.core.settings.decisions import open_decisions
 from polyscene.core.settings.project import Settings
 from polyscene.data.reading.check import CheckReport, check_tables
 from polyscene.data.reading.dataset import dataset_of, read_tables
-from polyscene.data.reading.items import read_items
-from polyscene.data.schema import Dataset
+from polyscene.data.schema import Catalogue, Dataset
 from polyscene.data.splits.protocol import everything, split
 from polyscene.data.splits.sufficiency import split_problems
 from polyscene.language.model.inspection import inspected
@@ -67,7 +66,7 @@ def check_everything(
         problems += faults
     coverage: dict[str, Coverage] = {}
     try:
-        coverage = _coverage(settings, base, progress)
+        coverage = _coverage(reading.catalogues, settings, base, progress)
     except (MissingExtraError, ModelError) as error:
         problems.append(_model_problem(error))
     problems += _unreadable(coverage)
@@ -90,16 +89,14 @@ def check_split(
     return problems, training_data(dataset, parts, settings).notes
 
 
-def _coverage(settings: Settings, base: Path, progress: Progress) -> dict[str, Coverage]:
+def _coverage(
+    catalogues: Mapping[str, Catalogue], settings: Settings, base: Path, progress: Progress
+) -> dict[str, Coverage]:
     tokenizer = _tokenizer(settings, base, progress)
-    coverage = {}
-    for name, scenario in settings.scenarios.items():
-        try:
-            texts = read_items(scenario, base, []).text
-        except DataError:
-            continue  # the problems of the tables say so already
-        coverage[name] = measure_coverage(tokenizer, texts, seed=settings.seed)
-    return coverage
+    return {
+        name: measure_coverage(tokenizer, catalogue.text, seed=settings.seed)
+        for name, catalogue in catalogues.items()
+    }
 
 
 def _tokenizer(settings: Settings, base: Path, progress: Progress) -> Any:  # noqa: ANN401 - of one of two kinds

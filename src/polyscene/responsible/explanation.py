@@ -52,7 +52,19 @@ def reason(sentences: Sentences | None, past: str | None = None, trait: Sequence
     if not trait:
         return sentences.with_past.format(past=named)
     words = sentences.with_trait or sentences.with_past.removesuffix(".") + BOTH_HAVE
-    return words.format(past=named, trait=" and ".join(trait))
+    return words.format(past=named, trait=listed_traits(trait))
+
+
+def listed_traits(traits: Sequence[str]) -> str:
+    """Return traits as one phrase; an attribute that several values belong to is named once."""
+    parts: list[str] = []
+    before = ""
+    for trait in traits:
+        attribute, mark, value = trait.partition(" “")
+        repeated = bool(mark) and attribute == before
+        parts.append(f"“{value}" if repeated else trait)
+        before = attribute if mark else ""
+    return " and ".join(parts)
 
 
 def had_before(times: int, last: str, besides: str | None = None) -> str:
@@ -77,7 +89,7 @@ def fact_and_trait(fact: str, past: str, trait: Sequence[str]) -> str:
         trait: what both have, as it is to be shown.
     """
     return (
-        f"{fact.removesuffix('.')}; like “{shortened(past)}”, which you chose, it has {' and '.join(trait)}."
+        f"{fact.removesuffix('.')}; like “{shortened(past)}”, which you chose, it has {listed_traits(trait)}."
     )
 
 
@@ -104,7 +116,7 @@ def alike_because(by_choices: bool, chosen: bool, trait: Sequence[str]) -> str:
         chosen: whether anybody chose it beside the other one.
         trait: what both share, as it is to be shown.
     """
-    both = f"both have {' and '.join(trait)}" if trait else ""
+    both = f"both have {listed_traits(trait)}" if trait else ""
     if by_choices:
         return f"It goes with this one in what people choose{'; ' + both if both else ''}."
     text = both or "its text is close"

@@ -53,7 +53,9 @@ _MEASURES = (
     "number ounce ounces pack packs pair pairs pcs piece pieces pint pound pounds product products "
     "quantity regular single size sized sizes type types variety various version volume weight width"
 )
-STOP_WORDS = frozenset(f"{_SMALL_WORDS} {_FILLERS} {_MEASURES}".split())
+_MARKUP = "amp apos gt lt nbsp quot"
+"""What is left of a page's marks where somebody took the punctuation out of its text."""
+STOP_WORDS = frozenset(f"{_SMALL_WORDS} {_FILLERS} {_MEASURES} {_MARKUP}".split())
 """Words that say nothing of what an item is."""
 _WORD = re.compile(r"[^\W\d_][\w'’]*(?:-\w+)*")
 _PARTS = re.compile(r"\s*[|;,]\s*")

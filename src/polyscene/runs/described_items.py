@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from polyscene.core.ids import id_text
 from polyscene.core.types import FloatArray
-from polyscene.data.reading.item_rows import ItemRows
 from polyscene.engine.state import ItemDescription
 from polyscene.representation.item_space import ViewName
+
+if TYPE_CHECKING:
+    from polyscene.data.reading.item_rows import ItemRows
 
 
 def with_id_text(item: Mapping[str, object], column: str) -> Mapping[str, object]:

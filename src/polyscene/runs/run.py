@@ -18,7 +18,6 @@ from polyscene.core.progress import Progress
 from polyscene.core.settings.rules import Fact
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.types import Event, FloatArray, Recommendation, Slate
-from polyscene.data.reading.item_rows import rows_of
 from polyscene.engine import bulk, recommending, vectors
 from polyscene.engine.bulk import BulkRequest
 from polyscene.engine.decision import Request
@@ -305,6 +304,8 @@ class Run:
             DataError: an item cannot be read; all problems are listed.
             ModelError: the language model cannot be used.
         """
+        from polyscene.data.reading.item_rows import rows_of  # reads tables: only who puts items needs it
+
         state = self.system.scenario(scenario)
         settings = self.settings[state.name]
         rows = rows_of(settings, [with_id_text(item, settings.items.id) for item in items])

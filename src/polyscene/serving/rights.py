@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from polyscene.serving.auth import Scope
+from polyscene.serving.page import PATHS
 
-OPEN = ("/", "/docs", "/openapi.json", "/health/live", "/health/ready", "/favicon.ico")
+OPEN = ("/", "/docs", "/openapi.json", "/health/live", "/health/ready", "/favicon.ico", *PATHS)
 """Paths that need no key."""
 EVENTS = "/v1/events"
 READING_POSTS = ("/v1/recommendations", "/v1/explanations")

@@ -5,7 +5,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from polyscene.language.model.language_model import LanguageModel
-from polyscene.language.text.coverage import measure_coverage
+from polyscene.language.text.coverage import _words, measure_coverage
 
 ENGLISH = ["Red running shoes for women, waterproof", "iPhone 13 case with USB-C cable"]
 CHINESE = ["我喜欢红色的衣服。新款女装", "手机壳"]
@@ -27,6 +27,13 @@ def test_english_is_read_by_an_english_model(minilm: LanguageModel) -> None:
     assert coverage.readable
     assert coverage.advice == ""
     assert list(coverage.scripts) == ["Latin"]
+
+
+def test_a_text_of_plain_letters_falls_into_the_words_that_it_has_beside_others() -> None:
+    text = f"Don't stop_me42now, it's 100% OK {'x' * 70}"
+    words = ["Don", "t", "stop", "me", "now", "it", "s", "OK", "x" * 64]
+    assert [*_words(text)] == words
+    assert [*_words(text + " é")] == [*words, "é"]
 
 
 def test_chinese_is_not_and_the_advice_names_a_chinese_model(minilm: LanguageModel) -> None:

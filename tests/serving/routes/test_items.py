@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from polyscene.runs.item_encoder import ItemEncoder
 from polyscene.runs.run import Run
 from polyscene.serving.app import build_app
 from polyscene.serving.service import Service
+from polyscene.serving.snapshots import SNAPSHOTS
 
 Client = TestClient
 ErrorOf = Callable[[Any], dict[str, Any]]
@@ -209,6 +211,7 @@ def test_a_restart_gives_the_same_vectors_without_the_language_model(
     before = shown(client)
     vectors = service.live.run.item_vectors("shop").array.copy()
     service.close()
+    rmtree(tmp_path / "service" / SNAPSHOTS)
 
     def refused(*_: object) -> None:
         raise AssertionError("the language model was asked")

@@ -242,22 +242,26 @@ def test_under_load_no_request_is_dropped_or_mixed(
     assert expected[own_run.id] != expected[other.id]
     item, over = expected[own_run.id][-1], Event()
 
-    def ask() -> list[tuple[str, list[str]]]:
-        client, answers = Client(build_app(own), "http://localhost"), []
+    def ask(client: Client) -> list[tuple[str, list[str]]]:
+        answers = []
         while not over.is_set():
             answers.append(slate(client))
         return answers
 
-    def send(sender: int) -> int:
-        client, sent = Client(build_app(own), "http://localhost"), 0
+    def send(client: Client, sender: int) -> int:
+        sent = 0
         while not over.is_set():
             event = {"user": f"s{sender}", "item": item, "scenario": "shop", "action": "impression"}
             assert client.post("/v1/events", json=event).status_code == 200
             sent += 1
         return sent
 
+    clients = [Client(build_app(own), "http://localhost") for _ in range(4)]
+    for client in clients:
+        slate(client)  # an application gathers its routes at the first request
     with ThreadPoolExecutor(4) as pool:
-        asking, sending = [pool.submit(ask) for _ in range(2)], [pool.submit(send, n) for n in range(2)]
+        asking = [pool.submit(ask, client) for client in clients[:2]]
+        sending = [pool.submit(send, client, n) for n, client in enumerate(clients[2:])]
         try:
             for number in range(20):
                 run = (other, own_run)[number % 2]

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-)
 
 from polyscene.core.errors import ConfigError, Problem
+from polyscene.core.settings.block import Strict
+from polyscene.core.settings.environment import variable, with_environment
 from polyscene.core.settings.evaluation import EvaluationSettings
 from polyscene.core.settings.fusion import FusionSettings
 from polyscene.core.settings.language import LanguageSettings
@@ -39,12 +34,8 @@ NUMBERS = {"int": "a whole number", "float": "a number", "bool": "true or false"
 """What kinds of value are called."""
 
 
-class Settings(BaseSettings):
+class Settings(Strict):
     """A whole project: `polyscene.toml` as it was meant."""
-
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="POLYSCENE_", env_nested_delimiter="__"
-    )
 
     name: str = "polyscene"
     seed: int = Field(7, ge=0)
@@ -79,18 +70,6 @@ class Settings(BaseSettings):
             raise ConfigError(_signal_problems(name, error, "settings")) from None
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment beats the file; nothing else is looked at."""
-        return env_settings, init_settings
-
-    @classmethod
     def load(cls, path: Path) -> Self:
         """Read `path`, apply the environment and validate.
 
@@ -102,21 +81,18 @@ class Settings(BaseSettings):
 
     @classmethod
     def parse(cls, values: dict[str, Any], file: str = "settings") -> Self:
-        """Validate settings that are already in memory; `file` names them in errors.
+        """Apply the environment to settings that are already in memory, and validate.
+
+        `file` names them in errors.
 
         Raises:
             ConfigError: something cannot be used; every problem is listed.
         """
-        private = [key for key in values if key.startswith("_")]  # would steer the settings library itself
-        if private:
-            raise ConfigError([_unknown([key], values[key], file) for key in private])
         try:
             with renames_noted() as notes:
-                settings = cls(**values)
+                settings = cls.model_validate(with_environment(cls, values))
         except ValidationError as error:
             raise ConfigError([_problem(line, file) for line in error.errors()]) from None
-        except SettingsError as error:
-            raise ConfigError(_unreadable(error)) from None
         settings._notes = tuple(notes)
         _check_signals(settings, file)
         return settings
@@ -161,7 +137,7 @@ def _signal_problems(name: str, error: ValidationError, file: str) -> list[Probl
 
 def _problem(line: Any, file: str) -> Problem:  # noqa: ANN401 - pydantic's own loose record
     where = [str(part) for part in line["loc"]]
-    file = _variable(where) or file
+    file = variable(where) or file
     if line["type"] == "extra_forbidden":
         return _unknown(where, line.get("input"), file)
     expected = str(line["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
@@ -208,27 +184,9 @@ def _unknown(where: list[str], value: object, file: str) -> Problem:
     )
 
 
-def _unreadable(error: SettingsError) -> Problem:
-    return Problem(
-        "an environment variable cannot be read",
-        "JSON where the setting is a list or a table, as [5, 10]",
-        shown(str(error), 120),
-        "mend or unset one of " + ", ".join(environment_keys()),
-        file="the environment",
-    )
-
-
 def _key(where: list[str]) -> str:
     """Return a dotted key fit to be shown: keys may be quoted in TOML, so they can hold anything."""
     return ".".join(shown_name(part) for part in where)
-
-
-def _variable(where: list[str]) -> str | None:
-    """Return the environment variable that gave the setting, or the list it stands in, if one did."""
-    while where and where[-1].isdecimal():
-        where = where[:-1]
-    name = "POLYSCENE_" + "__".join(where).upper()
-    return f"environment variable {name}" if name in os.environ else None
 
 
 def _keys_at(model: type[BaseModel], path: list[str]) -> set[str]:
@@ -250,8 +208,3 @@ def _keys_at(model: type[BaseModel], path: list[str]) -> set[str]:
     if isinstance(current, type) and issubclass(current, BaseModel):
         return set(current.model_fields)
     return set()
-
-
-def environment_keys() -> list[str]:
-    """Return the names of the environment variables that are in force, for `doctor`."""
-    return sorted(name for name in os.environ if name.upper().startswith("POLYSCENE_"))

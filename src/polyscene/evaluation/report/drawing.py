@@ -12,11 +12,13 @@ import re
 import threading
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 from xml.etree import ElementTree as Xml
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
@@ -84,7 +86,9 @@ class Drawing:
         """Return the figure as an `<svg>` element without any address in it."""
         buffer = io.StringIO()
         with _settings_lock, mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": self.name}):
-            self.figure.savefig(buffer, format="svg", dpi=RASTER_DPI, metadata={"Date": None})
+            self.figure.set_dpi(RASTER_DPI)
+            canvas: Any = FigureCanvasSVG(self.figure)
+            canvas.print_svg(buffer, metadata={"Date": None})  # `savefig` would draw twice
         root = Xml.fromstring(buffer.getvalue())
         _drop(root, "metadata", "style")
         self._restore(root)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +55,21 @@ class ModelFacts:
     Attributes:
         dimension: of its vectors.
         precision: of its products on this processor.
-        tokenizer: reads texts as the loaded model's does.
+        folder: where it lies.
+        unknown: what its tokenizer has for what it does not know.
     """
 
     name: str
     kind: str
     dimension: int
     precision: str
-    tokenizer: PlainTokenizer
+    folder: Path
+    unknown: str
+
+    @cached_property
+    def tokenizer(self) -> PlainTokenizer:
+        """Return what reads texts as the loaded model's does; it takes a while to load."""
+        return PlainTokenizer(self.folder / "tokenizer.json", self.unknown)
 
 
 def inspected(settings: LanguageSettings) -> ModelFacts | None:
@@ -81,7 +89,8 @@ def inspected(settings: LanguageSettings) -> ModelFacts | None:
         "encoder",
         int(config["hidden_size"]),
         "bfloat16" if fast else "float32",
-        PlainTokenizer(folder / "tokenizer.json", str(words.get("unk_token", "[UNK]"))),
+        folder,
+        str(words.get("unk_token", "[UNK]")),
     )
 
 

@@ -7,6 +7,7 @@ A tokenizer that has a tenth of the common Chinese characters is made for readin
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ _HAN_KNOWN_SHARE = 0.1  # English BERT has 1 %, Chinese BERT 35 %
 _HAN_PROBES = [chr(code) for code in range(0x4E00, 0xA000, 7)]
 _CHARS_PER_TEXT = 2_000
 _CHARS_PER_WORD = 64
+_LATIN = re.compile("[A-Za-z]+")
 _SPACE_MARKS = "▁Ġ"  # how sentencepiece and byte-level tokenizers write a space
 _SCRIPTS = {"CJK": _HAN, "IDEOGRAPHIC": _HAN, "FULLWIDTH": "Latin"}
 
@@ -136,6 +138,9 @@ def _sampled(texts: Sequence[str], sample: int, seed: int) -> Iterator[str]:
 
 def _words(text: str) -> Iterator[str]:
     """Yield runs of one script; marks belong to the letter before them, Han characters stand alone."""
+    if text.isascii():
+        yield from (word[:_CHARS_PER_WORD] for word in _LATIN.findall(text))
+        return
     for script, run in groupby(_scripts(text), key=lambda pair: pair[1]):
         word = "".join(char for char, _ in run)
         if script == _HAN:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 
 MAX_CHARS = 20_000
@@ -110,6 +111,8 @@ def without_repeats(words: Sequence[str]) -> list[str]:
     if len(kept) <= MAX_REPEATS:
         return kept
     compared = [_SIGNS_AROUND.sub("", word).casefold() or word for word in kept]
+    if max(Counter(compared).values()) <= MAX_REPEATS:  # nor can a phrase follow itself more often
+        return kept
     for size in range(1, _MAX_PHRASE_WORDS + 1):
         rows = _rows_without_repeats(compared, size)
         if len(rows) < len(kept):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from polyscene.core.errors import MissingExtraError
+from polyscene.core.errors import ConfigError, MissingExtraError, Problem
 from polyscene.serving.stores.contract import DecisionStore, EventStore
 from polyscene.serving.stores.sqlite_decisions import SqliteDecisionStore
 from polyscene.serving.stores.sqlite_events import SqliteEventStore
@@ -24,12 +24,14 @@ def open_stores(place: str | Path, namespace: str) -> tuple[EventStore, Decision
 
     Raises:
         StoreError: they cannot be used.
+        ConfigError: the database is of a kind that is not known.
         MissingExtraError: what speaks with PostgreSQL is not installed.
     """
     with ExitStack() as undo:
         events: EventStore
         decisions: DecisionStore
-        if isinstance(place, str) and place.startswith(SCHEMES):
+        if isinstance(place, str):
+            _demand_known(place)
             _demand_extra()
             from polyscene.serving.stores.postgres_decisions import PostgresDecisionStore
             from polyscene.serving.stores.postgres_events import PostgresEventStore
@@ -43,6 +45,18 @@ def open_stores(place: str | Path, namespace: str) -> tuple[EventStore, Decision
             decisions = SqliteDecisionStore(Path(place) / DECISIONS)
         undo.pop_all()
         return events, decisions
+
+
+def _demand_known(address: str) -> None:
+    if not address.startswith(SCHEMES):
+        what, actual = (
+            "the logs cannot be kept there",
+            "the address of another kind of database, not shown here",
+        )
+        remedy = (
+            "mend --database, or POLYSCENE_DATABASE_URL or the file that POLYSCENE_DATABASE_URL_FILE names"
+        )
+        raise ConfigError(Problem(what, "an address that begins with postgresql://", actual, remedy))
 
 
 def _demand_extra() -> None:
