@@ -87,6 +87,7 @@ def test_it_asks_a_running_service(built: Path, served: str) -> None:
     assert (seen["attempts"], seen["keys"]) == (3, 1)
     assert seen["refused"] == [True, "unknown_id", 404, 16]
     assert seen["lost"] is True
+    assert seen["dots"] is True
     assert seen["kinds"] == ["profile", "entry"]
     assert (seen["job"], seen["ready"], seen["metrics"]) == ("waiting", "ready", True)
     assert (seen["key"], seen["shown"]) == ("Bearer psk_x", False)

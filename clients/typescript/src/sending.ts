@@ -68,10 +68,11 @@ const PASSING = [429, 502, 503, 504];
 const REFUSED_UNSEEN = ["too_many_requests", "overloaded"];
 const SLOW_SECONDS = 900;
 
-/** An id as one segment of a path. */
+/** An id as one segment of a path; of dots alone none is made: `fetch` takes them for a way, however written. */
 export function segment(id: string): string {
   if (id === "") throw new TypeError("expected an id, found an empty text; name what is meant");
-  return encodeURIComponent(id).replace(/^\.{1,2}$/, (dots) => "%2E".repeat(dots.length));
+  if (id === "." || id === "..") throw new TypeError(`expected an id that a path can hold, found ${id}; use Python`);
+  return encodeURIComponent(id);
 }
 
 export class Sender {

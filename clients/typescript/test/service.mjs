@@ -31,9 +31,15 @@ const refused = await client.getItem("shop", "a/b").catch((error) => error);
 losing = 1;
 const lost = await client.deleteItem("shop", item).catch((error) => error);
 losing = 0;
-await client.putUser("..", { fields: { age: 3 } });
+await client.putUser("a/b c", { fields: { age: 3 } });
+let dots;
+try {
+  await client.getUser("..");
+} catch (error) {
+  dots = error instanceof TypeError;
+}
 const kinds = [];
-for await (const line of client.exportUser("..")) kinds.push(line.kind);
+for await (const line of client.exportUser("a/b c")) kinds.push(line.kind);
 const job = await client.putItems("shop", [{ item_id: "lamp-8", title: "Floor lamp" }]);
 
 let seen;
@@ -53,6 +59,7 @@ console.log(
     refused: [refused instanceof ApiError, refused.code, refused.status, refused.requestId.length],
     lost: lost instanceof LostAnswerError,
     kinds,
+    dots,
     job: job.status,
     ready: (await client.ready()).status,
     metrics: (await client.metrics()).includes("polyscene_ready"),
