@@ -8,9 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from polyscene.client import answers
 from polyscene.core.types import Recommendation
 from polyscene.engine import lists
 from polyscene.serving.answers import Plain, answer, plain_item
+from polyscene.serving.description import returns
 from polyscene.serving.limits import MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_SLATE
 from polyscene.serving.routes.state import service_of
 from polyscene.serving.service import Service
@@ -23,7 +25,7 @@ Scenario = Annotated[str, Path(max_length=MAX_NAME_LENGTH)]
 Size = Annotated[int, Query(ge=1, le=MAX_SLATE)]
 
 
-@router.get("/v1/scenarios", summary="List the scenarios")
+@router.get("/v1/scenarios", summary="List the scenarios", openapi_extra=returns(answers.Scenarios))
 async def scenarios(request: Request) -> Response:
     """Return the run and its scenarios, each with how many items it has and which actions it knows."""
     live = service_of(request).live
@@ -34,14 +36,18 @@ async def scenarios(request: Request) -> Response:
     return answer({"run": live.run.id, "scenarios": rows})
 
 
-@router.get("/v1/scenarios/{scenario}/popular", summary="Ask what is popular")
+@router.get(
+    "/v1/scenarios/{scenario}/popular", summary="Ask what is popular", openapi_extra=returns(answers.ItemList)
+)
 async def popular(request: Request, scenario: Scenario, k: Size = 10) -> Response:
     """Return the items that are chosen most, the same for everybody, best first."""
     service = service_of(request)
     return _listed(scenario, await service.in_pool(lists.popular, service.live.system, scenario, k))
 
 
-@router.get("/v1/scenarios/{scenario}/latest", summary="Ask what is new")
+@router.get(
+    "/v1/scenarios/{scenario}/latest", summary="Ask what is new", openapi_extra=returns(answers.ItemList)
+)
 async def latest(request: Request, scenario: Scenario, k: Size = 10) -> Response:
     """Return the newest items, the same for everybody; `score` is when each appeared."""
     service = service_of(request)
@@ -53,7 +59,11 @@ def _listed(scenario: str, places: Sequence[Recommendation]) -> Response:
     return answer({"scenario": scenario, "items": items})
 
 
-@router.get("/v1/users/{user:path}/similar", summary="Ask for users like one user")
+@router.get(
+    "/v1/users/{user:path}/similar",
+    summary="Ask for users like one user",
+    openapi_extra=returns(answers.SimilarUsers),
+)
 async def similar_users(
     request: Request,
     user: Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)],
@@ -66,7 +76,7 @@ async def similar_users(
     return answer({"user": user, "users": [{"id": name, "score": score} for name, score in alike]})
 
 
-@router.get("/v1/history", summary="Ask what a user did lately")
+@router.get("/v1/history", summary="Ask what a user did lately", openapi_extra=returns(answers.History))
 async def history(
     request: Request, user: Annotated[str, Query(min_length=1, max_length=MAX_ID_LENGTH)]
 ) -> Response:

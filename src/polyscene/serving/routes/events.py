@@ -9,8 +9,10 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
+from polyscene.client import answers
 from polyscene.serving.answers import answer, plain_receipt
 from polyscene.serving.bodies import EventBody, EventsBody
+from polyscene.serving.description import returns
 from polyscene.serving.limits import MAX_ID_LENGTH
 from polyscene.serving.routes.state import demand_batch, service_of
 
@@ -27,7 +29,7 @@ Key = Annotated[
 ]
 
 
-@router.post("/v1/events", summary="Send one event")
+@router.post("/v1/events", summary="Send one event", openapi_extra=returns(answers.Receipt))
 async def send_event(body: EventBody, request: Request, key: Key = None) -> Response:
     """Take one event. The answer comes when it is on the disk and every later request sees it.
 
@@ -37,7 +39,7 @@ async def send_event(body: EventBody, request: Request, key: Key = None) -> Resp
     return await _taken(request, [body], key)
 
 
-@router.post("/v1/events/batch", summary="Send many events")
+@router.post("/v1/events/batch", summary="Send many events", openapi_extra=returns(answers.Receipt))
 async def send_events(body: EventsBody, request: Request, key: Key = None) -> Response:
     """Take many events in their order, all or none of them; else as with one."""
     return await _taken(request, body.events, key)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from polyscene.client import answers
 from polyscene.core.errors import UnknownIdError
 from polyscene.core.text import shown
 from polyscene.engine import recommending
@@ -16,6 +17,7 @@ from polyscene.serving.answers import Plain, answer, plain_explanation, plain_re
 from polyscene.serving.asking import request_of
 from polyscene.serving.bodies import WhyNotBody
 from polyscene.serving.cursors import Chain, chain_of
+from polyscene.serving.description import returns
 from polyscene.serving.limits import MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_SLATE
 from polyscene.serving.replay import replay
 from polyscene.serving.routes.state import service_of
@@ -30,7 +32,11 @@ GivenId = Annotated[str, Query(min_length=1, max_length=MAX_ID_LENGTH)]
 GivenName = Annotated[str | None, Query(min_length=1, max_length=MAX_NAME_LENGTH)]
 
 
-@router.get("/v1/explanations", summary="Ask why an item stands where it stands")
+@router.get(
+    "/v1/explanations",
+    summary="Ask why an item stands where it stands",
+    openapi_extra=returns(answers.Explanation),
+)
 async def explain(request: Request, user: GivenId, item: GivenId, scenario: GivenName = None) -> Response:
     """Return where an item stands for a user now, what each signal adds, and the past items behind it.
 
@@ -41,7 +47,11 @@ async def explain(request: Request, user: GivenId, item: GivenId, scenario: Give
     return answer(plain_explanation(why))
 
 
-@router.get("/v1/explanations/why-not", summary="Ask why an item is not in a slate")
+@router.get(
+    "/v1/explanations/why-not",
+    summary="Ask why an item is not in a slate",
+    openapi_extra=returns(answers.WhyNot),
+)
 async def explain_absence(
     request: Request,
     user: GivenId,
@@ -59,7 +69,11 @@ async def explain_absence(
     return answer(plain_why_not(await service.in_pool(why_not, service.live.system, asked, item)))
 
 
-@router.post("/v1/explanations/why-not", summary="Ask why an item is not in the slate of a whole request")
+@router.post(
+    "/v1/explanations/why-not",
+    summary="Ask why an item is not in the slate of a whole request",
+    openapi_extra=returns(answers.WhyNot),
+)
 async def explain_absence_of(body: WhyNotBody, request: Request) -> Response:
     """Return the same for a request with all that it may say: filter, exclude, context, cursor."""
     service = service_of(request)
@@ -77,7 +91,11 @@ def _why_not(service: Service, body: WhyNotBody) -> WhyNot:
 DecisionId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)]
 
 
-@router.get("/v1/users/{user:path}/decisions", summary="List the past slates of a user")
+@router.get(
+    "/v1/users/{user:path}/decisions",
+    summary="List the past slates of a user",
+    openapi_extra=returns(answers.PastSlates),
+)
 async def decisions_of(
     request: Request,
     user: Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)],
@@ -99,7 +117,9 @@ async def decisions_of(
     return answer({"user": user, "decisions": rows})
 
 
-@router.get("/v1/decisions/{decision}", summary="Look up a past slate")
+@router.get(
+    "/v1/decisions/{decision}", summary="Look up a past slate", openapi_extra=returns(answers.Decision)
+)
 async def find_decision(request: Request, decision: DecisionId) -> Response:
     """Return what was decided for a slate: request, candidates, scores, propensities, run and position."""
     service = service_of(request)
@@ -109,7 +129,11 @@ async def find_decision(request: Request, decision: DecisionId) -> Response:
     return answer(plain_record(record, ids))
 
 
-@router.get("/v1/decisions/{decision}/replay", summary="Draw a past slate again")
+@router.get(
+    "/v1/decisions/{decision}/replay",
+    summary="Draw a past slate again",
+    openapi_extra=returns(answers.Replay),
+)
 async def replay_decision(request: Request, decision: DecisionId) -> Response:
     """Return a past slate drawn again from the log, and whether it is the same bit for bit.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from polyscene.client import admin_answers
 from polyscene.serving.answers import Plain, answer
+from polyscene.serving.description import TEXT, returns, returns_text
 from polyscene.serving.metrics import CONTENT_TYPE
 from polyscene.serving.routes.state import service_of, tenants_of
 from polyscene.serving.tenants import Tenants
@@ -13,13 +15,18 @@ from polyscene.serving.tenants import Tenants
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health/live", summary="Does the process answer?")
+@router.get("/health/live", summary="Does the process answer?", openapi_extra=returns(admin_answers.Live))
 async def live(request: Request) -> Response:
     """Return 200 as long as the process answers."""
     return answer({"status": "live"})
 
 
-@router.get("/health/ready", summary="Can requests be sent here?")
+@router.get(
+    "/health/ready",
+    summary="Can requests be sent here?",
+    responses={503: {"description": "Not now"}},
+    openapi_extra=returns(admin_answers.Ready, 200, 503),
+)
 async def ready(request: Request) -> Response:
     """Return 200 while events are taken and slates are given, else 503, and what is the matter.
 
@@ -46,7 +53,7 @@ def _state(tenants: Tenants) -> Plain:
     }
 
 
-@router.get("/metrics", summary="Measurements for Prometheus")
+@router.get("/metrics", summary="Measurements for Prometheus", openapi_extra=returns_text(TEXT))
 async def metrics(request: Request) -> Response:
     """Return latency, events, freshness, queue lengths and slates, in the text form of Prometheus."""
     return Response(service_of(request).metrics.text(), media_type=CONTENT_TYPE)

@@ -9,11 +9,13 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator
 from starlette.responses import Response
 
+from polyscene.client import answers
 from polyscene.engine import recommending
 from polyscene.serving.answers import Plain, answer, plain_item, plain_place
 from polyscene.serving.audit import Act
 from polyscene.serving.bodies import storable
 from polyscene.serving.catalogue_changes import CatalogueChanges, fields_of_run
+from polyscene.serving.description import returns
 from polyscene.serving.failures import failure
 from polyscene.serving.field_bodies import FieldsBody
 from polyscene.serving.limits import MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_PAGE, MAX_SLATE
@@ -36,7 +38,11 @@ Scenario = Annotated[str, Path(min_length=1, max_length=MAX_NAME_LENGTH)]
 ItemId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH), AfterValidator(storable)]
 
 
-@router.get("/v1/items/{scenario}/{item:path}/similar", summary="Ask for items like one item")
+@router.get(
+    "/v1/items/{scenario}/{item:path}/similar",
+    summary="Ask for items like one item",
+    openapi_extra=returns(answers.SimilarItems),
+)
 async def similar(
     request: Request,
     scenario: Annotated[str, Path(max_length=MAX_NAME_LENGTH)],
@@ -50,7 +56,9 @@ async def similar(
     return answer({"scenario": scenario, "item": item, "items": places})
 
 
-@router.get("/v1/items/{scenario}", summary="List the items of a scenario")
+@router.get(
+    "/v1/items/{scenario}", summary="List the items of a scenario", openapi_extra=returns(answers.ItemsPage)
+)
 async def list_items(
     request: Request,
     scenario: Scenario,
@@ -68,7 +76,11 @@ async def list_items(
     return answer(await service.in_pool(_page, service.management.changes, scenario, after, limit))
 
 
-@router.get("/v1/items/{scenario}/{item:path}", summary="Ask what is known of an item")
+@router.get(
+    "/v1/items/{scenario}/{item:path}",
+    summary="Ask what is known of an item",
+    openapi_extra=returns(answers.ItemDetails),
+)
 async def get_item(request: Request, scenario: Scenario, item: ItemId) -> Response:
     """Return an item: its fields by the names of the columns of its table, its title and its text.
 
@@ -79,7 +91,9 @@ async def get_item(request: Request, scenario: Scenario, item: ItemId) -> Respon
     return answer(await service.in_pool(_item, service.management.changes, scenario, item))
 
 
-@router.put("/v1/items/{scenario}/{item:path}", summary="Put an item")
+@router.put(
+    "/v1/items/{scenario}/{item:path}", summary="Put an item", openapi_extra=returns(answers.ItemChange)
+)
 async def put_item(body: FieldsBody, request: Request, scenario: Scenario, item: ItemId) -> Response:
     """Describe a new item, or a known one wholly anew. The next request may show it.
 
@@ -92,7 +106,11 @@ async def put_item(body: FieldsBody, request: Request, scenario: Scenario, item:
     return answer(value)
 
 
-@router.patch("/v1/items/{scenario}/{item:path}", summary="Change some fields of an item")
+@router.patch(
+    "/v1/items/{scenario}/{item:path}",
+    summary="Change some fields of an item",
+    openapi_extra=returns(answers.ItemChange),
+)
 async def patch_item(body: FieldsBody, request: Request, scenario: Scenario, item: ItemId) -> Response:
     """Put some fields over those that are known; null lets a field be missing. Else as with `PUT`.
 
@@ -105,7 +123,9 @@ async def patch_item(body: FieldsBody, request: Request, scenario: Scenario, ite
     return answer(value)
 
 
-@router.delete("/v1/items/{scenario}/{item:path}", summary="Take an item out")
+@router.delete(
+    "/v1/items/{scenario}/{item:path}", summary="Take an item out", openapi_extra=returns(answers.ItemChange)
+)
 async def delete_item(request: Request, scenario: Scenario, item: ItemId) -> Response:
     """Take an item out: nobody is shown it until it is put again. What people did with it stays known."""
     service = service_of(request)
@@ -125,7 +145,8 @@ async def delete_item(request: Request, scenario: Scenario, item: ItemId) -> Res
                 JSON_LINES[0]: {"schema": {"type": "string", "description": "An item in each line."}}
             },
         }
-    },
+    }
+    | returns(answers.Job, 202),
 )
 async def put_items(request: Request, scenario: Scenario) -> Response:
     """Take JSON Lines, an item with its id in each, as a job that goes on in the background.

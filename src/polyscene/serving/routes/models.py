@@ -8,8 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from polyscene.client import admin_answers
 from polyscene.serving.answers import answer
 from polyscene.serving.audit import Act
+from polyscene.serving.description import returns
 from polyscene.serving.limits import MAX_ID_LENGTH
 from polyscene.serving.routes.state import audit, service_of
 
@@ -23,14 +25,18 @@ SCOPES = {
 """What an endpoint here asks of a key."""
 
 
-@router.get("/v1/models", summary="List the runs")
+@router.get("/v1/models", summary="List the runs", openapi_extra=returns(admin_answers.Models))
 async def list_models(request: Request) -> Response:
     """Return every run of the project, oldest first: when it was made, how good it is, whether it answers."""
     service = service_of(request)
     return answer({"models": await asyncio.to_thread(service.management.models.listed)})
 
 
-@router.post("/v1/models/rollback", summary="Go back to the run before")
+@router.post(
+    "/v1/models/rollback",
+    summary="Go back to the run before",
+    openapi_extra=returns(admin_answers.Activation),
+)
 async def roll_back(request: Request) -> Response:
     """Let the run answer that did so before the present one."""
     service = service_of(request)
@@ -39,7 +45,9 @@ async def roll_back(request: Request) -> Response:
     return answer(value)
 
 
-@router.post("/v1/models/{run}/activate", summary="Let a run answer")
+@router.post(
+    "/v1/models/{run}/activate", summary="Let a run answer", openapi_extra=returns(admin_answers.Activation)
+)
 async def activate(
     request: Request,
     run: Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)],

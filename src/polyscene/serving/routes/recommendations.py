@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from polyscene.client import answers
 from polyscene.engine.pipeline import decide
 from polyscene.engine.recommending import slate_of
 from polyscene.serving.answers import Plain, answer, plain_slate
@@ -12,6 +13,7 @@ from polyscene.serving.asking import request_of
 from polyscene.serving.bodies import RecommendationBody
 from polyscene.serving.cursors import Chain, chain_of, cursor_after
 from polyscene.serving.decisions import new_id, record_of
+from polyscene.serving.description import returns
 from polyscene.serving.routes.state import service_of
 from polyscene.serving.service import Service
 
@@ -20,7 +22,7 @@ router = APIRouter(tags=["recommendations"])
 FIRST = Chain()
 
 
-@router.post("/v1/recommendations", summary="Ask for a slate")
+@router.post("/v1/recommendations", summary="Ask for a slate", openapi_extra=returns(answers.Slate))
 async def recommend(body: RecommendationBody, request: Request) -> Response:
     """Return the best items for a user, or those that the policy draws, with propensities and reasons.
 

@@ -9,9 +9,11 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator
 from starlette.responses import Response
 
+from polyscene.client import admin_answers
 from polyscene.serving.answers import Plain, answer
 from polyscene.serving.audit import Act
 from polyscene.serving.bodies import storable
+from polyscene.serving.description import LINES, returns, returns_text
 from polyscene.serving.export import exported
 from polyscene.serving.limits import MAX_ID_LENGTH
 from polyscene.serving.routes.state import audit, service_of
@@ -29,7 +31,11 @@ SCOPES = {
 UserId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH), AfterValidator(storable)]
 
 
-@router.get("/v1/users/{user:path}/export", summary="Give a user all that is known of them")
+@router.get(
+    "/v1/users/{user:path}/export",
+    summary="Give a user all that is known of them",
+    openapi_extra=returns_text(LINES),
+)
 async def export(request: Request, user: UserId) -> Response:
     """Return all that is known of a user as JSON Lines; `kind` tells what a line is.
 
@@ -39,10 +45,12 @@ async def export(request: Request, user: UserId) -> Response:
     service = service_of(request)
     text = await asyncio.to_thread(exported, service, user)
     await asyncio.to_thread(audit, request, Act.user_exported, user)
-    return Response(text, media_type="application/x-ndjson")
+    return Response(text, media_type=LINES)
 
 
-@router.post("/v1/users/{user:path}/erasure", summary="Erase a user")
+@router.post(
+    "/v1/users/{user:path}/erasure", summary="Erase a user", openapi_extra=returns(admin_answers.Erasure)
+)
 async def erase(request: Request, user: UserId) -> Response:
     """Remove a user from the log, the decisions, the live state and the files of every run.
 
@@ -56,7 +64,11 @@ async def erase(request: Request, user: UserId) -> Response:
     return answer(receipt.plain())
 
 
-@router.get("/v1/erasures/{receipt}", summary="Verify an erasure")
+@router.get(
+    "/v1/erasures/{receipt}",
+    summary="Verify an erasure",
+    openapi_extra=returns(admin_answers.VerifiedErasure),
+)
 async def verify(
     request: Request,
     receipt: Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)],

@@ -9,10 +9,12 @@ from fastapi import APIRouter, Path, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from polyscene.client import admin_answers
 from polyscene.core.settings.rules import MAX_RULES
 from polyscene.serving.answers import Plain, answer
 from polyscene.serving.audit import Act
 from polyscene.serving.bodies import Body
+from polyscene.serving.description import returns
 from polyscene.serving.limits import MAX_NAME_LENGTH
 from polyscene.serving.routes.state import audit, service_of
 from polyscene.serving.rule_changes import KEY, book_of, demand_fit, plain_rules
@@ -35,13 +37,21 @@ class RulesBody(Body):
     )
 
 
-@router.get("/v1/rules/{scenario}", summary="Ask for the rules of a scenario")
+@router.get(
+    "/v1/rules/{scenario}",
+    summary="Ask for the rules of a scenario",
+    openapi_extra=returns(admin_answers.Rules),
+)
 async def get_rules(request: Request, scenario: Scenario) -> Response:
     """Return the rules that hold, and the `version` by which decisions name them; empty without any."""
     return answer(_rules(service_of(request), scenario))
 
 
-@router.put("/v1/rules/{scenario}", summary="Replace the rules of a scenario")
+@router.put(
+    "/v1/rules/{scenario}",
+    summary="Replace the rules of a scenario",
+    openapi_extra=returns(admin_answers.RulesChange),
+)
 async def put_rules(body: RulesBody, request: Request, scenario: Scenario) -> Response:
     """Let these be all rules of a scenario, for the next request and after a restart.
 
@@ -54,7 +64,11 @@ async def put_rules(body: RulesBody, request: Request, scenario: Scenario) -> Re
     return answer(value)
 
 
-@router.delete("/v1/rules/{scenario}", summary="Go back to the configured rules")
+@router.delete(
+    "/v1/rules/{scenario}",
+    summary="Go back to the configured rules",
+    openapi_extra=returns(admin_answers.RulesChange),
+)
 async def delete_rules(request: Request, scenario: Scenario) -> Response:
     """Let the rules of the configuration hold again."""
     service = service_of(request)

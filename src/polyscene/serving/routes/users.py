@@ -9,11 +9,13 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator
 from starlette.responses import Response
 
+from polyscene.client import admin_answers
 from polyscene.core.errors import UnknownIdError
 from polyscene.core.text import shown
 from polyscene.serving.answers import Plain, answer
 from polyscene.serving.audit import Act
 from polyscene.serving.bodies import storable
+from polyscene.serving.description import returns
 from polyscene.serving.field_bodies import FieldsBody
 from polyscene.serving.limits import MAX_ID_LENGTH, MAX_PAGE
 from polyscene.serving.routes.state import audit, service_of
@@ -33,7 +35,7 @@ SCOPES = {
 UserId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH), AfterValidator(storable)]
 
 
-@router.get("/v1/users", summary="List the users")
+@router.get("/v1/users", summary="List the users", openapi_extra=returns(admin_answers.UsersPage))
 async def list_users(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 20,
@@ -52,14 +54,20 @@ async def list_users(
     return answer({"users": [name for _, name in rows[:limit]], "next": following})
 
 
-@router.get("/v1/users/{user:path}", summary="Ask what is known of a user")
+@router.get(
+    "/v1/users/{user:path}", summary="Ask what is known of a user", openapi_extra=returns(admin_answers.User)
+)
 async def get_user(request: Request, user: UserId) -> Response:
     """Return the fields of a user, and in which scenarios anything is known of them."""
     service = service_of(request)
     return answer(await service.in_pool(_user, service, user))
 
 
-@router.put("/v1/users/{user:path}", summary="Put the fields of a user")
+@router.put(
+    "/v1/users/{user:path}",
+    summary="Put the fields of a user",
+    openapi_extra=returns(admin_answers.UserChange),
+)
 async def put_user(body: FieldsBody, request: Request, user: UserId) -> Response:
     """Let these be all fields of a user; who is new becomes known."""
     service = service_of(request)
@@ -68,7 +76,11 @@ async def put_user(body: FieldsBody, request: Request, user: UserId) -> Response
     return answer(value)
 
 
-@router.patch("/v1/users/{user:path}", summary="Change some fields of a user")
+@router.patch(
+    "/v1/users/{user:path}",
+    summary="Change some fields of a user",
+    openapi_extra=returns(admin_answers.UserChange),
+)
 async def patch_user(body: FieldsBody, request: Request, user: UserId) -> Response:
     """Put some fields over those that are known; null lets a field be missing."""
     service = service_of(request)
@@ -77,7 +89,11 @@ async def patch_user(body: FieldsBody, request: Request, user: UserId) -> Respon
     return answer(value)
 
 
-@router.delete("/v1/users/{user:path}", summary="Remove the fields of a user")
+@router.delete(
+    "/v1/users/{user:path}",
+    summary="Remove the fields of a user",
+    openapi_extra=returns(admin_answers.UserChange),
+)
 async def delete_user(request: Request, user: UserId) -> Response:
     """Remove the fields of a user. What they did stays known; `POST /v1/users/{user}/erasure` removes all."""
     service = service_of(request)

@@ -1,7 +1,7 @@
 """What a request costs, what an event costs, and how soon a run answers: one core, nothing else running.
 
-    python benchmarks/requests.py --items 10000 --json requests.json
-    python benchmarks/requests.py --set stackexchange_travel
+    python benchmarks/request_cost.py --items 10000 --json requests.json
+    python benchmarks/request_cost.py --set stackexchange_travel
 
 With --items, over a generated catalogue (`generated.py`); with --set or --data, over a run of that project,
 trained if there is none yet. "start" is a process of its own: from the interpreter with numpy loaded to the

@@ -1,0 +1,3 @@
+export * from "./api.js";
+export { ApiError, LostAnswerError } from "./sending.js";
+export type { Options, Retries } from "./sending.js";

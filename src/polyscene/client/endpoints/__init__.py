@@ -1,0 +1,1 @@
+"""The endpoints of the service, a class for each kind."""
