@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from polyscene.project import Project
     from polyscene.serving.auth import KeyFile
     from polyscene.serving.service import Service
-    from polyscene.serving.snapshots import SnapshotSettings
     from polyscene.serving.tenants import Tenants
 
 PORT = 8000
@@ -226,6 +225,7 @@ def _open(
     from polyscene.core.threads import set_threads
     from polyscene.serving.models import active_run
     from polyscene.serving.service import Service
+    from polyscene.serving.snapshots import SnapshotSettings
     from polyscene.serving.tenants import Tenants
 
     set_threads(projects[0].settings.runtime.threads or 1)
