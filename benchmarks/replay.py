@@ -250,9 +250,11 @@ def compared(data: Path, config: Path, asked: Sequence[str], recompute: bool) ->
         else:
             result.differently_drawn.append(record.id)
     if recompute:
+        known = Known(data / KNOWN)  # for the vectors of texts alone
         for name in sorted({record.run for record in records}):
             folder = Project.open(config).run(name).folder
-            _compute(Run(folder), data, events, [one for one in records if one.run == name], result)
+            _compute(Run(folder), known, events, [one for one in records if one.run == name], result)
+        known.close(events.identity)
     events.close()
     decisions.close()
     return result
@@ -265,10 +267,9 @@ def _drawn_alike(record: DecisionRecord) -> bool:
 
 
 def _compute(
-    run: Run, data: Path, events: EventStore, records: Sequence[DecisionRecord], result: Comparison
+    run: Run, known: Known, events: EventStore, records: Sequence[DecisionRecord], result: Comparison
 ) -> None:
     """Let a run learn the log anew, and compute decisions where they stood, in their order."""
-    known = Known(data / KNOWN)  # for the vectors of texts alone
     beginning: Any = Beginning(events)
     live = LiveRun(run, beginning, handlers=CatalogueChanges(run, known, records=False).handlers)
     for record in records:
