@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -273,14 +273,21 @@ def _compute(
     beginning: Any = Beginning(events)
     live = LiveRun(run, beginning, handlers=CatalogueChanges(run, known, records=False).handlers)
     for record in records:
-        while (why := replay(record, run.system, run.id))["why_not_recomputed"] and beginning.grow():
+        reached = False
+        while not (again := replay(_numbered(record, run), run.system, run.id))["recomputed_same"]:
+            reached |= again["recomputed"]
+            if run.system.position > record.position or not beginning.grow():
+                (result.differently_computed if reached else result.unreached).append(record.id)
+                break
             live.catch_up()
-        if why["recomputed_same"]:
-            result.recomputed += 1
-        else:
-            kind = result.differently_computed if why["recomputed"] else result.unreached
-            kind.append(record.id)
+        result.recomputed += again["recomputed_same"] is True
     live.close()
+
+
+def _numbered(record: DecisionRecord, run: Run) -> DecisionRecord:
+    """Return a record that counts items as the run does, which did not start from a snapshot."""
+    puts = len(run.system.scenario(record.scenario).catalogue.puts)
+    return replace(record, details={**record.details, "puts": puts})
 
 
 def prepared(folder: Path) -> Path:
