@@ -21,8 +21,8 @@ def test_every_slate_comes_again_and_another_would_be_noticed(
     config = village_tables(tmp_path / "replay")
     monkeypatch.setattr(replay, "EVERY", {"events": 3, "item": 8, "rules": 10, "swap": 12, "kill": 20})
     monkeypatch.setattr(replay, "EVERY_ERASURE", 5)
-    assert replay.main(["--slates", "40", "--work", str(tmp_path)]) == 0
-    assert "erasure" in capsys.readouterr().out
+    words = ["--work", str(tmp_path), "--slates"]
+    assert replay.main([*words, "26", "--erased", "0"]) == 0
     data = next(path for path in (tmp_path / "replay" / "service").iterdir() if path.name.startswith("log"))
     events, decisions = open_stores(data, "")
     records = [record for _, record in decisions.since(0, 99)]
@@ -34,4 +34,7 @@ def test_every_slate_comes_again_and_another_would_be_noticed(
     decisions.close()
     again = replay.compared(data, config, kept, True)
     assert again.differently_computed == ["wrong"]
-    assert again.recomputed == len(kept) - 1 > 20
+    assert again.recomputed == len(kept) - 1 > 15
+
+    assert replay.main([*words, "10", "--erased", "1"]) == 0
+    assert "erasure" in capsys.readouterr().out

@@ -179,12 +179,13 @@ class PostgresEventStore:
         """
         marker, name = erasure_of(user, secrets.token_hex(RANDOM_BYTES)), as_text(user)
         with self._writing.transaction() as connection:
-            appending = Appending(*_row(connection, _LOCK), {}, (), ())
+            (last,) = _row(connection, _LOCK)
+            appending = Appending(last, {}, (), ())
             events = connection.execute("DELETE FROM events WHERE user_id = %s", (name,))
             query = "DELETE FROM changes WHERE kind = %s AND name = %s"
             changes = connection.execute(query, (ChangeKind.user.value, name))
             receipt = appending.add(Batch((marker,)))
-            connection.execute(_ADD, self._values(appending, receipt.last - 1))
+            connection.execute(_ADD, self._values(appending, last))
         self._clean()
         return Erased(receipt.last, events.rowcount + changes.rowcount, marker)
 
@@ -217,8 +218,9 @@ class PostgresEventStore:
 
     def _values(self, appending: Appending, before: int) -> dict[str, Any]:
         """Return what `_ADD` takes."""
-        events = [_event_row(*pair) for pair in appending.fresh if isinstance(pair[1], LoggedEvent)]
-        changes = [_change_row(*pair) for pair in appending.fresh if isinstance(pair[1], LoggedChange)]
+        fresh = appending.fresh
+        events = [_event_row(place, one) for place, one in fresh if isinstance(one, LoggedEvent)]
+        changes = [_change_row(place, one) for place, one in fresh if isinstance(one, LoggedChange)]
         kept = [batch for _, batch in appending.batches]
         return {
             "last": appending.last,
