@@ -75,8 +75,6 @@ KILLS_PER_LOG = 10
 PATIENCE = 60.0
 ROUNDS_PER_CRASH = 5
 """Then the database is crashed too."""
-NAMESPACE = "polyscene"
-"""What `polyscene serve` calls the service of a configuration of that name."""
 SECONDS_TO_FOLLOW = 1.0
 SLATE_EVERY = 5
 """Requests of a sender: one of so many asks for a slate."""
@@ -270,6 +268,7 @@ class DurabilityTest:
         project = Project.open(self.config)
         run = project.run() if project.runs() else project.train()
         ids = run.system.scenario("shop").catalogue.ids
+        self._namespace = project.settings.name
         self.items, self.run_id = [ids[code] for code in range(len(ids))], run.id
         self._services, self._database = folder / "service", database
         self._survivor: Served | None = None
@@ -354,7 +353,7 @@ class DurabilityTest:
         """Return how many events of the log the other process does not know, a second after the last."""
         if self._survivor is None or self.url is None:
             return 0
-        store, decisions = open_stores(self.url, NAMESPACE)
+        store, decisions = open_stores(self.url, self._namespace)
         last = store.last
         store.close()
         decisions.close()
@@ -368,7 +367,7 @@ class DurabilityTest:
     def _looked(self, moment: float, start_seconds: float, done: Sequence[Posted]) -> Kill:
         """Compare the log with what was acknowledged."""
         self._acknowledged |= {one for ids in done for one in ids}
-        store, decisions = open_stores(self.data if self.url is None else self.url, NAMESPACE)
+        store, decisions = open_stores(self.data if self.url is None else self.url, self._namespace)
         entries = (entry for _, entry in store.since(0, 2**62))
         counts = Counter(entry.id for entry in entries if isinstance(entry, LoggedEvent))
         store.close()

@@ -1,6 +1,6 @@
 """Runs one command and says what it cost. Small: Linux charges a child for the size of its parent.
 
-    python -S launch.py COSTS.json [--until-ready PORT] -- COMMAND ...
+    python benchmarks/launch.py COSTS.json [--until-ready PORT] -- COMMAND ...
 
 The file gets seconds by the clock, processor seconds and peak memory of the command, and its exit code. With
 --until-ready the clock stops when `GET /health/ready` answers 200 on that port; the command is then ended.

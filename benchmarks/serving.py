@@ -3,21 +3,28 @@
     python benchmarks/serving.py --items 10000 --json serving.json
 
 The service runs in a process of its own over a generated catalogue (`generated.py`); the sender is on the
-same machine and speaks plain sockets. "CPU ms" is the service's processor time per request, whoever waits for
-whom. The constant endpoint has the same framework, guard, body and size of answer.
+same machine and speaks plain sockets. First it sends as fast as answers come, on several connections: that is
+saturation. Then requests come by chance at half of that rate, and wait from the moment when they were due.
+"CPU ms" is the service's processor time per request, whoever waits for whom. Slates are drawn by epsilon
+greedy with a share of 0.1, decisions are logged. The constant endpoint has the same framework, guard, body
+and size of answer. `--profile` says instead where the time of one request goes, without HTTP.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import cProfile
+import io
 import json
 import os
+import pstats
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +38,8 @@ from showing import table, write_json
 
 USERS_PER_ITEM = 2
 CONNECTIONS = 4
+CONNECTIONS_AT_HALF = 32
+EXPLORES = {"name": "epsilon", "epsilon": 0.1}
 WRITERS = 16
 BATCH = 100
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -50,6 +59,7 @@ class GeneratedRun:
         self.settings = {"generated": ScenarioSettings.model_validate(tables)}
         self.manifest: dict[str, Any] = {}
         self.index = None
+        self.folder = Path("generated") / self.id  # nothing lies there
 
 
 def serve(items: int, seed: int, folder: Path) -> None:
@@ -67,7 +77,7 @@ def serve(items: int, seed: int, folder: Path) -> None:
 
     set_threads(1)
     service = Service.open(cast(Run, GeneratedRun(items, seed)), folder)
-    body = RecommendationBody(user="u1", k=10, reasons=False)
+    body = RecommendationBody.model_validate({"user": "u1", "k": 10, "reasons": False, "policy": EXPLORES})
     constant = json.dumps(_decided(service, body)).encode()
     tenants = Tenants([service])
     api = build_api(tenants)
@@ -81,6 +91,28 @@ def serve(items: int, seed: int, folder: Path) -> None:
         app = Guard(api, tenants)
         settings = uvicorn.Config(app, http="httptools", access_log=False, log_level="error")
         uvicorn.Server(settings).run(sockets=[listening])
+
+
+def profile(items: int, seed: int, folder: Path, n: int) -> str:
+    """Return where the time of requests goes, without HTTP."""
+    from polyscene.core.threads import set_threads
+    from polyscene.runs.run import Run
+    from polyscene.serving.answers import answer
+    from polyscene.serving.routes.recommendations import _decided
+    from polyscene.serving.service import Service
+
+    set_threads(1)
+    service = Service.open(cast(Run, GeneratedRun(items, seed)), folder)
+    users = np.random.default_rng(seed).integers(USERS_PER_ITEM * items, size=n).tolist()
+    fields = {"k": 10, "reasons": False, "policy": EXPLORES}
+    bodies = [RecommendationBody.model_validate(fields | {"user": f"u{user}"}) for user in users]
+    with cProfile.Profile() as profiler:
+        for body in bodies:
+            answer(_decided(service, body))
+    service.close()
+    lines = io.StringIO()
+    pstats.Stats(profiler, stream=lines).sort_stats("cumulative").print_stats(45)
+    return lines.getvalue()
 
 
 def request(path: str, body: object) -> bytes:
@@ -105,23 +137,32 @@ class Load:
         self._draws = np.random.default_rng(seed)
 
     def slates(self, path: str, reasons: bool, n: int) -> dict[str, float]:
-        """Ask n times on one connection, then on several."""
+        """Ask n times as fast as answers come, then n times at half of that rate."""
 
-        def body() -> object:
-            user = int(self._draws.integers(USERS_PER_ITEM * self._items))
-            return {"user": f"u{user}", "k": 10, "reasons": reasons}
+        def requests(count: int) -> list[bytes]:
+            users = self._draws.integers(USERS_PER_ITEM * self._items, size=count).tolist()
+            return [
+                request(path, {"user": f"u{user}", "k": 10, "reasons": reasons, "policy": EXPLORES})
+                for user in users
+            ]
 
-        asyncio.run(self._sent([request(path, body()) for _ in range(n // 4)], 1))
+        asyncio.run(self._sent(requests(n // 4), CONNECTIONS))
         cpu = self._cpu()
-        seconds, _ = asyncio.run(self._sent([request(path, body()) for _ in range(n)], 1))
+        _, whole = asyncio.run(self._sent(requests(n), CONNECTIONS))
         cpu = (self._cpu() - cpu) / n
-        _, whole = asyncio.run(self._sent([request(path, body()) for _ in range(n)], CONNECTIONS))
+        gaps = self._draws.exponential(2 * whole / n, n)
+        seconds, _ = asyncio.run(self._sent(requests(n), CONNECTIONS_AT_HALF, np.cumsum(gaps).tolist()))
         return {
             "cpu_ms": 1e3 * cpu,
+            "per_second": n / whole,
             "p50_ms": 1e3 * float(np.quantile(seconds, 0.5)),
             "p99_ms": 1e3 * float(np.quantile(seconds, 0.99)),
-            "per_second": n / whole,
         }
+
+    def memory(self) -> float:
+        """Return the resident memory of the service in MiB."""
+        status = Path(f"/proc/{self._process}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
     def events(self, size: int, n: int, connections: int) -> float:
         """Return how many events a second become durable in requests of a size."""
@@ -140,22 +181,32 @@ class Load:
         _, whole = asyncio.run(self._sent(requests, connections))
         return size * n / whole
 
-    async def _sent(self, requests: Sequence[bytes], connections: int) -> tuple[list[float], float]:
-        """Send all; return the seconds of each and of the whole."""
-        waiting, seconds = list(requests), list[float]()
+    async def _sent(
+        self, requests: Sequence[bytes], connections: int, due: Sequence[float] | None = None
+    ) -> tuple[list[float], float]:
+        """Send all; return the seconds of each and of the whole.
+
+        Args:
+            due: seconds from the beginning, ascending, before which each is not sent and from which it waits;
+                None: at once.
+        """
+        waiting = deque(zip(requests, due or [0.0] * len(requests), strict=True))
+        seconds = list[float]()
+        begin = time.perf_counter()
 
         async def work() -> None:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
             while waiting:
-                start = time.perf_counter()
-                writer.write(waiting.pop())
+                content, moment = waiting.popleft()
+                await asyncio.sleep(max(begin + moment - time.perf_counter(), 0.0))
+                start = time.perf_counter() if due is None else begin + moment
+                writer.write(content)
                 await _answer(reader)
                 seconds.append(time.perf_counter() - start)
             writer.close()
 
-        start = time.perf_counter()
         await asyncio.gather(*(work() for _ in range(connections)))
-        return seconds, time.perf_counter() - start
+        return seconds, time.perf_counter() - begin
 
     def _cpu(self) -> float:
         """Return the seconds of processor time that the service has used."""
@@ -185,17 +236,18 @@ def measured(load: Load, n: int) -> dict[str, Any]:
         f"single, {WRITERS} senders": load.events(1, n, WRITERS),
         f"batches of {BATCH}, {CONNECTIONS} senders": load.events(BATCH, n // 10, CONNECTIONS),
     }
-    return {"requests": requests, "events_per_second": events}
+    return {"requests": requests, "events_per_second": events, "memory_mb": load.memory()}
 
 
 def shown(results: dict[str, Any]) -> str:
     """Return both tables."""
     rows = [
-        [name, *(f"{row[key]:,.2f}" for key in ("cpu_ms", "p50_ms", "p99_ms")), f"{row['per_second']:,.0f}"]
+        [name, f"{row['per_second']:,.0f}", *(f"{row[key]:,.2f}" for key in ("cpu_ms", "p50_ms", "p99_ms"))]
         for name, row in results["requests"].items()
     ]
     events = [[name, f"{rate:,.0f}"] for name, rate in results["events_per_second"].items()]
-    head = ["answer", "CPU ms", "p50 ms", "p99 ms", f"per second, {CONNECTIONS} senders"]
+    events.append(["memory of the service, MiB", f"{results['memory_mb']:,.0f}"])
+    head = ["answer", "per second at saturation", "CPU ms", "p50 ms at half", "p99 ms at half"]
     return "\n\n".join([table(head, rows), table(["events", "durable per second"], events)])
 
 
@@ -206,6 +258,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         serve(options.items, options.seed, options.serve)
         return 0
     with tempfile.TemporaryDirectory() as folder:
+        if options.profile:
+            print(profile(options.items, options.seed, Path(folder), options.requests))
+            return 0
         words = ["--items", str(options.items), "--seed", str(options.seed), "--serve", folder]
         command = [sys.executable, __file__, *words]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -228,6 +283,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--requests", type=int, default=2_000, metavar="N", help="of each kind; default: 2000")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     made.add_argument("--seed", type=int, default=7, metavar="N", help="of the catalogue and the requests")
+    made.add_argument("--profile", action="store_true", help="say where the time goes")
     made.add_argument("--serve", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     return made
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import builtins
 import json
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -92,6 +93,33 @@ def test_a_click_survives_a_kill_and_changes_the_slate(start: Callable[..., Serv
     if maps.exists():
         assert not any(f"/{name}/" in maps.read_text() for name in modules)
     assert again.stop(signal.SIGTERM) in (-signal.SIGTERM, 0)
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs limits of another process")
+def test_a_full_disk_refuses_events_until_there_is_room(place: tuple[Path, Path], tmp_path: Path) -> None:
+    served = Served(place[0], tmp_path, "--no-auth")
+    everything = [
+        {"user": f"u{row}", "item": "P0001", "scenario": "shop", "id": f"{row}"} for row in range(9)
+    ]
+
+    def send(event: dict[str, str]) -> httpx.Response:
+        return httpx.post(served.url + "/v1/events", json=event)
+
+    unlimited = resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE)
+    assert send(everything[0]).status_code == 200
+    resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (0, unlimited[1]))  # no file may grow
+    for event in everything[1:]:
+        refused = send(event)
+        assert refused.status_code == 503
+        assert refused.json()["error"]["code"] == "store_unavailable"
+    slate = httpx.post(served.url + "/v1/recommendations", json={"user": "u1", "scenario": "shop"})
+    assert slate.status_code == 200
+    resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, unlimited)
+    assert [send(event).json()["accepted"] for event in everything] == [0] + [1] * 8
+    served.stop(signal.SIGKILL)
+    again = Served(place[0], tmp_path, "--no-auth")
+    assert any("9 events of the log replayed" in line for line in again.lines)
+    again.stop(signal.SIGKILL)
 
 
 def test_two_services_do_not_share_a_folder(

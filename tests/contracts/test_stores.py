@@ -132,16 +132,6 @@ class EventStoreContract:
         assert (first.accepted, again.accepted, again.duplicates) == (1, 1, 1)
         assert list(store.since(0, 10)) == [(1, named), (2, CLICK)]
 
-    def test_changes_can_be_read_by_their_kind(self, store: EventStore) -> None:
-        rules = LoggedChange(ChangeKind.rules, "shop", "\x00\\", {"pin": ["a"]}, "c'1")
-        store.append([Batch.of([rules, CLICK, ITEM, GONE, replace(rules, fields=None, id=None)])])
-        assert list(store.changes(ChangeKind.rules)) == [
-            (1, rules),
-            (5, replace(rules, fields=None, id=None)),
-        ]
-        assert [offset for offset, _ in store.changes(ChangeKind.item)] == [3, 4]
-        assert list(store.changes(ChangeKind.user)) == []
-
     def test_waiting_ends_when_something_came(self, store: EventStore) -> None:
         assert not store.wait(0, 0.0)
         store.append([Batch.of([CLICK])])

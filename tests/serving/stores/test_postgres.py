@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import math
 import os
 import re
-from collections.abc import Iterator
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyscene.core.errors import StoreError
-from polyscene.serving.stores import postgres
+from polyscene.serving.stores import postgres, postgres_events
 from polyscene.serving.stores.contract import Batch, DecisionRecord, LoggedEvent
 from polyscene.serving.stores.migrations import migrations
 from polyscene.serving.stores.opening import open_stores
@@ -234,6 +238,91 @@ def test_who_holds_the_log_too_long_is_waited_for_in_vain_only_so_long(
         holder.rollback()
     assert hasty.append([Batch.of([CLICK])])[0].last == 1
     hasty.close()
+
+
+@pytest.mark.parametrize("hasty_tries", [0, 4])
+def test_a_server_that_hangs_while_it_holds_the_log_is_thrown_out(
+    store: PostgresEventStore, database: str, monkeypatch: pytest.MonkeyPatch, hasty_tries: int
+) -> None:
+    monkeypatch.setattr(postgres_events, "HASTY_TRIES", hasty_tries)
+    monkeypatch.setitem(postgres.LIMITS, "idle_in_transaction_session_timeout", "100ms")
+    hanging = PostgresEventStore(database, "a")
+
+    def hang() -> None:
+        with hanging._writing.transaction() as connection:
+            connection.execute(postgres_events._LOCK)
+            assert store.append([Batch.of([CLICK])])[0].last == 1  # while the other neither reads nor writes
+
+    with pytest.raises(StoreError, match=r"expected no pause in the middle of a write to .*sent again"):
+        hang()
+    assert hanging.append([Batch.of([CLICK])])[0].last == 2
+    hanging.close()
+
+
+def test_a_server_stopped_at_any_moment_of_its_writing_holds_up_nobody(
+    store: PostgresEventStore, database: str
+) -> None:
+    store.append([Batch.of([CLICK])])
+    words = [sys.executable, str(Path(__file__).with_name("stopped_writer.py")), database]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        for stop in range(12):
+            assert writer.stdout.readline()  # it writes
+            writer.send_signal(signal.SIGSTOP)
+            before, entry = store.last, replace(CLICK, id=str(stop))
+            assert store.append([Batch.of([entry])])[0].last in (before + 1, before + 2)  # one was on its way
+            writer.send_signal(signal.SIGCONT)
+        writer.kill()
+    assert [offset for offset, _ in store.since(0, 2**31)] == list(range(1, store.last + 1))
+
+
+@pytest.mark.parametrize("times", [1, 4])
+def test_who_is_overtaken_looks_again(
+    store: PostgresEventStore, database: str, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    other, look_up = PostgresEventStore(database, "a"), postgres_events._looked_up
+    left = iter(range(times))
+
+    def overtaken(connection: postgres.Connection, batches: Sequence[Batch]) -> Any:
+        known = look_up(connection, batches)
+        if next(left, None) is not None:
+            with monkeypatch.context() as patch:
+                patch.setattr(postgres_events, "_looked_up", look_up)
+                other.append([Batch.of([replace(CLICK, id="theirs"), replace(CLICK, id=None)])])
+        return known
+
+    monkeypatch.setattr(postgres_events, "_looked_up", overtaken)
+    (receipt,) = store.append([Batch.of([replace(CLICK, id="theirs"), replace(CLICK, id="ours")], "k")])
+    assert (receipt.accepted, receipt.duplicates, receipt.last) == (1, 1, times + 2)
+    ids = [entry.id for _, entry in store.since(0, 99)]
+    assert ids == ["theirs", *[None] * times, "ours"]
+    other.close()
+
+
+def test_the_same_key_at_two_servers_is_kept_once_where_nothing_is_new(
+    store: PostgresEventStore, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, look_up = PostgresEventStore(database, "a"), postgres_events._looked_up
+    batch = Batch.of([replace(CLICK, id="a")], "k")
+    store.append([replace(batch, key=None)])
+
+    def overtaken(connection: postgres.Connection, batches: Sequence[Batch]) -> Any:
+        known = look_up(connection, batches)
+        monkeypatch.setattr(postgres_events, "_looked_up", look_up)
+        assert not other.append([batch])[0].repeated
+        return known
+
+    monkeypatch.setattr(postgres_events, "_looked_up", overtaken)
+    (receipt,) = store.append([batch])
+    assert (receipt.repeated, receipt.duplicates, receipt.last) == (True, 1, 1)
+    other.close()
+
+
+def test_numbers_come_back_as_they_were(store: PostgresEventStore) -> None:
+    values = [0.1, -0.0, 5e-324, 1.7976931348623157e308, math.inf, -math.inf, None]
+    store.append([Batch.of([replace(CLICK, value=value) for value in values])])
+    kept = [entry.value for _, entry in store.since(0, 9) if isinstance(entry, LoggedEvent)]
+    assert list(map(repr, kept)) == list(map(repr, values))
 
 
 def test_half_a_transaction_is_none(store: PostgresEventStore) -> None:

@@ -215,14 +215,6 @@ class EventStore(Protocol):
         """
         ...
 
-    def changes(self, kind: ChangeKind) -> Iterator[tuple[int, LoggedChange]]:
-        """Yield every change of a kind, with the offsets, in order: they are never forgotten.
-
-        Raises:
-            StoreError: the store cannot be read.
-        """
-        ...
-
     def erase(self, user: str) -> Erased:
         """Remove everything that is kept of a user and add the change that tells so; durable on return.
 

@@ -47,6 +47,11 @@ _REMEDIES: tuple[tuple[type[psycopg.Error], str, str], ...] = (
         "an answer in time from",
         "look what keeps it busy; what was refused can be sent again",
     ),
+    (
+        errors.IdleInTransactionSessionTimeout,
+        "no pause in the middle of a write to",
+        "look why this server hung; what was refused can be sent again",
+    ),
     (errors.LockNotAvailable, "an answer in time from", "look who holds its locks; it can be sent again"),
     (
         errors.InsufficientPrivilege,
@@ -230,15 +235,14 @@ class PostgresConnection:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Yield the connection within a transaction whose statements are sent on without waiting for each.
+        """Yield the connection within a transaction.
 
-        Who wants answers on the way asks within a `pipeline` of the connection, the end of which waits for
-        them: the database notices a server that hangs only where it waits for nothing.
+        Who hangs within it is thrown out after `LIMITS["idle_in_transaction_session_timeout"]`.
 
         Raises:
             StoreError: it could not be committed; whether it was is not known where the connection was lost.
         """
-        with self.use() as connection, connection.pipeline(), connection.transaction():
+        with self.use() as connection, connection.transaction():
             yield connection
 
     def close(self) -> None:

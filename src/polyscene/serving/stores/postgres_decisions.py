@@ -55,7 +55,7 @@ class PostgresDecisionStore:
         if not records:
             return
         columns = [list(column) for column in zip(*map(_row, records), strict=True)]
-        with self._writing.transaction() as connection:
+        with self._writing.use() as connection:
             connection.execute(_ADD, (len(records), len(records), *columns))
             connection.execute(_TRIM, (self._limit,))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -60,20 +60,32 @@ _OF_USER = (
     f"SELECT {_COLUMNS} FROM ({_EVENTS} WHERE user_id = %(user)s UNION ALL "
     f"{_CHANGES} WHERE kind = %(kind)s AND name = %(user)s) AS entries ORDER BY place"
 )
-_ADD_EVENTS = (
-    "INSERT INTO events (place, id, user_id, item, scenario, action, value, time) SELECT * FROM unnest("
-    "%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::double precision[], "
-    "%s::bigint[])"
-)
-_ADD_CHANGES = (
-    "INSERT INTO changes (place, id, kind, scenario, name, fields) SELECT * FROM unnest("
-    "%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])"
-)
-_ADD_BATCHES = (
-    "INSERT INTO batches (key, digest, accepted, duplicates, last) SELECT * FROM unnest("
-    "%s::text[], %s::bytea[], %s::bigint[], %s::bigint[], %s::bigint[])"
-)
-_LOCK = "SELECT last FROM log FOR UPDATE"
+_LAST = "SELECT last FROM log"
+_LOCK = f"{_LAST} FOR UPDATE"
+_KNOWN_BATCHES = "SELECT key, digest, accepted, duplicates, last FROM batches WHERE key = ANY(%s::text[])"
+_KNOWN_EVENTS = "SELECT id FROM events WHERE id = ANY(%s::text[])"
+_KNOWN_CHANGES = "SELECT id FROM changes WHERE id = ANY(%s::text[])"
+_ADD = """
+WITH moved AS (UPDATE log SET last = %(last)s WHERE last = %(before)s RETURNING last),
+new_events AS (
+  INSERT INTO events (place, id, user_id, item, scenario, action, value, time)
+  SELECT rows.* FROM moved, json_to_recordset(%(events)s::json) AS rows (
+    place bigint, id text, user_id text, item text, scenario text, action text, value double precision,
+    time bigint)),
+new_changes AS (
+  INSERT INTO changes (place, id, kind, scenario, name, fields)
+  SELECT rows.* FROM moved, json_to_recordset(%(changes)s::json) AS rows (
+    place bigint, id text, kind text, scenario text, name text, fields text)),
+new_batches AS (
+  INSERT INTO batches (key, digest, accepted, duplicates, last)
+  SELECT rows.* FROM moved, unnest(
+    %(keys)s::text[], %(digests)s::bytea[], %(accepted)s::bigint[], %(duplicates)s::bigint[],
+    %(lasts)s::bigint[]) AS rows)
+SELECT pg_notify(%(channel)s, '') FROM moved
+"""
+"""One statement, which the database does or does not by itself: no server can hang in the middle of it."""
+HASTY_TRIES = 4
+"""So often it is tried without holding others up; who is overtaken each time takes the lock."""
 
 
 class PostgresEventStore:
@@ -118,11 +130,20 @@ class PostgresEventStore:
             return int(_row(connection, "SELECT forgotten FROM log")[0])
 
     def append(self, batches: Sequence[Batch]) -> list[Receipt]:
-        """Keep batches in one transaction; see the contract."""
+        """Keep batches, all in one transaction; see the contract.
+
+        What is known of them is read first, and they are added in one statement if the log is still as long
+        as it was then.
+        """
+        for _ in range(HASTY_TRIES):
+            with self._writing.use() as connection:
+                receipts = self._added(connection, batches)
+            if receipts is not None:
+                return receipts
         with self._writing.transaction() as connection:
-            appending = _locked(connection, batches)
-            receipts = [appending.add(batch) for batch in batches]
-            self._keep(connection, appending)
+            connection.execute(_LOCK)
+            receipts = self._added(connection, batches)
+        assert receipts is not None  # nobody else changes the log meanwhile
         return receipts
 
     def since(self, offset: int, limit: int) -> Iterator[tuple[int, Entry]]:
@@ -150,13 +171,6 @@ class PostgresEventStore:
             rows = connection.execute(_OF_USER, values).fetchall()
         yield from map(_entry, rows)
 
-    def changes(self, kind: ChangeKind) -> Iterator[tuple[int, LoggedChange]]:
-        """Yield every change of a kind; see the contract."""
-        query = "SELECT place, kind, scenario, name, fields, id FROM changes WHERE kind = %s ORDER BY place"
-        with self._reading.use() as connection:
-            rows = connection.execute(query, (kind.value,)).fetchall()
-        yield from ((place, _change(*columns)) for place, *columns in rows)
-
     def erase(self, user: str) -> Erased:
         """Remove everything that is kept of a user; see the contract.
 
@@ -165,12 +179,13 @@ class PostgresEventStore:
         """
         marker, name = erasure_of(user, secrets.token_hex(RANDOM_BYTES)), as_text(user)
         with self._writing.transaction() as connection:
-            appending = _locked(connection, [])
+            (last,) = _row(connection, _LOCK)
+            appending = Appending(last, {}, (), ())
             events = connection.execute("DELETE FROM events WHERE user_id = %s", (name,))
             query = "DELETE FROM changes WHERE kind = %s AND name = %s"
             changes = connection.execute(query, (ChangeKind.user.value, name))
             receipt = appending.add(Batch((marker,)))
-            self._keep(connection, appending)
+            connection.execute(_ADD, self._values(appending, last))
         self._clean()
         return Erased(receipt.last, events.rowcount + changes.rowcount, marker)
 
@@ -188,20 +203,37 @@ class PostgresEventStore:
         for connection in (self._writing, self._reading, self._listening):
             connection.close()
 
-    def _keep(self, connection: Connection, appending: Appending) -> None:
-        """Write what was added, and tell those who wait when it is committed."""
-        if appending.batches:
-            connection.execute(_ADD_BATCHES, _batch_columns(appending.batches))
-        if not appending.fresh:
-            return
-        events = [(place, entry) for place, entry in appending.fresh if isinstance(entry, LoggedEvent)]
-        changes = [(place, entry) for place, entry in appending.fresh if isinstance(entry, LoggedChange)]
-        if events:
-            connection.execute(_ADD_EVENTS, _event_columns(events))
-        if changes:
-            connection.execute(_ADD_CHANGES, _change_columns(changes))
-        connection.execute("UPDATE log SET last = %s", (appending.last,))
-        connection.execute("SELECT pg_notify(%s, '')", (self._channel,))
+    def _added(self, connection: Connection, batches: Sequence[Batch]) -> list[Receipt] | None:
+        """Add batches, and tell those who wait; None: another server added something meanwhile."""
+        appending = _looked_up(connection, batches)
+        before = appending.last
+        receipts = [appending.add(batch) for batch in batches]
+        if not appending.fresh and not appending.batches:
+            return receipts
+        try:
+            row = connection.execute(_ADD, self._values(appending, before)).fetchone()
+        except psycopg.errors.UniqueViolation:  # the same key came elsewhere, with nothing new under it
+            return None
+        return None if row is None else receipts
+
+    def _values(self, appending: Appending, before: int) -> dict[str, Any]:
+        """Return what `_ADD` takes."""
+        fresh = appending.fresh
+        events = [_event_row(place, one) for place, one in fresh if isinstance(one, LoggedEvent)]
+        changes = [_change_row(place, one) for place, one in fresh if isinstance(one, LoggedChange)]
+        kept = [batch for _, batch in appending.batches]
+        return {
+            "last": appending.last,
+            "before": before,
+            "events": msgspec.json.encode(events).decode(),
+            "changes": msgspec.json.encode(changes).decode(),
+            "keys": [as_text(key) for key, _ in appending.batches],
+            "digests": [batch.digest for batch in kept],
+            "accepted": [batch.accepted for batch in kept],
+            "duplicates": [batch.duplicates for batch in kept],
+            "lasts": [batch.last for batch in kept],
+            "channel": self._channel,
+        }
 
     def _clean(self) -> None:
         """Let the database take erased rows out of its pages."""
@@ -220,23 +252,18 @@ def _make_durable(connection: Connection) -> None:
         connection.execute("SET synchronous_commit TO on")
 
 
-def _locked(connection: Connection, batches: Sequence[Batch]) -> Appending:
-    """Keep other servers from appending until the transaction ends, and look what is known of batches."""
+def _looked_up(connection: Connection, batches: Sequence[Batch]) -> Appending:
+    """Look how long the log is, and then what it knows of batches: nothing that came before is missed."""
     entries = [entry for batch in batches for entry in batch.entries if entry.id is not None]
     keys = as_texts([batch.key for batch in batches if batch.key is not None])
     events = as_texts([entry.id for entry in entries if isinstance(entry, LoggedEvent)])
     changes = as_texts([entry.id for entry in entries if isinstance(entry, LoggedChange)])
-    batch_query = "SELECT key, digest, accepted, duplicates, last FROM batches WHERE key = ANY(%s::text[])"
-    id_query = "SELECT id FROM {} WHERE id = ANY(%s::text[])"
-    with connection.pipeline():
-        last = connection.execute(_LOCK)
-        known_batches = connection.execute(batch_query, (keys,)) if keys else ()
-        known_events = connection.execute(id_query.format("events").encode(), (events,)) if events else ()
-        known_changes = connection.execute(id_query.format("changes").encode(), (changes,)) if changes else ()
-    row = last.fetchone()
-    assert row is not None
+    (last,) = _row(connection, _LAST)
+    known_batches = connection.execute(_KNOWN_BATCHES, (keys,)) if keys else ()
+    known_events = connection.execute(_KNOWN_EVENTS, (events,)) if events else ()
+    known_changes = connection.execute(_KNOWN_CHANGES, (changes,)) if changes else ()
     return Appending(
-        row[0],
+        last,
         {from_text(key): LoggedBatch(*others) for key, *others in known_batches},
         {from_text(name) for (name,) in known_events},
         {from_text(name) for (name,) in known_changes},
@@ -250,25 +277,32 @@ def _row(connection: Connection, query: str) -> tuple[Any, ...]:
     return row
 
 
-def _batch_columns(batches: Iterable[tuple[str, LoggedBatch]]) -> list[list[Any]]:
-    rows = [(as_text(key), one.digest, one.accepted, one.duplicates, one.last) for key, one in batches]
-    return [list(column) for column in zip(*rows, strict=True)]
+def _event_row(place: int, event: LoggedEvent) -> dict[str, object]:
+    return {
+        "place": place,
+        "id": _optional(event.id),
+        "user_id": as_text(event.user),
+        "item": as_text(event.item),
+        "scenario": as_text(event.scenario),
+        "action": as_text(event.action),
+        "value": None if event.value is None else repr(event.value),  # JSON has no infinity
+        "time": event.time,
+    }
 
 
-def _event_columns(events: Iterable[tuple[int, LoggedEvent]]) -> list[list[Any]]:
-    places, entries = zip(*events, strict=True)
-    texts = [
-        as_texts([getattr(one, name) for one in entries])
-        for name in ("id", "user", "item", "scenario", "action")
-    ]
-    return [list(places), *texts, [one.value for one in entries], [one.time for one in entries]]
+def _change_row(place: int, change: LoggedChange) -> dict[str, object]:
+    return {
+        "place": place,
+        "id": _optional(change.id),
+        "kind": change.kind.value,
+        "scenario": as_text(change.scenario),
+        "name": as_text(change.name),
+        "fields": None if change.fields is None else msgspec.json.encode(change.fields).decode(),
+    }
 
 
-def _change_columns(changes: Iterable[tuple[int, LoggedChange]]) -> list[list[Any]]:
-    places, entries = zip(*changes, strict=True)
-    texts = [as_texts([getattr(one, name) for one in entries]) for name in ("id", "kind", "scenario", "name")]
-    fields = [None if one.fields is None else msgspec.json.encode(one.fields).decode() for one in entries]
-    return [list(places), *texts, fields]
+def _optional(text: str | None) -> str | None:
+    return None if text is None else as_text(text)
 
 
 def _entry(row: tuple[Any, ...]) -> tuple[int, Entry]:

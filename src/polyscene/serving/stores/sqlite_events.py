@@ -111,12 +111,6 @@ class SqliteEventStore:
             ).fetchall()
         yield from _entries(events, changes)
 
-    def changes(self, kind: ChangeKind) -> Iterator[tuple[int, LoggedChange]]:
-        """Yield every change of a kind; see the contract."""
-        with self._file.reading() as connection:
-            rows = connection.execute(f"{_CHANGES} WHERE kind = ? ORDER BY place", (kind,)).fetchall()
-        yield from ((place, _change(*columns)) for place, *columns in rows)
-
     def erase(self, user: str) -> Erased:
         """Remove everything that is kept of a user; see the contract."""
         marker = erasure_of(user, secrets.token_hex(RANDOM_BYTES))
