@@ -92,8 +92,8 @@ class Project:
         from polyscene.data.drafting.frames import kept_frames, temporary_folder
 
         base = temporary_folder() if folder is None else Path(folder)
-        given = {"events": events, "items": items, "users": users}
-        values, decisions = kept_frames(given, base, scenario, settings or {})
+        frames = {"events": events, "items": items, "users": users}
+        values, decisions = kept_frames(frames, base, scenario, settings or {})
         project = cls(Settings.parse(values), base.resolve(), f"{scenario}.toml", progress)
         for setting in decisions:
             project.progress.say(f"please decide: {setting} was guessed without being sure; set it")
@@ -169,7 +169,7 @@ class Project:
             RunError: the run has learned from the test part, or the tables have changed since.
         """
         from polyscene.runs.judging import evaluate, save_exposure
-        from polyscene.runs.run import METRICS
+        from polyscene.runs.run_record import METRICS
 
         set_threads(self.settings.runtime.threads)
         judged = run or self.run()
@@ -214,9 +214,8 @@ class Project:
     def repeat(self, times: int = 3, baselines: Sequence[str] | None = None) -> Repeated:
         """Train and judge several times, and say how far the results lie apart.
 
-        Repeat r has the seed plus r. Where the protocol cuts at moments, it also stands r test parts earlier
-        in time: what came later is unknown to it. Runs are kept beside this configuration's, in folders of
-        their own.
+        Repeat r has the seed plus r and, where the protocol cuts at moments, stands r test parts earlier in
+        time: what came later is unknown to it. Its runs have a folder of their own.
 
         Args:
             times: at least 1.
@@ -232,11 +231,10 @@ class Project:
         if times < 1:
             raise ValueError(f"expected at least one repeat, found {times}")
         projects = [self._repeat(number) for number in range(times)]
-        return Repeated(
-            tuple(
-                one.evaluate(one.train()) if baselines is None else one.compare(baselines) for one in projects
-            )
+        judged = (
+            one.evaluate(one.train()) if baselines is None else one.compare(baselines) for one in projects
         )
+        return Repeated(tuple(judged))
 
     def _repeat(self, number: int) -> Project:
         """Return this project with another seed and, where its protocol cuts at moments, an earlier end."""
@@ -252,12 +250,11 @@ class Project:
         """Write the HTML report of a judged run into its folder and return its path."""
         from polyscene.evaluation.report.page import write_report
         from polyscene.runs.reporting import report_of
-        from polyscene.runs.run import REPORT
+        from polyscene.runs.run_record import REPORT
 
         shown = run or self.run()
-        path = shown.folder / REPORT
-        write_report(report_of(shown), path)
-        return path
+        write_report(report_of(shown), shown.folder / REPORT)
+        return shown.folder / REPORT
 
     def tune(
         self,
@@ -325,9 +322,7 @@ class Project:
 
         folder = Path(out)
         if folder.exists():
-            raise FileExistsError(
-                f"expected a folder that is not there yet, found {folder}; name another one"
-            )
+            raise FileExistsError(f"expected a new folder, found {folder} already; name another one")
         demand_room(folder.resolve().parent, 0, "free some space or mend its rights, or name another folder")
         set_threads(self.settings.runtime.threads)
         model = original(self.settings.language, self.base, self.progress)

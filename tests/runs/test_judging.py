@@ -13,7 +13,8 @@ import pytest
 
 from polyscene.core.errors import RunError
 from polyscene.project import Project
-from polyscene.runs.run import METRICS, REPORT, Run
+from polyscene.runs.run import Run
+from polyscene.runs.run_record import METRICS, REPORT
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ Folder = Annotated[
 
 def demo(data: Data = None, folder: Folder = None) -> None:
     """Train on the sample company (or on your tables), evaluate, and show what people would see."""
-    from polyscene.runs.run import REPORT
+    from polyscene.runs.run_record import REPORT
 
     config = _sample(folder or FOLDER) if data is None else _own(data, folder)
     project = opened(config)

@@ -13,7 +13,7 @@ def evaluate(config: Config = CONFIG, run: RunId = None, json: JsonFile = None, 
     from polyscene.cli.console import show, width
     from polyscene.cli.results_table import scenario_parts
     from polyscene.core.files import write_text
-    from polyscene.runs.run import METRICS, REPORT
+    from polyscene.runs.run_record import METRICS, REPORT
 
     project = opened(config, seed)
     judged = project.run(run)

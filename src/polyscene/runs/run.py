@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -12,7 +11,6 @@ from typing import Any, Unpack
 import numpy as np
 
 from polyscene.core.columns import Slates, Vectors
-from polyscene.core.display import html_table, listed
 from polyscene.core.ids import id_text, id_texts, size_of
 from polyscene.core.progress import Progress
 from polyscene.core.settings.index import IndexSettings
@@ -33,25 +31,17 @@ from polyscene.runs.asking import Asked, PolicyLike, Seen, arrange, asker, reque
 from polyscene.runs.described_items import descriptions_of, with_id_text
 from polyscene.runs.folder import READERS, new_run, write_manifest
 from polyscene.runs.item_encoder import ItemEncoder
-from polyscene.runs.manifest import read_manifest
+from polyscene.runs.run_record import RunRecord
 from polyscene.runs.system_files import FORMAT, load_system, save_system
 
-METRICS = "metrics.json"
-REPORT = "report.html"
 
-
-class Run:
-    """A run folder.
+class Run(RunRecord):
+    """A run that answers; what its folder says of it stands in `RunRecord`.
 
     Args:
         folder: where it lies.
         present: settings of the scenarios whose policies and rules count; None: those it was trained with.
         index: how the nearest vectors are found; None: as usual.
-
-    Attributes:
-        id: the run's name, which sorts by time.
-        folder: where it lies.
-        manifest: configuration, versions, seed, learning curves and notes, as they were when it was trained.
     """
 
     def __init__(
@@ -60,23 +50,8 @@ class Run:
         present: Mapping[str, ScenarioSettings] | None = None,
         index: IndexSettings | None = None,
     ) -> None:
-        self.folder, self.id, self.present, self.index = folder, folder.name, present, index
-        self.manifest, self.format = read_manifest(folder)
-
-    def __repr__(self) -> str:
-        judged = "judged" if (self.folder / METRICS).is_file() else "not judged"
-        return f"Run({self.id!r}, scenarios: {listed(self.scenarios)}; {judged})"
-
-    def _repr_html_(self) -> str:
-        facts = {
-            "project": self.manifest["project"],
-            "scenarios": ", ".join(self.scenarios),
-            "made": self.manifest["created"],
-            "learned from": self.manifest["learned_from"],
-            "folder": self.folder,
-            **{f"note {number}": note for number, note in enumerate(self.notes, 1)},
-        }
-        return html_table(f"Run {self.id}", ("", ""), facts.items())
+        super().__init__(folder)
+        self.present, self.index = present, index
 
     @cached_property
     def system(self) -> System:
@@ -95,25 +70,6 @@ class Run:
     def reload(self) -> None:
         """Forget what was observed and put: the system is read anew."""
         self.__dict__.pop("system", None), self.__dict__.pop("intake", None)
-
-    @property
-    def scenarios(self) -> tuple[str, ...]:
-        """The names of the scenarios."""
-        return tuple(self.manifest["system"]["scenarios"])
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a user should know of this run, each a sentence."""
-        return tuple(self.manifest["notes"])
-
-    @property
-    def metrics(self) -> Mapping[str, Any] | None:
-        """What the last evaluation of this run measured, as `evaluate --json` writes it; None before it."""
-        path = self.folder / METRICS
-        if not path.is_file():
-            return None
-        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return metrics
 
     def recommend(
         self,
@@ -271,12 +227,6 @@ class Run:
     def intake(self) -> Intake:
         """Takes events and items into the system."""
         return Intake(self.system, self.settings)
-
-    @cached_property
-    def settings(self) -> Mapping[str, ScenarioSettings]:
-        """The settings of the scenarios, as they were when it was trained."""
-        scenarios = self.manifest["settings"]["scenarios"]
-        return {name: ScenarioSettings(**one) for name, one in scenarios.items()}
 
     def observe(self, *events: Event) -> None:
         """Take in events, all or none of them: the next request sees them.

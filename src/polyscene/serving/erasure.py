@@ -10,7 +10,7 @@ import secrets
 import time
 from dataclasses import asdict, dataclass, replace
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -19,12 +19,10 @@ from polyscene.core.files import write_bytes
 from polyscene.core.text import shown
 from polyscene.runs.erasing import erase_from_run
 from polyscene.runs.folder import run_ids
+from polyscene.serving.managed import Manager
 from polyscene.serving.snapshots import SNAPSHOTS
 from polyscene.serving.stores.contract import LoggedChange, erasure_of
 from polyscene.serving.traces import Search, search
-
-if TYPE_CHECKING:
-    from polyscene.serving.management import Management
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +84,7 @@ class Erasures:
         management: of the service.
     """
 
-    def __init__(self, management: Management) -> None:
+    def __init__(self, management: Manager) -> None:
         self._management, self._one_at_a_time = management, Lock()
         self._folder = management.folder / RECEIPTS
 

@@ -6,7 +6,7 @@ import glob
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from polyscene.core.errors import PolysceneError
 from polyscene.core.locks import ReadWriteLock
@@ -14,11 +14,9 @@ from polyscene.serving.catalogue_changes import CatalogueChanges
 from polyscene.serving.erasure import Erasures
 from polyscene.serving.jobs import Jobs
 from polyscene.serving.known import Known
+from polyscene.serving.managed import Managed
 from polyscene.serving.models import Models
 from polyscene.serving.stores.contract import Entry, LoggedChange, Receipt
-
-if TYPE_CHECKING:
-    from polyscene.serving.service import Service
 
 KNOWN, JOBS = "known.db", "jobs"
 """In the folder of a service."""
@@ -39,7 +37,7 @@ class Management:
         changes: of the live run; a request reads it once.
     """
 
-    def __init__(self, service: Service, folder: Path, known: Known, changes: CatalogueChanges) -> None:
+    def __init__(self, service: Managed, folder: Path, known: Known, changes: CatalogueChanges) -> None:
         self.service, self.folder, self.known, self.changes = service, folder, known, changes
         self.runs = changes.run.folder.parent
         self.gate = ReadWriteLock()

@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from polyscene.core.errors import ConflictError, RunError, UnknownIdError
 from polyscene.core.files import write_text
@@ -26,10 +26,8 @@ from polyscene.runs.folder import run_ids
 from polyscene.runs.run import Run
 from polyscene.serving.catalogue_changes import CatalogueChanges
 from polyscene.serving.live import LiveRun
+from polyscene.serving.managed import Manager
 from polyscene.serving.snapshots import SNAPSHOTS, SnapshotKeeper, resume_newest
-
-if TYPE_CHECKING:
-    from polyscene.serving.management import Management
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +45,7 @@ class Models:
         management: whose live run changes.
     """
 
-    def __init__(self, management: Management) -> None:
+    def __init__(self, management: Manager) -> None:
         self._management, self._swapping = management, Lock()
         self._runs = management.changes.run.folder.parent
 

@@ -12,7 +12,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from polyscene.core.errors import RunError
-from polyscene.runs.run import METRICS, Run
+from polyscene.runs.run import Run
+from polyscene.runs.run_record import METRICS
 from polyscene.serving.app import build_app
 from polyscene.serving.live import LiveRun
 from polyscene.serving.models import ACTIVE, active_run, reason_against
