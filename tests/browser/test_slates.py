@@ -114,9 +114,9 @@ def test_the_policy_is_the_one_that_was_chosen(visit: Visit) -> None:
 
 def test_an_item_is_explained_and_its_like_are_found(visit: Visit) -> None:
     item, title = visit.ids("news")[0], visit.places("news").first.get_by_role("heading").inner_text()
-    visit.places("news").first.get_by_role("button", name=re.compile("^Why")).click()
-    window = visit.page.get_by_role("dialog", name=title)
-    why = visit.ask(f"/v1/explanations?user=u00042&item={item}&scenario=news")
+    with visit.page.expect_response(lambda answer: "/v1/explanations?" in answer.url) as asked:
+        visit.places("news").first.get_by_role("button", name=re.compile("^Why")).click()
+    window, why = visit.page.get_by_role("dialog", name=title), asked.value.json()
     expect(window).to_contain_text(f"Ranked 1 of {why['candidates']}")
     strongest = max(why["shares"], key=lambda name: abs(why["shares"][name]))
     expect(window.locator(".signals dt").first).to_have_text(strongest.replace("_", " "))

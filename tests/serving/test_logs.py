@@ -51,6 +51,9 @@ def restored() -> Iterator[None]:
 
 @pytest.mark.parametrize("text", LEAKS)
 def test_no_secret_reaches_the_log_even_in_a_traceback(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    own = logging.StreamHandler()
+    logging.getLogger("uvicorn.error").addHandler(own)
+    logging.getLogger("uvicorn.error").propagate = False
     set_up_logging(access=False)
     try:
         raise RuntimeError(text)

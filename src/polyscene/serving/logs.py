@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from polyscene.core.text import redacted
 
 ACCESS = "polyscene.access"
+SERVER_LOGGERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
 REQUEST: ContextVar[str] = ContextVar("polyscene_request", default="-")
 """The id of the request that is being answered."""
 
@@ -37,6 +38,10 @@ def set_up_logging(access: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s [%(request)s] %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in SERVER_LOGGERS:  # what they had of their own would write without taking secrets out
+        server = logging.getLogger(name)
+        server.handlers.clear()
+        server.propagate = True
     threading.excepthook = _thread_died
     if access:
         lines = logging.StreamHandler(sys.stdout)

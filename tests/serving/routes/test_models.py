@@ -12,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from polyscene.core.errors import RunError
+from polyscene.engine.indexing import IndexChecks
 from polyscene.runs.run import Run
 from polyscene.runs.run_record import METRICS
 from polyscene.serving.app import build_app
@@ -127,9 +128,9 @@ def test_a_run_that_learns_the_log_does_not_turn_back_what_is_known(
     assert asker.put(path, json={"fields": {"country": "IT"}}).status_code == 200
     seen, warm_up = list[Any](), Service.warm_up
 
-    def looking(live: LiveRun) -> None:
+    def looking(live: LiveRun) -> IndexChecks:
         seen.append(asker.get(path).json()["fields"])
-        warm_up(live)
+        return warm_up(live)
 
     monkeypatch.setattr(Service, "warm_up", staticmethod(looking))
     assert asker.post(f"/v1/models/{other.id}/activate").status_code == 200

@@ -373,7 +373,7 @@ def test_decisions_of_several_servers_have_numbers_of_their_own(database: str) -
 
 
 def test_a_folder_is_sqlite_and_an_address_is_postgres(tmp_path: Path, database: str) -> None:
-    for place, shared in ((tmp_path / "data", False), (str(tmp_path / "data"), False), (database, True)):
+    for place, shared in ((tmp_path / "data", False), (database, True)):
         events, decisions = open_stores(place, "a")
         events.append([Batch.of([CLICK])])
         assert events.shared is shared
