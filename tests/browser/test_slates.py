@@ -117,7 +117,7 @@ def test_an_item_is_explained_and_its_like_are_found(visit: Visit) -> None:
     with visit.page.expect_response(lambda answer: "/v1/explanations?" in answer.url) as asked:
         visit.places("news").first.get_by_role("button", name=re.compile("^Why")).click()
     window, why = visit.page.get_by_role("dialog", name=title), asked.value.json()
-    expect(window).to_contain_text(f"Ranked 1 of {why['candidates']}")
+    expect(window).to_contain_text(f"Ranked {why['rank']} of {why['candidates']}")
     strongest = max(why["shares"], key=lambda name: abs(why["shares"][name]))
     expect(window.locator(".signals dt").first).to_have_text(strongest.replace("_", " "))
     similar = visit.ask(f"/v1/items/news/{item}/similar?k=5")["items"]
