@@ -231,10 +231,9 @@ class Project:
         if times < 1:
             raise ValueError(f"expected at least one repeat, found {times}")
         projects = [self._repeat(number) for number in range(times)]
-        judged = (
-            one.evaluate(one.train()) if baselines is None else one.compare(baselines) for one in projects
-        )
-        return Repeated(tuple(judged))
+        if baselines is None:
+            return Repeated(tuple(one.evaluate(one.train()) for one in projects))
+        return Repeated(tuple(one.compare(baselines) for one in projects))
 
     def _repeat(self, number: int) -> Project:
         """Return this project with another seed and, where its protocol cuts at moments, an earlier end."""
