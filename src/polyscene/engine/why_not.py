@@ -152,8 +152,8 @@ class _Look:
     def _wider(self) -> int:
         """Return how many places let in what ranks high enough: those that rules give away come on top."""
         decision = self._decision
-        given = sum(int(effect.amount) if effect.kind == "quota" else 1 for effect in decision.effects)
-        return (self.rank or 0) + given
+        by_rules = sum(int(effect.amount) if effect.kind == "quota" else 1 for effect in decision.effects)
+        return (self.rank or 0) + by_rules
 
     def _closed(self, bar: Bar) -> Obstacle:
         catalogue, cause = self._decision.state.catalogue, bar.cause

@@ -18,5 +18,5 @@ def policy_of(choice: PolicyChoice) -> Policy:
 
 def choice_of(policy: Policy) -> dict[str, object]:
     """Return a policy as `PolicyChoice` reads it: its name and what it was told."""
-    told: dict[str, object] = policy.settings.model_dump()
-    return {"name": policy.name} | told
+    settings: dict[str, object] = policy.settings.model_dump()
+    return {"name": policy.name} | settings

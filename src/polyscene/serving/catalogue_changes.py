@@ -169,9 +169,9 @@ class CatalogueChanges:
             UnknownIdError: no such scenario or item.
         """
         code = self.code(scenario, item)
-        told = self.known.told(ChangeKind.item, scenario, item)
-        if told is not None and told[1] is not None:
-            return told[1], []
+        latest = self.known.told(ChangeKind.item, scenario, item)
+        if latest is not None and latest[1] is not None:
+            return latest[1], []
         return fields_of_run(self.run.system.scenario(scenario), self._settings(scenario), code)
 
     def _settings(self, scenario: str) -> ScenarioSettings:
@@ -201,9 +201,9 @@ class CatalogueChanges:
     def restore_rules(self) -> None:
         """Let the rules hold that were told last, wherever the live run began to learn the log."""
         for name in self.run.system.scenarios:
-            told = self.known.told(ChangeKind.rules, name, "")
-            if told is not None:
-                self._let_hold(name, told[1])
+            latest = self.known.told(ChangeKind.rules, name, "")
+            if latest is not None:
+                self._let_hold(name, latest[1])
 
     def _take_rules(self, change: LoggedChange) -> None:
         self._record(change)
@@ -247,10 +247,10 @@ class CatalogueChanges:
             text for place, text in enumerate(texts) if any(keys[v][place] not in kept for v in views)
         ]:
             distinct = list(dict.fromkeys(missing))
-            made = self._encoder.encode(scenario, distinct)
+            vectors = self._encoder.encode(scenario, distinct)
             self.known.keep(
                 {
-                    self._vector_key(scenario, view, text): made[view][place]
+                    self._vector_key(scenario, view, text): vectors[view][place]
                     for view in views
                     for place, text in enumerate(distinct)
                 }

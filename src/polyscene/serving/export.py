@@ -29,8 +29,8 @@ def exported(service: Service, user: str) -> bytes:
 
 def _lines(service: Service, user: str) -> Iterator[dict[str, Any]]:
     live, (events, decisions) = service.live, service.stores
-    told = service.management.known.told(ChangeKind.user, "", user)
-    yield {"kind": "profile", "user": user, "fields": {} if told is None else told[1] or {}}
+    profile = service.management.known.told(ChangeKind.user, "", user)
+    yield {"kind": "profile", "user": user, "fields": {} if profile is None else profile[1] or {}}
     for name, state in live.system.scenarios.items():
         with live.system.lock.reading():
             rows = list(_events(state, live.system.user(user, name)))

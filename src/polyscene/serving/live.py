@@ -254,8 +254,8 @@ class LiveRun:
                 "restart to replay it"
             )
             raise StoreError(self.fault)
-        told = progress if last > self.applied else Silent()
-        with told.track("replaying the log", last - self.applied, "entries") as advance:
+        listener = progress if last > self.applied else Silent()
+        with listener.track("replaying the log", last - self.applied, "entries") as advance:
             while (goal is None or self.applied < goal) and (
                 page := list(self.store.since(self.applied, ENTRIES_PER_PAGE))
             ):

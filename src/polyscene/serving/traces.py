@@ -121,11 +121,11 @@ def _look(user: str, path: Path, name: str) -> tuple[Trace, bool]:
     alone = cells is None and not name.endswith(SIDE_FILES) and free and _means_it(user, path)
     total = sum(counts.values())
     hidden = cells is not None and path.suffix in DATABASES and total > 0 and not within and len(user) > 1
-    found = tuple(encoding for encoding, count in counts.items() if count)
+    encodings = tuple(encoding for encoding, count in counts.items() if count)
     note = "its bytes stand where no cell reaches" if hidden else None
     sure = exact > 0 or alone
     return Trace(
-        name, exact, tuple(places), found, total, tuple(words[:MAX_WORDS]), sure, note
+        name, exact, tuple(places), encodings, total, tuple(words[:MAX_WORDS]), sure, note
     ), cells is not None
 
 

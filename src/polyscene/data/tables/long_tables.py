@@ -75,7 +75,7 @@ def pivoted(long: Table, pivot: PivotSettings, wanted: Sequence[str]) -> Pivoted
             frame.lazy(),
             {pivot.on: pl.String(), **properties},
             own=own,
-            made=MadeOf(counts[0], counts[1]),
+            origin=MadeOf(counts[0], counts[1]),
         ),
         tuple(_problems(long, pivot, *counts)),
     )

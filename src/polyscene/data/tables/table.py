@@ -65,7 +65,7 @@ class OpenFile:
         troubled: text columns with ids of which some are padded, missing in words or cut.
         missing_words: what stands for a missing id in those, in lower case; such rows are left out.
         own: the columns that stand in the file, without those that the settings add.
-        made: what the rows were made of, where lines of the file are not the rows; else None.
+        origin: what the rows were made of, where lines of the file are not the rows; else None.
         lines_dropped: lines that are no rows and were left out as asked.
     """
 
@@ -78,7 +78,7 @@ class OpenFile:
     troubled: tuple[str, ...] = ()
     missing_words: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
-    made: MadeOf | None = None
+    origin: MadeOf | None = None
     lines_dropped: int = 0
 
     @property
@@ -155,7 +155,7 @@ class Table:
     def name(self) -> str:
         """What to call it in messages that concern no single row."""
         path = self.settings.path
-        if len(self.files) == 1 and self.files[0].made is None:
+        if len(self.files) == 1 and self.files[0].origin is None:
             return self.files[0].source.shown
         return path if isinstance(path, str) else ", ".join(path)
 
@@ -196,7 +196,7 @@ class Table:
             row = self.collect(rows.slice(position, 1))
             if row.height:
                 number, value = row.row(0)
-                return CellLocation(file.source.shown, number if file.made is None else None, value)
+                return CellLocation(file.source.shown, number if file.origin is None else None, value)
             position -= int(self.collect(rows.select(pl.len())).item())
         raise IndexError(f"the table ends before position {position}; expected one that `rows` gave")
 

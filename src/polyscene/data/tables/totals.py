@@ -108,9 +108,9 @@ class RowLedger:
         sound = file.with_ids(whole)
         counts = [table.collect(frame.select(pl.len())).item() for frame in (whole, sound)]
         kept = table.collect(file.rows([], table.where, numbered=True).select(pl.len())).item()
-        made = file.made
-        self._rows += counts[0] + file.lines_dropped if made is None else made.rows
-        self._merged += 0 if made is None else made.rows - made.left_out - counts[0]
+        origin = file.origin
+        self._rows += counts[0] + file.lines_dropped if origin is None else origin.rows
+        self._merged += 0 if origin is None else origin.rows - origin.left_out - counts[0]
         self._repaired += counts[0] - counts[1] + file.lines_dropped
-        self._repaired += 0 if made is None else made.left_out
+        self._repaired += 0 if origin is None else origin.left_out
         self._filtered += counts[1] - kept

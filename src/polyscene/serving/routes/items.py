@@ -203,9 +203,9 @@ def _page(changes: CatalogueChanges, scenario: str, after: int, limit: int) -> P
         codes = [code for code in range(after + 1, len(state.catalogue)) if not out[code]][: limit + 1]
         rows = [fields_of_run(state, settings, code) for code in codes[:limit]]
         ids = [state.catalogue.ids[code] for code in codes[:limit]]
-    told = changes.known.every(ChangeKind.item, state.name, ids)
+    latest = changes.known.every(ChangeKind.item, state.name, ids)
     items = [
-        {"id": item, "fields": told.get(item) or fields, "not_kept": [] if told.get(item) else not_kept}
+        {"id": item, "fields": latest.get(item) or fields, "not_kept": [] if latest.get(item) else not_kept}
         for item, (fields, not_kept) in zip(ids, rows, strict=True)
     ]
     return {

@@ -58,10 +58,7 @@ async def put_rules(body: RulesBody, request: Request, scenario: Scenario) -> Re
     They stand in place of those of the configuration. `doubts` names what may be meant otherwise, such as ids
     of items that are not there.
     """
-    service = service_of(request)
-    value = await asyncio.to_thread(_put, service, scenario, body.rules)
-    await asyncio.to_thread(audit, request, Act.rule_changed, scenario)
-    return answer(value)
+    return await _answered(request, scenario, body.rules, Act.rule_changed)
 
 
 @router.delete(
@@ -71,9 +68,15 @@ async def put_rules(body: RulesBody, request: Request, scenario: Scenario) -> Re
 )
 async def delete_rules(request: Request, scenario: Scenario) -> Response:
     """Let the rules of the configuration hold again."""
-    service = service_of(request)
-    value = await asyncio.to_thread(_put, service, scenario, None)
-    await asyncio.to_thread(audit, request, Act.rule_removed, scenario)
+    return await _answered(request, scenario, None, Act.rule_removed)
+
+
+async def _answered(
+    request: Request, scenario: str, rules: list[dict[str, Any]] | None, act: Act
+) -> Response:
+    """Let rules hold, write down who changed them, and answer."""
+    value = await asyncio.to_thread(_put, service_of(request), scenario, rules)
+    await asyncio.to_thread(audit, request, act, scenario)
     return answer(value)
 
 

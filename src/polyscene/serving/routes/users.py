@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -70,10 +71,7 @@ async def get_user(request: Request, user: UserId) -> Response:
 )
 async def put_user(body: FieldsBody, request: Request, user: UserId) -> Response:
     """Let these be all fields of a user; who is new becomes known."""
-    service = service_of(request)
-    value = await service.in_pool(_changed, service, user, body.fields, False)
-    await asyncio.to_thread(audit, request, Act.user_changed, user)
-    return answer(value)
+    return await _answered(request, user, _changed, body.fields, False)
 
 
 @router.patch(
@@ -83,10 +81,7 @@ async def put_user(body: FieldsBody, request: Request, user: UserId) -> Response
 )
 async def patch_user(body: FieldsBody, request: Request, user: UserId) -> Response:
     """Put some fields over those that are known; null lets a field be missing."""
-    service = service_of(request)
-    value = await service.in_pool(_changed, service, user, body.fields, True)
-    await asyncio.to_thread(audit, request, Act.user_changed, user)
-    return answer(value)
+    return await _answered(request, user, _changed, body.fields, True)
 
 
 @router.delete(
@@ -96,15 +91,20 @@ async def patch_user(body: FieldsBody, request: Request, user: UserId) -> Respon
 )
 async def delete_user(request: Request, user: UserId) -> Response:
     """Remove the fields of a user. What they did stays known; `POST /v1/users/{user}/erasure` removes all."""
+    return await _answered(request, user, _removed)
+
+
+async def _answered(request: Request, user: str, change: Callable[..., Plain], *args: object) -> Response:
+    """Change what is known of a user, write down who did, and answer."""
     service = service_of(request)
-    value = await service.in_pool(_removed, service, user)
+    value = await service.in_pool(change, service, user, *args)
     await asyncio.to_thread(audit, request, Act.user_changed, user)
     return answer(value)
 
 
 def _fields(service: Service, user: str) -> dict[str, Any] | None:
-    told = service.management.known.told(ChangeKind.user, "", user)
-    return None if told is None else told[1]
+    latest = service.management.known.told(ChangeKind.user, "", user)
+    return None if latest is None else latest[1]
 
 
 def _user(service: Service, user: str) -> Plain:
