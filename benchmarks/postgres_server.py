@@ -58,6 +58,26 @@ class PostgresServer:
         with psycopg.connect(self.url(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
 
+    def empty_database(self, name: str) -> None:
+        """Take every service's schema and its own settings out of a database: quicker than a new one."""
+        import psycopg
+        from psycopg import sql
+
+        with psycopg.connect(self.url(name), autocommit=True) as connection:
+            names = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'polyscene%'")
+            for (schema,) in names.fetchall():
+                connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
+            connection.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(name)))
+
+    def end_connections(self, name: str) -> None:
+        """End every connection to a database."""
+        import psycopg
+
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+            )
+
     def start(self) -> None:
         """Start it, after whatever ended it, and wait until it answers."""
         settings = {"listen_addresses": "", "unix_socket_directories": str(self.folder)} | self._settings

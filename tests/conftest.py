@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 settings.register_profile("unhurried", deadline=None)  # how fast a machine is, is no property of the code
 settings.load_profile("unhurried")
 
+TESTED = "tested"
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 Rows = Sequence[tuple[int, int, int]]
 
@@ -252,12 +252,13 @@ def postgres() -> Iterator[Any]:
     """Return a PostgreSQL server of this worker's own; see `benchmarks/postgres_server.py`."""
     script = runpy.run_path(str(BENCHMARKS / "postgres_server.py"))
     with script["temporary_server"](script["FAST"]) as server:
+        server.make_database(TESTED)
         yield server
 
 
 @pytest.fixture
-def database(postgres: Any) -> str:
-    """Return the address of an empty database."""
-    name = f"test_{uuid4().hex}"
-    postgres.make_database(name)
-    return str(postgres.url(name))
+def database(postgres: Any) -> Iterator[str]:
+    """Return the address of a database in which nothing is."""
+    postgres.empty_database(TESTED)
+    yield str(postgres.url(TESTED))
+    postgres.end_connections(TESTED)
