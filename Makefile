@@ -1,5 +1,5 @@
 # make demo    a trained system, evaluated, with slates and a report, from a fresh clone
-# make test    everything that must hold before a change is taken
+# make test    everything that must hold before a change is taken: make lint and make tests, side by side
 # make browser a Chromium, for the tests of the first page: by apt, where there is none
 # make reference  the Python interface as pages, in build/reference, its links checked
 # Another Python:  make test PYTHON=/path/to/python3.12
@@ -11,12 +11,15 @@ STAMP := $(VENV)/.installed
 PYTHON ?=
 WORKERS ?= auto
 
-.PHONY: demo test lint format reference browser install clean
+.PHONY: demo test tests lint format reference browser install clean
 
 demo: $(STAMP)
 	$(BIN)/polyscene demo
 
-test: lint
+test: $(STAMP)
+	@$(MAKE) --no-print-directory --jobs 2 lint tests
+
+tests: $(STAMP)
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
@@ -54,7 +57,7 @@ $(STAMP): pyproject.toml constraints.txt
 	fi; \
 	test -x $(BIN)/python || { echo "making $(VENV) with $$("$$found" --version)"; "$$found" -m venv $(VENV); }
 	@echo "installing Polyscene and its parts, in the versions of constraints.txt: a few minutes the first time"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@$(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
 
 clean:
