@@ -245,6 +245,7 @@ def _open(
                 database=database,
                 snapshots=SnapshotSettings(event_days=logs.event_days),
                 from_the_rest=logs.from_the_rest,
+                pinned=run is not None,
             )
             undo.callback(service.close)
             services.append(service)

@@ -80,6 +80,7 @@ class Service:
         database: str | None = None,
         snapshots: SnapshotSettings | None = None,
         from_the_rest: bool = False,
+        pinned: bool = False,
     ) -> Service:
         """Open the logs, replay what neither the run nor a snapshot knows, and load what requests need.
 
@@ -93,6 +94,7 @@ class Service:
             database: the address of the PostgreSQL database with the logs; None: they lie in the folder.
             snapshots: when they are taken.
             from_the_rest: see `LiveRun`.
+            pinned: whether the run answers until one is activated, whatever was activated before.
 
         Raises:
             StoreError: the logs cannot be used.
@@ -121,6 +123,7 @@ class Service:
         service.management = Management(service, folder, known, changes)
         service._watch()
         service.take_indexes(service.warm_up(live))
+        service.management.models.follower.start(pinned)
         return service
 
     async def in_pool(
@@ -150,7 +153,7 @@ class Service:
 
     def _watch(self) -> None:
         """Measure what is asked for only when somebody reads the measurements."""
-        decisions, jobs = self.decisions, self.management.jobs
+        decisions, jobs, follower = self.decisions, self.management.jobs, self.management.models.follower
         watch = self.metrics.watch
         watch(
             "polyscene_log_offset", "Offset of the last event that requests see.", lambda: self.live.applied
@@ -162,6 +165,11 @@ class Service:
         watch("polyscene_job_rows_waiting", "Rows of items that wait to be taken.", lambda: jobs.waiting)
         watch("polyscene_decisions_lost", "Decisions that could not be kept.", lambda: decisions.lost)
         watch("polyscene_decisions_waiting", "Decisions that wait for the disk.", lambda: decisions.waiting)
+        watch(
+            "polyscene_model_behind",
+            "1 while another run answers than the one that was activated last.",
+            lambda: follower.behind is not None,
+        )
         watch("polyscene_ready", "1 while events are taken and slates are given.", lambda: not self.faults)
 
     def take_indexes(self, checks: IndexChecks) -> None:

@@ -57,6 +57,8 @@ class ChangeKind(StrEnum):
     """a user, known in every scenario: their fields"""
     rules = "rules"
     """the rules of a scenario, all of them"""
+    model = "model"
+    """which run answers, on every server: its id, and those before it"""
     erasure = "erasure"
     """a user was erased: `name` is no id but the salt, `fields` hold the digest; see `erasure_of`"""
 
