@@ -291,6 +291,7 @@ export type Ready = {
   problems: number;
   tenants?: number;
   run?: string;
+  behind?: string | null;
   offset?: number;
   replayed?: number;
   unfit?: number;

@@ -146,9 +146,9 @@ class ScenarioState:
         had: what counts for nothing but that its user has had the item.
         space: the vectors of its items.
         fusion: the signals and what weighs them.
-        latest: the scenario's clock: the moment of the last event that counts, or since when the last item that
-            was put is there. What counts for nothing, such as an impression, does not move it: else popularity
-            would fade by being looked at.
+        latest: the scenario's clock: the moment of the last event that counts, or since when the last item
+            that was put is there. What counts for nothing, such as an impression, does not move it: else
+            popularity would fade by being looked at.
         policy: by which its slates are chosen unless a request says otherwise.
         rules: may be replaced at any time; a decision reads them once.
     """

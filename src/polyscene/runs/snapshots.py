@@ -101,8 +101,8 @@ def read_snapshot(snapshot: Snapshot) -> SystemChanges:
         RunError: a file is missing or damaged.
     """
     folder, manifest = snapshot.folder, _manifest(snapshot.folder)
-    # An early version did not count what was put: a number that no earlier decision has stands for it, so that
-    # none is taken for one of the present state.
+    # An early version did not count what was put: a number that no earlier decision has stands for it, so
+    # that none is taken for one of the present state.
     try:
         if _digests(folder) != manifest["files"]:
             raise RunError(f"expected a whole snapshot in {shown(str(folder), 200)}, found other files in it")

@@ -1,7 +1,7 @@
 """Goes along with which run was activated last, on whichever server: the log says it, every server follows.
 
-A server that has not got that run stays with its own, says so, and looks again now and then: the run may be on
-its way.
+A server that has not got that run stays with its own, says so, and looks again now and then: the run may be
+on its way.
 """
 
 from __future__ import annotations

@@ -26,9 +26,9 @@ from polyscene.evaluation.results import SYSTEM
 from polyscene.runs.folder import run_ids
 from polyscene.runs.run import Run
 from polyscene.serving.catalogue_changes import CatalogueChanges
+from polyscene.serving.following import ActivationFollower
 from polyscene.serving.live import LiveRun
 from polyscene.serving.managed import Manager
-from polyscene.serving.following import ActivationFollower
 from polyscene.serving.snapshots import SNAPSHOTS, SnapshotKeeper, resume_newest
 from polyscene.serving.stores.contract import ChangeKind, LoggedChange
 

@@ -27,7 +27,7 @@ async def list_jobs(request: Request, limit: Annotated[int, Query(ge=1, le=MAX_P
     return answer({"jobs": [job.plain() for job in service_of(request).management.jobs.latest(limit)]})
 
 
-@router.get("/v1/jobs/{job}", summary="Ask how far a job is", openapi_extra=returns(answers.Job))
+@router.get("/v1/jobs/{job:id}", summary="Ask how far a job is", openapi_extra=returns(answers.Job))
 async def get_job(request: Request, job: JobId) -> Response:
     """Return how far a job is: of its `rows` so many were `read`, which are `taken` or `refused`.
 
@@ -37,7 +37,7 @@ async def get_job(request: Request, job: JobId) -> Response:
     return answer(service_of(request).management.jobs.find(job).plain())
 
 
-@router.post("/v1/jobs/{job}/cancel", summary="Cancel a job", openapi_extra=returns(answers.Job))
+@router.post("/v1/jobs/{job:id}/cancel", summary="Cancel a job", openapi_extra=returns(answers.Job))
 async def cancel_job(request: Request, job: JobId) -> Response:
     """Let a job end before its next block of rows; what was taken stays taken."""
     service = service_of(request)

@@ -46,7 +46,9 @@ async def roll_back(request: Request) -> Response:
 
 
 @router.post(
-    "/v1/models/{run}/activate", summary="Let a run answer", openapi_extra=returns(admin_answers.Activation)
+    "/v1/models/{run:id}/activate",
+    summary="Let a run answer",
+    openapi_extra=returns(admin_answers.Activation),
 )
 async def activate(
     request: Request,

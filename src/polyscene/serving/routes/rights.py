@@ -32,7 +32,7 @@ UserId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH), AfterValid
 
 
 @router.get(
-    "/v1/users/{user:path}/export",
+    "/v1/users/{user:id}/export",
     summary="Give a user all that is known of them",
     openapi_extra=returns_text(LINES),
 )
@@ -49,7 +49,7 @@ async def export(request: Request, user: UserId) -> Response:
 
 
 @router.post(
-    "/v1/users/{user:path}/erasure", summary="Erase a user", openapi_extra=returns(admin_answers.Erasure)
+    "/v1/users/{user:id}/erasure", summary="Erase a user", openapi_extra=returns(admin_answers.Erasure)
 )
 async def erase(request: Request, user: UserId) -> Response:
     """Remove a user from the log, the decisions, the live state and the files of every run.
@@ -65,7 +65,7 @@ async def erase(request: Request, user: UserId) -> Response:
 
 
 @router.get(
-    "/v1/erasures/{receipt}",
+    "/v1/erasures/{receipt:id}",
     summary="Verify an erasure",
     openapi_extra=returns(admin_answers.VerifiedErasure),
 )

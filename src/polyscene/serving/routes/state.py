@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request
 
+from polyscene.serving import paths  # noqa: F401 - makes `{item:id}` known, of which routes speak
 from polyscene.serving.audit import Act
 from polyscene.serving.failures import RefusedError
 from polyscene.serving.logs import REQUEST
