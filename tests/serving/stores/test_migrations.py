@@ -121,7 +121,9 @@ def test_a_database_of_a_later_version_is_gone_on_with_where_it_says_so(
         assert store.append([Batch.of([CLICK])])[0].accepted == 1
         store.close()
     else:
-        expected = f"servers of version {number} can use, found {number + 1}, for those of {number + 1} or later"
+        expected = (
+            f"servers of version {number} can use, found {number + 1}, for those of {number + 1} or later"
+        )
         with pytest.raises(StoreError, match=expected):
             PostgresEventStore(database, "a")
 

@@ -43,6 +43,18 @@ def audit(request: Request, act: Act, subject: str, result: str = "done") -> Non
     caller.service.audit.write(caller.name, act, subject, result, REQUEST.get())
 
 
+async def demand_no_body(request: Request) -> None:
+    """Refuse a body where nothing in it could count.
+
+    Raises:
+        RefusedError: there is one.
+    """
+    if await request.body():
+        raise RefusedError(
+            "invalid", "expected no body here, found one; what can be chosen stands in the query"
+        )
+
+
 def demand_batch(size: int, most: int) -> None:
     """Refuse a batch that is larger than the tenant's settings let it be.
 

@@ -1,9 +1,9 @@
 """The numbered scripts that make the tables of a store, and bring older ones to the present version.
 
 Servers of two versions work side by side while a service is upgraded, so a script only adds what those
-before it can leave alone: it expands the tables. What nobody uses any more goes in a later one, when no server
-of the version that used it runs any more: that contracts them. The first line of a script says which servers
-go on beside it:
+before it can leave alone: it expands the tables. What nobody uses any more goes in a later one, when no
+server of the version that used it runs any more: that contracts them. The first line of a script says which
+servers go on beside it:
 
     -- oldest: 1
 
@@ -64,7 +64,7 @@ def missing(name: str, known: Sequence[Migration], version: int, oldest: int) ->
     """
     if version > len(known) and oldest > len(known):
         raise StoreError(
-            f"expected {name} in a version that servers of version {len(known)} can use, found {version}, for "
-            f"those of {oldest} or later; use the version of Polyscene that wrote it, or a later one"
+            f"expected {name} in a version that servers of version {len(known)} can use, found {version}, "
+            f"for those of {oldest} or later; use the version of Polyscene that wrote it, or a later one"
         )
     return known[version:]
