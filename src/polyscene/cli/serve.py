@@ -280,6 +280,8 @@ def _answer(tenants: Tenants, listening: socket.socket) -> None:
         _introduce(service)
     set_up_logging(tenants.settings.access_log)
     tell(f"serving at {place} (page for people: /, endpoints: /docs); Ctrl-C stops")
+    for service in tenants:
+        service.encoder.warm(service.live.run)
     serve_until_stopped(tenants, listening)
 
 

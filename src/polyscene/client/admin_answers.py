@@ -123,6 +123,7 @@ class Ready(Struct, frozen=True):
     """Whether requests can be sent here; of several tenants, how many there are and have problems.
 
     `behind` says why another run answers here than the one that was activated last; null: it does not.
+    `encoder` says how far the language model is that reads new items.
     """
 
     status: Literal["ready", "not ready", "stopping"]
@@ -130,6 +131,7 @@ class Ready(Struct, frozen=True):
     tenants: int = 1
     run: str = ""
     behind: str | None = None
+    encoder: str = ""
     offset: int = 0
     replayed: int = 0
     unfit: int = 0

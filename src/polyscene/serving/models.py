@@ -173,6 +173,7 @@ class Models:
         keeper.close()
         held = 0 if snapshot is None else snapshot.offset
         service.snapshots = SnapshotKeeper(live, folder, keeper.settings, held)
+        service.encoder.follow(run)
         self._remember(run.id)
 
     def _take_over(

@@ -46,6 +46,7 @@ def _state(tenants: Tenants) -> Plain:
     return {
         "run": live.run.id,
         "behind": service.management.models.follower.behind,
+        "encoder": service.encoder.state,
         "offset": live.applied,
         "replayed": live.replayed,
         "unfit": live.unfit,
