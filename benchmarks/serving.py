@@ -7,7 +7,8 @@ same machine and speaks plain sockets. First it sends as fast as answers come, o
 saturation. Then requests come by chance at half of that rate, and wait from the moment when they were due.
 "CPU ms" is the service's processor time per request, whoever waits for whom. Slates are drawn by epsilon
 greedy with a share of 0.1, decisions are logged. The constant endpoint has the same framework, guard, body
-and size of answer. `--profile` says instead where the time of one request goes, without HTTP.
+and size of answer. `--bulk N` asks for slates while a job takes N new items, which the language model reads
+in the same process, and without. `--profile` says instead where the time of one request goes, without HTTP.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+from urllib.request import Request, urlopen
 
 import numpy as np
 
@@ -36,12 +39,18 @@ from polyscene.evaluation.provenance import machine, versions
 from polyscene.serving.bodies import RecommendationBody
 from showing import table, write_json
 
+if TYPE_CHECKING:
+    from polyscene.engine.updates import Intake
+    from polyscene.runs.item_encoder import ItemEncoder
+
 USERS_PER_ITEM = 2
 CONNECTIONS = 4
 CONNECTIONS_AT_HALF = 32
 EXPLORES = {"name": "epsilon", "epsilon": 0.1}
 WRITERS = 16
 BATCH = 100
+ROWS_PER_JOB = 5_000
+WORDS = ("walnut", "brass", "linen", "oak", "glass", "wool", "steel")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -55,11 +64,43 @@ class GeneratedRun:
         from polyscene.core.settings.scenarios import ScenarioSettings
 
         self.system = generated_system(items, USERS_PER_ITEM * items, seed)
-        tables = {"items": {"path": "i", "id": "i"}, "events": {"path": "e", "user": "u", "item": "i"}}
+        tables = {
+            "items": {
+                "path": "i",
+                "id": "i",
+                "text": ["title"],
+                "categorical": ["topic"],
+                "numeric": ["price"],
+            },
+            "events": {"path": "e", "user": "u", "item": "i"},
+        }
         self.settings = {"generated": ScenarioSettings.model_validate(tables)}
         self.manifest: dict[str, Any] = {}
         self.index = None
         self.folder = Path("generated") / self.id  # nothing lies there
+
+    @cached_property
+    def intake(self) -> Intake:
+        """Takes items into the system."""
+        from polyscene.engine.updates import Intake
+
+        return Intake(self.system, self.settings)
+
+    @cached_property
+    def encoder(self) -> ItemEncoder:
+        """Reads new items with the usual language model, as it came."""
+        from polyscene.core.settings.language import LanguageSettings
+        from polyscene.core.settings.runtime import RuntimeSettings
+        from polyscene.learning.backbone import Backbone
+        from polyscene.learning.item_views import ViewRecipe
+        from polyscene.runs.item_encoder import ItemEncoder, Views
+
+        language = LanguageSettings()
+        views: Views = {"tuned": ViewRecipe(), "prior": ViewRecipe()}
+        fingerprint = Backbone(language, self.folder).fingerprint
+        return ItemEncoder(
+            {"generated": views}, self.folder, self.folder, language, RuntimeSettings(cache=None), fingerprint
+        )
 
 
 def serve(items: int, seed: int, folder: Path) -> None:
@@ -159,6 +200,76 @@ class Load:
             "p99_ms": 1e3 * float(np.quantile(seconds, 0.99)),
         }
 
+    def beside_a_job(self, rows: int, n: int) -> dict[str, dict[str, float]]:
+        """Ask at half of saturation without a bulk job, and while one takes so many new items.
+
+        Returns:
+            Of both milliseconds at quantiles and requests a second; of the job how long it took.
+        """
+        users = self._draws.integers(USERS_PER_ITEM * self._items, size=n).tolist()
+        body = {"k": 10, "reasons": False, "policy": EXPLORES}
+        requests = [request("/v1/recommendations", body | {"user": f"u{user}"}) for user in users]
+        _, whole = asyncio.run(self._sent(requests, CONNECTIONS))
+
+        def seconds() -> list[float]:
+            gaps = self._draws.exponential(2 * whole / n, n)
+            return asyncio.run(self._sent(requests, CONNECTIONS_AT_HALF, np.cumsum(gaps).tolist()))[0]
+
+        self._job(1)  # the language model is loaded by now
+        without = seconds()
+        start, state = time.perf_counter(), self._begin(rows)
+        beside = list[float]()
+        while self._is_running(state):
+            beside += seconds()
+        taken = time.perf_counter() - start
+        rows_of = {"without a job": without, "beside a job": beside}
+        return {
+            name: {
+                "per_second": n / (2 * whole),
+                "p50_ms": 1e3 * float(np.quantile(times, 0.5)),
+                "p99_ms": 1e3 * float(np.quantile(times, 0.99)),
+                "max_ms": 1e3 * max(times),
+            }
+            for name, times in rows_of.items()
+        } | {"job": {"rows": rows, "rows_per_second": rows / taken}}
+
+    def _job(self, rows: int) -> None:
+        names = self._begin(rows)
+        while self._is_running(names):
+            time.sleep(0.05)
+
+    def _begin(self, rows: int) -> list[str]:
+        """Hand in jobs for so many new items, and return their ids."""
+        names = []
+        for begin in range(0, rows, ROWS_PER_JOB):
+            lines = [
+                {
+                    "i": f"new {row}",
+                    "title": f"thing {row} of {WORDS[row % len(WORDS)]}, size {row % 40}",
+                    "price": 5,
+                }
+                for row in range(begin, min(begin + ROWS_PER_JOB, rows))
+            ]
+            content = "\n".join(map(json.dumps, lines)).encode()
+            headers = {"Content-Type": "application/x-ndjson", "Host": "localhost"}
+            names.append(self._asked(Request(self._address("items/generated/bulk"), content, headers))["id"])
+        return names
+
+    def _is_running(self, names: Sequence[str]) -> bool:
+        states = [self._asked(Request(self._address(f"jobs/{name}"))) for name in names]
+        failed = [state for state in states if state["status"] == "failed" or state["refused"]]
+        if failed:
+            raise RuntimeError(f"expected a job that takes every row, found {failed[0]}")
+        return any(state["status"] != "done" for state in states)
+
+    def _address(self, path: str) -> str:
+        return f"http://127.0.0.1:{self._port}/v1/{path}"
+
+    def _asked(self, asked: Request) -> dict[str, Any]:
+        with urlopen(asked) as answer:
+            value: dict[str, Any] = json.load(answer)
+        return value
+
     def memory(self) -> float:
         """Return the resident memory of the service in MiB."""
         status = Path(f"/proc/{self._process}/status").read_text()
@@ -239,6 +350,14 @@ def measured(load: Load, n: int) -> dict[str, Any]:
     return {"requests": requests, "events_per_second": events, "memory_mb": load.memory()}
 
 
+def shown_beside_a_job(results: dict[str, dict[str, float]]) -> str:
+    """Return what requests wait without and beside a bulk job."""
+    keys = ("per_second", "p50_ms", "p99_ms", "max_ms")
+    rows = [[name, *(f"{row[key]:,.1f}" for key in keys)] for name, row in results.items() if name != "job"]
+    rows.append(["rows of the job", f"{results['job']['rows_per_second']:,.1f}", "", "", ""])
+    return table(["slate", "per second", "p50 ms", "p99 ms", "longest ms"], rows)
+
+
 def shown(results: dict[str, Any]) -> str:
     """Return both tables."""
     rows = [
@@ -267,10 +386,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             assert process.stdout is not None
             load = Load(int(process.stdout.readline()), process.pid, options.items, options.seed)
             try:
-                results = measured(load, options.requests)
+                if options.bulk:
+                    results = load.beside_a_job(options.bulk, options.requests)
+                else:
+                    results = measured(load, options.requests)
             finally:
                 process.kill()
-    print(shown(results))
+    print(shown_beside_a_job(results) if options.bulk else shown(results))
     if options.json is not None:
         about = {"items": options.items, "seed": options.seed, "machine": machine(), "versions": versions()}
         write_json(options.json, about | results)
@@ -281,6 +403,9 @@ def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--items", type=int, default=10_000, metavar="N", help="default: 10000")
     made.add_argument("--requests", type=int, default=2_000, metavar="N", help="of each kind; default: 2000")
+    made.add_argument(
+        "--bulk", type=int, metavar="N", help="slates at half, without and while a job takes N new items"
+    )
     made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     made.add_argument("--seed", type=int, default=7, metavar="N", help="of the catalogue and the requests")
     made.add_argument("--profile", action="store_true", help="say where the time goes")
