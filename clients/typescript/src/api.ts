@@ -292,6 +292,7 @@ export type Ready = {
   tenants?: number;
   run?: string;
   behind?: string | null;
+  encoder?: string;
   offset?: number;
   replayed?: number;
   unfit?: number;
