@@ -25,6 +25,7 @@ import numpy as np
 import psycopg
 
 import prepared  # noqa: F401 - numpy reads it when it loads
+from generated_run import GeneratedRun
 from polyscene.core.threads import set_threads
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.runs.run import Run
@@ -34,7 +35,6 @@ from polyscene.serving.stores.contract import LoggedEvent
 from polyscene.serving.stores.migrations import migrations
 from polyscene.serving.stores.postgres_events import PostgresEventStore
 from postgres_server import temporary_server
-from serving import GeneratedRun
 from showing import table, write_json
 
 ITEMS, NAMESPACE = 2_000, "upgrade"
