@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -274,7 +274,7 @@ def _compute(
     live = LiveRun(run, beginning, handlers=CatalogueChanges(run, known, records=False).handlers)
     for record in records:
         reached = False
-        while not (again := replay(_numbered(record, run), run.system, run.id))["recomputed_same"]:
+        while not (again := replay(record, run.system, run.id))["recomputed_same"]:
             reached |= again["recomputed"]
             if run.system.position > record.position or not beginning.grow():
                 (result.differently_computed if reached else result.unreached).append(record.id)
@@ -282,12 +282,6 @@ def _compute(
             live.catch_up()
         result.recomputed += again["recomputed_same"] is True
     live.close()
-
-
-def _numbered(record: DecisionRecord, run: Run) -> DecisionRecord:
-    """Return a record that counts items as the run does, which did not start from a snapshot."""
-    puts = len(run.system.scenario(record.scenario).catalogue.puts)
-    return replace(record, details={**record.details, "puts": puts})
 
 
 def prepared(folder: Path) -> Path:

@@ -7,24 +7,21 @@ same machine and speaks plain sockets. First it sends as fast as answers come, o
 saturation. Then requests come by chance at half of that rate, and wait from the moment when they were due.
 "CPU ms" is the service's processor time per request, whoever waits for whom. Slates are drawn by epsilon
 greedy with a share of 0.1, decisions are logged. The constant endpoint has the same framework, guard, body
-and size of answer. `--profile` says instead where the time of one request goes, without HTTP.
+and size of answer. `--bulk N` asks for slates while a job takes N new items, which the language model reads
+in the same process, and without. `--profile` says instead where the time of one request goes, without HTTP.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import cProfile
 import io
 import json
-import os
 import pstats
 import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -32,34 +29,14 @@ from typing import Any, cast
 import numpy as np
 
 import prepared  # noqa: F401 - numpy reads it when it loads
+from generated_run import USERS_PER_ITEM, GeneratedRun
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.serving.bodies import RecommendationBody
+from service_load import CONNECTIONS, EXPLORES, Load
 from showing import table, write_json
 
-USERS_PER_ITEM = 2
-CONNECTIONS = 4
-CONNECTIONS_AT_HALF = 32
-EXPLORES = {"name": "epsilon", "epsilon": 0.1}
 WRITERS = 16
 BATCH = 100
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-class GeneratedRun:
-    """What a service needs of a run, over a generated system."""
-
-    id = "generated"
-
-    def __init__(self, items: int, seed: int) -> None:
-        from generated import generated_system
-        from polyscene.core.settings.scenarios import ScenarioSettings
-
-        self.system = generated_system(items, USERS_PER_ITEM * items, seed)
-        tables = {"items": {"path": "i", "id": "i"}, "events": {"path": "e", "user": "u", "item": "i"}}
-        self.settings = {"generated": ScenarioSettings.model_validate(tables)}
-        self.manifest: dict[str, Any] = {}
-        self.index = None
-        self.folder = Path("generated") / self.id  # nothing lies there
 
 
 def serve(items: int, seed: int, folder: Path) -> None:
@@ -115,114 +92,6 @@ def profile(items: int, seed: int, folder: Path, n: int) -> str:
     return lines.getvalue()
 
 
-def request(path: str, body: object) -> bytes:
-    """Return the bytes of a request."""
-    content = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
-
-
-class Load:
-    """Sends to one service and measures.
-
-    Args:
-        port: where it listens.
-        process: its id.
-        items: of its catalogue.
-        seed: of who asks and what is sent.
-    """
-
-    def __init__(self, port: int, process: int, items: int, seed: int) -> None:
-        self._port, self._process, self._items = port, process, items
-        self._draws = np.random.default_rng(seed)
-
-    def slates(self, path: str, reasons: bool, n: int) -> dict[str, float]:
-        """Ask n times as fast as answers come, then n times at half of that rate."""
-
-        def requests(count: int) -> list[bytes]:
-            users = self._draws.integers(USERS_PER_ITEM * self._items, size=count).tolist()
-            return [
-                request(path, {"user": f"u{user}", "k": 10, "reasons": reasons, "policy": EXPLORES})
-                for user in users
-            ]
-
-        asyncio.run(self._sent(requests(n // 4), CONNECTIONS))
-        cpu = self._cpu()
-        _, whole = asyncio.run(self._sent(requests(n), CONNECTIONS))
-        cpu = (self._cpu() - cpu) / n
-        gaps = self._draws.exponential(2 * whole / n, n)
-        seconds, _ = asyncio.run(self._sent(requests(n), CONNECTIONS_AT_HALF, np.cumsum(gaps).tolist()))
-        return {
-            "cpu_ms": 1e3 * cpu,
-            "per_second": n / whole,
-            "p50_ms": 1e3 * float(np.quantile(seconds, 0.5)),
-            "p99_ms": 1e3 * float(np.quantile(seconds, 0.99)),
-        }
-
-    def memory(self) -> float:
-        """Return the resident memory of the service in MiB."""
-        status = Path(f"/proc/{self._process}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
-    def events(self, size: int, n: int, connections: int) -> float:
-        """Return how many events a second become durable in requests of a size."""
-        width = len(str(self._items))
-
-        def event() -> dict[str, str]:
-            user, item = self._draws.integers(self._items, size=2)
-            return {"user": f"u{user}", "item": f"i{item:0{width}}", "scenario": "generated"}
-
-        requests = [
-            request("/v1/events", event())
-            if size == 1
-            else request("/v1/events/batch", {"events": [event() for _ in range(size)]})
-            for _ in range(n)
-        ]
-        _, whole = asyncio.run(self._sent(requests, connections))
-        return size * n / whole
-
-    async def _sent(
-        self, requests: Sequence[bytes], connections: int, due: Sequence[float] | None = None
-    ) -> tuple[list[float], float]:
-        """Send all; return the seconds of each and of the whole.
-
-        Args:
-            due: seconds from the beginning, ascending, before which each is not sent and from which it waits;
-                None: at once.
-        """
-        waiting = deque(zip(requests, due or [0.0] * len(requests), strict=True))
-        seconds = list[float]()
-        begin = time.perf_counter()
-
-        async def work() -> None:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            while waiting:
-                content, moment = waiting.popleft()
-                await asyncio.sleep(max(begin + moment - time.perf_counter(), 0.0))
-                start = time.perf_counter() if due is None else begin + moment
-                writer.write(content)
-                await _answer(reader)
-                seconds.append(time.perf_counter() - start)
-            writer.close()
-
-        await asyncio.gather(*(work() for _ in range(connections)))
-        return seconds, time.perf_counter() - begin
-
-    def _cpu(self) -> float:
-        """Return the seconds of processor time that the service has used."""
-        fields = Path(f"/proc/{self._process}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-async def _answer(reader: asyncio.StreamReader) -> None:
-    head = await reader.readuntil(b"\r\n\r\n")
-    status = head.split(b" ", 2)[1]
-    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-    content = await reader.readexactly(length)
-    if status != b"200":
-        raise RuntimeError(f"expected status 200, found {status.decode()}: {content[:300]!r}")
-
-
 def measured(load: Load, n: int) -> dict[str, Any]:
     """Return everything that is measured."""
     kinds: dict[str, Callable[[], dict[str, float]]] = {
@@ -237,6 +106,14 @@ def measured(load: Load, n: int) -> dict[str, Any]:
         f"batches of {BATCH}, {CONNECTIONS} senders": load.events(BATCH, n // 10, CONNECTIONS),
     }
     return {"requests": requests, "events_per_second": events, "memory_mb": load.memory()}
+
+
+def shown_beside_a_job(results: dict[str, dict[str, float]]) -> str:
+    """Return what requests wait without and beside a bulk job."""
+    keys = ("per_second", "p50_ms", "p99_ms", "max_ms")
+    rows = [[name, *(f"{row[key]:,.1f}" for key in keys)] for name, row in results.items() if name != "job"]
+    rows.append(["rows of the job", f"{results['job']['rows_per_second']:,.1f}", "", "", ""])
+    return table(["slate", "per second", "p50 ms", "p99 ms", "longest ms"], rows)
 
 
 def shown(results: dict[str, Any]) -> str:
@@ -267,10 +144,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             assert process.stdout is not None
             load = Load(int(process.stdout.readline()), process.pid, options.items, options.seed)
             try:
-                results = measured(load, options.requests)
+                if options.bulk:
+                    results = load.beside_a_job(options.bulk, options.requests)
+                else:
+                    results = measured(load, options.requests)
             finally:
                 process.kill()
-    print(shown(results))
+    print(shown_beside_a_job(results) if options.bulk else shown(results))
     if options.json is not None:
         about = {"items": options.items, "seed": options.seed, "machine": machine(), "versions": versions()}
         write_json(options.json, about | results)
@@ -281,6 +161,9 @@ def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--items", type=int, default=10_000, metavar="N", help="default: 10000")
     made.add_argument("--requests", type=int, default=2_000, metavar="N", help="of each kind; default: 2000")
+    made.add_argument(
+        "--bulk", type=int, metavar="N", help="slates at half, without and while a job takes N new items"
+    )
     made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     made.add_argument("--seed", type=int, default=7, metavar="N", help="of the catalogue and the requests")
     made.add_argument("--profile", action="store_true", help="say where the time goes")

@@ -22,6 +22,7 @@ from typing import Any, cast
 import numpy as np
 
 import prepared  # noqa: F401 - numpy reads it when it loads
+from generated_run import USERS_PER_ITEM, GeneratedRun
 from polyscene.core.threads import set_threads
 from polyscene.engine.changes import changes_of
 from polyscene.engine.decision import Request
@@ -33,7 +34,6 @@ from polyscene.serving.live import LiveRun
 from polyscene.serving.snapshots import SnapshotKeeper, SnapshotSettings, resume_newest
 from polyscene.serving.stores.contract import LoggedEvent
 from polyscene.serving.stores.sqlite_events import SqliteEventStore
-from serving import USERS_PER_ITEM, GeneratedRun
 from showing import table, write_json
 
 BATCH = 500

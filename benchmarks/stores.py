@@ -25,6 +25,7 @@ from typing import Any, cast
 import numpy as np
 
 import prepared  # noqa: F401 - numpy reads it when it loads
+from generated_run import GeneratedRun
 from polyscene.core.threads import set_threads
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.runs.run import Run
@@ -32,7 +33,6 @@ from polyscene.serving.live import LiveRun
 from polyscene.serving.stores.contract import Batch, EventStore, LoggedEvent, Receipt
 from polyscene.serving.stores.opening import open_stores
 from postgres_server import temporary_server
-from serving import GeneratedRun
 from showing import table, write_json
 
 ITEMS = 2_000

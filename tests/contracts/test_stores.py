@@ -33,6 +33,8 @@ ITEM = LoggedChange(
     ChangeKind.item, "shop", "sku-9", {"title": "\x00 '; --", "price": 1.5, "tags": ["a", None]}
 )
 GONE = LoggedChange(ChangeKind.item, "shop", "sku-9", None)
+FAR = 4_000_000_000_000_000
+"""After everything that happens while tests run."""
 HOSTILE = LoggedEvent("'; DROP TABLE events; --", "\x00\\0\\\u202e𝄞%s", "shop", "like", -0.0, None, "id '\"")
 CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow]
 """Every example has a path of its own; the classes differ on purpose, and so does the speed of disks."""
@@ -180,6 +182,16 @@ class EventStoreContract:
         assert (again.last, again.forgotten) == (2, 2)
         assert again.append([Batch.of([CLICK])])[0].last == 3
         again.close()
+
+    def test_keys_are_forgotten_with_the_events_that_came_under_them(self, store: EventStore) -> None:
+        old = replace(CLICK, time=1_000)
+        store.append([Batch.of([old], "first"), Batch.of([old], "second")])
+        assert store.forget(2, 5_000) == 2  # long before these keys came
+        assert store.append([Batch.of([old], "first")])[0].repeated
+        assert store.forget(1, FAR) == 0
+        first, second = store.append([Batch.of([CLICK], "first"), Batch.of([old], "second")])
+        assert (first.repeated, first.conflict, first.accepted, first.last) == (False, False, 1, 3)
+        assert (second.repeated, second.last) == (True, 2)
 
     @settings(max_examples=25, suppress_health_check=CHECKS)
     @given(ids=st.lists(st.lists(st.sampled_from([None, "a", "b", "c", "d"]), max_size=4), max_size=6))

@@ -11,6 +11,7 @@ import pytest
 from polyscene.core.errors import UnknownIdError
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import HISTORY_LENGTH
+from polyscene.data.schema import UNKNOWN_TIME, Catalogue
 from polyscene.data.timeline import LiveTimeline
 from polyscene.engine.decision import Request
 from polyscene.engine.pipeline import decide
@@ -80,14 +81,40 @@ def test_the_log_holds_all_events_in_the_order_of_time(system: System, shop: Sce
         assert getattr(log, name).dtype == getattr(before, name).dtype
 
 
-def test_latest_is_the_moment_of_the_last_event(shop: ScenarioState) -> None:
+def test_latest_is_the_moment_of_the_last_event_that_counts(shop: ScenarioState) -> None:
     latest = shop.latest
     shop.observe(event(1, 1, latest - DAY))
     assert shop.latest == latest
     shop.observe(event(1, 1))
     assert shop.latest == latest + 1
     shop.observe(event(1, 1, latest + DAY, weight=0.0))
+    assert shop.latest == latest + 1
+    shop.observe(event(1, 1, latest + DAY))
     assert shop.latest == latest + DAY
+
+
+def test_popularity_does_not_fade_by_being_looked_at(system: System, shop: ScenarioState) -> None:
+    def ranked(state: ScenarioState) -> tuple[list[str], list[float]]:
+        request = Request("nobody", "shop", 10, reasons=False)
+        slate = recommend(System(system.users.ids(), {"shop": state}, False), "", request)
+        return slate.ids, [place.score for place in slate.items]
+
+    before = ranked(shop)
+    for day in range(1, 30):
+        shop.observe(event(1, 1, shop.latest + day * DAY, weight=0.0))
+        shop.observe(event(1, 1, weight=0.0))
+    assert ranked(shop) == before
+    log = shop.log.events()
+    items = Catalogue(
+        shop.catalogue.ids.ids(),
+        tuple(shop.catalogue.texts),
+        tuple(shop.catalogue.titles),
+        shop.catalogue.attributes(),
+        np.full(len(shop.catalogue), UNKNOWN_TIME),
+    )
+    again = ScenarioState.of("shop", items, log, shop.clock, shop.space, shop.fusion, len(system.users))
+    assert (again.latest, again.log.events().time.tolist()) == (shop.latest, log.time.tolist())
+    assert ranked(again) == before
 
 
 def test_now_is_told_by_all_who_share_a_clock(system: System) -> None:

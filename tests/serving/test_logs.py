@@ -116,7 +116,7 @@ def test_a_line_for_every_request_names_nobody(service: Service, capsys: pytest.
     rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
     assert [(row["method"], row["endpoint"], row["status"]) for row in rows] == [
         ("GET", "/v1/history", 200),
-        ("GET", "/v1/items/{scenario}/{item:path}/similar", 404),
+        ("GET", "/v1/items/{scenario}/{item}/similar", 404),
         ("GET", "other", 404),
     ]
     assert {row["key"] for row in rows} == {"no key"}

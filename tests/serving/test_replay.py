@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,13 @@ def test_what_came_since_keeps_a_slate_from_being_computed_again(
     third = slate()
     event = {"user": "u00002", "item": third["items"][0]["id"], "scenario": "shop", "action": "click"}
     assert client.post("/v1/events", json=event).status_code == 200
-    assert hindrance(third["decision"]) == "1 events came since"
+    assert hindrance(third["decision"]) == "1 event came since"
+    assert client.post("/v1/events", json=event).status_code == 200
+    assert hindrance(third["decision"]) == "2 events came since"
+    fourth = slate()
+    assert client.post("/v1/users/u00002/erasure").status_code == 200
+    assert client.post("/v1/events", json=event).status_code == 200
+    assert hindrance(fourth["decision"]) == "somebody was erased since"
     assert client.get("/v1/decisions/none/replay").status_code == 404
 
 
@@ -146,6 +153,32 @@ def test_a_slate_is_drawn_again_after_a_restart(run: Run, tmp_path: Path) -> Non
             bodies = [ASKED | values for values in ({"policy": EPSILON}, {"policy": LUCE}, {})]
             names = [client.post("/v1/recommendations", json=body).json()["decision"] for body in bodies]
         service.close()
+
+
+@pytest.mark.parametrize("by_snapshot", [True, False], ids=["by a snapshot", "by the log"])
+def test_what_was_put_is_counted_through_a_restart(run: Run, tmp_path: Path, by_snapshot: bool) -> None:
+    service = Service.open(Run(run.folder), tmp_path / "service")
+    client = TestClient(build_app(service), "http://localhost", raise_server_exceptions=False)
+    system = service.live.system
+    item = system.scenarios["shop"].catalogue.ids[3]
+    rows = [{"title": f"Lamp {number}"} for number in range(3)]
+    for fields in rows:  # three times the same item, of which a snapshot holds the last
+        assert client.put("/v1/items/shop/lamp", json={"fields": fields}).status_code == 200
+    assert client.delete(f"/v1/items/shop/{item}").status_code == 200
+    name = client.post("/v1/recommendations", json=ASKED).json()["decision"]
+    service.close()
+    if not by_snapshot:
+        shutil.rmtree(tmp_path / "service" / "snapshots")
+
+    service = Service.open(Run(run.folder), tmp_path / "service")
+    client = TestClient(build_app(service), "http://localhost", raise_server_exceptions=False)
+    assert service.live.replayed == (0 if by_snapshot else 4)
+    again = client.get(f"/v1/decisions/{name}/replay").json()
+    assert (again["recomputed_same"], again["why_not_recomputed"]) == (True, None)
+    assert client.put("/v1/items/shop/lamp", json={"fields": rows[0]}).status_code == 200
+    again = client.get(f"/v1/decisions/{name}/replay").json()
+    assert (again["recomputed"], again["why_not_recomputed"]) == (False, "items were put or taken out since")
+    service.close()
 
 
 def test_limits_are_kept_whole() -> None:

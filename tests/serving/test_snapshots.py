@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -289,3 +290,27 @@ def test_an_erasure_leaves_no_older_snapshot(
     again = Server(reopen(), store, folder)
     assert again.live.erased == 6
     again.stop()
+
+
+def test_a_snapshot_of_the_version_before_opens(
+    reopen: Reopen, store: SqliteEventStore, tmp_path: Path
+) -> None:
+    folder = tmp_path / "snapshots"
+    server = Server(reopen(), store, folder)
+    server.send(clicks(server.live.run, 30))
+    server.stop()
+    expected = server.scores()
+    (snapshot,) = snapshots_in(folder)
+    path = snapshot.folder / "run.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    for facts in manifest["scenarios"].values():
+        assert facts.pop("puts") == 0  # it did not count what was put
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    again = Server(reopen(), store, folder)
+    assert (again.live.replayed, again.said) == (0, [])
+    assert all(map(np.array_equal, expected, again.scores()))
+    state = again.live.system.scenarios["shop"]
+    assert state.catalogue.n_puts == 30  # no decision on fewer puts is taken for one of this state
+    state.catalogue.put("x", "x", "x", {})
+    assert state.catalogue.n_puts == 31
+    again.live.close()

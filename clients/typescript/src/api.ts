@@ -291,6 +291,8 @@ export type Ready = {
   problems: number;
   tenants?: number;
   run?: string;
+  behind?: string | null;
+  encoder?: string;
   offset?: number;
   replayed?: number;
   unfit?: number;

@@ -245,6 +245,7 @@ def _open(
                 database=database,
                 snapshots=SnapshotSettings(event_days=logs.event_days),
                 from_the_rest=logs.from_the_rest,
+                pinned=run is not None,
             )
             undo.callback(service.close)
             services.append(service)
@@ -279,6 +280,8 @@ def _answer(tenants: Tenants, listening: socket.socket) -> None:
         _introduce(service)
     set_up_logging(tenants.settings.access_log)
     tell(f"serving at {place} (page for people: /, endpoints: /docs); Ctrl-C stops")
+    for service in tenants:
+        service.encoder.warm(service.live.run)
     serve_until_stopped(tenants, listening)
 
 

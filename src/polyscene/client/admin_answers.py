@@ -120,12 +120,18 @@ class Live(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """Whether requests can be sent here; of several tenants, how many there are and have problems."""
+    """Whether requests can be sent here; of several tenants, how many there are and have problems.
+
+    `behind` says why another run answers here than the one that was activated last; null: it does not.
+    `encoder` says how far the language model is that reads new items.
+    """
 
     status: Literal["ready", "not ready", "stopping"]
     problems: int
     tenants: int = 1
     run: str = ""
+    behind: str | None = None
+    encoder: str = ""
     offset: int = 0
     replayed: int = 0
     unfit: int = 0

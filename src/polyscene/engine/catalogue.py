@@ -23,12 +23,16 @@ class Numbering:
 
     Args:
         ids: to start from.
+
+    Attributes:
+        erased: how many were erased.
     """
 
     def __init__(self, ids: Ids) -> None:
         self._name = ids.values.name
         self._values: list[str] = ids.values.cast(pl.String).to_list()
         self._codes = {value: code for code, value in enumerate(self._values)}
+        self.erased = sum(value.startswith(ERASED) for value in self._values)
 
     def __len__(self) -> int:
         return len(self._values)
@@ -52,6 +56,7 @@ class Numbering:
         del self._codes[self._values[code]]
         self._values[code] = f"{ERASED}{code}"
         self._codes[self._values[code]] = code
+        self.erased += 1
 
     def after(self, code: int, limit: int) -> list[tuple[int, str]]:
         """Return the next known ids behind a code, at most so many, with their codes."""
@@ -81,10 +86,20 @@ class LiveCatalogue:
         self._changed: dict[int, dict[str, Attribute]] = {}
         self.puts: list[int] = []
         """The codes of what was put or taken out, in order."""
+        self._uncounted = 0
         self._known_columns: dict[str, AttributeColumn] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def n_puts(self) -> int:
+        """How often anything was put or taken out since the run was trained."""
+        return self._uncounted + len(self.puts)
+
+    def resume_count(self, n_puts: int) -> None:
+        """Go on counting where it stood; `puts` holds only the last of each item after a resumption."""
+        self._uncounted = n_puts - len(self.puts)
 
     def code(self, item: str) -> int:
         """Return the code of an item id.

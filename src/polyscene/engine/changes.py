@@ -26,6 +26,7 @@ class ScenarioChanges:
 
     Attributes:
         n_items: how many items there are.
+        n_puts: how often anything was put or taken out.
         latest: see `ScenarioState`.
         actions: names of all actions, in the order of their codes.
         events: that came, with their moments.
@@ -35,6 +36,7 @@ class ScenarioChanges:
     """
 
     n_items: int
+    n_puts: int
     latest: int
     actions: Sequence[str]
     events: Sequence[tuple[CodedEvent, int]]
@@ -87,6 +89,7 @@ def _changes_of(state: ScenarioState) -> ScenarioChanges:
     items = state.catalogue.changes()
     return ScenarioChanges(
         len(state.catalogue),
+        state.catalogue.n_puts,
         state.latest,
         tuple(state.log.actions),
         state.log.changes(),
@@ -103,6 +106,7 @@ def _changes_of(state: ScenarioState) -> ScenarioChanges:
 def _resume_items(state: ScenarioState, changes: ScenarioChanges) -> None:
     for item in changes.items:
         state.catalogue.put(*item)
+    state.catalogue.resume_count(changes.n_puts)
     if len(state.catalogue) != changes.n_items:
         raise RunError(
             f"expected {len(state.catalogue):,} items in scenario '{state.name}', found {changes.n_items:,}; "

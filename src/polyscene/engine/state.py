@@ -146,7 +146,9 @@ class ScenarioState:
         had: what counts for nothing but that its user has had the item.
         space: the vectors of its items.
         fusion: the signals and what weighs them.
-        latest: the moment of its last event, or since when the last item that was put is there.
+        latest: the scenario's clock: the moment of the last event that counts, or since when the last item
+            that was put is there. What counts for nothing, such as an impression, does not move it: else
+            popularity would fade by being looked at.
         policy: by which its slates are chosen unless a request says otherwise.
         rules: may be replaced at any time; a decision reads them once.
     """
@@ -176,7 +178,7 @@ class ScenarioState:
     ) -> ScenarioState:
         """Build from what was read and fitted."""
         timeline, had = LiveTimeline(events, n_users), LiveTimeline(events, n_users, only_had=True)
-        latest = int(events.time.max(initial=0))
+        latest = int(events.time[events.weight > 0].max(initial=0))
         return cls(
             name, LiveCatalogue(catalogue, name), LiveLog(events), timeline, had, clock, space, fusion, latest
         )
@@ -185,8 +187,8 @@ class ScenarioState:
         """Take in one event: the next request sees it."""
         moment = self.latest + 1 if event.time is None else event.time
         self.log.add(event, moment)
-        self.latest = max(self.latest, moment)
         if event.weight > 0:
+            self.latest = max(self.latest, moment)
             around = self.timeline.add(event.user, event.item, moment, event.weight)
             self.fusion.observe(Observation(event.user, event.item, moment, event.weight, *around))
         elif event.had:

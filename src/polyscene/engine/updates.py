@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from numbers import Real
 
+import numpy as np
+
 from polyscene.core.errors import ArgumentError, DataError, Problem
 from polyscene.core.ids import id_text
 from polyscene.core.settings.scenarios import ScenarioSettings
@@ -18,6 +20,8 @@ from polyscene.data.reading.actions import MAX_ACTIONS
 from polyscene.engine.state import CodedEvent, ItemDescription, ScenarioState, System
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_VALUE = float(np.finfo(np.float32).max)
+"""What an event measured is kept in so many bits."""
 
 
 @dataclass(frozen=True)
@@ -192,8 +196,12 @@ def _value(event: Event) -> float:
     if event.value is None:
         return math.nan
     value = _number(event.value)
-    if not math.isfinite(value):
-        raise DataError(_problem("an event has a value that is no number", "a finite number", event.value))
+    if not abs(value) <= MAX_VALUE:  # NaN is none either
+        raise DataError(
+            _problem(
+                "an event has a value that is no number", "a finite number of at most 3.4e38", event.value
+            )
+        )
     return value
 
 

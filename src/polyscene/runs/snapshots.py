@@ -67,6 +67,7 @@ def write_snapshot(
             scenarios[scenario] = {
                 "folder": str(number),
                 "items": one.n_items,
+                "puts": one.n_puts,
                 "latest": one.latest,
                 "actions": list(one.actions),
             }
@@ -100,12 +101,15 @@ def read_snapshot(snapshot: Snapshot) -> SystemChanges:
         RunError: a file is missing or damaged.
     """
     folder, manifest = snapshot.folder, _manifest(snapshot.folder)
+    # An early version did not count what was put: a number that no earlier decision has stands for it, so
+    # that none is taken for one of the present state.
     try:
         if _digests(folder) != manifest["files"]:
             raise RunError(f"expected a whole snapshot in {shown(str(folder), 200)}, found other files in it")
         users = pl.read_parquet(folder / USERS, memory_map=False)["id"].to_list()
         scenarios = {
-            name: _read_scenario(folder / one["folder"], one) for name, one in manifest["scenarios"].items()
+            name: _read_scenario(folder / one["folder"], {"puts": snapshot.offset} | one)
+            for name, one in manifest["scenarios"].items()
         }
     except (OSError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
         raise RunError(f"expected a whole snapshot in {shown(str(folder), 200)}, found {error!r}") from error
@@ -147,6 +151,7 @@ def _read_scenario(home: Path, facts: Mapping[str, Any]) -> ScenarioChanges:
         signals.setdefault(signal, {})[part] = array
     return ScenarioChanges(
         int(facts["items"]),
+        int(facts["puts"]),
         int(facts["latest"]),
         facts["actions"],
         [_event(row) for row in rows],

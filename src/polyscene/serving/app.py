@@ -46,7 +46,13 @@ def build_api(tenants: Tenants) -> FastAPI:
     from polyscene import __version__
 
     app = FastAPI(
-        title="Polyscene", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, debug=False
+        title="Polyscene",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        debug=False,
     )
     app.state.tenants = tenants
     for part in (

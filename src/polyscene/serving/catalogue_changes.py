@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -50,10 +50,14 @@ class CatalogueChanges:
         run: that is live, or is to be.
         known: what the log's changes say at present.
         records: whether what comes from the log is new to `known`; not so while a second run learns the log.
+
+    Attributes:
+        activated: is called when the log says that a run was activated, which may be this one.
     """
 
     def __init__(self, run: Run, known: Known, records: bool = True) -> None:
         self.run, self.known, self.records = run, known, records
+        self.activated: Callable[[], None] = lambda: None
         self._prepared: OrderedDict[bytes, ItemDescription] = OrderedDict()
         self._lock = Lock()
 
@@ -64,6 +68,7 @@ class CatalogueChanges:
             ChangeKind.item: self._take_item,
             ChangeKind.user: self._take_user,
             ChangeKind.rules: self._take_rules,
+            ChangeKind.model: self._take_model,
             ChangeKind.erasure: self._take_erasure,
         }
 
@@ -212,6 +217,11 @@ class CatalogueChanges:
     def _let_hold(self, scenario: str, fields: Mapping[str, Any] | None) -> None:
         state = self.run.system.scenario(scenario)
         state.rules = book_of(self.run, scenario, fields)
+
+    def _take_model(self, change: LoggedChange) -> None:
+        self._record(change)
+        if self.records:
+            self.activated()
 
     def _take_erasure(self, change: LoggedChange) -> None:
         def is_erased(user: str) -> bool:

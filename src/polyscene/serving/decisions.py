@@ -63,7 +63,7 @@ def record_of(
         "policy": choice_of(decision.policy),
         "seed": decision.seed,
         "page": page,
-        "puts": len(decision.state.catalogue.puts),
+        "puts": decision.state.catalogue.n_puts,
         **_where_there_is(decision, request),
     }
     return DecisionRecord(
@@ -91,6 +91,7 @@ def _where_there_is(decision: Decision, request: Request) -> dict[str, object]:
         "weights": request.weights,
         "seen": request.seen,
         "earlier": list(request.earlier),
+        "erased": decision.system.users.erased,
         "rules_version": decision.rules_version,
         "effects": [asdict(effect) for effect in decision.effects],
         "marks": [mark._asdict() for mark in marks_of(decision)],

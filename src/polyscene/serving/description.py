@@ -14,6 +14,7 @@ from msgspec.json import schema_components
 
 from polyscene.client import admin_answers, answers
 from polyscene.serving.failures import STATUS
+from polyscene.serving.refusals import refusals
 from polyscene.serving.rights import OPEN, right_of
 
 Described = dict[str, Any]
@@ -94,13 +95,21 @@ def _answer(content: Described, statuses: Sequence[int]) -> Described:
 def _describe_operation(operation: Described, method: str, path: str) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
-    responses["default"] = {
-        "description": "An error",
-        "content": {JSON: {"schema": {"$ref": REF.format(name="Error")}}},
-    }
+    for status in refusals(f"{method.upper()} {path}", operation):
+        if str(status) not in responses:
+            responses[str(status)] = _refusal(status)
     for response in responses.values():
         if len(response["content"]) > 1:  # the framework takes every answer for JSON
             response["content"].pop(JSON)
     if path not in OPEN:
         operation["security"] = [{"key": []}]
         operation["x-scope"] = right_of(method.upper(), path).value
+
+
+def _refusal(status: int) -> Described:
+    """Return what is said of an error, by the codes that it can have."""
+    codes = [f"`{code}`" for code, one in STATUS.items() if one == status]
+    return {
+        "description": " or ".join(codes),
+        "content": {JSON: {"schema": {"$ref": REF.format(name="Error")}}},
+    }

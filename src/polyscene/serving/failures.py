@@ -8,7 +8,7 @@ to say. Nothing of the inside of the service is in it: no traceback, no path, no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -26,7 +26,8 @@ from polyscene.core.errors import (
     StoreError,
     UnknownIdError,
 )
-from polyscene.core.text import one_line
+from polyscene.core.settings.keys import keys_at
+from polyscene.core.text import one_line, shown
 from polyscene.serving.checking import EventsRefusedError
 
 MAX_DETAILS = 20
@@ -144,8 +145,18 @@ async def _invalid(request: Request, error: Exception) -> Response:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
     if any(problem["type"] == "json_invalid" for problem in problems):
         return failure("bad_request", "expected a body in JSON, found something else")
+    field = getattr(request.scope.get("route"), "body_field", None)
+    body = None if field is None else field.field_info.annotation
     details = [
-        (".".join(str(part) for part in problem["loc"] if part != "body"), str(problem["msg"]))
+        (".".join(str(part) for part in problem["loc"] if part != "body"), _what(problem, body))
         for problem in problems
     ]
     return failure("invalid", "the request is not as it should be", details)
+
+
+def _what(problem: Mapping[str, Any], body: object) -> str:
+    """Return what is wrong; where a key is unknown, which are known in a body of this kind."""
+    if problem["type"] == "extra_forbidden":
+        *place, key = problem["loc"][1:]
+        return f"expected one of {', '.join(keys_at(body, place))}, found {shown(key)}"
+    return str(problem["msg"])

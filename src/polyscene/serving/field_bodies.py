@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter
 
-from polyscene.serving.bodies import Id, storable
+from polyscene.serving.bodies import Body, Id, storable
 from polyscene.serving.limits import MAX_FIELD_LENGTH, MAX_FIELDS, MAX_NAME_LENGTH, MAX_VALUES_PER_FIELD
 
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=MAX_FIELD_LENGTH), AfterValidator(storable)]
@@ -27,7 +27,7 @@ FIELD_VALUES: TypeAdapter[dict[str, Any]] = TypeAdapter(FieldValues)
 ID: TypeAdapter[str] = TypeAdapter(Id)
 
 
-class FieldsBody(BaseModel):
+class FieldsBody(Body):
     """All fields or some."""
 
     fields: FieldValues

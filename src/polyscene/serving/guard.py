@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from polyscene.serving.failures import failure
 from polyscene.serving.gate import Gate
 from polyscene.serving.logs import REQUEST, tell_access
+from polyscene.serving.paths import path_of
 from polyscene.serving.tenants import CALLER, Caller, Tenants
 
 HEADERS = {
@@ -56,6 +57,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope["path"] = path_of(scope)
         start, answer = time.perf_counter(), _Answer(send, _request_id(scope), self._tenants)
         token = REQUEST.set(answer.request)
         self._count(1)
@@ -85,7 +87,7 @@ class Guard:
     def _measure(self, scope: Scope, answer: _Answer, seconds: float) -> None:
         caller: Caller | None = scope.get(CALLER)
         service = self._tenants.only if caller is None else caller.service
-        endpoint = getattr(scope.get("route"), "path", "other")
+        endpoint = getattr(scope.get("route"), "path_format", "other")
         if service is None:
             self._tenants.process.without_tenant.labels(answer.status).inc()
         else:

@@ -10,8 +10,9 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -29,10 +30,10 @@ from polyscene.serving.stores.contract import Entry, LoggedChange, Receipt
 
 _log = logging.getLogger(__name__)
 
-ROWS_PER_BLOCK = 64
+ROWS_PER_BLOCK = 16
 """Rows whose texts are read together."""
-CHANGES_PER_BATCH = 8
-"""So many are handed in at once: events come between."""
+CHANGES_PER_BATCH = 1
+"""So many are handed in at once: learning several in a row leaves no moment for requests between them."""
 MAX_JOBS_WAITING = 20
 MAX_JOBS_KEPT = 200
 """The oldest finished ones beyond these are forgotten."""
@@ -40,7 +41,7 @@ MAX_REFUSALS_KEPT = 100
 MAX_REASON_LENGTH = 300
 SECONDS_BEFORE_RETRY = 1.0
 REST = 1.0
-"""After a block the thread rests so many times as long as the block took: requests come first."""
+"""After all that it does the thread rests so many times as long as that took: requests come first."""
 ROWS, STATE = ".jsonl", ".json"
 
 Prepare = Callable[[str, Sequence[dict[str, Any]], Sequence[str]], list[LoggedChange | PolysceneError]]
@@ -217,9 +218,7 @@ class Jobs:
             if not block:
                 self._update(job.id, status=JobStatus.done)
                 return
-            start = time.monotonic()
             taken, refusals = self._block(job, block)
-            seconds = time.monotonic() - start
             self._update(
                 job.id,
                 status=JobStatus.running,
@@ -228,8 +227,6 @@ class Jobs:
                 refused=job.refused + len(refusals),
                 refusals=(*job.refusals, *refusals)[:MAX_REFUSALS_KEPT],
             )
-            if job.read + len(block) < len(lines):
-                self._stopping.wait(REST * seconds)
 
     def _block(self, job: Job, lines: Sequence[bytes]) -> tuple[int, list[Refusal]]:
         """Take a block of rows; return how many were taken, and the others."""
@@ -241,7 +238,8 @@ class Jobs:
             else:
                 rows.append(row)
                 numbers.append(number)
-        prepared = self._prepare(job.scenario, rows, [f"{job.id}/{number}" for number in numbers])
+        with self._rest_after():
+            prepared = self._prepare(job.scenario, rows, [f"{job.id}/{number}" for number in numbers])
         changes = list[LoggedChange]()
         for number, change in zip(numbers, prepared, strict=True):
             reason = _complaint(change)
@@ -250,8 +248,15 @@ class Jobs:
             else:
                 refusals.append(Refusal(number, one_line(str(reason), MAX_REASON_LENGTH)))
         for start in range(0, len(changes), CHANGES_PER_BATCH):
-            self._submit(changes[start : start + CHANGES_PER_BATCH]).result()
+            with self._rest_after():
+                self._submit(changes[start : start + CHANGES_PER_BATCH]).result()
         return len(changes), sorted(refusals, key=lambda refusal: refusal.row)
+
+    @contextmanager
+    def _rest_after(self) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self._stopping.wait(REST * (time.monotonic() - start))
 
     def _update(self, name: str, **values: Any) -> None:  # noqa: ANN401 - the fields of a job
         with self._changed:

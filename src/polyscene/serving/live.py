@@ -150,6 +150,20 @@ class LiveRun:
         with self._order:
             self._catch_up(Silent())
 
+    def hand_over(self, successor: LiveRun, change: Callable[[], None]) -> None:
+        """Let another live run take over, so that there is no entry of the log that neither heard of.
+
+        Args:
+            successor: follows the same log.
+            change: is called while both stand still, when this one has learned no less than its successor.
+
+        Raises:
+            StoreError: the log cannot be read.
+        """
+        with successor.standing_still(), self._order:
+            self._catch_up(Silent())
+            change()
+
     @contextmanager
     def standing_still(self) -> Iterator[int]:
         """Yield the offset up to which the log is learned; nothing is learned meanwhile, requests go on."""

@@ -15,6 +15,7 @@ from polyscene.serving.live import LiveRun
 from polyscene.serving.metrics import Metrics
 from polyscene.serving.snapshots import SnapshotKeeper
 from polyscene.serving.stores.contract import DecisionStore, EventStore
+from polyscene.serving.warming import EncoderWarming
 
 
 class Managed(Protocol):
@@ -25,6 +26,7 @@ class Managed(Protocol):
     decisions: DecisionLog
     stores: tuple[EventStore, DecisionStore]
     metrics: Metrics
+    encoder: EncoderWarming
 
     def warm_up(self, live: LiveRun) -> IndexChecks:
         """Load what the first request of a live run would load, and return what its indexes find."""

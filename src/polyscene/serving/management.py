@@ -55,7 +55,11 @@ class Management:
             return self.service.live.submit(entries, key)
 
     def close(self) -> None:
-        """Stop the jobs; the live run is still to be closed, and `known` after it."""
+        """Stop the jobs, and follow no activation any more.
+
+        The live run is still to be closed, and `known` after it.
+        """
+        self.models.follower.close()
         self.jobs.close()
 
     def _prepared(

@@ -88,9 +88,12 @@ def _hindrance(record: DecisionRecord, system: System, run: str) -> str | None:
     if "policy" not in record.details:
         return "it was kept by an earlier version"
     state = system.scenario(record.scenario)
+    if system.users.erased != record.details.get("erased", 0):
+        return "somebody was erased since"
     if system.position != record.position:
-        return f"{system.position - record.position:,} events came since"
-    if len(state.catalogue.puts) != record.details["puts"]:
+        count = system.position - record.position
+        return "1 event came since" if count == 1 else f"{count:,} events came since"
+    if state.catalogue.n_puts != record.details["puts"]:
         return "items were put or taken out since"
     if state.rules.version != record.details.get("rules_version", ""):
         return "the rules have changed since"

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from polyscene.core.errors import DataError, Problem
+from polyscene.core.settings.keys import keys_at
 from polyscene.core.settings.rules import Rules
 from polyscene.core.text import shown
 from polyscene.engine.rules import RuleBook
@@ -33,14 +34,20 @@ def book_of(run: Run, scenario: str, fields: Mapping[str, Any] | None) -> RuleBo
             [
                 Problem(
                     "a rule cannot be used",
-                    str(one["msg"]),
-                    shown(one["input"]),
+                    *_expected_and_found(one),
                     "mend the rule; docs/configuration.md says what rules may say",
                     key=".".join(str(part) for part in (KEY, *one["loc"])),
                 )
                 for one in error.errors()
             ]
         ) from error
+
+
+def _expected_and_found(problem: Mapping[str, Any]) -> tuple[str, str]:
+    if problem["type"] == "extra_forbidden":
+        *place, key = problem["loc"]
+        return f"one of {', '.join(keys_at(Rules, place))}", shown(key)
+    return str(problem["msg"]), shown(problem["input"])
 
 
 def demand_fit(run: Run, scenario: str, book: RuleBook) -> list[str]:

@@ -28,6 +28,7 @@ from polyscene.serving.metrics import Metrics
 from polyscene.serving.snapshots import SNAPSHOTS, SnapshotKeeper, SnapshotSettings, resume_newest
 from polyscene.serving.stores.contract import DecisionStore, EventStore
 from polyscene.serving.stores.opening import open_stores
+from polyscene.serving.warming import EncoderState, EncoderWarming
 
 KEYS = "keys.json"
 """In the folder of a service."""
@@ -51,6 +52,7 @@ class Service:
         name: of the tenant, which no other of the process has.
         settings: what its requests may take.
         management: what changes it while it serves.
+        encoder: how far the language model for new items is.
         indexes: what the indexes of the live run were found to find, by scenario and view.
     """
 
@@ -65,6 +67,7 @@ class Service:
     name: str = ""
     settings: ServiceSettings = field(default_factory=ServiceSettings)
     management: Management = field(init=False)
+    encoder: EncoderWarming = field(init=False)
     indexes: IndexChecks = field(init=False)
 
     @classmethod
@@ -80,6 +83,7 @@ class Service:
         database: str | None = None,
         snapshots: SnapshotSettings | None = None,
         from_the_rest: bool = False,
+        pinned: bool = False,
     ) -> Service:
         """Open the logs, replay what neither the run nor a snapshot knows, and load what requests need.
 
@@ -93,6 +97,7 @@ class Service:
             database: the address of the PostgreSQL database with the logs; None: they lie in the folder.
             snapshots: when they are taken.
             from_the_rest: see `LiveRun`.
+            pinned: whether the run answers until one is activated, whatever was activated before.
 
         Raises:
             StoreError: the logs cannot be used.
@@ -118,9 +123,11 @@ class Service:
             live, folder / SNAPSHOTS, snapshots, 0 if snapshot is None else snapshot.offset
         )
         service = cls(live, DecisionLog(decisions), stores, metrics, keys, pool, audit, keeper, name, limits)
+        service.encoder = EncoderWarming(limits.load_encoder)
         service.management = Management(service, folder, known, changes)
         service._watch()
         service.take_indexes(service.warm_up(live))
+        service.management.models.follower.start(pinned)
         return service
 
     async def in_pool(
@@ -140,6 +147,7 @@ class Service:
     def close(self) -> None:
         """Write what waits, then close everything."""
         self.management.close()
+        self.encoder.wait()
         self.live.close()
         self.snapshots.close()
         self.management.known.close(self.live.store.identity)
@@ -150,7 +158,7 @@ class Service:
 
     def _watch(self) -> None:
         """Measure what is asked for only when somebody reads the measurements."""
-        decisions, jobs = self.decisions, self.management.jobs
+        decisions, jobs, follower = self.decisions, self.management.jobs, self.management.models.follower
         watch = self.metrics.watch
         watch(
             "polyscene_log_offset", "Offset of the last event that requests see.", lambda: self.live.applied
@@ -162,6 +170,16 @@ class Service:
         watch("polyscene_job_rows_waiting", "Rows of items that wait to be taken.", lambda: jobs.waiting)
         watch("polyscene_decisions_lost", "Decisions that could not be kept.", lambda: decisions.lost)
         watch("polyscene_decisions_waiting", "Decisions that wait for the disk.", lambda: decisions.waiting)
+        watch(
+            "polyscene_model_behind",
+            "1 while another run answers than the one that was activated last.",
+            lambda: follower.behind is not None,
+        )
+        watch(
+            "polyscene_encoder_ready",
+            "1 when the language model for new items is loaded.",
+            lambda: self.encoder.state == EncoderState.ready,
+        )
         watch("polyscene_ready", "1 while events are taken and slates are given.", lambda: not self.faults)
 
     def take_indexes(self, checks: IndexChecks) -> None:

@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from polyscene.runs.run import Run
+from polyscene.serving.jobs import ROWS_PER_BLOCK
 from polyscene.serving.service import Service
 from polyscene.serving.stores.contract import LoggedChange
 
@@ -81,7 +82,7 @@ def test_a_restart_goes_on_where_it_stopped_and_takes_no_row_twice(
     update = jobs._update
 
     def unplugged(name: str, **values: Any) -> None:
-        if values.get("read", 0) > 64:
+        if values.get("read", 0) > ROWS_PER_BLOCK:
             jobs._stopping.set()  # what was taken is in the log, and not yet counted
             return
         update(name, **values)
@@ -89,8 +90,8 @@ def test_a_restart_goes_on_where_it_stopped_and_takes_no_row_twice(
     monkeypatch.setattr(jobs, "_update", unplugged)
     job = send(client, [row(number) for number in range(150)])
     jobs._thread.join(60.0)
-    assert (jobs.find(job["id"]).status, jobs.find(job["id"]).read) == ("running", 64)
-    assert service.live.store.last == 128
+    assert (jobs.find(job["id"]).status, jobs.find(job["id"]).read) == ("running", ROWS_PER_BLOCK)
+    assert service.live.store.last == 2 * ROWS_PER_BLOCK
     service.close()
 
     again = Service.open(reopen(), tmp_path / "service")
@@ -121,9 +122,9 @@ def test_a_cancelled_job_ends_and_what_was_taken_stays(
     other = send(client, [row(1)])
     assert finished(client, service, other)["status"] == "cancelled"  # it was cancelled in its first block
     value = client.get(f"/v1/jobs/{job['id']}").json()
-    assert (value["status"], value["read"], value["taken"]) == ("cancelled", 64, 64)
+    assert (value["status"], value["read"], value["taken"]) == ("cancelled", ROWS_PER_BLOCK, ROWS_PER_BLOCK)
     assert client.post(f"/v1/jobs/{job['id']}/cancel").json() == value
-    assert service.live.store.last == 65
+    assert service.live.store.last == ROWS_PER_BLOCK + 1
 
 
 def test_a_job_that_cannot_go_on_says_why(

@@ -11,7 +11,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
@@ -21,6 +21,7 @@ from polyscene.core.settings.environment import variable, with_environment
 from polyscene.core.settings.evaluation import EvaluationSettings
 from polyscene.core.settings.fusion import FusionSettings
 from polyscene.core.settings.index import IndexSettings
+from polyscene.core.settings.keys import keys_at
 from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.renaming import renames_noted
 from polyscene.core.settings.runtime import RuntimeSettings
@@ -174,7 +175,7 @@ def _remedy(line: Any, where: list[str], expected: str) -> str:  # noqa: ANN401 
 
 
 def _unknown(where: list[str], value: object, file: str) -> Problem:
-    allowed = sorted(_keys_at(Settings, where[:-1]))
+    allowed = _keys_at(where[:-1])
     near = difflib.get_close_matches(where[-1], allowed, n=1, cutoff=0.5)
     return Problem(
         f"unknown key '{_key(where[-1:])}'",
@@ -191,22 +192,7 @@ def _key(where: list[str]) -> str:
     return ".".join(shown_name(part) for part in where)
 
 
-def _keys_at(model: type[BaseModel], path: list[str]) -> set[str]:
-    """Return the keys that are known where `path` leads, walking through dicts, lists and options."""
-    current: Any = model
-    if path[:1] == ["signals"] and len(path) > 1:
-        current, path = settings_class(path[1]), path[2:]
-    for part in path:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            field = current.model_fields.get(part)
-            current = None if field is None else field.annotation
-        else:
-            current = next(iter(get_args(current)[-1:]), None)
-        models = [
-            a for a in (current, *get_args(current)) if isinstance(a, type) and issubclass(a, BaseModel)
-        ]
-        if models and not str(current).startswith(("dict", "list")):
-            current = models[0]
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return set(current.model_fields)
-    return set()
+def _keys_at(where: list[str]) -> list[str]:
+    if where[:1] == ["signals"] and len(where) > 1:
+        return keys_at(settings_class(where[1]), where[2:])
+    return keys_at(Settings, where)

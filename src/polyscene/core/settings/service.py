@@ -29,6 +29,7 @@ class ServiceSettings(Strict):
     write_seconds: float = Field(30.0, gt=0, description="an answer that nobody reads ends the connection")
     drain_seconds: float = Field(2.0, ge=0, description="after SIGTERM, 'not ready' is told so long first")
     finish_seconds: int = Field(10, ge=1, description="requests that are being answered get so long")
+    load_encoder: bool = Field(True, description="load the language model after the start")
     origins: list[Origin] = Field(default_factory=list, description="pages of which sites may ask")
     access_log: bool = False
     audit_bytes: int = Field(10_485_760, ge=1_024, description="a longer audit log is begun anew")

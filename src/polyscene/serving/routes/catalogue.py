@@ -37,7 +37,9 @@ async def scenarios(request: Request) -> Response:
 
 
 @router.get(
-    "/v1/scenarios/{scenario}/popular", summary="Ask what is popular", openapi_extra=returns(answers.ItemList)
+    "/v1/scenarios/{scenario:id}/popular",
+    summary="Ask what is popular",
+    openapi_extra=returns(answers.ItemList),
 )
 async def popular(request: Request, scenario: Scenario, k: Size = 10) -> Response:
     """Return the items that are chosen most, the same for everybody, best first."""
@@ -46,7 +48,7 @@ async def popular(request: Request, scenario: Scenario, k: Size = 10) -> Respons
 
 
 @router.get(
-    "/v1/scenarios/{scenario}/latest", summary="Ask what is new", openapi_extra=returns(answers.ItemList)
+    "/v1/scenarios/{scenario:id}/latest", summary="Ask what is new", openapi_extra=returns(answers.ItemList)
 )
 async def latest(request: Request, scenario: Scenario, k: Size = 10) -> Response:
     """Return the newest items, the same for everybody; `score` is when each appeared."""
@@ -60,7 +62,7 @@ def _listed(scenario: str, places: Sequence[Recommendation]) -> Response:
 
 
 @router.get(
-    "/v1/users/{user:path}/similar",
+    "/v1/users/{user:id}/similar",
     summary="Ask for users like one user",
     openapi_extra=returns(answers.SimilarUsers),
 )

@@ -92,7 +92,7 @@ DecisionId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)]
 
 
 @router.get(
-    "/v1/users/{user:path}/decisions",
+    "/v1/users/{user:id}/decisions",
     summary="List the past slates of a user",
     openapi_extra=returns(answers.PastSlates),
 )
@@ -118,7 +118,7 @@ async def decisions_of(
 
 
 @router.get(
-    "/v1/decisions/{decision}", summary="Look up a past slate", openapi_extra=returns(answers.Decision)
+    "/v1/decisions/{decision:id}", summary="Look up a past slate", openapi_extra=returns(answers.Decision)
 )
 async def find_decision(request: Request, decision: DecisionId) -> Response:
     """Return what was decided for a slate: request, candidates, scores, propensities, run and position."""
@@ -130,7 +130,7 @@ async def find_decision(request: Request, decision: DecisionId) -> Response:
 
 
 @router.get(
-    "/v1/decisions/{decision}/replay",
+    "/v1/decisions/{decision:id}/replay",
     summary="Draw a past slate again",
     openapi_extra=returns(answers.Replay),
 )

@@ -45,6 +45,8 @@ def _state(tenants: Tenants) -> Plain:
     live = service.live
     return {
         "run": live.run.id,
+        "behind": service.management.models.follower.behind,
+        "encoder": service.encoder.state,
         "offset": live.applied,
         "replayed": live.replayed,
         "unfit": live.unfit,

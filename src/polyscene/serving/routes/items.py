@@ -39,7 +39,7 @@ ItemId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH), AfterValid
 
 
 @router.get(
-    "/v1/items/{scenario}/{item:path}/similar",
+    "/v1/items/{scenario:id}/{item:id}/similar",
     summary="Ask for items like one item",
     openapi_extra=returns(answers.SimilarItems),
 )
@@ -57,7 +57,9 @@ async def similar(
 
 
 @router.get(
-    "/v1/items/{scenario}", summary="List the items of a scenario", openapi_extra=returns(answers.ItemsPage)
+    "/v1/items/{scenario:id}",
+    summary="List the items of a scenario",
+    openapi_extra=returns(answers.ItemsPage),
 )
 async def list_items(
     request: Request,
@@ -77,7 +79,7 @@ async def list_items(
 
 
 @router.get(
-    "/v1/items/{scenario}/{item:path}",
+    "/v1/items/{scenario:id}/{item:id}",
     summary="Ask what is known of an item",
     openapi_extra=returns(answers.ItemDetails),
 )
@@ -92,7 +94,7 @@ async def get_item(request: Request, scenario: Scenario, item: ItemId) -> Respon
 
 
 @router.put(
-    "/v1/items/{scenario}/{item:path}", summary="Put an item", openapi_extra=returns(answers.ItemChange)
+    "/v1/items/{scenario:id}/{item:id}", summary="Put an item", openapi_extra=returns(answers.ItemChange)
 )
 async def put_item(body: FieldsBody, request: Request, scenario: Scenario, item: ItemId) -> Response:
     """Describe a new item, or a known one wholly anew. The next request may show it.
@@ -107,7 +109,7 @@ async def put_item(body: FieldsBody, request: Request, scenario: Scenario, item:
 
 
 @router.patch(
-    "/v1/items/{scenario}/{item:path}",
+    "/v1/items/{scenario:id}/{item:id}",
     summary="Change some fields of an item",
     openapi_extra=returns(answers.ItemChange),
 )
@@ -124,7 +126,7 @@ async def patch_item(body: FieldsBody, request: Request, scenario: Scenario, ite
 
 
 @router.delete(
-    "/v1/items/{scenario}/{item:path}", summary="Take an item out", openapi_extra=returns(answers.ItemChange)
+    "/v1/items/{scenario:id}/{item:id}", summary="Take an item out", openapi_extra=returns(answers.ItemChange)
 )
 async def delete_item(request: Request, scenario: Scenario, item: ItemId) -> Response:
     """Take an item out: nobody is shown it until it is put again. What people did with it stays known."""
@@ -135,7 +137,7 @@ async def delete_item(request: Request, scenario: Scenario, item: ItemId) -> Res
 
 
 @router.post(
-    "/v1/items/{scenario}/bulk",
+    "/v1/items/{scenario:id}/bulk",
     summary="Put many items",
     status_code=202,
     openapi_extra={

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from polyscene.client import answers
 from polyscene.serving.answers import answer
 from polyscene.serving.description import returns
 from polyscene.serving.limits import MAX_ID_LENGTH, MAX_PAGE
-from polyscene.serving.routes.state import service_of
+from polyscene.serving.routes.state import demand_no_body, service_of
 
 router = APIRouter(tags=["jobs"])
 
@@ -27,7 +27,7 @@ async def list_jobs(request: Request, limit: Annotated[int, Query(ge=1, le=MAX_P
     return answer({"jobs": [job.plain() for job in service_of(request).management.jobs.latest(limit)]})
 
 
-@router.get("/v1/jobs/{job}", summary="Ask how far a job is", openapi_extra=returns(answers.Job))
+@router.get("/v1/jobs/{job:id}", summary="Ask how far a job is", openapi_extra=returns(answers.Job))
 async def get_job(request: Request, job: JobId) -> Response:
     """Return how far a job is: of its `rows` so many were `read`, which are `taken` or `refused`.
 
@@ -37,7 +37,12 @@ async def get_job(request: Request, job: JobId) -> Response:
     return answer(service_of(request).management.jobs.find(job).plain())
 
 
-@router.post("/v1/jobs/{job}/cancel", summary="Cancel a job", openapi_extra=returns(answers.Job))
+@router.post(
+    "/v1/jobs/{job:id}/cancel",
+    dependencies=[Depends(demand_no_body)],
+    summary="Cancel a job",
+    openapi_extra=returns(answers.Job),
+)
 async def cancel_job(request: Request, job: JobId) -> Response:
     """Let a job end before its next block of rows; what was taken stays taken."""
     service = service_of(request)

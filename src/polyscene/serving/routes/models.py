@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from polyscene.client import admin_answers
@@ -13,7 +13,7 @@ from polyscene.serving.answers import answer
 from polyscene.serving.audit import Act
 from polyscene.serving.description import returns
 from polyscene.serving.limits import MAX_ID_LENGTH
-from polyscene.serving.routes.state import audit, service_of
+from polyscene.serving.routes.state import audit, demand_no_body, service_of
 
 router = APIRouter(tags=["models"])
 
@@ -34,6 +34,7 @@ async def list_models(request: Request) -> Response:
 
 @router.post(
     "/v1/models/rollback",
+    dependencies=[Depends(demand_no_body)],
     summary="Go back to the run before",
     openapi_extra=returns(admin_answers.Activation),
 )
@@ -46,7 +47,10 @@ async def roll_back(request: Request) -> Response:
 
 
 @router.post(
-    "/v1/models/{run}/activate", summary="Let a run answer", openapi_extra=returns(admin_answers.Activation)
+    "/v1/models/{run:id}/activate",
+    dependencies=[Depends(demand_no_body)],
+    summary="Let a run answer",
+    openapi_extra=returns(admin_answers.Activation),
 )
 async def activate(
     request: Request,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import AfterValidator
 from starlette.responses import Response
 
@@ -16,7 +16,7 @@ from polyscene.serving.bodies import storable
 from polyscene.serving.description import LINES, returns, returns_text
 from polyscene.serving.export import exported
 from polyscene.serving.limits import MAX_ID_LENGTH
-from polyscene.serving.routes.state import audit, service_of
+from polyscene.serving.routes.state import audit, demand_no_body, service_of
 from polyscene.serving.service import Service
 
 router = APIRouter(tags=["rights"])
@@ -32,7 +32,7 @@ UserId = Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH), AfterValid
 
 
 @router.get(
-    "/v1/users/{user:path}/export",
+    "/v1/users/{user:id}/export",
     summary="Give a user all that is known of them",
     openapi_extra=returns_text(LINES),
 )
@@ -49,7 +49,10 @@ async def export(request: Request, user: UserId) -> Response:
 
 
 @router.post(
-    "/v1/users/{user:path}/erasure", summary="Erase a user", openapi_extra=returns(admin_answers.Erasure)
+    "/v1/users/{user:id}/erasure",
+    dependencies=[Depends(demand_no_body)],
+    summary="Erase a user",
+    openapi_extra=returns(admin_answers.Erasure),
 )
 async def erase(request: Request, user: UserId) -> Response:
     """Remove a user from the log, the decisions, the live state and the files of every run.
@@ -65,7 +68,7 @@ async def erase(request: Request, user: UserId) -> Response:
 
 
 @router.get(
-    "/v1/erasures/{receipt}",
+    "/v1/erasures/{receipt:id}",
     summary="Verify an erasure",
     openapi_extra=returns(admin_answers.VerifiedErasure),
 )

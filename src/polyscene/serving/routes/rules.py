@@ -38,7 +38,7 @@ class RulesBody(Body):
 
 
 @router.get(
-    "/v1/rules/{scenario}",
+    "/v1/rules/{scenario:id}",
     summary="Ask for the rules of a scenario",
     openapi_extra=returns(admin_answers.Rules),
 )
@@ -48,7 +48,7 @@ async def get_rules(request: Request, scenario: Scenario) -> Response:
 
 
 @router.put(
-    "/v1/rules/{scenario}",
+    "/v1/rules/{scenario:id}",
     summary="Replace the rules of a scenario",
     openapi_extra=returns(admin_answers.RulesChange),
 )
@@ -62,7 +62,7 @@ async def put_rules(body: RulesBody, request: Request, scenario: Scenario) -> Re
 
 
 @router.delete(
-    "/v1/rules/{scenario}",
+    "/v1/rules/{scenario:id}",
     summary="Go back to the configured rules",
     openapi_extra=returns(admin_answers.RulesChange),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request
 
+from polyscene.serving import paths  # noqa: F401 - makes `{item:id}` known, of which routes speak
 from polyscene.serving.audit import Act
 from polyscene.serving.failures import RefusedError
 from polyscene.serving.logs import REQUEST
@@ -40,6 +41,18 @@ def audit(request: Request, act: Act, subject: str, result: str = "done") -> Non
     """
     caller = caller_of(request)
     caller.service.audit.write(caller.name, act, subject, result, REQUEST.get())
+
+
+async def demand_no_body(request: Request) -> None:
+    """Refuse a body where nothing in it could count.
+
+    Raises:
+        RefusedError: there is one.
+    """
+    if await request.body():
+        raise RefusedError(
+            "invalid", "expected no body here, found one; what can be chosen stands in the query"
+        )
 
 
 def demand_batch(size: int, most: int) -> None:

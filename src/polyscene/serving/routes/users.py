@@ -56,7 +56,7 @@ async def list_users(
 
 
 @router.get(
-    "/v1/users/{user:path}", summary="Ask what is known of a user", openapi_extra=returns(admin_answers.User)
+    "/v1/users/{user:id}", summary="Ask what is known of a user", openapi_extra=returns(admin_answers.User)
 )
 async def get_user(request: Request, user: UserId) -> Response:
     """Return the fields of a user, and in which scenarios anything is known of them."""
@@ -65,7 +65,7 @@ async def get_user(request: Request, user: UserId) -> Response:
 
 
 @router.put(
-    "/v1/users/{user:path}",
+    "/v1/users/{user:id}",
     summary="Put the fields of a user",
     openapi_extra=returns(admin_answers.UserChange),
 )
@@ -75,7 +75,7 @@ async def put_user(body: FieldsBody, request: Request, user: UserId) -> Response
 
 
 @router.patch(
-    "/v1/users/{user:path}",
+    "/v1/users/{user:id}",
     summary="Change some fields of a user",
     openapi_extra=returns(admin_answers.UserChange),
 )
@@ -85,7 +85,7 @@ async def patch_user(body: FieldsBody, request: Request, user: UserId) -> Respon
 
 
 @router.delete(
-    "/v1/users/{user:path}",
+    "/v1/users/{user:id}",
     summary="Remove the fields of a user",
     openapi_extra=returns(admin_answers.UserChange),
 )

@@ -57,6 +57,8 @@ class ChangeKind(StrEnum):
     """a user, known in every scenario: their fields"""
     rules = "rules"
     """the rules of a scenario, all of them"""
+    model = "model"
+    """which run answers, on every server: its id, and those before it"""
     erasure = "erasure"
     """a user was erased: `name` is no id but the salt, `fields` hold the digest; see `erasure_of`"""
 
@@ -228,7 +230,8 @@ class EventStore(Protocol):
     def forget(self, offset: int, before: int) -> int:
         """Remove events up to an offset that happened before a moment, and return how many.
 
-        Changes are kept: what is known of items and users does not age.
+        Changes are kept: what is known of items and users does not age. The keys of batches that came before
+        that moment are forgotten too: under one of them another batch may come.
 
         Args:
             offset: up to which a snapshot holds the log.

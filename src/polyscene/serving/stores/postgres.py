@@ -16,7 +16,7 @@ from psycopg.pq import TransactionStatus
 
 from polyscene.core.errors import StoreError
 from polyscene.core.text import shown
-from polyscene.serving.stores.migrations import migrations
+from polyscene.serving.stores.migrations import migrations, missing
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
@@ -118,7 +118,8 @@ class PostgresDatabase:
             part: `events` or `decisions`.
 
         Raises:
-            StoreError: the schema belongs to something else, or to a later version.
+            StoreError: the schema belongs to something else, or to a later version that this server cannot
+                go on with.
         """
         with connection.transaction():
             for limit in LIMITS:
@@ -126,15 +127,13 @@ class PostgresDatabase:
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (self.schema,))
             self._demand_utf8(connection)
             self._make_schema(connection)
-            steps, version = migrations("postgres", part), self._version(connection, part)
-            if version > len(steps):
-                raise StoreError(
-                    f"expected {part} of {self.name} in version {len(steps)} or older, found {version}; "
-                    "use the version of Polyscene that wrote them, or a later one"
+            known, name = migrations("postgres", part), f"{part} of {self.name}"
+            for step in missing(name, known, *self._version(connection, part)):
+                connection.execute(step.script.encode())
+                connection.execute(
+                    "INSERT INTO migrations (part, version, oldest) VALUES (%s, %s, %s)",
+                    (part, step.number, step.oldest),
                 )
-            for number, script in enumerate(steps[version:], version + 1):
-                connection.execute(script.encode())
-                connection.execute("INSERT INTO migrations (part, version) VALUES (%s, %s)", (part, number))
 
     def _make_schema(self, connection: Connection) -> None:
         """Make the schema, unless it is there; its user need not have the right to make one then."""
@@ -151,10 +150,17 @@ class PostgresDatabase:
             "CREATE TABLE IF NOT EXISTS migrations (part text, version integer, "
             "at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (part, version))"
         )
+        connection.execute("ALTER TABLE migrations ADD COLUMN IF NOT EXISTS oldest integer")
 
-    def _version(self, connection: Connection, part: str) -> int:
-        query = "SELECT coalesce(max(version), 0) FROM migrations WHERE part = %s"
-        return int(str(_one(connection, query, part)))
+    def _version(self, connection: Connection, part: str) -> tuple[int, int]:
+        """Return in which version the tables of a part are, and from which on servers can go on with them."""
+        query = (
+            "SELECT coalesce(max(version), 0), coalesce(max(coalesce(oldest, version)), 0) "
+            "FROM migrations WHERE part = %s"
+        )
+        row = connection.execute(query, (part,)).fetchone()
+        assert row is not None
+        return row[0], row[1]
 
     def _demand_utf8(self, connection: Connection) -> None:
         encoding = _one(connection, "SELECT current_setting('server_encoding')")

@@ -196,6 +196,7 @@ class PostgresEventStore:
             removed = connection.execute(query, (offset, before))
             if removed.rowcount:
                 connection.execute("UPDATE log SET forgotten = greatest(forgotten, %s)", (offset,))
+            connection.execute("DELETE FROM batches WHERE last <= %s AND at < %s", (offset, before))
         return removed.rowcount
 
     def close(self) -> None:

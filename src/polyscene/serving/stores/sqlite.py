@@ -11,13 +11,16 @@ from typing import Literal
 
 from polyscene.core.errors import StoreError
 from polyscene.core.files import flush
-from polyscene.serving.stores.migrations import migrations
+from polyscene.serving.stores.migrations import migrations, missing
 
 Durability = Literal["FULL", "NORMAL"]
 """FULL: what is committed survives the end of the machine. NORMAL: that of the process."""
 
 APPLICATION_IDS = {"events": 1349734774, "decisions": 1349734775, "known": 1349734776}
 """What the first migration of a schema writes into the file's header."""
+
+_MIGRATIONS = "CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, oldest INTEGER NOT NULL)"
+"""Which servers go on beside each version; the version itself stands in the file's header."""
 
 _REMEDIES = {
     sqlite3.SQLITE_FULL: ("room on the disk", "make room; what was refused can be sent again"),
@@ -70,20 +73,24 @@ class SqliteFile:
 
     def _migrate(self, schema: str) -> None:
         """Bring the file to the present version, a step at a time, each whole or not at all."""
-        steps = migrations("sqlite", schema)
         version = self._number("PRAGMA user_version")
         if self._is_foreign(schema, version):
             raise StoreError(
                 f"expected {self.path} to be empty or written by this service, found other tables in it; "
                 "name another --data folder"
             )
-        if version > len(steps):
-            raise StoreError(
-                f"expected {self.path} in version {len(steps)} or older, found {version}; "
-                "use the version of Polyscene that wrote it, or a later one"
+        for step in missing(str(self.path), migrations("sqlite", schema), version, self._oldest(version)):
+            self.connection.executescript(
+                f"BEGIN; {_MIGRATIONS}; {step.script}; "
+                f"INSERT INTO migrations VALUES ({step.number}, {step.oldest}); "
+                f"PRAGMA user_version = {step.number}; COMMIT;"
             )
-        for number, script in enumerate(steps[version:], version + 1):
-            self.connection.executescript(f"BEGIN; {script}; PRAGMA user_version = {number}; COMMIT;")
+
+    def _oldest(self, version: int) -> int:
+        """Return from which version on servers can go on with the file; early ones did not say."""
+        if not self._number("SELECT count(*) FROM sqlite_schema WHERE name = 'migrations'"):
+            return version
+        return self._number(f"SELECT coalesce(max(oldest), {version}) FROM migrations")
 
     def _is_foreign(self, schema: str, version: int) -> bool:
         if version == 0:

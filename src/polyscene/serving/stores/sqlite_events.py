@@ -133,6 +133,7 @@ class SqliteEventStore:
             ).rowcount
             if removed:
                 connection.execute("UPDATE log SET forgotten = max(forgotten, ?)", (offset,))
+            connection.execute("DELETE FROM batches WHERE last <= ? AND at < ?", (offset, before))
         if removed:
             self._forgotten = max(self._forgotten, offset)
         return removed
