@@ -16,7 +16,8 @@ from polyscene.runs.folder import MANIFEST
 
 KILL_INSIDE = """
 import os, signal, sys
-import polyscene.data.reading.dataset, polyscene.recommenders.kernels, polyscene.runs.run, polyscene.runs.training
+import polyscene.data.reading.dataset, polyscene.recommenders.kernels
+import polyscene.runs.run, polyscene.runs.training
 import implicit.als, transformers.models.bert.modeling_bert, transformers.modeling_utils
 from polyscene.project import Project
 
