@@ -1,4 +1,4 @@
-"""When compiled loops are worth their loading.
+"""When compiled loops are worth their loading, and the working memory that they and numpy share.
 
 They save a tenth of a millisecond each time and cost half a second once (and a few seconds when this machine
 compiles them for the first time): a process that answers one request does better without them.
@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import sys
 import threading
+from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from polyscene.core.types import FloatArray, LongArray
+
 REQUESTS_BEFORE_LOADING = 64
 """From so many requests of one process on, the compiled loops are loaded."""
 _KERNELS = "polyscene.recommenders.kernels"
+_REQUEST_KERNELS = "polyscene.recommenders.request_kernels"
 
 _requests = 0
 _scratch = threading.local()
 
 
 def kernels_for(requests: int) -> ModuleType | None:
-    """Return the compiled loops where they are loaded or worth it; None: do it in numpy.
+    """Return the compiled loops over links where they are loaded or worth it; None: do it in numpy.
 
     Args:
         requests: that are to be answered now.
@@ -31,19 +36,35 @@ def kernels_for(requests: int) -> ModuleType | None:
     module = sys.modules.get(_KERNELS)
     if module is None:
         _requests += requests
-        module = _loaded() if _requests >= REQUESTS_BEFORE_LOADING else None
+        module = import_module(_KERNELS) if _requests >= REQUESTS_BEFORE_LOADING else None  # numba
     return module
 
 
-def _loaded() -> ModuleType:
-    from polyscene.recommenders import kernels  # numba
-
-    return kernels
+def request_kernels() -> ModuleType | None:
+    """Return the compiled loops over the candidates of one request, once those over links are loaded."""
+    if _KERNELS not in sys.modules:
+        return None
+    return sys.modules.get(_REQUEST_KERNELS) or import_module(_REQUEST_KERNELS)
 
 
 def zeros(length: int) -> NDArray[np.float64]:
     """Return this thread's (length,) working array, which holds zeros and must hold zeros afterwards."""
-    space: NDArray[np.float64] | None = getattr(_scratch, "space", None)
+    return _working("zeros", np.float64(0.0), length)
+
+
+def short_zeros(length: int) -> FloatArray:
+    """Return the same of float32."""
+    return _working("short_zeros", np.float32(0.0), length)
+
+
+def nowhere(length: int) -> LongArray:
+    """Return this thread's (length,) working array, which holds -1 and must hold -1 afterwards."""
+    return _working("nowhere", np.int64(-1), length)
+
+
+def _working(name: str, value: np.generic, length: int) -> NDArray[Any]:
+    space: NDArray[Any] | None = getattr(_scratch, name, None)
     if space is None or len(space) < length:
-        space = _scratch.space = np.zeros(length * 3 // 2)
+        space = np.full(length * 3 // 2, value)
+        setattr(_scratch, name, space)
     return space[:length]

@@ -6,7 +6,6 @@ are asked of all of them (`at`), and nothing is computed twice. The whole catalo
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
@@ -14,9 +13,9 @@ import numpy as np
 
 from polyscene.core.growing import Largest, largest
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
+from polyscene.recommenders.products import NOTHING_KNOWN, inner_products
 from polyscene.representation.index import WIDER, VectorIndex
 
-AT_ONCE = 256
 MANY, QUICK = 8, 30_000
 """So many requests or more are compared with up to so many vectors in one product, index or not."""
 
@@ -149,7 +148,9 @@ class SharedScores(Scores):
         if not len(self._strength):
             return np.zeros(self._requests, np.float32)
         first = self._order.ordered(self._strength)[:1]
-        return np.broadcast_to(self._scored(first[None])[:, 0], (self._requests,)).astype(np.float32)
+        peaks = np.empty(self._requests, np.float32)
+        peaks[:] = self._scored(first[None])[:, 0]
+        return peaks
 
 
 class VectorScores(Scores):
@@ -181,7 +182,8 @@ class VectorScores(Scores):
             return self._every()[np.arange(len(candidates))[:, None], candidates] + self._offset
         scores = np.empty(candidates.shape, np.float32)
         for row, codes in enumerate(candidates):
-            self._compare(row, codes, scores[row])
+            known = self._searched.get(row, NOTHING_KNOWN)
+            scores[row] = inner_products(self._items, codes, self._users[row], known)
         return scores + self._offset
 
     def best(self, row: int, most: int, closed: BoolArray) -> IntArray | LongArray:
@@ -242,40 +244,6 @@ class VectorScores(Scores):
             near = index.near(self._users[row], wanted)
         self._searched[row] = near
         return near
-
-    def _compare(self, row: int, codes: IntArray | LongArray, scores: FloatArray) -> None:
-        """Write (C,) products of candidates: known ones looked up, others a few at a time.
-
-        So many vectors at once stay in the processor's cache.
-        """
-        left = np.arange(len(codes))
-        if row in self._searched:
-            items, products = self._searched[row]
-            place = places(items, codes, len(self._items))
-            known = place >= 0
-            scores[known] = products[place[known]]
-            left = np.flatnonzero(~known)
-        for start in range(0, len(left), AT_ONCE):
-            some = left[start : start + AT_ONCE]
-            scores[some] = self._items[codes[some]] @ self._users[row]
-
-
-_places = threading.local()
-
-
-def places(items: LongArray, codes: IntArray | LongArray, length: int) -> LongArray:
-    """Return (C,) where each code stands among the (m,) items, each of which stands there once; -1: nowhere.
-
-    Args:
-        length: all codes are below it.
-    """
-    space: LongArray | None = getattr(_places, "space", None)
-    if space is None or len(space) < length:
-        space = _places.space = np.full(length * 3 // 2, -1)
-    space[items] = np.arange(len(items))
-    place: LongArray = space[codes]
-    space[items] = -1
-    return place
 
 
 def best_open(

@@ -50,6 +50,8 @@ class Decayed:
 def decayed(history: Histories, decay: float) -> Decayed:
     """Return what still counts of each history."""
     oldest = math.floor(math.log(MIN_WEIGHT) / math.log(decay))
+    if len(history) == 1:
+        return _decayed_alone(history, decay, oldest)
     offsets, items, weights, ages = history.offsets, history.items, history.weights, history.ages
     if int(ages.max(initial=0)) > oldest:
         recent = ages <= oldest
@@ -59,10 +61,19 @@ def decayed(history: Histories, decay: float) -> Decayed:
     return Decayed(offsets.astype(np.int64, copy=False), items, faded)
 
 
+def _decayed_alone(history: Histories, decay: float, oldest: int) -> Decayed:
+    """Return the same of one history: its latest events in a row, of which the last has age 0."""
+    first = max(len(history.items) - oldest - 1, 0)
+    items, weights = history.items[first:], history.weights[first:]
+    ages = np.arange(len(items) - 1, -1, -1, dtype=np.float32)
+    faded = (weights * np.float32(decay) ** ages).astype(np.float32, copy=False)
+    return Decayed(np.array([0, len(items)]), items, faded)
+
+
 def taste(history: Histories, vectors: FloatArray, decay: float) -> FloatArray:
     """Return (B, d) decayed sums of the (n_items, d) vectors of what the users did."""
     if len(history) == 1:
-        items, weights = next(iter(decayed(history, decay)))
-        alone: FloatArray = (weights @ vectors[items])[None]
+        past = decayed(history, decay)
+        alone: FloatArray = (past.weights @ vectors[past.items])[None]
         return alone
     return np.asarray(profile(history, len(vectors), decay) @ vectors, np.float32)
