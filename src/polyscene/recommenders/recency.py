@@ -61,7 +61,7 @@ class Recency(Signal):
             if not self._moments:
                 return np.zeros(items.shape, np.float32)
             hours = (now - since[items]) / HOUR
-            return -np.log1p(np.clip(hours, 0.0, OLDEST)).astype(np.float32)
+            return -np.log1p(np.minimum(np.maximum(hours, 0.0), OLDEST)).astype(np.float32)
 
         return SharedScores(len(queries), self._order, since, scored)
 

@@ -72,8 +72,7 @@ def open_positive(scores: FloatArray, closed: BoolArray, items: LongArray, value
         items, values: (n,), the result, of which the first ones are written.
     """
     count = 0
-    for item in range(len(scores)):
-        if scores[item] > 0.0 and not closed[item]:
-            items[count], values[count] = item, scores[item]
-            count += 1
+    for item in range(len(scores)):  # without a branch: which are positive cannot be foretold
+        items[count], values[count] = item, scores[item]
+        count += (scores[item] > 0.0) & ~closed[item]
     return count
