@@ -80,7 +80,7 @@ def _seen(request: Request, decision: Decision) -> IntArray:
     if request.history is None and not state.fusion.hide_seen:
         whole = state.timeline.history(decision.user, None), state.had.history(decision.user, None)
         return np.concatenate([past.items for past in whole])
-    return decision.queries.seen()[1]
+    return decision.queries.items_had()
 
 
 def barred(bars: list[Bar], n_items: int) -> BoolArray:

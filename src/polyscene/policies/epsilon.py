@@ -61,8 +61,9 @@ class Epsilon(Policy):
         propensities = list[float]()
         for place, drawn in enumerate(coins.tolist()):
             remaining = len(open_) - place
-            first = next(candidate for candidate in ordered if candidate not in slate)
-            candidate = first
+            while ordered[0] in slate:
+                del ordered[0]
+            candidate = first = ordered[0]
             if drawn:
                 row = int(generator.integers(remaining))
                 candidate = int(open_[_skipping(row, np.searchsorted(open_, sorted(slate)).tolist())])

@@ -70,7 +70,7 @@ class Recency(Signal):
         since = self._since.array
         if not self._moments or since[item] == UNKNOWN_TIME:
             return None
-        newer = int(np.sum(since > since[item]))
+        newer = np.count_nonzero(since > since[item])
         if newer > max(len(since) * TOP_SHARE, MIN_TOP):
             return None
         day = np.datetime64(int(since[item]), "us").astype("datetime64[D]")

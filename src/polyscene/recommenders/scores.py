@@ -64,6 +64,9 @@ class DenseScores(Scores):
 
     def at(self, candidates: IntArray | LongArray) -> FloatArray:
         """Look the candidates up."""
+        if len(self._matrix) == 1:
+            alone: FloatArray = self._matrix[0][candidates]
+            return alone
         rows = np.arange(len(self._matrix))[:, None]
         scores: FloatArray = self._matrix[rows, candidates]
         return scores
@@ -263,4 +266,4 @@ def best_open(
 def _largest(items: IntArray | LongArray, scores: FloatArray, most: int) -> IntArray | LongArray:
     if len(items) <= most:
         return items
-    return items[np.argpartition(scores, len(scores) - most)[len(scores) - most :]]
+    return items[scores.argpartition(len(scores) - most)[len(scores) - most :]]

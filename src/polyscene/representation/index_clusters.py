@@ -48,9 +48,12 @@ class ClusterIndex(VectorIndex):
         """Read vectors cluster by cluster: they lie side by side in memory."""
         if wanted >= self._count or not len(self._centroids):
             return super()._near(query, wanted)
-        clusters = self._around(query, wanted)
-        rows = np.concatenate([self._rows_of(cluster) for cluster in clusters])
-        return rows, np.concatenate([self._block_of(cluster) @ query for cluster in clusters])
+        rows, products = list[LongArray](), list[FloatArray]()
+        for cluster in self._around(query, wanted):
+            block, own = self._blocks[cluster], self._arrays[cluster]
+            rows.append(self._rows_of(cluster) if own is None else own)
+            products.append((self._block_of(cluster) if block is None else block) @ query)
+        return np.concatenate(rows), np.concatenate(products)
 
     def _codes_near(self, query: FloatArray, wanted: int) -> LongArray:
         clusters = self._around(query, wanted)
@@ -58,16 +61,9 @@ class ClusterIndex(VectorIndex):
 
     def _around(self, query: FloatArray, wanted: int) -> list[int]:
         """Return the clusters whose centroids suit a query best, with enough vectors in them."""
-        clusters: list[int] = []
-        size = 0
-        for cluster in np.argsort(-(self._centroids @ query)).tolist():
-            clusters.append(cluster)
-            size += len(self._members[cluster])
-            if (
-                size >= self._effort * WANTED_PER_RESULT * wanted
-                and len(clusters) >= self._effort * MIN_CLUSTERS
-            ):
-                break
+        order = (-(self._centroids @ query)).argsort()
+        enough = self._sizes[order].cumsum().searchsorted(self._effort * WANTED_PER_RESULT * wanted) + 1
+        clusters: list[int] = order[: max(int(enough), self._effort * MIN_CLUSTERS)].tolist()
         return clusters
 
     def _take_out(self, codes: LongArray) -> None:
@@ -75,6 +71,7 @@ class ClusterIndex(VectorIndex):
             cluster = self._cluster[code]
             self._members[cluster].remove(code)
             self._forget(cluster)
+            self._sizes[cluster] -= 1
             self._cluster[code] = NO_CLUSTER
 
     def _take_in(self, codes: LongArray) -> None:
@@ -84,6 +81,7 @@ class ClusterIndex(VectorIndex):
         ):
             self._members[cluster].append(code)
             self._forget(cluster)
+            self._sizes[cluster] += 1
             self._cluster[code] = cluster
 
     def _forget(self, cluster: int) -> None:
@@ -118,6 +116,7 @@ class ClusterIndex(VectorIndex):
         self._members: list[list[int]] = []
         self._arrays: list[LongArray | None] = []
         self._blocks: list[FloatArray | None] = [None] * count
+        self._sizes: LongArray = np.diff(borders)
         for cluster in range(count):
             members = rows[order[borders[cluster] : borders[cluster + 1]]]
             self._members.append(members.tolist())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -49,7 +50,7 @@ class Decayed:
 
 def decayed(history: Histories, decay: float) -> Decayed:
     """Return what still counts of each history."""
-    oldest = math.floor(math.log(MIN_WEIGHT) / math.log(decay))
+    oldest = _oldest(decay)
     if len(history) == 1:
         return _decayed_alone(history, decay, oldest)
     offsets, items, weights, ages = history.offsets, history.items, history.weights, history.ages
@@ -61,13 +62,18 @@ def decayed(history: Histories, decay: float) -> Decayed:
     return Decayed(offsets.astype(np.int64, copy=False), items, faded)
 
 
+@lru_cache
+def _oldest(decay: float) -> int:
+    """Return the age from which on nothing counts any more."""
+    return math.floor(math.log(MIN_WEIGHT) / math.log(decay))
+
+
 def _decayed_alone(history: Histories, decay: float, oldest: int) -> Decayed:
     """Return the same of one history: its latest events in a row, of which the last has age 0."""
-    first = max(len(history.items) - oldest - 1, 0)
-    items, weights = history.items[first:], history.weights[first:]
-    ages = np.arange(len(items) - 1, -1, -1, dtype=np.float32)
-    faded = (weights * np.float32(decay) ** ages).astype(np.float32, copy=False)
-    return Decayed(np.array([0, len(items)]), items, faded)
+    items, weights = history.items[-oldest - 1 :], history.weights[-oldest - 1 :]
+    count = len(items)
+    ages = np.arange(count - 1, -1, -1, dtype=np.float32)
+    return Decayed(np.array([0, count]), items, weights * np.float32(decay) ** ages)
 
 
 def taste(history: Histories, vectors: FloatArray, decay: float) -> FloatArray:
