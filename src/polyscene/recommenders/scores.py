@@ -13,9 +13,8 @@ import numpy as np
 
 from polyscene.core.growing import Largest, largest
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
-from polyscene.recommenders.compiled import request_kernels
-from polyscene.recommenders.products import NOTHING_KNOWN, inner_products
 from polyscene.representation.index import WIDER, VectorIndex
+from polyscene.representation.products import NOTHING_KNOWN, inner_products
 
 MANY, QUICK = 8, 30_000
 """So many requests or more are compared with up to so many vectors in one product, index or not."""
@@ -74,11 +73,6 @@ class DenseScores(Scores):
     def best(self, row: int, most: int, closed: BoolArray) -> IntArray | LongArray:
         """Take the largest of those that are open."""
         scores = self._matrix[row]
-        kernels = request_kernels() if self._positive else None
-        if kernels is not None:
-            items, values = np.empty(len(scores), np.int64), np.empty(len(scores), np.float32)
-            count = kernels.open_positive(scores, closed, items, values)
-            return _largest(items[:count], values[:count], most)
         items = np.flatnonzero((scores > 0) & ~closed if self._positive else ~closed)
         return _largest(items, scores[items], most)
 

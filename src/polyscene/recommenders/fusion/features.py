@@ -15,11 +15,11 @@ import numpy as np
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.clock import HOUR
+from polyscene.core.compiled import short_zeros
 from polyscene.core.growing import GrowingArray
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
-from polyscene.recommenders.compiled import short_zeros
 from polyscene.recommenders.scores import Scores
 from polyscene.recommenders.signal import Evidence, Observation, Signal
 

@@ -19,32 +19,25 @@ from polyscene.core.types import FloatArray, LongArray
 
 REQUESTS_BEFORE_LOADING = 64
 """From so many requests of one process on, the compiled loops are loaded."""
-_KERNELS = "polyscene.recommenders.kernels"
-_REQUEST_KERNELS = "polyscene.recommenders.request_kernels"
 
 _requests = 0
 _scratch = threading.local()
 
 
-def kernels_for(requests: int) -> ModuleType | None:
-    """Return the compiled loops over links where they are loaded or worth it; None: do it in numpy.
+def kernels_for(requests: int, module: str) -> ModuleType | None:
+    """Return a module of compiled loops where it is worth it; None: do it in numpy.
+
+    It is where so many requests were counted, or where numba is loaded already, for events.
 
     Args:
-        requests: that are to be answered now.
+        requests: that are to be answered now; 0 where another part of the request counts them.
+        module: its full name.
     """
     global _requests
-    module = sys.modules.get(_KERNELS)
-    if module is None:
-        _requests += requests
-        module = import_module(_KERNELS) if _requests >= REQUESTS_BEFORE_LOADING else None  # numba
-    return module
-
-
-def request_kernels() -> ModuleType | None:
-    """Return the compiled loops over the candidates of one request, once those over links are loaded."""
-    if _KERNELS not in sys.modules:
+    _requests += requests
+    if _requests < REQUESTS_BEFORE_LOADING and "numba" not in sys.modules:
         return None
-    return sys.modules.get(_REQUEST_KERNELS) or import_module(_REQUEST_KERNELS)
+    return sys.modules.get(module) or import_module(module)
 
 
 def zeros(length: int) -> NDArray[np.float64]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from polyscene.core.compiled import kernels_for, nowhere
 from polyscene.core.types import FloatArray, IntArray, LongArray
-from polyscene.recommenders.compiled import nowhere, request_kernels
-from polyscene.recommenders.lanes import LANES
+from polyscene.representation.lanes import LANES
 
+KERNELS = "polyscene.representation.product_kernels"
 AT_ONCE = 256
 """So many vectors at once stay in the processor's cache."""
 Known = tuple[LongArray, FloatArray]
@@ -26,8 +27,7 @@ def inner_products(
 ) -> FloatArray:
     """Return (C,) products of the named of (n, d) vectors with a (d,) query; known ones are looked up."""
     products = np.empty(len(codes), np.float32)
-    kernels = request_kernels()
-    if kernels is not None:
+    if (kernels := kernels_for(0, KERNELS)) is not None:
         whole = codes.astype(np.int64, copy=False)
         kernels.inner_products(vectors, whole, query, *known, nowhere(len(vectors)), products)
         return products
@@ -37,11 +37,11 @@ def inner_products(
     left = np.flatnonzero(~there)
     for start in range(0, len(left), AT_ONCE):
         some = left[start : start + AT_ONCE]
-        products[some] = _in_lanes(vectors[codes[some]], query)
+        products[some] = in_lanes(vectors[codes[some]], query)
     return products
 
 
-def _in_lanes(vectors: FloatArray, query: FloatArray) -> FloatArray:
+def in_lanes(vectors: FloatArray, query: FloatArray) -> FloatArray:
     """Return (m,) products of (m, d) vectors with a query."""
     width = vectors.shape[1]
     parts = np.zeros((len(vectors), -(-width // LANES) * LANES), np.float32)

@@ -7,13 +7,14 @@ import sys
 
 import numpy as np
 
-from polyscene.recommenders.compiled import REQUESTS_BEFORE_LOADING, zeros
+from polyscene.core.compiled import REQUESTS_BEFORE_LOADING, zeros
 
 PROBE = f"""
 import sys
-from polyscene.recommenders.compiled import kernels_for
-first = [kernels_for(1) for _ in range({REQUESTS_BEFORE_LOADING - 1})]
-print(set(first), "numba" in sys.modules, kernels_for(1) is not None, "numba" in sys.modules)
+from polyscene.recommenders.links import KERNELS
+from polyscene.core.compiled import kernels_for
+first = [kernels_for(1, KERNELS) for _ in range({REQUESTS_BEFORE_LOADING - 1})]
+print(set(first), "numba" in sys.modules, kernels_for(1, KERNELS) is not None, "numba" in sys.modules)
 """
 
 
