@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from polyscene.core.compiled import REQUESTS_BEFORE_LOADING, zeros
+from polyscene.core.compiled import REQUESTS_BEFORE_LOADING, nowhere, short_zeros, zeros
 
 PROBE = f"""
 import sys
@@ -27,3 +27,11 @@ def test_working_memory_is_one_array_that_grows() -> None:
     first = zeros(5)
     assert np.shares_memory(first, zeros(3))
     assert zeros(500).tolist() == [0.0] * 500
+
+
+def test_every_kind_of_working_memory_holds_what_it_says() -> None:
+    assert nowhere(4).tolist() == [-1] * 4
+    assert nowhere(4).dtype == np.int64
+    assert short_zeros(4).tolist() == [0.0] * 4
+    assert short_zeros(4).dtype == np.float32
+    assert not np.shares_memory(short_zeros(4), zeros(4))
