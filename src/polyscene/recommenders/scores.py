@@ -109,6 +109,34 @@ class LinkScores(DenseScores):
         return np.array([scores[linked].max(initial=0.0) for scores, linked in rows], np.float32)
 
 
+class NoScores(Scores):
+    """Scores of requests to which a signal has nothing to say: 0 for every item.
+
+    Args:
+        requests: B.
+        length: n.
+    """
+
+    def __init__(self, requests: int, length: int) -> None:
+        self._requests, self._length = requests, length
+
+    def whole(self) -> FloatArray:
+        """Return zeros."""
+        return np.zeros((self._requests, self._length), np.float32)
+
+    def at(self, candidates: IntArray | LongArray) -> FloatArray:
+        """Return zeros."""
+        return np.zeros(candidates.shape, np.float32)
+
+    def best(self, row: int, most: int, closed: BoolArray) -> IntArray | LongArray:
+        """Put nothing forward."""
+        return np.zeros(0, np.int64)
+
+    def peaks(self) -> FloatArray:
+        """Return zeros."""
+        return np.zeros(self._requests, np.float32)
+
+
 class SharedScores(Scores):
     """Scores that are the same for everybody, or differ by the moment only and keep their order.
 
@@ -170,6 +198,7 @@ class VectorScores(Scores):
         self, users: FloatArray, items: FloatArray, index: VectorIndex | None = None, offset: float = 0.0
     ) -> None:
         self._users, self._items, self._index, self._offset = users, items, index, np.float32(offset)
+        self._speaks: list[bool] = users.any(axis=1).tolist()
         self._searched: dict[int, tuple[LongArray, FloatArray]] = {}
         self._products: FloatArray | None = None
         exact = index is None or index.exact
@@ -186,12 +215,13 @@ class VectorScores(Scores):
         scores = np.empty(candidates.shape, np.float32)
         for row, codes in enumerate(candidates):
             known = self._searched.get(row, NOTHING_KNOWN)
-            scores[row] = inner_products(self._items, codes, self._users[row], known)
+            user = self._users[row]
+            scores[row] = inner_products(self._items, codes, user, known) if self._speaks[row] else 0.0
         return scores + self._offset
 
     def best(self, row: int, most: int, closed: BoolArray) -> IntArray | LongArray:
         """Take the largest of those that are open, by the index where there is one."""
-        if not self._users[row].any():
+        if not self._speaks[row]:
             return np.zeros(0, np.int64)
         near = self._search(row, most)
         if near is None:
@@ -201,11 +231,10 @@ class VectorScores(Scores):
     def peaks(self) -> FloatArray:
         """Return the largest score of each request, by the index where there is one."""
         if self._products is not None and self._products.size and not self._searched:
-            speaking = self._users.any(axis=1)
-            return np.where(speaking, self._products.max(axis=1), 0.0).astype(np.float32) + self._offset
+            return np.where(self._speaks, self._products.max(axis=1), 0.0).astype(np.float32) + self._offset
         peaks = np.zeros(len(self._users), np.float32)
-        for row, user in enumerate(self._users):
-            if user.any() and len(self._items):
+        for row in range(len(self._users)):
+            if self._speaks[row] and len(self._items):
                 near = self._search(row, 1)
                 products = self._every()[row] if near is None else near[1]
                 peaks[row] = products.max() if len(products) else 0.0

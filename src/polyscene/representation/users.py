@@ -78,6 +78,8 @@ def _decayed_alone(history: Histories, decay: float, oldest: int) -> Decayed:
 
 def taste(history: Histories, vectors: FloatArray, decay: float) -> FloatArray:
     """Return (B, d) decayed sums of the (n_items, d) vectors of what the users did."""
+    if not len(history.items):
+        return np.zeros((len(history), vectors.shape[1]), np.float32)
     if len(history) == 1:
         past = decayed(history, decay)
         alone: FloatArray = (past.weights @ vectors[past.items])[None]
