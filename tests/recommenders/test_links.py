@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from polyscene.recommenders import links as links_module
 from polyscene.core.compiled import REQUESTS_BEFORE_LOADING, kernels_for
+from polyscene.recommenders import links as links_module
 from polyscene.recommenders.links import Links, Scale
 from polyscene.representation.users import Decayed
 

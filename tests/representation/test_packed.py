@@ -21,7 +21,9 @@ def vectors() -> GrowingArray[np.float32]:
     return GrowingArray(np.random.default_rng(0).normal(size=(N, WIDTH)).astype(np.float32))
 
 
-def assert_holds(packed: PackedClusters, members: dict[int, set[int]], rows: GrowingArray[np.float32]) -> None:
+def assert_holds(
+    packed: PackedClusters, members: dict[int, set[int]], rows: GrowingArray[np.float32]
+) -> None:
     for cluster in range(CLUSTERS):
         assert sorted(packed.of(cluster).tolist()) == sorted(members[cluster])
         assert packed.sizes[cluster] == len(members[cluster])
@@ -37,9 +39,7 @@ def assert_holds(packed: PackedClusters, members: dict[int, set[int]], rows: Gro
     changes=st.lists(st.tuples(st.integers(0, N - 1), st.integers(0, CLUSTERS - 1)), max_size=60),
     asked_first=st.booleans(),
 )
-def test_codes_come_and_leave(
-    first: list[int], changes: list[tuple[int, int]], asked_first: bool
-) -> None:
+def test_codes_come_and_leave(first: list[int], changes: list[tuple[int, int]], asked_first: bool) -> None:
     """A code that is there leaves, and comes back to a cluster with a vector of its own."""
     rows = vectors()
     cluster_of = dict(enumerate(first))

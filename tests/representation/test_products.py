@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from polyscene.core.compiled import REQUESTS_BEFORE_LOADING, kernels_for
-from polyscene.core.types import FloatArray
+from polyscene.core.types import FloatArray, IntArray
 from polyscene.representation import products as module
 from polyscene.representation.lanes import LANES
 from polyscene.representation.products import KERNELS, inner_products, places
@@ -34,7 +34,7 @@ def test_numpy_and_compiled_loops_give_the_same_bits(
     width: int, integer: type, in_numpy: pytest.MonkeyPatch
 ) -> None:
     vectors, query = random(N, width), random(width, seed=1)
-    codes = np.random.default_rng(2).permutation(N)[:500].astype(integer)
+    codes: IntArray = np.random.default_rng(2).permutation(N)[:500].astype(integer)
     plain = inner_products(vectors, codes, query)
     in_numpy.undo()
     assert kernels_for(REQUESTS_BEFORE_LOADING, KERNELS) is not None

@@ -48,7 +48,8 @@ def unit(vectors: FloatArray) -> FloatArray:
     """Return rows of length 1; a zero row stays zero."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     norms[norms == 0] = 1.0
-    return (vectors / norms).astype(np.float32, copy=False)
+    rows: FloatArray = (vectors / norms).astype(np.float32, copy=False)
+    return rows
 
 
 def neighbourhood(vectors: FloatArray) -> sparse.csr_array:

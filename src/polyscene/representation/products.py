@@ -1,9 +1,9 @@
 """Inner products of a request's vector with those of some items.
 
-Summed in one order of their own, so that an answer has the same bits whether numpy or a compiled loop gave it:
-`LANES` sums run beside each other, the i-th over every `LANES`-th number from the i-th on; then the second half
-of them is added to the first, until one is left. They differ from a product by the linear algebra library
-in the order of summation alone: by less than 1e-6 of the vectors' lengths multiplied.
+Summed in one order of their own, so that an answer has the same bits whether numpy or a compiled loop gave
+it: `LANES` sums run beside each other, the i-th over every `LANES`-th number from the i-th on; then the
+second half of them is added to the first, until one is left. They differ from a product by the linear
+algebra library in the order of summation alone: by less than 1e-6 of the vectors' lengths multiplied.
 """
 
 from __future__ import annotations
