@@ -198,7 +198,7 @@ class Reasons:
         return [_Past(item, strong, shared(code, item)) for item, strong in behind.items()]
 
     def _support(self, name: str) -> tuple[FloatArray, LongArray]:
-        """Return (m, h) what each past item adds to each item, itself apart, and the order from the largest."""
+        """Return (m, h) what each past item adds to each item but itself, and their order, largest first."""
         if name not in self._supports:
             support = self._signals[name].support(self._history, self._codes)
             support = np.where(self._history == self._codes[:, None], 0.0, support)
