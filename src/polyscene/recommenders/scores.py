@@ -198,7 +198,7 @@ class VectorScores(Scores):
         self, users: FloatArray, items: FloatArray, index: VectorIndex | None = None, offset: float = 0.0
     ) -> None:
         self._users, self._items, self._index, self._offset = users, items, index, np.float32(offset)
-        self._speaks: BoolArray = users.any(axis=1)
+        self._speaks: BoolArray = np.asarray(users.any(axis=1))
         self._searched: dict[int, tuple[LongArray, FloatArray]] = {}
         self._products: FloatArray | None = None
         exact = index is None or index.exact
