@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from polyscene.core.compiled import REQUESTS_BEFORE_LOADING, kernels_for
 from polyscene.recommenders import links as links_module
-from polyscene.recommenders.compiled import REQUESTS_BEFORE_LOADING, kernels_for
 from polyscene.recommenders.links import Links, Scale
 from polyscene.representation.users import Decayed
 
@@ -132,9 +132,9 @@ def test_compiled_loops_and_numpy_give_the_same_bits(
 ) -> None:
     links = Links(sparse.csr_array(some(seed)))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(links_module, "kernels_for", lambda requests: None)
+        patched.setattr(links_module, "kernels_for", lambda requests, module: None)
         plain = links.scores(pasts(people), scale)
-    assert kernels_for(REQUESTS_BEFORE_LOADING) is not None
+    assert kernels_for(REQUESTS_BEFORE_LOADING, links_module.KERNELS) is not None
     closed = np.arange(N) == 2
     for most in (0, N):  # with the linked items noted, and without
         with pytest.MonkeyPatch.context() as patched:

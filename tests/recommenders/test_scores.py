@@ -8,7 +8,7 @@ import pytest
 from polyscene.core.growing import POOL, Largest
 from polyscene.core.settings.index import IndexSettings
 from polyscene.core.types import FloatArray, LongArray
-from polyscene.recommenders.scores import MANY, DenseScores, SharedScores, VectorScores, best_open
+from polyscene.recommenders.scores import MANY, DenseScores, NoScores, SharedScores, VectorScores, best_open
 from polyscene.representation.index_choice import EXACT, index_over
 from polyscene.representation.index_clusters import ClusterIndex
 from polyscene.representation.index_exact import ExactIndex
@@ -85,6 +85,22 @@ def test_the_peak_of_one_who_likes_nothing_is_below_zero() -> None:
 def test_one_without_a_profile_is_put_nothing_forward() -> None:
     scores = VectorScores(np.zeros((1, 4), np.float32), random(9, 4))
     assert scores.best(0, 3, np.zeros(9, bool)).tolist() == []
+
+
+def test_to_one_without_a_profile_all_items_are_alike_without_being_read() -> None:
+    items = np.full((9, 4), np.nan, np.float32)  # whoever reads them says so
+    users = np.array([[0, 0, 0, 0], [1, 0, 0, 0]], np.float32)
+    scores = VectorScores(users, items, ClusterIndex(random(9, 4)), 0.5).at(np.array([[8, 1], [8, 1]]))
+    assert scores[0].tolist() == [0.5, 0.5]
+    assert np.isnan(scores[1]).all()
+
+
+def test_a_signal_without_anything_to_say_puts_nothing_forward() -> None:
+    scores = NoScores(2, 5)
+    np.testing.assert_array_equal(scores.whole(), np.zeros((2, 5), np.float32))
+    np.testing.assert_array_equal(scores.at(np.array([[4, 0, 1]] * 2)), np.zeros((2, 3), np.float32))
+    assert scores.best(1, 3, np.zeros(5, bool)).tolist() == []
+    assert scores.peaks().tolist() == [0.0, 0.0]
 
 
 @pytest.mark.parametrize("peaks_first", [False, True])

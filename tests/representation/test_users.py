@@ -63,3 +63,14 @@ def test_what_still_counts_is_cut_out_of_every_history(rows: list[list[int]], de
         assert items.tolist() == [item for item, _ in expected]
         np.testing.assert_allclose(weights, [weight for _, weight in expected], rtol=1e-5)
     assert pasts.weights.dtype == np.float32
+
+
+@given(row=st.lists(st.integers(0, N_ITEMS - 1), max_size=80), decay=st.sampled_from([0.001, 0.5, 0.9]))
+def test_one_history_counts_as_it_does_among_others_to_the_last_bit(row: list[int], decay: float) -> None:
+    past = Histories.of([row, [1]])
+    past.weights[:] = np.linspace(0.5, 2.0, len(past.weights), dtype=np.float32)
+    alone, (items, weights) = decayed(past.take(0, 1), decay), next(iter(decayed(past, decay)))
+    assert alone.items.tolist() == items.tolist()
+    assert alone.weights.tobytes() == weights.tobytes()
+    assert alone.weights.dtype == np.float32
+    assert alone.offsets.tolist() == [0, len(items)]

@@ -116,9 +116,13 @@ class Queries:
     def seen(self) -> tuple[LongArray, IntArray]:
         """Return (m,) rows and (m,) items: everything that each user had, the history among it."""
         past, had = self.history, self.had
-        if had is None:
-            return past.rows, past.items
-        return np.concatenate([past.rows, had.rows]), np.concatenate([past.items, had.items])
+        rows = past.rows if had is None else np.concatenate([past.rows, had.rows])
+        return rows, self.items_had()
+
+    def items_had(self) -> IntArray:
+        """Return (m,) items: everything that was had, by whichever of the users."""
+        had = self.had
+        return self.history.items if had is None else np.concatenate([self.history.items, had.items])
 
     def pick(self, rows: LongArray) -> Self:
         """Return the named requests, in their order."""

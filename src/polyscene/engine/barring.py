@@ -48,11 +48,11 @@ def bars_of(request: Request, decision: Decision) -> Iterator[Bar]:
         DataError: its filter or condition cannot be used.
     """
     state = decision.state
-    catalogue = state.catalogue
-    out = state.fusion.features.removed
-    if out.any():
-        yield Bar(Cause.REMOVED, out)
-    yield Bar(Cause.ABSENT, state.fusion.features.closed(decision.queries, False)[0] & ~out)
+    catalogue, features = state.catalogue, state.fusion.features
+    if features.n_removed:
+        yield Bar(Cause.REMOVED, features.removed)
+    if features.expects(decision.queries):
+        yield Bar(Cause.ABSENT, features.closed(decision.queries, False)[0] & ~features.removed)
     if hides_seen(request, decision):
         yield Bar(Cause.SEEN, _seen(request, decision))
     for rule, items in decision.rules.blocked():
@@ -80,7 +80,7 @@ def _seen(request: Request, decision: Decision) -> IntArray:
     if request.history is None and not state.fusion.hide_seen:
         whole = state.timeline.history(decision.user, None), state.had.history(decision.user, None)
         return np.concatenate([past.items for past in whole])
-    return decision.queries.seen()[1]
+    return decision.queries.items_had()
 
 
 def barred(bars: list[Bar], n_items: int) -> BoolArray:

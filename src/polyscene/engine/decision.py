@@ -20,6 +20,7 @@ from polyscene.policies.policy import Policy
 from polyscene.recommenders.fusion.features import Block, Prepared
 
 GREEDY = Greedy()
+_NO_MASK, _NO_CODES, _NO_NUMBERS = np.zeros(0, np.bool_), np.zeros(0, np.int64), np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -108,16 +109,16 @@ class Decision:
     rules: ActiveRules = field(default_factory=ActiveRules)
     rules_version: str = ""
     prepared: Prepared = ()
-    closed: BoolArray = field(default_factory=lambda: np.zeros(0, np.bool_))
-    candidates: LongArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    closed: BoolArray = field(default_factory=lambda: _NO_MASK)
+    candidates: LongArray = field(default_factory=lambda: _NO_CODES)
     ranked: int = 0
     block: Block | None = None
-    scores: FloatArray = field(default_factory=lambda: np.zeros(0, np.float32))
+    scores: FloatArray = field(default_factory=lambda: _NO_NUMBERS)
     limits: Limits = NO_LIMITS
     boosts: FloatArray | None = None
     effects: list[Effect] = field(default_factory=list)
-    places: LongArray = field(default_factory=lambda: np.zeros(0, np.int64))
-    propensities: FloatArray = field(default_factory=lambda: np.zeros(0, np.float32))
+    places: LongArray = field(default_factory=lambda: _NO_CODES)
+    propensities: FloatArray = field(default_factory=lambda: _NO_NUMBERS)
     shares: list[dict[str, float]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 

@@ -52,8 +52,10 @@ class Reasons:
         self._times, self._clock = decision.queries.history.times, decision.state.clock
         self._signals, self._codes = decision.state.fusion.present(), codes
         self._rows = {code: row for row, code in enumerate(codes.tolist())}
-        self._supports: dict[str, FloatArray] = {}
+        self._wording = {name: signal.wording() for name, signal in self._signals.items()}
+        self._supports: dict[str, tuple[FloatArray, LongArray]] = {}
         self._pasts: dict[tuple[str, int], list[_Past]] = {}
+        self._facts: dict[tuple[str, int], str | None] = {}
         self._given: set[str] = set()
         self._named: Counter[int] = Counter()
 
@@ -104,14 +106,14 @@ class Reasons:
         items, those with a shared trait before those without.
         """
         most = max(shares.values(), default=0.0)
-        names = [name for name in sorted(shares, key=lambda name: -shares[name]) if shares[name] > 0]
+        names = [name for name in sorted(shares, key=shares.__getitem__, reverse=True) if shares[name] > 0]
         strong = [name for name in names if shares[name] >= ENOUGH_SHARE * most]
         weak = [name for name in names if LITTLE_SHARE * most <= shares[name] < ENOUGH_SHARE * most]
         for name in strong:
             yield from self._of_signal(name, code)
         for name in strong:
             if not self._signals[name].tells_facts and not self._past(name, code):
-                yield self._signals[name].wording().alone, None
+                yield self._wording[name].alone, None
         for name in strong:
             yield from self._fact_and_trait(name, code)
         for with_trait in (True, False):
@@ -120,19 +122,27 @@ class Reasons:
                 yield from self._of_past(name, code, name in weak, with_trait, True)
 
     def _of_signal(self, name: str, code: int) -> Iterator[Sentence]:
-        signal = self._signals[name]
-        if signal.tells_facts:
-            fact = signal.fact(code)
+        if self._signals[name].tells_facts:
+            fact = self._fact(name, code)
             if fact is not None:
                 yield fact, None
+            return
+        if not self._past(name, code):
             return
         for often in (False, True):
             for with_trait in (True, False):
                 yield from self._of_past(name, code, True, with_trait, often)
 
+    def _fact(self, name: str, code: int) -> str | None:
+        """Return a signal's fact, asked for once."""
+        key = name, code
+        if key not in self._facts:
+            self._facts[key] = self._signals[name].fact(code)
+        return self._facts[key]
+
     def _fact_and_trait(self, name: str, code: int) -> Iterator[Sentence]:
         """Yield a signal's fact, and what the item shares with one of those that were chosen last."""
-        fact = self._signals[name].fact(code) if self._signals[name].tells_facts else None
+        fact = self._fact(name, code) if self._signals[name].tells_facts else None
         if fact is None:
             return
         latest = dict.fromkeys(self._history[::-1].tolist())
@@ -150,10 +160,11 @@ class Reasons:
             with_trait: of those that share a trait with the item, or of the others.
             often: of those that the slate named `MAX_NAMED` times already, or of the others.
         """
-        words, titles = self._signals[name].wording(), self._catalogue.titles
-        wanted = strong, with_trait, often
+        words, titles = self._wording[name], self._catalogue.titles
         for past in self._past(name, code):
-            if (past.strong, bool(past.traits), self._named[past.item] >= MAX_NAMED) != wanted:
+            if past.strong != strong or bool(past.traits) != with_trait:
+                continue
+            if (self._named[past.item] >= MAX_NAMED) != often:
                 continue
             for start in range(0, max(len(past.traits), 1), NAMED):
                 traits = past.traits[start : start + NAMED]
@@ -171,17 +182,25 @@ class Reasons:
 
         The item itself is never among them: what was had has a sentence of its own.
         """
-        signal = self._signals[name]
-        if not len(self._history) or signal.tells_facts or signal.wording().with_past is None:
+        if not len(self._history) or self._signals[name].tells_facts or self._wording[name].with_past is None:
             return []
-        if name not in self._supports:
-            self._supports[name] = signal.support(self._history, self._codes)  # (m, h)
-        support = np.where(self._history == code, 0.0, self._supports[name][self._rows[code]])
-        least = ENOUGH_SUPPORT * float(support.max(initial=0.0))
+        support, order = self._support(name)
+        row = self._rows[code]
+        strongest = order[row]
+        values, items = support[row, strongest].tolist(), self._history[strongest].tolist()
+        least = ENOUGH_SUPPORT * values[0]
         behind: dict[int, bool] = {}
-        for place in np.argsort(-support, kind="stable").tolist():
-            if support[place] <= 0 or len(behind) == MAX_LOOKED_AT:
+        for value, item in zip(values, items, strict=True):
+            if value <= 0 or len(behind) == MAX_LOOKED_AT:
                 break
-            behind.setdefault(int(self._history[place]), bool(support[place] >= least))
+            behind.setdefault(item, value >= least)
         shared = self._catalogue.traits.all_shared
         return [_Past(item, strong, shared(code, item)) for item, strong in behind.items()]
+
+    def _support(self, name: str) -> tuple[FloatArray, LongArray]:
+        """Return (m, h) what each past item adds to each item but itself, and their order, largest first."""
+        if name not in self._supports:
+            support = self._signals[name].support(self._history, self._codes)
+            support = np.where(self._history == self._codes[:, None], 0.0, support)
+            self._supports[name] = support, np.argsort(-support, axis=1, kind="stable")
+        return self._supports[name]

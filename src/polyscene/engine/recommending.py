@@ -86,7 +86,7 @@ def explain(system: System, user: str, item: str, scenario: str | None) -> Expla
         place = int(np.flatnonzero(decision.candidates == code)[0])
         shares = shares_of(decision, np.array([place]))[0]
         past = _past(decision, code, shares)
-        times = int(np.sum(decision.queries.seen()[1] == code))
+        times = int(np.sum(decision.queries.items_had() == code))
         closed = bool(decision.closed[code])
         fitted = state.fusion.fitted()
         rank = None if closed else rank_of(decision, place)

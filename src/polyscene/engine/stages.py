@@ -117,5 +117,5 @@ def shares_of(decision: Decision, places: LongArray) -> list[dict[str, float]]:
     fusion, block = decision.state.fusion, decision.features
     compared = decision.ranked or len(decision.candidates)  # where no signal puts anything forward: all
     usual: FloatArray = block.signals[0][:, :compared].mean(axis=1)  # (K,)
-    table = fusion.shares(block, places, usual)
-    return [{name: float(row[place]) for name, place in fusion.fitted().items()} for row in table]
+    table, fitted = fusion.shares(block, places, usual).tolist(), fusion.fitted().items()
+    return [{name: row[place] for name, place in fitted} for row in table]

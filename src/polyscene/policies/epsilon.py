@@ -57,18 +57,19 @@ class Epsilon(Policy):
         self, open_: LongArray, best: LongArray, generator: np.random.Generator
     ) -> tuple[LongArray, FloatArray]:
         coins = generator.random(len(best)) < self.epsilon
-        slate: list[int] = []
-        propensities = np.empty(len(best), np.float32)
+        ordered, slate = best.tolist(), list[int]()
+        propensities = list[float]()
         for place, drawn in enumerate(coins.tolist()):
             remaining = len(open_) - place
-            first = next(candidate for candidate in best.tolist() if candidate not in slate)
-            candidate = first
+            while ordered[0] in slate:
+                del ordered[0]
+            candidate = first = ordered[0]
             if drawn:
                 row = int(generator.integers(remaining))
                 candidate = int(open_[_skipping(row, np.searchsorted(open_, sorted(slate)).tolist())])
             slate.append(candidate)
-            propensities[place] = self.epsilon / remaining + (1 - self.epsilon) * (candidate == first)
-        return np.array(slate, np.int64), propensities
+            propensities.append(self.epsilon / remaining + (1 - self.epsilon) * (candidate == first))
+        return np.array(slate, np.int64), np.array(propensities, np.float32)
 
 
 def _skipping(row: int, taken: list[int]) -> int:

@@ -19,7 +19,7 @@ from polyscene.recommenders.scores import Scores, VectorScores
 from polyscene.recommenders.signal import Evidence, Signal, SignalSettings, interactions
 from polyscene.representation.index_rows import IndexedRows
 from polyscene.representation.item_space import ItemSpace
-from polyscene.representation.users import decayed
+from polyscene.representation.users import Decayed, decayed
 from polyscene.responsible.explanation import Sentences
 
 
@@ -90,6 +90,8 @@ class Factors(Signal):
     def users(self, queries: Queries) -> FloatArray:
         """Return (B, size) user factors solved from the histories."""
         past, n_items = decayed(queries.history, self.settings.decay), max(len(self.items), 1)
+        if len(queries) == 1:
+            return self._alone(past)
         rows = np.repeat(np.arange(len(queries)), np.diff(past.offsets))
         distinct, place = np.unique(rows * n_items + past.items, return_inverse=True)
         trust = self.settings.confidence * np.bincount(place, past.weights, len(distinct))
@@ -103,7 +105,16 @@ class Factors(Signal):
             vectors[some] = self._solved(items[at], np.where(inside, trust[at], 0.0))
         return vectors
 
-    def _solved(self, items: LongArray, trust: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _alone(self, past: Decayed) -> FloatArray:
+        """Return (1, size) user factors of one history."""
+        vectors = np.zeros((1, self.items.shape[1]), np.float32)
+        if len(past.items):
+            items, place = np.unique(past.items, return_inverse=True)
+            trust = self.settings.confidence * np.bincount(place, past.weights, len(items))
+            vectors[:] = self._solved(items[None], trust[None])
+        return vectors
+
+    def _solved(self, items: IntArray | LongArray, trust: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (m, size) user factors of (m, h) distinct items and what is trusted in each; 0: it is none.
 
         With A = YᵀY + λI, the rows S of the h items and T = C - I on their diagonal it is

@@ -14,7 +14,7 @@ from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.recommenders.links import Entries, Links, Scale
-from polyscene.recommenders.scores import Scores
+from polyscene.recommenders.scores import NoScores, Scores
 from polyscene.recommenders.signal import Evidence, Signal, SignalSettings
 from polyscene.representation.item_space import ItemSpace
 from polyscene.representation.users import decayed
@@ -68,6 +68,8 @@ class ItemToItem(Signal):
 
     def prepare(self, queries: Queries) -> Scores:
         """Sum the rows of what the users did."""
+        if not len(queries.history.items):
+            return NoScores(len(queries), len(self.links))
         return self.links.scores(decayed(queries.history, self.settings.decay), self.scale())
 
     def support(self, history: IntArray, items: IntArray | LongArray) -> FloatArray:

@@ -2,7 +2,7 @@
 
 Each does exactly what the numpy beside its caller does, in the same order and precision, so that an answer
 does not depend on which of the two gave it. Loading this module loads numba, which takes half a second: see
-`recommenders.compiled`.
+`core.compiled`.
 
 An `EdgeTable` is a hash table of (row, column) over edges that are chained by row.
 """

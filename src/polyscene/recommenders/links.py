@@ -9,8 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
+from polyscene.core.compiled import kernels_for, zeros
 from polyscene.core.types import FloatArray, IntArray, LongArray
-from polyscene.recommenders.compiled import kernels_for, zeros
 from polyscene.recommenders.scores import DenseScores, LinkScores, Scores
 from polyscene.representation.users import Decayed
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # numba, which a run that only answers does without
     from polyscene.recommenders.kernels import EdgeTable
 
 
+KERNELS = "polyscene.recommenders.kernels"
 MAX_DENSE = 20_000
 """Up to so many items, looking at all of them takes less time than noting which have a link."""
 
@@ -191,7 +192,7 @@ class Links:
         """
         requests = len(history.offsets) - 1
         scores = np.zeros((requests, self._length), np.float32)
-        kernels = kernels_for(requests)
+        kernels = kernels_for(requests, KERNELS)
         if kernels is None:
             for row, (items, weights) in enumerate(history):
                 if len(items):

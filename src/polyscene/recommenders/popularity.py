@@ -89,7 +89,7 @@ class Popularity(Signal):
         counts = self._counts.array
         if not counts[item] > 0:
             return None
-        more = int(np.sum(counts > counts[item]))
+        more = np.count_nonzero(counts > counts[item])
         when = "" if np.isinf(self.half_life) else " lately"
         if more > max(len(counts) * TOP_SHARE, MIN_TOP):
             return None

@@ -61,7 +61,7 @@ class Recency(Signal):
             if not self._moments:
                 return np.zeros(items.shape, np.float32)
             hours = (now - since[items]) / HOUR
-            return -np.log1p(np.clip(hours, 0.0, OLDEST)).astype(np.float32)
+            return -np.log1p(np.minimum(np.maximum(hours, 0.0), OLDEST)).astype(np.float32)
 
         return SharedScores(len(queries), self._order, since, scored)
 
@@ -70,7 +70,7 @@ class Recency(Signal):
         since = self._since.array
         if not self._moments or since[item] == UNKNOWN_TIME:
             return None
-        newer = int(np.sum(since > since[item]))
+        newer = np.count_nonzero(since > since[item])
         if newer > max(len(since) * TOP_SHARE, MIN_TOP):
             return None
         day = np.datetime64(int(since[item]), "us").astype("datetime64[D]")

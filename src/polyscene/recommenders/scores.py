@@ -6,7 +6,6 @@ are asked of all of them (`at`), and nothing is computed twice. The whole catalo
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
@@ -15,8 +14,8 @@ import numpy as np
 from polyscene.core.growing import Largest, largest
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.representation.index import WIDER, VectorIndex
+from polyscene.representation.products import NOTHING_KNOWN, inner_products
 
-AT_ONCE = 256
 MANY, QUICK = 8, 30_000
 """So many requests or more are compared with up to so many vectors in one product, index or not."""
 
@@ -64,6 +63,9 @@ class DenseScores(Scores):
 
     def at(self, candidates: IntArray | LongArray) -> FloatArray:
         """Look the candidates up."""
+        if len(self._matrix) == 1:
+            alone: FloatArray = self._matrix[0][candidates]
+            return alone
         rows = np.arange(len(self._matrix))[:, None]
         scores: FloatArray = self._matrix[rows, candidates]
         return scores
@@ -105,6 +107,34 @@ class LinkScores(DenseScores):
         """Return the largest score of each request."""
         rows = zip(self._matrix, self._linked, strict=True)
         return np.array([scores[linked].max(initial=0.0) for scores, linked in rows], np.float32)
+
+
+class NoScores(Scores):
+    """Scores of requests to which a signal has nothing to say: 0 for every item.
+
+    Args:
+        requests: B.
+        length: n.
+    """
+
+    def __init__(self, requests: int, length: int) -> None:
+        self._requests, self._length = requests, length
+
+    def whole(self) -> FloatArray:
+        """Return zeros."""
+        return np.zeros((self._requests, self._length), np.float32)
+
+    def at(self, candidates: IntArray | LongArray) -> FloatArray:
+        """Return zeros."""
+        return np.zeros(candidates.shape, np.float32)
+
+    def best(self, row: int, most: int, closed: BoolArray) -> IntArray | LongArray:
+        """Put nothing forward."""
+        return np.zeros(0, np.int64)
+
+    def peaks(self) -> FloatArray:
+        """Return zeros."""
+        return np.zeros(self._requests, np.float32)
 
 
 class SharedScores(Scores):
@@ -149,7 +179,9 @@ class SharedScores(Scores):
         if not len(self._strength):
             return np.zeros(self._requests, np.float32)
         first = self._order.ordered(self._strength)[:1]
-        return np.broadcast_to(self._scored(first[None])[:, 0], (self._requests,)).astype(np.float32)
+        peaks = np.empty(self._requests, np.float32)
+        peaks[:] = self._scored(first[None])[:, 0]
+        return peaks
 
 
 class VectorScores(Scores):
@@ -166,6 +198,7 @@ class VectorScores(Scores):
         self, users: FloatArray, items: FloatArray, index: VectorIndex | None = None, offset: float = 0.0
     ) -> None:
         self._users, self._items, self._index, self._offset = users, items, index, np.float32(offset)
+        self._speaks: BoolArray = np.asarray(users.any(axis=1))
         self._searched: dict[int, tuple[LongArray, FloatArray]] = {}
         self._products: FloatArray | None = None
         exact = index is None or index.exact
@@ -181,12 +214,14 @@ class VectorScores(Scores):
             return self._every()[np.arange(len(candidates))[:, None], candidates] + self._offset
         scores = np.empty(candidates.shape, np.float32)
         for row, codes in enumerate(candidates):
-            self._compare(row, codes, scores[row])
+            known = self._searched.get(row, NOTHING_KNOWN)
+            user = self._users[row]
+            scores[row] = inner_products(self._items, codes, user, known) if self._speaks[row] else 0.0
         return scores + self._offset
 
     def best(self, row: int, most: int, closed: BoolArray) -> IntArray | LongArray:
         """Take the largest of those that are open, by the index where there is one."""
-        if not self._users[row].any():
+        if not self._speaks[row]:
             return np.zeros(0, np.int64)
         near = self._search(row, most)
         if near is None:
@@ -196,11 +231,10 @@ class VectorScores(Scores):
     def peaks(self) -> FloatArray:
         """Return the largest score of each request, by the index where there is one."""
         if self._products is not None and self._products.size and not self._searched:
-            speaking = self._users.any(axis=1)
-            return np.where(speaking, self._products.max(axis=1), 0.0).astype(np.float32) + self._offset
+            return np.where(self._speaks, self._products.max(axis=1), 0.0).astype(np.float32) + self._offset
         peaks = np.zeros(len(self._users), np.float32)
-        for row, user in enumerate(self._users):
-            if user.any() and len(self._items):
+        for row in range(len(self._users)):
+            if self._speaks[row] and len(self._items):
                 near = self._search(row, 1)
                 products = self._every()[row] if near is None else near[1]
                 peaks[row] = products.max() if len(products) else 0.0
@@ -243,40 +277,6 @@ class VectorScores(Scores):
         self._searched[row] = near
         return near
 
-    def _compare(self, row: int, codes: IntArray | LongArray, scores: FloatArray) -> None:
-        """Write (C,) products of candidates: known ones looked up, others a few at a time.
-
-        So many vectors at once stay in the processor's cache.
-        """
-        left = np.arange(len(codes))
-        if row in self._searched:
-            items, products = self._searched[row]
-            place = places(items, codes, len(self._items))
-            known = place >= 0
-            scores[known] = products[place[known]]
-            left = np.flatnonzero(~known)
-        for start in range(0, len(left), AT_ONCE):
-            some = left[start : start + AT_ONCE]
-            scores[some] = self._items[codes[some]] @ self._users[row]
-
-
-_places = threading.local()
-
-
-def places(items: LongArray, codes: IntArray | LongArray, length: int) -> LongArray:
-    """Return (C,) where each code stands among the (m,) items, each of which stands there once; -1: nowhere.
-
-    Args:
-        length: all codes are below it.
-    """
-    space: LongArray | None = getattr(_places, "space", None)
-    if space is None or len(space) < length:
-        space = _places.space = np.full(length * 3 // 2, -1)
-    space[items] = np.arange(len(items))
-    place: LongArray = space[codes]
-    space[items] = -1
-    return place
-
 
 def best_open(
     items: IntArray | LongArray, scores: FloatArray, most: int, closed: BoolArray
@@ -289,4 +289,4 @@ def best_open(
 def _largest(items: IntArray | LongArray, scores: FloatArray, most: int) -> IntArray | LongArray:
     if len(items) <= most:
         return items
-    return items[np.argpartition(scores, len(scores) - most)[len(scores) - most :]]
+    return items[scores.argpartition(len(scores) - most)[len(scores) - most :]]

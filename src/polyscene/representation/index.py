@@ -17,6 +17,7 @@ from polyscene.core.errors import ArgumentError, MissingExtraError
 from polyscene.core.growing import GrowingArray
 from polyscene.core.locks import ReadWriteLock
 from polyscene.core.types import BoolArray, FloatArray, LongArray
+from polyscene.representation.products import inner_products
 
 WIDER = 4
 """A search that found too few open ones looks at so many times as many."""
@@ -218,7 +219,7 @@ class VectorIndex(ABC):
 
     def _near(self, query: FloatArray, wanted: int) -> tuple[LongArray, FloatArray]:
         codes = self._everybody() if wanted >= self._count else self._codes_near(query, wanted)
-        return codes, self._rows.array[codes] @ query
+        return codes, inner_products(self._rows.array, codes, query)
 
     def _everybody(self) -> LongArray:
         return np.flatnonzero(self._filled.array)

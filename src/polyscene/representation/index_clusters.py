@@ -18,6 +18,7 @@ from polyscene.core.arrays import Arrays
 from polyscene.core.seeds import generator
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.representation.index import VectorIndex
+from polyscene.representation.packed import PackedClusters
 
 BLOCK = 4_096
 """So many vectors are compared with all centroids at once."""
@@ -38,43 +39,32 @@ class ClusterIndex(VectorIndex):
     def surroundings(self, wanted: int) -> Iterator[tuple[LongArray, LongArray]]:
         """Yield each cluster's rows, and the rows of the clusters around it, ascending, at least `wanted`."""
         for cluster in range(len(self._centroids)):
-            own = np.sort(self._rows_of(cluster))
+            own = np.sort(self._packed.of(cluster))
             clusters = self._around(self._centroids[cluster], max(wanted // WANTED_PER_RESULT, 1))
             if len(own):
-                around = np.concatenate([self._rows_of(other) for other in clusters])
+                around = np.concatenate([self._packed.of(other) for other in clusters.tolist()])
                 yield own, np.union1d(around, own)
 
     def _near(self, query: FloatArray, wanted: int) -> tuple[LongArray, FloatArray]:
         """Read vectors cluster by cluster: they lie side by side in memory."""
         if wanted >= self._count or not len(self._centroids):
             return super()._near(query, wanted)
-        clusters = self._around(query, wanted)
-        rows = np.concatenate([self._rows_of(cluster) for cluster in clusters])
-        return rows, np.concatenate([self._block_of(cluster) @ query for cluster in clusters])
+        return self._packed.near(self._around(query, wanted), query)
 
     def _codes_near(self, query: FloatArray, wanted: int) -> LongArray:
-        clusters = self._around(query, wanted)
-        return np.concatenate([np.zeros(0, np.int64), *(self._rows_of(cluster) for cluster in clusters)])
+        clusters = self._around(query, wanted).tolist()
+        return np.concatenate([np.zeros(0, np.int64), *(self._packed.of(cluster) for cluster in clusters)])
 
-    def _around(self, query: FloatArray, wanted: int) -> list[int]:
+    def _around(self, query: FloatArray, wanted: int) -> LongArray:
         """Return the clusters whose centroids suit a query best, with enough vectors in them."""
-        clusters: list[int] = []
-        size = 0
-        for cluster in np.argsort(-(self._centroids @ query)).tolist():
-            clusters.append(cluster)
-            size += len(self._members[cluster])
-            if (
-                size >= self._effort * WANTED_PER_RESULT * wanted
-                and len(clusters) >= self._effort * MIN_CLUSTERS
-            ):
-                break
-        return clusters
+        order: LongArray = (-(self._centroids @ query)).argsort()
+        sizes = self._packed.sizes[order].cumsum()
+        enough = int(sizes.searchsorted(self._effort * WANTED_PER_RESULT * wanted)) + 1
+        return order[: max(enough, self._effort * MIN_CLUSTERS)]
 
     def _take_out(self, codes: LongArray) -> None:
         for code in codes.tolist():
-            cluster = self._cluster[code]
-            self._members[cluster].remove(code)
-            self._forget(cluster)
+            self._packed.remove(self._cluster[code], code)
             self._cluster[code] = NO_CLUSTER
 
     def _take_in(self, codes: LongArray) -> None:
@@ -82,26 +72,8 @@ class ClusterIndex(VectorIndex):
         for code, cluster in zip(
             codes.tolist(), self._nearest(self._rows.array[codes]).tolist(), strict=True
         ):
-            self._members[cluster].append(code)
-            self._forget(cluster)
+            self._packed.add(cluster, code)
             self._cluster[code] = cluster
-
-    def _forget(self, cluster: int) -> None:
-        self._arrays[cluster] = self._blocks[cluster] = None
-
-    def _rows_of(self, cluster: int) -> LongArray:
-        rows = self._arrays[cluster]
-        if rows is None:
-            rows = np.array(self._members[cluster], np.int64)
-            self._arrays[cluster] = rows
-        return rows
-
-    def _block_of(self, cluster: int) -> FloatArray:
-        """Return a cluster's vectors side by side in memory: reading them one by one would take longer."""
-        block = self._blocks[cluster]
-        if block is None:
-            block = self._blocks[cluster] = self._rows.array[self._rows_of(cluster)]
-        return block
 
     def _build(self) -> None:
         rows = self._everybody()
@@ -111,19 +83,10 @@ class ClusterIndex(VectorIndex):
 
     def _sort_in(self, nearest: LongArray, rows: LongArray) -> None:
         """Put (m,) rows into the (m,) clusters that are nearest to them."""
-        count = len(self._centroids)
-        order = np.argsort(nearest, kind="stable")
-        borders = np.searchsorted(nearest[order], np.arange(count + 1))
         self._cluster: list[int] = np.full(len(self._rows), NO_CLUSTER).tolist()
-        self._members: list[list[int]] = []
-        self._arrays: list[LongArray | None] = []
-        self._blocks: list[FloatArray | None] = [None] * count
-        for cluster in range(count):
-            members = rows[order[borders[cluster] : borders[cluster + 1]]]
-            self._members.append(members.tolist())
-            self._arrays.append(members)
-            for row in members.tolist():
-                self._cluster[row] = cluster
+        for row, cluster in zip(rows.tolist(), nearest.tolist(), strict=True):
+            self._cluster[row] = cluster
+        self._packed = PackedClusters(nearest, rows, len(self._centroids), self._rows)
 
     def _facts(self) -> Arrays:
         return {"centroids": self._centroids, "clusters": np.array(self._cluster, np.int64)}

@@ -47,7 +47,9 @@ def shifted_unit(vectors: FloatArray, mean: NDArray[np.float64]) -> FloatArray:
 def unit(vectors: FloatArray) -> FloatArray:
     """Return rows of length 1; a zero row stays zero."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(norms > 0, norms, 1.0)).astype(np.float32)
+    norms[norms == 0] = 1.0
+    rows: FloatArray = (vectors / norms).astype(np.float32, copy=False)
+    return rows
 
 
 def neighbourhood(vectors: FloatArray) -> sparse.csr_array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -49,7 +50,9 @@ class Decayed:
 
 def decayed(history: Histories, decay: float) -> Decayed:
     """Return what still counts of each history."""
-    oldest = math.floor(math.log(MIN_WEIGHT) / math.log(decay))
+    oldest = _oldest(decay)
+    if len(history) == 1:
+        return _decayed_alone(history, decay, oldest)
     offsets, items, weights, ages = history.offsets, history.items, history.weights, history.ages
     if int(ages.max(initial=0)) > oldest:
         recent = ages <= oldest
@@ -59,10 +62,26 @@ def decayed(history: Histories, decay: float) -> Decayed:
     return Decayed(offsets.astype(np.int64, copy=False), items, faded)
 
 
+@lru_cache
+def _oldest(decay: float) -> int:
+    """Return the age from which on nothing counts any more."""
+    return math.floor(math.log(MIN_WEIGHT) / math.log(decay))
+
+
+def _decayed_alone(history: Histories, decay: float, oldest: int) -> Decayed:
+    """Return the same of one history: its latest events in a row, of which the last has age 0."""
+    items, weights = history.items[-oldest - 1 :], history.weights[-oldest - 1 :]
+    count = len(items)
+    ages = np.arange(count - 1, -1, -1, dtype=np.float32)
+    return Decayed(np.array([0, count]), items, weights * np.float32(decay) ** ages)
+
+
 def taste(history: Histories, vectors: FloatArray, decay: float) -> FloatArray:
     """Return (B, d) decayed sums of the (n_items, d) vectors of what the users did."""
+    if not len(history.items):
+        return np.zeros((len(history), vectors.shape[1]), np.float32)
     if len(history) == 1:
-        items, weights = next(iter(decayed(history, decay)))
-        alone: FloatArray = (weights @ vectors[items])[None]
+        past = decayed(history, decay)
+        alone: FloatArray = (past.weights @ vectors[past.items])[None]
         return alone
     return np.asarray(profile(history, len(vectors), decay) @ vectors, np.float32)

@@ -127,6 +127,7 @@ def alike_because(by_choices: bool, chosen: bool, trait: Sequence[str]) -> str:
 
 def shortened(title: str) -> str:
     """Return a title on one line of at most 60 visible characters: titles come from anywhere."""
-    visible = "".join(c if c.isprintable() else " " for c in title[: 20 * TITLE_LENGTH])
+    begin = title[: 20 * TITLE_LENGTH]
+    visible = begin if begin.isprintable() else "".join(c if c.isprintable() else " " for c in begin)
     title = " ".join(visible.split())
     return title if len(title) <= TITLE_LENGTH else title[: TITLE_LENGTH - 1].rstrip() + "…"

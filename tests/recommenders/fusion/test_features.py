@@ -130,6 +130,7 @@ def test_items_are_open_once_they_are_there_and_until_they_are_had(features: Fea
     early, late = asked([[0], []], time=HOUR), asked([[0], []], time=8 * HOUR)
     assert features.closed(early, hide_seen=False).tolist() == [[False, False, False, True]] * 2
     assert not features.closed(late, hide_seen=False).any()
+    assert (features.expects(early), features.expects(late)) == (True, False)
     assert features.closed(late, hide_seen=True).tolist() == [[True, False, False, False], [False] * 4]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.clock import HOUR
+from polyscene.core.compiled import short_zeros
 from polyscene.core.growing import GrowingArray
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
@@ -112,6 +113,11 @@ class Features:
         """Return (n,) which items were taken out."""
         return self._removed.array
 
+    @property
+    def n_removed(self) -> int:
+        """Return how many."""
+        return self._n_removed
+
     def remove(self, rows: LongArray, out: bool = True) -> None:
         """Take items out, so that nobody is shown them; or bring them back."""
         self._removed.put(rows, np.full(len(rows), out))
@@ -178,23 +184,34 @@ class Features:
         return Block(scores, peaks, self._user(queries, peaks), facts, self._pair(queries, candidates))
 
     def _user(self, queries: Queries, peaks: FloatArray) -> FloatArray:
-        history = queries.history
+        history, requests = queries.history, len(queries)
         lengths = history.lengths
-        popularity = np.bincount(
-            history.rows, weights=self._item.array[history.items, 0], minlength=len(queries)
-        ) / np.maximum(lengths, 1)
-        abroad = sum((rows.lengths for rows in queries.elsewhere.values()), np.zeros(len(queries)))
-        facts = np.stack([np.log1p(lengths), np.log1p(abroad), popularity], axis=1)
-        return np.concatenate([facts, np.log1p(peaks)], axis=1).astype(np.float32)
+        popularity = np.bincount(history.rows, self._item.array[history.items, 0], requests)
+        facts = np.zeros((requests, USER_FACTS))
+        facts[:, 0] = lengths
+        for rows in queries.elsewhere.values():
+            facts[:, 1] += rows.lengths
+        np.log1p(facts[:, :2], out=facts[:, :2])
+        facts[:, 2] = popularity / np.maximum(lengths, 1)
+        user = np.empty((requests, USER_FACTS + peaks.shape[1]), np.float32)
+        user[:, :USER_FACTS] = facts
+        np.log1p(peaks, out=user[:, USER_FACTS:])
+        return user
 
     def _pair(self, queries: Queries, candidates: IntArray | LongArray | None) -> FloatArray:
         width = len(self) if candidates is None else candidates.shape[1]
         pair = np.zeros((len(queries), width, PAIR_FACTS), np.float32)
         if self.moments:
             pair[:, :, 0] = self._ages(queries.time, candidates)
-        history = queries.history
+        history, worth = queries.history, SEEN_DECAY**queries.history.ages
+        if len(queries) == 1 and candidates is not None:
+            alone = short_zeros(len(self))
+            np.add.at(alone, history.items, worth)
+            pair[0, :, 1] = alone[candidates[0]]
+            alone[history.items] = 0.0
+            return pair
         had = np.zeros((len(queries), len(self)), np.float32)
-        np.add.at(had, (history.rows, history.items), SEEN_DECAY**history.ages)
+        np.add.at(had, (history.rows, history.items), worth)
         pair[:, :, 1] = had if candidates is None else np.take_along_axis(had, candidates, axis=1)
         return pair
 
@@ -203,17 +220,18 @@ class Features:
         at_once = len(time) > 1 and bool(np.all(time == time[0]))
         born = self._born.array[None] if at_once or candidates is None else self._born.array[candidates]
         hours = ((time[:1] if at_once else time)[:, None].astype(np.float64) - born) / HOUR
-        ages = np.where(born != UNKNOWN_TIME, np.log1p(np.clip(hours, 0, None)), NO_AGE)
+        ages = np.where(born != UNKNOWN_TIME, np.log1p(np.maximum(hours, 0.0)), NO_AGE)
         return ages[0, candidates] if at_once and candidates is not None else ages
+
+    def expects(self, queries: Queries) -> bool:
+        """Return whether an item may come later than one of the requests."""
+        latest = self._latest
+        return self.moments and latest != UNKNOWN_TIME and latest > int(queries.time.min(initial=latest))
 
     def closed(self, queries: Queries, hide_seen: bool) -> BoolArray:
         """Return (B, n) which items may not be shown: taken out, not there yet, or had where that bars."""
         closed = np.zeros((len(queries), len(self)), np.bool_)
-        if (
-            self.moments
-            and self._latest != UNKNOWN_TIME
-            and self._latest > int(queries.time.min(initial=self._latest))
-        ):
+        if self.expects(queries):
             closed |= self.since > queries.time[:, None]
         if self._n_removed:
             closed |= self.removed

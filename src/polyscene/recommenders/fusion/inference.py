@@ -48,10 +48,12 @@ class FusionWeights:
     def logits(self, block: Block, scenario: int) -> FloatArray:
         """Return (B, C) logits."""
         w = self.arrays
-        code = np.zeros((len(block.user), self.n_scenarios), np.float32)
-        code[:, scenario] = 1.0
-        context = (np.concatenate([block.user, code], axis=1) - w["context_mean"]) / w["context_spread"]
-        context = np.clip(context, -MAX_DEVIATION, MAX_DEVIATION)  # (B, U)
+        context = np.zeros((len(block.user), len(w["context_mean"])), np.float32)
+        context[:, : block.user.shape[1]] = block.user
+        context[:, block.user.shape[1] + scenario] = 1.0
+        context -= w["context_mean"]
+        context /= w["context_spread"]
+        _clip(context, MAX_DEVIATION, context)  # (B, U)
         inner = np.tanh(context @ w["gate_in.weight"].T + w["gate_in.bias"])
         gates = w["base"] + inner @ w["gate_out.weight"].T + w["gate_out.bias"]  # (B, F)
         around = context @ w["around.weight"].T + w["around.bias"] + w["seen.bias"]  # (B, H)
