@@ -15,7 +15,9 @@ from polyscene.core.errors import ModelError
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.text import shown
-from polyscene.language.model.bundled import bundled_folder, file_sha256
+from polyscene.language.model import multilingual
+from polyscene.language.model.bundled import bundled_folder
+from polyscene.language.model.digests import file_sha256
 
 BUNDLED_MODEL = "minilm"
 FILES = (
@@ -56,6 +58,8 @@ def locate(settings: LanguageSettings, base: Path | None = None, progress: Progr
     """
     if settings.model == BUNDLED_MODEL:
         return bundled_folder()
+    if settings.model == multilingual.NAME:
+        return multilingual.multilingual_folder(progress)
     folder = (base or Path()) / os.path.expanduser(settings.model)  # Path's own raises for unknown users
     if not os.path.isdir(folder):  # Path's own raises for names that are too long
         folder = _hub_folder(settings, progress or Silent())
