@@ -187,7 +187,9 @@ def judged(cases_of_run: Sequence[Case], models: Sequence[str], tell: Telling) -
         for case in cases_of_run:
             key = id(case.texts)
             if key not in read:
-                read[key] = encode(model, [prefix + text if text else "" for text in case.texts], progress=tell)
+                read[key] = encode(
+                    model, [prefix + text if text else "" for text in case.texts], progress=tell
+                )
             figures[case.name][name] = case.ndcg(read[key])
     return figures
 
@@ -216,7 +218,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("NDCG@10 of the content signal alone, untuned")
     print(table(["case", *options.models], rows))
     if options.json:
-        values: dict[str, Any] = {"ndcg@10": figures, "cost": price, "machine": machine(), "versions": versions()}
+        values: dict[str, Any] = {
+            "ndcg@10": figures,
+            "cost": price,
+            "machine": machine(),
+            "versions": versions(),
+        }
         write_json(options.json, values)
     return 0
 

@@ -103,11 +103,13 @@ def train(hamlet: Path, small_encoder: Path, tmp_path_factory: pytest.TempPathFa
         model = load_model(settings.language)
         ground = training_data(dataset, split(dataset, settings.evaluation), settings)
         encoded = EncodingCache(home / "of the training")
-        tuned = tune_language(model, ground, settings, home / "left", encoded, Silent())
+        tuned = tune_language(
+            dict.fromkeys(ground.dataset.scenarios, model), ground, settings, home / "left", encoded, Silent()
+        )
         tuned.save(home / "run", settings)
         manifest = {
             "settings": settings.model_dump(mode="json"),
-            KEY: encoder_facts(model.fingerprint, tuned.views(settings), home / "run", hamlet.parent),
+            KEY: encoder_facts(tuned.fingerprints(), tuned.views(settings), home / "run", hamlet.parent),
         }
         return Trained(tuned, texts, home / "run", json.dumps(manifest))
 

@@ -17,7 +17,7 @@ from polyscene.data.splits.description import describe_split
 from polyscene.engine.state import System
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.language.model.language_model import LanguageModel
-from polyscene.language.model.loading import load_model
+from polyscene.language.model.loading import load_models
 from polyscene.language.text.cache import EncodingCache
 from polyscene.learning.backbone import Backbone
 from polyscene.learning.fit import Fitted, fit_system
@@ -74,11 +74,12 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     data = project.ground(everything_counts)
     for note in project.dataset.notes:
         progress.say(note)
-    model = load_model(settings.language, project.base, progress)
-    demand_room(project.runs_folder, least_bytes(project.dataset, model.dimension), REMEDY)
-    rerankers = _reranker_trainer(project, model)
+    models = load_models(settings.languages, project.base, progress)
+    width = max(model.dimension for model in models.values())
+    demand_room(project.runs_folder, least_bytes(project.dataset, width), REMEDY)
+    rerankers = _reranker_trainer(project, models)
     cache = EncodingCache(_cache_folder(project), progress)
-    tuned = tune_language(model, data, settings, project.runs_folder / UNFINISHED, cache, progress)
+    tuned = tune_language(models, data, settings, project.runs_folder / UNFINISHED, cache, progress)
     fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers)
     fitted.curves = tuned.curves | fitted.curves
     fitted.notes = [*data.notes, *fitted.notes, *tuned.notes()]
@@ -89,7 +90,7 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
         manifest = _manifest(project, fitted, facts, everything_counts) | {
             "tuning": tuned.facts(),
             "reach": tuned.bound_facts(),
-            KEY: encoder_facts(model.fingerprint, tuned.views(settings), folder, project.base),
+            KEY: encoder_facts(tuned.fingerprints(), tuned.views(settings), folder, project.base),
             "readers": {} if rerankers is None else save_readers(system, rerankers.backbone, folder),
         }
         write_manifest(folder, manifest)
@@ -105,16 +106,17 @@ def least_bytes(dataset: Dataset, dimension: int) -> int:
     return items * dimension * BYTES_PER_NUMBER + events * BYTES_PER_EVENT
 
 
-def _reranker_trainer(project: Trained, model: LanguageModel) -> RerankerTrainer | None:
+def _reranker_trainer(project: Trained, models: Mapping[str, LanguageModel]) -> RerankerTrainer | None:
     """Return who trains the text rankers' rerankers; None where none is wanted."""
-    settings = project.settings.text_ranker
+    settings, language = project.settings.text_ranker, project.settings.language
     wanted = any("text_ranker" in scenario.signals for scenario in project.settings.scenarios.values())
     if settings.reader == "none":
         return None
     if not wanted:
         project.progress.say("[text_ranker] reader is not used: no scenario has 'text_ranker' in its signals")
         return None
-    backbone = Backbone(project.settings.language, project.base, model)
+    loaded = next((one for one in models.values() if one.name == language.model), None)
+    backbone = Backbone(language, project.base, loaded)
     return RerankerTrainer(backbone, settings, project.settings.seed)
 
 

@@ -40,6 +40,13 @@ class LanguageSettings(Strict):
     device: str = "auto"
     download: bool = Field(False, description="may the model be fetched from the Hugging Face hub?")
 
+    def of_model(self, model: str | None) -> Self:
+        """Return the same for another model; None: for this one. The light one is not tuned."""
+        if model is None or model == self.model:
+            return self
+        change = {"model": model} | ({"tuning": "none"} if model == LIGHT else {})
+        return self.model_copy(update=change)
+
     @model_validator(mode="after")
     def _light_learns_nothing(self) -> Self:
         """Take 'none' for the tuning of the light model, unless another method was asked for."""

@@ -59,7 +59,11 @@ class LightTokenizer:
         return int(self._pieces.vocab_size)
 
     def __call__(
-        self, texts: Sequence[str], add_special_tokens: bool = True, max_length: int | None = None, **_: object
+        self,
+        texts: Sequence[str],
+        add_special_tokens: bool = True,
+        max_length: int | None = None,
+        **_: object,
     ) -> dict[str, list[list[int]]]:
         """Return the token ids of each text under `input_ids`, cut to `max_length` where it is named."""
         rows = self._pieces.encode(list(texts), add_bos=add_special_tokens, add_eos=add_special_tokens)

@@ -10,7 +10,13 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from polyscene.core.settings.language import LanguageSettings
 from polyscene.language.model.language_model import LanguageModel
-from polyscene.language.model.light import DIMENSION, LightEncoder, light_encoder, light_folder, light_tokenizer
+from polyscene.language.model.light import (
+    DIMENSION,
+    LightEncoder,
+    light_encoder,
+    light_folder,
+    light_tokenizer,
+)
 from polyscene.language.model.sources import fingerprint
 
 

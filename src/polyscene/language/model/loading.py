@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,21 @@ def load_model(
         tokenizer=tokenizer,
         module=module,
     )
+
+
+def load_models(
+    settings: Mapping[str, LanguageSettings], base: Path | None = None, progress: Progress | None = None
+) -> dict[str, LanguageModel]:
+    """Load the language models of several scenarios, each once; see `load_model`.
+
+    Args:
+        settings: by scenario.
+    """
+    loaded: dict[str, LanguageModel] = {}
+    for one in settings.values():
+        if one.model not in loaded:
+            loaded[one.model] = load_model(one, base, progress)
+    return {name: loaded[one.model] for name, one in settings.items()}
 
 
 def _read(folder: Path, name: str) -> tuple[Kind, PreTrainedTokenizerBase, nn.Module]:

@@ -54,7 +54,9 @@ def multilingual_folder(progress: Progress | None = None) -> Path:
     folder = default_folder() / "models" / f"multilingual-e5-small-{MADE[WEIGHTS][:12]}"
     if not _is_whole(folder):
         source = PACKAGE.folder() / SOURCE
-        (progress or Silent()).say(f"making the language model '{MULTILINGUAL}' from the package {PACKAGE.name}, once")
+        (progress or Silent()).say(
+            f"making the language model '{MULTILINGUAL}' from the package {PACKAGE.name}, once"
+        )
         try:
             _make(folder, source)
         except OSError as error:

@@ -184,9 +184,7 @@ def tokenised(model: LanguageModel, texts: Sequence[str]) -> list[IntArray]:
             split_special_tokens=True,  # "[SEP]" in a text is text
         )["input_ids"]
         tokens += [
-            np.asarray(
-                row if text and not is_mostly_unknown(row, unknown, special) else [], dtype=np.int32
-            )
+            np.asarray(row if text and not is_mostly_unknown(row, unknown, special) else [], dtype=np.int32)
             for text, row in zip(chunk, ids, strict=True)
         ]
     return tokens
