@@ -36,7 +36,7 @@ from polyscene.language.model.loading import load_model
 from polyscene.language.model.packed_bert import packed
 from polyscene.language.model.sources import locate
 from polyscene.language.text.encoding import encode
-from polyscene.learning.content_judge import content_judge
+from polyscene.learning.content_judge import content_judge, judged_choices
 from polyscene.learning.training_data import TrainingData
 from polyscene.project import Project
 from polyscene.sample.items import make_items
@@ -46,7 +46,7 @@ from projects import project
 from showing import Telling, table, write_json
 
 WORDS = Path(__file__).with_name("sample_words.json")
-ENGLISH_SETS = ("amazon_books", "movielens_100k", "amazon_beauty")
+ENGLISH_SETS = ("amazon_books", "movielens_100k")
 SAMPLE, EXCHANGED = "sample", "exchanged"
 LANGUAGES = ("en", "zh", "de", "ru")
 MIXED = "mixed"
@@ -73,6 +73,11 @@ class Case:
         """The catalogue's texts."""
         return self.data.dataset.scenarios[self.scenario].catalogue.text
 
+    @property
+    def choices(self) -> int:
+        """How many choices are looked at; at most `MAX_JUDGED_CHOICES` are drawn, before the slice."""
+        return len(judged_choices(self.data, self.scenario, self.chosen))
+
     def ndcg(self, vectors: FloatArray) -> float:
         """Return what the content signal is worth with (n_items, d) vectors."""
         judge = content_judge(self.data, self.scenario, chosen=self.chosen)
@@ -87,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
     sets = (SAMPLE, EXCHANGED, *ENGLISH_SETS)
     made.add_argument("--sets", nargs="+", choices=sets, default=list(sets), metavar="SET")
     made.add_argument("--models", nargs="+", default=[*CARRIED, "multilingual with prefix"], metavar="MODEL")
-    made.add_argument("--users", type=int, default=600, help="of the sample company")
+    made.add_argument("--users", type=int, default=2000, help="of the sample company")
     made.add_argument("--items", type=int, default=300, help="of each of its scenarios")
     made.add_argument("--seed", type=int, default=7)
     made.add_argument("--json", type=Path, help="write the results here too")
@@ -206,9 +211,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 2
-    rows = [[case, *(f"{row[name]:.4f}" for name in options.models)] for case, row in figures.items()]
+    counts = {case.name: case.choices for case in prepared_cases}
+    rows = [
+        [case, f"{counts[case]:,}", *(f"{row[name]:.4f}" for name in options.models)]
+        for case, row in figures.items()
+    ]
     rows += [
-        [label, *(f"{price[name][key]:,.1f}" for name in options.models)]
+        [label, "", *(f"{price[name][key]:,.1f}" for name in options.models)]
         for key, label in (
             ("texts_per_second", "texts per second"),
             ("seconds_to_open", "seconds to open"),
@@ -216,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     ]
     print("NDCG@10 of the content signal alone, untuned")
-    print(table(["case", *options.models], rows))
+    print(table(["case", "choices", *options.models], rows))
     if options.json:
         values: dict[str, Any] = {
             "ndcg@10": figures,

@@ -244,7 +244,7 @@ def test_a_project_keeps_what_its_items_need(hamlet: Path, small_encoder: Path, 
 def test_another_language_model_is_refused(train: Train) -> None:
     trained = train(steps=0, scope="scenario", reach="unbounded")
     manifest = trained.manifest
-    manifest[KEY]["fingerprint"] = "0" * 64
+    manifest[KEY]["fingerprints"]["shop"] = "0" * 64
     with pytest.raises(ModelError, match=r"this run was taught with another language model .* train again"):
         ItemEncoder.of_run(trained.folder, manifest).encode("shop", [UNSEEN])
 

@@ -9,6 +9,7 @@ import numpy as np
 from polyscene.core.contracts import VectorJudge
 from polyscene.core.seeds import derived
 from polyscene.core.types import BoolArray, FloatArray
+from polyscene.data.queries import Choices
 from polyscene.data.splits.phases import Phase
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import mid_ranks, ndcg
@@ -40,9 +41,7 @@ def content_judge(
     Returns:
         A function of (n_items, d) vectors; None where there are no validation choices.
     """
-    held = data.folds.tune(name, MAX_JUDGED_CHOICES, derived(data.seed, "tuning", name)).choices
-    if chosen is not None:
-        held = held.pick(np.flatnonzero(chosen[held.target]))
+    held = judged_choices(data, name, chosen)
     if not len(held):
         return None
     evidence = replace(data.evidence(name, Phase.PAST), elsewhere={})
@@ -64,3 +63,9 @@ def content_judge(
         return float(np.concatenate(gains).mean())
 
     return judge
+
+
+def judged_choices(data: TrainingData, name: str, chosen: BoolArray | None = None) -> Choices:
+    """Return the validation choices of a scenario that `content_judge` ranks; `chosen` as there."""
+    held = data.folds.tune(name, MAX_JUDGED_CHOICES, derived(data.seed, "tuning", name)).choices
+    return held if chosen is None else held.pick(np.flatnonzero(chosen[held.target]))

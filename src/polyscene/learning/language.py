@@ -19,7 +19,6 @@ from typing import Any
 from polyscene.core.progress import Progress
 from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.project import Settings
-from polyscene.core.text import shown
 from polyscene.core.types import FloatArray
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.text.cache import EncodingCache
@@ -29,6 +28,7 @@ from polyscene.language.tuning.files import save_tuned
 from polyscene.language.tuning.methods import frozen_layers, marked, must_be_tunable
 from polyscene.learning.bounding import BoundedCatalogue, facts_of, read_catalogue
 from polyscene.learning.item_views import LANGUAGE, ViewRecipe
+from polyscene.learning.language_notes import differing_models
 from polyscene.learning.language_tuner import EncoderFactory, LanguageTuner, TuningOutcome, effective_method
 from polyscene.learning.training_data import ItemVectors, TrainingData
 from polyscene.representation.item_space import ViewName
@@ -122,17 +122,6 @@ class TunedLanguage:
         for name, tuned in self.models.items():
             first.setdefault(id(tuned), name)
         return {name: self.models[name] for name in first.values()}
-
-
-def differing_models(models: Mapping[str, str]) -> list[str]:
-    """Return what a user should know where scenarios are read by different models, given by scenario."""
-    if len(set(models.values())) < 2:
-        return []
-    read = ", ".join(f"{name} with '{shown(model, 200)}'" for name, model in models.items())
-    return [
-        f"scenarios are read by different language models ({read}): 'cross_scenario' compares only scenarios "
-        "of one model, and only those can share what tuning learns"
-    ]
 
 
 def _recipe(bound: BoundedVectors | None, file: str | None = None, frozen: int = 0) -> ViewRecipe:

@@ -30,12 +30,12 @@ class LightReader:
         self._encode = partial(encode_lightly, settings=settings)
         if fingerprint(locate(settings)) != expected:
             raise ModelError(
-                f"this run was taught with another version of the language model '{LIGHT}' than the one that is "
-                "installed now: put the former back, or train again"
+                f"this run was taught with another version of the language model '{LIGHT}' than the one that "
+                "is installed now: put the former back, or train again"
             )
 
     def read(self, texts: Sequence[str], recipe: ViewRecipe) -> FloatArray:
-        """Return (n, 512) float32 unit vectors of n texts, bounded as the recipe says; 0 where nothing is said."""
+        """Return (n, 512) float32 unit vectors of n texts, bounded as the recipe says; 0 for no text."""
         if recipe.reach is None:
             return self._encode(texts)
         bounded = bounded_vectors(texts, self._encode, reach=recipe.reach, lead_chars=recipe.lead_chars)

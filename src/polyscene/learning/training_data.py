@@ -67,7 +67,7 @@ class TrainingData:
     _spaces: dict[tuple[str, Phase], ItemSpace] = field(default_factory=dict, init=False, repr=False)
 
     def evidence(self, name: str, phase: Phase) -> Evidence:
-        """Return what may be learned from in one scenario, and in those whose vectors compare with its own."""
+        """Return what may be learned from in one scenario, and in those that compare with it."""
         scenario, space = self.dataset.scenarios[name], self.space(name, phase)
         others = {
             other: OtherScenario(self.folds.learned(other, phase), self.space(other, phase))

@@ -122,7 +122,7 @@ class ItemSpace:
         return self.views.get(name, self.views["tuned"])
 
     def compares_with(self, other: ItemSpace) -> bool:
-        """Return whether the common views of both are of one language model, so that cosines mean something."""
+        """Return whether both are of one language model, so that cosines between them mean something."""
         return self.origin == other.origin
 
     @property

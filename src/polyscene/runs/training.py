@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,8 @@ from polyscene.language.model.loading import load_models
 from polyscene.language.text.cache import EncodingCache
 from polyscene.learning.backbone import Backbone
 from polyscene.learning.fit import Fitted, fit_system
-from polyscene.learning.language import tune_language
+from polyscene.learning.language import TunedLanguage, tune_language
+from polyscene.learning.language_notes import unread_texts
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.training_data import TrainingData
 from polyscene.runs.folder import REMEDY, UNFINISHED, new_run, write_manifest
@@ -82,7 +83,7 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     tuned = tune_language(models, data, settings, project.runs_folder / UNFINISHED, cache, progress)
     fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers)
     fitted.curves = tuned.curves | fitted.curves
-    fitted.notes = [*data.notes, *fitted.notes, *tuned.notes()]
+    fitted.notes = [*data.notes, *fitted.notes, *tuned.notes(), *_unread(project.dataset, tuned)]
     system = System.of(project.dataset, fitted.spaces, fitted.fusions)
     with new_run(project.runs_folder) as (run_id, folder):
         facts = save_system(system, folder)
@@ -118,6 +119,14 @@ def _reranker_trainer(project: Trained, models: Mapping[str, LanguageModel]) -> 
     loaded = next((one for one in models.values() if one.name == language.model), None)
     backbone = Backbone(language, project.base, loaded)
     return RerankerTrainer(backbone, settings, project.settings.seed)
+
+
+def _unread(dataset: Dataset, tuned: TunedLanguage) -> Iterator[str]:
+    return unread_texts(
+        {name: scenario.catalogue.text for name, scenario in dataset.scenarios.items()},
+        {name: vectors.final for name, vectors in tuned.vectors.items()},
+        {name: model.name for name, model in tuned.backbones.items()},
+    )
 
 
 def _cache_folder(project: Trained) -> Path | None:

@@ -25,8 +25,8 @@ class LanguageSettings(Strict):
 
     model: str = Field(
         MINILM,
-        description="'minilm' (bundled, English), 'multilingual' or 'light' (extra 'languages'), a Hugging Face "
-        "id, or a folder",
+        description="'minilm' (bundled, English), 'multilingual' or 'light' (extra 'languages'), a Hugging "
+        "Face id, or a folder",
     )
     tuning: Annotated[str, known_to(TUNING_METHODS)] = Field(
         "top", description="which weights learn the company's language"
@@ -53,7 +53,8 @@ class LanguageSettings(Strict):
         if self.model == LIGHT and self.tuning != "none":
             if "tuning" in self.model_fields_set:
                 raise ValueError(
-                    f"tuning = 'none' with model = '{LIGHT}', which cannot be tuned (model = '{MULTILINGUAL}' can)"
+                    f"tuning = 'none' with model = '{LIGHT}', which cannot be tuned "
+                    f"(model = '{MULTILINGUAL}' can)"
                 )
             self.__dict__["tuning"] = "none"
         return self

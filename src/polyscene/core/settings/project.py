@@ -60,7 +60,7 @@ class Settings(Strict):
         return self._notes
 
     def language_of(self, scenario: str) -> LanguageSettings:
-        """Return how a scenario's texts are read: as `[language]` says, by the scenario's own model if any."""
+        """Return how a scenario's texts are read: as `[language]` says, by its own model if any."""
         return self.language.of_model(self.scenarios[scenario].model)
 
     @property

@@ -108,9 +108,9 @@ def _verify(folder: Path) -> None:
         digest = file_sha256(folder / name)
         if digest != sha256:
             raise ModelError(
-                f"expected {name} of the language model '{MULTILINGUAL}' with sha256 {sha256}, made from the package "
-                f"{PACKAGE.name}, found {digest}; the versions of numpy or safetensors may write it otherwise: "
-                "report it, and name another model in [language] model"
+                f"expected {name} of the language model '{MULTILINGUAL}' with sha256 {sha256}, made from the "
+                f"package {PACKAGE.name}, found {digest}; this version of numpy or safetensors may write it "
+                "otherwise: report it, and name another model in [language] model"
             )
 
 

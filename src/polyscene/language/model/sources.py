@@ -101,8 +101,8 @@ def _hub_folder(settings: LanguageSettings, progress: Progress) -> Path:
     if _HUB_ID.fullmatch(name) is None:
         raise ModelError(
             f"expected a language model, found {shown(name, 200)}, which is neither a folder nor an id on "
-            f"the Hugging Face hub; use one of {', '.join(CARRIED)}, a folder relative to the configuration file, or "
-            "an id such as 'intfloat/multilingual-e5-small'"
+            f"the Hugging Face hub; use one of {', '.join(CARRIED)}, a folder relative to the configuration "
+            "file, or an id such as 'intfloat/multilingual-e5-small'"
         )
     if settings.download:
         progress.say(
