@@ -36,8 +36,9 @@ def unread_texts(
         unread = int(np.sum(has_text & ~np.any(vectors[name] != 0, axis=1)))
         if unread:
             yield (
-                f"{name}: {unread:,} of {int(has_text.sum()):,} texts are mostly unknown to the language model "
-                f"'{shown_model(models[name])}' and count as no text; `polyscene check` names one that reads them"
+                f"{name}: {unread:,} of {int(has_text.sum()):,} texts are mostly unknown to the language "
+                f"model '{shown_model(models[name])}' and count as no text; `polyscene check` names one that "
+                "reads them"
             )
 
 

@@ -83,7 +83,8 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     tuned = tune_language(models, data, settings, project.runs_folder / UNFINISHED, cache, progress)
     fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers)
     fitted.curves = tuned.curves | fitted.curves
-    fitted.notes = [*data.notes, *fitted.notes, *tuned.notes(), *_unread(project.dataset, tuned)]
+    unread = list(_unread(project.dataset, tuned))
+    fitted.notes = [*data.notes, *fitted.notes, *tuned.notes(), *unread]
     system = System.of(project.dataset, fitted.spaces, fitted.fusions)
     with new_run(project.runs_folder) as (run_id, folder):
         facts = save_system(system, folder)
@@ -91,6 +92,7 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
         manifest = _manifest(project, fitted, facts, everything_counts) | {
             "tuning": tuned.facts(),
             "reach": tuned.bound_facts(),
+            "unread_texts": unread,
             KEY: encoder_facts(tuned.fingerprints(), tuned.views(settings), folder, project.base),
             "readers": {} if rerankers is None else save_readers(system, rerankers.backbone, folder),
         }

@@ -8,7 +8,7 @@ shows none of them, and then nothing is said.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -27,10 +27,10 @@ SHOWN = 0.05
 """A smaller share is not named."""
 
 _SMALL_WORDS: Mapping[str, str] = {
-    ENGLISH: "the and for with of to in on a i my we he no do me you your this that from is are was by an at it be or as "
-    "all not new set how what who when will can",
-    "German": "der die das und für mit von den dem ein eine im zum zur auf aus ist nicht bei oder auch des sie "
-    "wie über nach ohne unser",
+    ENGLISH: "the and for with of to in on a i my we he no do me you your this that from is are was by "
+    "an at it be or as all not new set how what who when will can",
+    "German": "der die das und für mit von den dem ein eine im zum zur auf aus ist nicht bei oder auch "
+    "des sie wie über nach ohne unser",
     "French": "le la les des et pour avec une du dans sur en au aux est pas par de sans votre ce qui nous",
     "Spanish": "el la los las y para con una del en por de sin su es al como más un que este",
     "Portuguese": "os para com uma do da dos das em no na por de sem um que não mais ao seu",
@@ -174,7 +174,7 @@ def _language(text: str, letters: Counter[str]) -> str:
 
 
 def _latin_language(text: str) -> str:
-    scores: Counter[str] = Counter()
+    scores: defaultdict[str, float] = defaultdict(float)
     for word in _WORD.findall(text):
         for language, weight in _OWNERS.get(word, ()):
             scores[language] += weight
@@ -187,5 +187,5 @@ def _latin_language(text: str) -> str:
             scores[language] += weight
     if not scores:
         return ""
-    (best, score), *others = scores.most_common(2)
+    (best, score), *others = sorted(scores.items(), key=lambda pair: -pair[1])
     return best if not others or score > others[0][1] else ""

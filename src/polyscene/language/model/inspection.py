@@ -15,7 +15,10 @@ from typing import Any
 
 from polyscene.core.settings.language import CARRIED, LIGHT, LanguageSettings
 from polyscene.core.threads import has_fast_bfloat16
+from polyscene.language.model.bundled import WEIGHTS
+from polyscene.language.model.digests import file_sha256
 from polyscene.language.model.light import DIMENSION, LightTokenizer, light_tokenizer
+from polyscene.language.model.light import WEIGHTS as LIGHT_WEIGHTS
 from polyscene.language.model.sources import locate
 
 KNOWN_METHODS = frozenset({"none", "top", "full", "lora", "adalora", "prefix", "adapter"})
@@ -65,6 +68,11 @@ class ModelFacts:
     precision: str
     folder: Path
     unknown: str
+
+    @property
+    def sha256(self) -> str:
+        """Return that of the weights, in hex."""
+        return file_sha256(self.folder / (LIGHT_WEIGHTS if self.name == LIGHT else WEIGHTS))
 
     @cached_property
     def tokenizer(self) -> PlainTokenizer | LightTokenizer:
