@@ -1,7 +1,7 @@
 """Which carried language model reads which language: what the content signal alone is worth, untuned.
 
     python benchmarks/languages.py --json languages.json
-    python benchmarks/languages.py --sets sample --models minilm light
+    python benchmarks/languages.py --sets sample --models multilingual "multilingual with prefix"
 
 First the sample company's three scenarios, all choices and those of Chinese items alone; then its shop with
 bare titles, in English, in three other languages, and each item in one of the four by chance, exchanged by
@@ -91,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sets = (SAMPLE, EXCHANGED, *ENGLISH_SETS)
     made.add_argument("--sets", nargs="+", choices=sets, default=list(sets), metavar="SET")
-    made.add_argument("--models", nargs="+", default=[*CARRIED, "multilingual with prefix"], metavar="MODEL")
+    made.add_argument("--models", nargs="+", default=list(CARRIED), metavar="MODEL")
     made.add_argument("--users", type=int, default=2000, help="of the sample company")
     made.add_argument("--items", type=int, default=300, help="of each of its scenarios")
     made.add_argument("--seed", type=int, default=7)
@@ -123,7 +123,12 @@ def sample_cases(world: SampleWorld, folder: Path) -> Iterator[Case]:
         chinese = set(frame["item_id"].filter(pl.Series(items.chinese)))
         yield Case(f"sample {name}", data, name)
         ids = data.dataset.scenarios[name].catalogue.ids
-        yield Case(f"sample {name}, Chinese items", data, name, np.array([one in chinese for one in ids]))
+        yield Case(
+            f"sample {name}, Chinese items",
+            data,
+            name,
+            np.array([ids[row] in chinese for row in range(len(ids))]),
+        )
 
 
 def exchanged_cases(world: SampleWorld, folder: Path) -> Iterator[Case]:

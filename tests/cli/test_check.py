@@ -62,7 +62,7 @@ def test_unreadable_text_is_a_warning_with_advice(typed: Callable[..., Result], 
     result = typed("check", "--json", "found.json")
     found = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
     assert [problem["severity"] for problem in _beside_few(found)] == ["warning"]
-    assert "download = true" in _beside_few(found)[0]["remedy"]
+    assert 'model = "multilingual"' in _beside_few(found)[0]["remedy"]
     assert "warnings" in result.stdout
 
 

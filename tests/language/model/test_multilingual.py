@@ -22,8 +22,8 @@ from polyscene.language.model.inspection import inspected
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.loading import load_model
 from polyscene.language.model.multilingual import MADE, PACKAGE, SOURCE, multilingual_folder
-from polyscene.language.model.packed_bert import packed
 from polyscene.language.model.packages import CarryingPackage
+from polyscene.language.model.packed_bert import packed
 from polyscene.language.text.coverage import measure_coverage
 from polyscene.language.text.encoding import encode, tokenised
 from polyscene.language.tuning.methods import dressed, marked

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from polyscene.core.scripts import LATIN, script_of
+from polyscene.core.scripts import HAN, LATIN, script_of
 from polyscene.core.settings.language import MINILM, MULTILINGUAL
 from polyscene.data.drafting.draft import Guess
 
@@ -66,6 +66,8 @@ _LETTERS: Mapping[str, str] = {
     "Vietnamese": "đơưạảấầậếềệộớợụứừự",
 }
 _WORD = re.compile(r"[^\W\d_]+")
+_LATIN_LETTERS = {LATIN: 1, HAN: 3, "Hiragana": 3, "Katakana": 3, "Hangul": 3}
+"""How many Latin letters a letter of a script counts as; of any other, 2."""
 _ENDING_LENGTH = 5
 """A word needs so many letters for its ending to tell anything."""
 
@@ -165,11 +167,10 @@ def _scripts(text: str) -> Iterator[str]:
 def _language(text: str, letters: Counter[str]) -> str:
     """Return the script with most letters, Latin parted into languages; empty where nothing shows.
 
-    A Chinese, Japanese or Korean letter says as much as two or three Latin ones, so that a brand in Latin
-    letters makes no Chinese title English.
+    A Chinese, Japanese or Korean letter says as much as three Latin ones, and a brand in Latin letters makes
+    no foreign title English.
     """
-    dense = Counter({name: count * (1 if name == LATIN else 2) for name, count in letters.items()})
-    script = max(dense, key=lambda name: dense[name])
+    script = max(letters, key=lambda name: letters[name] * _LATIN_LETTERS.get(name, 2))
     return _latin_language(text.lower()) if script == LATIN else script
 
 

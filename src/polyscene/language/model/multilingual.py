@@ -61,8 +61,9 @@ def multilingual_folder(progress: Progress | None = None) -> Path:
             _make(folder, source)
         except OSError as error:
             raise ModelError(
-                f"expected to write the language model '{MULTILINGUAL}' (245 MB) to {shown(str(folder), 200)}, "
-                f"found {shown(str(error), 200)}; make room there, or name another cache folder in XDG_CACHE_HOME"
+                f"expected to write the language model '{MULTILINGUAL}' (245 MB) to "
+                f"{shown(str(folder), 200)}, found {shown(str(error), 200)}; make room there, or name another "
+                "cache folder in XDG_CACHE_HOME"
             ) from error
     return folder
 
