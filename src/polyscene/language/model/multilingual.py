@@ -62,8 +62,8 @@ def multilingual_folder(progress: Progress | None = None) -> Path:
         except OSError as error:
             raise ModelError(
                 f"expected to write the language model '{MULTILINGUAL}' (245 MB) to "
-                f"{shown(str(folder), 200)}, found {shown(str(error), 200)}; make room there, or name another "
-                "cache folder in XDG_CACHE_HOME"
+                f"{shown(str(folder), 200)}, found {shown(str(error), 200)}; make room there, or name "
+                "another cache folder in XDG_CACHE_HOME"
             ) from error
     return folder
 
