@@ -90,7 +90,7 @@ def test_what_is_known_without_loading_is_what_loading_says(e5: LanguageModel) -
 def test_every_method_tunes_it(e5: LanguageModel, method: str) -> None:
     tuned = dressed(e5, method, TuningDetails(rank=2, bottleneck=4, prefix_tokens=2, layers=1))
     ids = torch.tensor([[0, 6, 5000, 2]])
-    tuned.embed(ids, torch.ones_like(ids)).sum().backward()
+    tuned.embed(ids, torch.ones_like(ids)).sum().backward()  # type: ignore[no-untyped-call]
     learning = [p for p in tuned.module.parameters() if p.requires_grad]
     assert learning
     assert any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in learning)
