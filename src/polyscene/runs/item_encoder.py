@@ -106,7 +106,7 @@ class ItemEncoder:
             settings = manifest["settings"]
             scenarios = _SCENARIOS.validate_python(facts["scenarios"])
             language = LanguageSettings(**settings["language"])
-            own = {name: settings["scenarios"][name].get("model") for name in scenarios}
+            own = {name: settings.get("scenarios", {}).get(name, {}).get("model") for name in scenarios}
             return cls(
                 scenarios,
                 folder,
