@@ -129,7 +129,9 @@ def scenes(opened: Project, degrees: float | None, tuned: bool, work: Path) -> I
     batch_tokens = settings.language.batch_tokens
     untaught: Encode = partial(encode_cached, packed(model), cache=store, batch_tokens=batch_tokens)
     if tuned:
-        models |= tune_language(model, ground, settings, work / "tuning", store, progress).models
+        models |= tune_language(
+            dict.fromkeys(ground.dataset.scenarios, model), ground, settings, work / "tuning", store, progress
+        ).models
     for name, scenario in data.scenarios.items():
         read = untaught
         if tuned:  # this model will not be met again

@@ -192,7 +192,13 @@ def one_method(options: argparse.Namespace) -> dict[str, Any]:
     model = load_model(project.settings.language, project.base)
     start = process_time()
     with measured() as cost:
-        outcomes = try_tuning(model, ground, project.settings, options.work / "tuning", project.progress)
+        outcomes = try_tuning(
+            dict.fromkeys(project.settings.scenarios, model),
+            ground,
+            project.settings,
+            options.work / "tuning",
+            project.progress,
+        )
     tuned = next(iter(outcomes.values()))
     return {
         "before": tuned.before,

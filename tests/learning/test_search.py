@@ -105,7 +105,13 @@ def test_the_first_trial_is_the_present_settings_as_training_judges_them(make: M
     assert first is found.unchanged
     assert found.present["projection_batch"] == 64
     model = load_model(project.settings.language, project.base)
-    outcomes = try_tuning(model, project.ground(), project.settings, tmp_path, Silent())
+    outcomes = try_tuning(
+        dict.fromkeys(project.settings.scenarios, model),
+        project.ground(),
+        project.settings,
+        tmp_path,
+        Silent(),
+    )
     assert first.scenarios == {"shop": outcomes["shop"].after}
     assert len({tuple(trial.settings.values()) for trial in found.trials}) == 3
     assert found.best.worth == max(trial.worth for trial in found.trials)

@@ -103,11 +103,13 @@ def train(hamlet: Path, small_encoder: Path, tmp_path_factory: pytest.TempPathFa
         model = load_model(settings.language)
         ground = training_data(dataset, split(dataset, settings.evaluation), settings)
         encoded = EncodingCache(home / "of the training")
-        tuned = tune_language(model, ground, settings, home / "left", encoded, Silent())
+        tuned = tune_language(
+            dict.fromkeys(ground.dataset.scenarios, model), ground, settings, home / "left", encoded, Silent()
+        )
         tuned.save(home / "run", settings)
         manifest = {
             "settings": settings.model_dump(mode="json"),
-            KEY: encoder_facts(model.fingerprint, tuned.views(settings), home / "run", hamlet.parent),
+            KEY: encoder_facts(tuned.fingerprints(), tuned.views(settings), home / "run", hamlet.parent),
         }
         return Trained(tuned, texts, home / "run", json.dumps(manifest))
 
@@ -242,7 +244,7 @@ def test_a_project_keeps_what_its_items_need(hamlet: Path, small_encoder: Path, 
 def test_another_language_model_is_refused(train: Train) -> None:
     trained = train(steps=0, scope="scenario", reach="unbounded")
     manifest = trained.manifest
-    manifest[KEY]["fingerprint"] = "0" * 64
+    manifest[KEY]["fingerprints"]["shop"] = "0" * 64
     with pytest.raises(ModelError, match=r"this run was taught with another language model .* train again"):
         ItemEncoder.of_run(trained.folder, manifest).encode("shop", [UNSEEN])
 

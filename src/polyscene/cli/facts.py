@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from polyscene.core import threads
 from polyscene.core.errors import PolysceneError
+from polyscene.core.settings.language import MULTILINGUAL, LanguageSettings
 
 if TYPE_CHECKING:
-    from polyscene.core.settings.language import LanguageSettings
     from polyscene.core.settings.project import Settings
 
 SMALL_GIB = 4.0
@@ -59,7 +60,9 @@ def facts(config: Path, wanted: bool) -> Iterator[Fact]:
     yield _device()
     yield from _parts()
     yield from _extras()
-    yield _model(config, settings)
+    yield from _carried()
+    yield from _models(config, settings)
+    yield from _texts(config, settings)
     yield _cache(config, settings)
     yield _environment()
 
@@ -146,16 +149,35 @@ def _installed(name: str) -> bool:
     return True
 
 
-def _model(config: Path, settings: Settings | None) -> Fact:
-    from polyscene.language.model.bundled import WEIGHTS_SHA256
+def _carried() -> Iterator[Fact]:
+    """Say of the language models that packages of an extra carry which are there."""
+    from polyscene.language.model.light import PACKAGE as LIGHT_PACKAGE
+    from polyscene.language.model.multilingual import PACKAGE as MULTILINGUAL_PACKAGE
+
+    for package in (MULTILINGUAL_PACKAGE, LIGHT_PACKAGE):
+        name = f"model '{package.model}'"
+        if package.installed:
+            yield Fact(name, f"installed, from the package {package.name}")
+        else:
+            how = "for texts that are not English: pip install 'polyscene[languages]'"
+            yield Fact(name, f"not installed: the package {package.name}", advice=how)
+
+
+def _models(config: Path, settings: Settings | None) -> Iterator[Fact]:
+    """Look at every language model that the project reads with, each once."""
+    languages = list(settings.languages.values()) if settings else [LanguageSettings()]
+    for language in {one.model: one for one in languages}.values():
+        yield _model(config, language)
+
+
+def _model(config: Path, language: LanguageSettings) -> Fact:
     from polyscene.language.model.inspection import inspected
 
-    language = settings.language if settings else _default_language()
     try:
         known = inspected(language)
         if known is not None:
             found = f"{known.name}: {known.kind}, {known.dimension} dimensions, {known.precision}"
-            return Fact("language model", f"{found}, weights verified (sha256 {WEIGHTS_SHA256[:12]}…)")
+            return Fact("language model", f"{found}, weights verified (sha256 {known.sha256[:12]}…)")
         from polyscene.language.model.loading import load_model  # torch and transformers
         from polyscene.language.tuning.methods import must_be_tunable
 
@@ -168,10 +190,20 @@ def _model(config: Path, settings: Settings | None) -> Fact:
     return Fact("language model", found)
 
 
-def _default_language() -> LanguageSettings:
-    from polyscene.core.settings.language import LanguageSettings
+def _texts(config: Path, settings: Settings | None) -> Iterator[Fact]:
+    """Say what the newest run found of texts that say nothing to its language models."""
+    if settings is None:
+        return
+    from polyscene.runs.folder import MANIFEST, run_ids
 
-    return LanguageSettings()
+    runs = config.resolve().parent / settings.runtime.runs
+    for run_id in run_ids(runs)[-1:]:
+        try:
+            manifest = json.loads((runs / run_id / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # who opens the run is told
+            return
+        for note in manifest.get("unread_texts", []):
+            yield Fact("texts", f"run {run_id}: {note}", advice=f"for example: model = '{MULTILINGUAL}'")
 
 
 def _cache(config: Path, settings: Settings | None) -> Fact:

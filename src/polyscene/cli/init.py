@@ -84,6 +84,7 @@ def describe(draft: ProjectDraft) -> None:
             for key, guess in table.guesses.items()
         ]
         show(plain_table(f"scenario {scenario.name}", ("setting", "guess", "sure", "why"), rows))
+    show(f"language model: {draft.language.value} ({draft.language.why})")
     show(f"protocol: {draft.protocol.value} ({draft.protocol.why})")
     for note in draft.notes:
         tell(f"note: {note}")

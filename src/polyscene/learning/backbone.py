@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from polyscene.core.errors import ConfigError, DataError, ModelError, Problem
-from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.settings.language import LIGHT, MULTILINGUAL, LanguageSettings
 from polyscene.core.settings.text_ranker import TextRankerSettings
 from polyscene.core.text import shown
 from polyscene.language.model.language_model import Kind, LanguageModel
@@ -93,6 +93,17 @@ class Backbone:
                     f"{shown(self.plain.name, 200)}, {KINDS[self.plain.kind]}",
                     "name another [language] model, or the other reader ('pair' for encoders, 'answers' for "
                     "decoders)",
+                    key="text_ranker.reader",
+                )
+            )
+        if self.settings.model == LIGHT:
+            raise ConfigError(
+                Problem(
+                    "the text ranker's reader does not suit the language model",
+                    "a language model of transformers",
+                    f"'{LIGHT}', which reads no pairs",
+                    f"name another [language] model, such as '{MULTILINGUAL}', or set [text_ranker] reader = "
+                    "'none'",
                     key="text_ranker.reader",
                 )
             )

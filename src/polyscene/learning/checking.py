@@ -10,14 +10,17 @@ from typing import Any
 from polyscene.core.errors import ConfigError, MissingExtraError, ModelError, Problem
 from polyscene.core.progress import Progress
 from polyscene.core.settings.decisions import open_decisions
+from polyscene.core.settings.language import MINILM, LanguageSettings
 from polyscene.core.settings.project import Settings
+from polyscene.data.drafting.spoken import MANY, Spoken, spoken_in
 from polyscene.data.reading.check import CheckReport, check_tables
 from polyscene.data.reading.dataset import dataset_of, read_tables
 from polyscene.data.schema import Catalogue, Dataset
 from polyscene.data.splits.protocol import everything, split
 from polyscene.data.splits.sufficiency import split_problems
 from polyscene.language.model.inspection import inspected
-from polyscene.language.text.coverage import Coverage, measure_coverage
+from polyscene.language.text.coverage import LINES, Coverage, measure_coverage
+from polyscene.learning.language_notes import differing_models, shown_model
 from polyscene.learning.training_data import training_data
 
 
@@ -70,6 +73,9 @@ def check_everything(
     except (MissingExtraError, ModelError) as error:
         problems.append(_model_problem(error))
     problems += _unreadable(coverage)
+    spoken = {name: spoken_in(catalogue.text) for name, catalogue in reading.catalogues.items()}
+    problems += _foreign(spoken, coverage, settings)
+    decisions += _languages(spoken, settings)
     return ProjectReport(tuple(problems), tables.counts, coverage, decisions)
 
 
@@ -92,24 +98,26 @@ def check_split(
 def _coverage(
     catalogues: Mapping[str, Catalogue], settings: Settings, base: Path, progress: Progress
 ) -> dict[str, Coverage]:
-    tokenizer = _tokenizer(settings, base, progress)
+    languages = settings.languages
+    distinct = {one.model: one for one in languages.values()}
+    tokenizers = {model: _tokenizer(one, base, progress) for model, one in distinct.items()}
     return {
-        name: measure_coverage(tokenizer, catalogue.text, seed=settings.seed)
+        name: measure_coverage(tokenizers[languages[name].model], catalogue.text, seed=settings.seed)
         for name, catalogue in catalogues.items()
     }
 
 
-def _tokenizer(settings: Settings, base: Path, progress: Progress) -> Any:  # noqa: ANN401 - of one of two kinds
+def _tokenizer(language: LanguageSettings, base: Path, progress: Progress) -> Any:  # noqa: ANN401 - of one of two kinds
     """Return what cuts texts for the model; one that is not known by its checksum is loaded to be known."""
-    known = inspected(settings.language)
+    known = inspected(language)
     if known is not None:
         return known.tokenizer
     from polyscene.language.model.loading import load_model  # torch and transformers
     from polyscene.language.tuning.methods import must_be_tunable
 
-    model = load_model(settings.language, base, progress)
-    if settings.language.tuning != "none":
-        must_be_tunable(model, settings.language.tuning)
+    model = load_model(language, base, progress)
+    if language.tuning != "none":
+        must_be_tunable(model, language.tuning)
     return model.tokenizer
 
 
@@ -148,3 +156,34 @@ def _unreadable(coverage: Mapping[str, Coverage]) -> Iterator[Problem]:
                 severity="warning",
                 scenario=name,
             )
+
+
+def _foreign(
+    spoken: Mapping[str, Spoken], coverage: Mapping[str, Coverage], settings: Settings
+) -> Iterator[Problem]:
+    """Warn of texts in other languages that an English model takes apart without knowing what they mean."""
+    for name, texts in spoken.items():
+        readable = name not in coverage or coverage[name].readable
+        english = settings.language_of(name).model == MINILM
+        if english and readable and texts.enough and texts.foreign >= MANY:
+            yield Problem(
+                "the items' text is in other languages than the language model's",
+                f"texts in English, which '{MINILM}' reads",
+                str(texts),
+                f"write:{LINES}",
+                key="language.model",
+                severity="warning",
+                scenario=name,
+            )
+
+
+def _languages(spoken: Mapping[str, Spoken], settings: Settings) -> tuple[str, ...]:
+    """Return what each scenario's texts are written in and which model reads them, a sentence each."""
+    models = {name: settings.language_of(name).model for name in spoken}
+    said = [
+        f"{name}: of {texts.texts:,} texts looked at, {texts.decided:,} show a language: {texts}; read with "
+        f"'{shown_model(models[name])}'"
+        for name, texts in spoken.items()
+        if texts.texts
+    ]
+    return (*said, *differing_models(models))

@@ -11,7 +11,7 @@ from polyscene.core.contracts import VectorJudge
 from polyscene.core.errors import ModelError
 from polyscene.core.progress import Progress
 from polyscene.core.seeds import generator
-from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.settings.language import LIGHT, LanguageSettings
 from polyscene.core.text import shown
 from polyscene.core.types import BoolArray
 from polyscene.data.schema import Dataset
@@ -44,6 +44,11 @@ def original(language: LanguageSettings, base: Path, progress: Progress) -> Lang
         raise ModelError(
             f"expected a language model as it was published, found {shown(language.model, 200)}, which was "
             f"compressed before ({NOTE} is there); name the model that it was made from in [language] model"
+        )
+    if language.model == LIGHT:
+        raise ModelError(
+            f"expected a language model with layers, found '{LIGHT}', which is small as it came; name "
+            "another model in [language] model"
         )
     return load_model(language, base, progress)
 

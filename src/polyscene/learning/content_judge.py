@@ -8,7 +8,8 @@ import numpy as np
 
 from polyscene.core.contracts import VectorJudge
 from polyscene.core.seeds import derived
-from polyscene.core.types import FloatArray
+from polyscene.core.types import BoolArray, FloatArray
+from polyscene.data.queries import Choices
 from polyscene.data.splits.phases import Phase
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import mid_ranks, ndcg
@@ -22,7 +23,9 @@ CUTOFF = 10
 BLOCK = 256
 
 
-def content_judge(data: TrainingData, name: str, decay: float | None = None) -> VectorJudge | None:
+def content_judge(
+    data: TrainingData, name: str, decay: float | None = None, chosen: BoolArray | None = None
+) -> VectorJudge | None:
     """Return what tells the content signal's mean NDCG@10 on a scenario's validation choices.
 
     All items of the catalogue are ranked that can be chosen: those that are there by then, and without what
@@ -33,11 +36,12 @@ def content_judge(data: TrainingData, name: str, decay: float | None = None) -> 
         name: of the scenario.
         decay: what an event still counts after each later one; None: as the vectors themselves say, which is
             honest for vectors that have not learned what people chose.
+        chosen: (n_items,) whether choices of an item are looked at; None: all are.
 
     Returns:
         A function of (n_items, d) vectors; None where there are no validation choices.
     """
-    held = data.folds.tune(name, MAX_JUDGED_CHOICES, derived(data.seed, "tuning", name)).choices
+    held = judged_choices(data, name, chosen)
     if not len(held):
         return None
     evidence = replace(data.evidence(name, Phase.PAST), elsewhere={})
@@ -59,3 +63,9 @@ def content_judge(data: TrainingData, name: str, decay: float | None = None) -> 
         return float(np.concatenate(gains).mean())
 
     return judge
+
+
+def judged_choices(data: TrainingData, name: str, chosen: BoolArray | None = None) -> Choices:
+    """Return the validation choices of a scenario that `content_judge` ranks; `chosen` as there."""
+    held = data.folds.tune(name, MAX_JUDGED_CHOICES, derived(data.seed, "tuning", name)).choices
+    return held if chosen is None else held.pick(np.flatnonzero(chosen[held.target]))

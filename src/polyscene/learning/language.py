@@ -10,12 +10,14 @@ at all.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from polyscene.core.progress import Progress
+from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.project import Settings
 from polyscene.core.types import FloatArray
 from polyscene.language.model.language_model import LanguageModel
@@ -26,6 +28,7 @@ from polyscene.language.tuning.files import save_tuned
 from polyscene.language.tuning.methods import frozen_layers, marked, must_be_tunable
 from polyscene.learning.bounding import BoundedCatalogue, facts_of, read_catalogue
 from polyscene.learning.item_views import LANGUAGE, ViewRecipe
+from polyscene.learning.language_notes import differing_models
 from polyscene.learning.language_tuner import EncoderFactory, LanguageTuner, TuningOutcome, effective_method
 from polyscene.learning.training_data import ItemVectors, TrainingData
 from polyscene.representation.item_space import ViewName
@@ -37,6 +40,7 @@ class TunedLanguage:
     """The tuned language models and what they make of the catalogues.
 
     Attributes:
+        backbones: the models as they came, by scenario; several may share one.
         vectors: by scenario.
         models: by scenario, as learned on everything; empty where nothing is tuned.
         curves: by scenarios that share a model, and stage.
@@ -45,7 +49,7 @@ class TunedLanguage:
         prior_bounds: the same for the model as it came.
     """
 
-    backbone: LanguageModel
+    backbones: Mapping[str, LanguageModel]
     vectors: dict[str, ItemVectors]
     models: dict[str, LanguageModel] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
@@ -62,13 +66,13 @@ class TunedLanguage:
 
     def save(self, folder: Path, settings: Settings) -> None:
         """Write every scenario's small file into a run's folder."""
-        for number, tuned in enumerate(self._distinct()):
+        for number, (name, tuned) in enumerate(self._distinct().items()):
             home = folder / LANGUAGE / str(number)
-            save_tuned(tuned, self.backbone, effective_method(settings), settings.tuning, home)
+            save_tuned(tuned, self.backbones[name], effective_method(settings), settings.tuning, home)
 
     def facts(self) -> dict[str, Any]:
         """Return what a run's manifest says of tuning: which file is whose, and what it did."""
-        places = {id(tuned): number for number, tuned in enumerate(self._distinct())}
+        places = {id(tuned): number for number, tuned in enumerate(self._distinct().values())}
         return {
             name: {"file": f"{LANGUAGE}/{places[id(self.models[name])]}"}
             | {key: None if value != value else value for key, value in asdict(outcome).items()}
@@ -93,8 +97,18 @@ class TunedLanguage:
             recipes[name] = {"tuned": tuned, "prior": prior, "common": common}
         return recipes
 
+    def fingerprints(self) -> dict[str, str]:
+        """Return those of the models as they came, by scenario."""
+        return {name: model.fingerprint for name, model in self.backbones.items()}
+
     def notes(self) -> list[str]:
-        """Return what tuning did, a sentence per scenario."""
+        """Return what tuning did, a sentence per scenario, and what differing models leave out."""
+        return [
+            *differing_models({name: model.name for name, model in self.backbones.items()}),
+            *self._gains(),
+        ]
+
+    def _gains(self) -> list[str]:
         return [
             f"{name}: the language model learned {outcome.weights:,} weights; on held-out choices its "
             f"content signal went from NDCG@10 {outcome.before:.4f} to {outcome.after:.4f}"
@@ -102,8 +116,12 @@ class TunedLanguage:
             if not math.isnan(outcome.before)
         ]
 
-    def _distinct(self) -> list[LanguageModel]:
-        return list({id(tuned): tuned for tuned in self.models.values()}.values())
+    def _distinct(self) -> dict[str, LanguageModel]:
+        """Return each tuned model once, under the first scenario that has it."""
+        first: dict[int, str] = {}
+        for name, tuned in self.models.items():
+            first.setdefault(id(tuned), name)
+        return {name: self.models[name] for name in first.values()}
 
 
 def _recipe(bound: BoundedVectors | None, file: str | None = None, frozen: int = 0) -> ViewRecipe:
@@ -113,38 +131,55 @@ def _recipe(bound: BoundedVectors | None, file: str | None = None, frozen: int =
 
 
 def tune_language(
-    model: LanguageModel,
+    models: Mapping[str, LanguageModel],
     data: TrainingData,
     settings: Settings,
     folder: Path,
     cache: EncodingCache,
     progress: Progress,
 ) -> TunedLanguage:
-    """Tune the language model on the training events and read every catalogue with what came of it.
+    """Tune the language models on the training events and read every catalogue with what came of it.
 
     Args:
-        model: as it was loaded; it is not changed.
+        models: of every scenario, as they were loaded; they are not changed, and scenarios may share one.
         folder: for checkpoints and records.
         cache: of what the untuned model reads.
     """
-    language, tuned = settings.language, TunedLanguage(model, {})
-
-    def untuned(name: str) -> BoundedCatalogue:
-        texts = data.dataset.scenarios[name].catalogue.text
-        return read_catalogue(model, texts, language, cache, progress)
-
-    if language.tuning == "none":
-        for name in data.dataset.scenarios:
-            vectors = tuned.keep_prior(name, untuned(name))
-            tuned.vectors[name] = ItemVectors(vectors, vectors, vectors)
-        tuned.bounds |= tuned.prior_bounds
-        return tuned
-    must_be_tunable(model, effective_method(settings))
-    for names in _sharing(data, settings):
-        tuner = LanguageTuner(model, data, settings, names, folder, progress, cache=cache)
+    tuned = TunedLanguage(models, {})
+    for names in _sharing(models, settings):
+        model, own = models[names[0]], _of_model(settings, names[0])
+        untuned = partial(_read_untuned, model, own.language, data, cache, progress)
+        if own.language.tuning == "none":
+            _leave_untuned(tuned, names, untuned)
+            continue
+        must_be_tunable(model, effective_method(own))
+        tuner = LanguageTuner(model, data, own, names, folder, progress, cache=cache)
         read = tuner.untuned if tuner.reads_as_untuned else untuned
         _tune_together(tuner, tuned, {name: tuned.keep_prior(name, read(name)) for name in names})
     return tuned
+
+
+def _read_untuned(
+    model: LanguageModel,
+    language: LanguageSettings,
+    data: TrainingData,
+    cache: EncodingCache,
+    progress: Progress,
+    name: str,
+) -> BoundedCatalogue:
+    texts = data.dataset.scenarios[name].catalogue.text
+    return read_catalogue(model, texts, language, cache, progress)
+
+
+def _leave_untuned(
+    tuned: TunedLanguage, names: Sequence[str], read: Callable[[str], BoundedCatalogue]
+) -> None:
+    for name in names:
+        vectors = tuned.keep_prior(name, read(name))
+        origin = tuned.backbones[name].fingerprint
+        tuned.vectors[name] = ItemVectors(vectors, vectors, vectors, origin=origin)
+        if name in tuned.prior_bounds:
+            tuned.bounds[name] = tuned.prior_bounds[name]
 
 
 def _tune_together(tuner: LanguageTuner, tuned: TunedLanguage, plain: Mapping[str, FloatArray]) -> None:
@@ -154,7 +189,8 @@ def _tune_together(tuner: LanguageTuner, tuned: TunedLanguage, plain: Mapping[st
     finished = marked(tuner.model)
     for name, vectors in final.items():
         common = plain[name] if tuner.details.scope == "scenario" else vectors
-        tuned.vectors[name] = ItemVectors(past.vectors[name], vectors, common, plain[name])
+        origin = tuned.backbones[name].fingerprint
+        tuned.vectors[name] = ItemVectors(past.vectors[name], vectors, common, plain[name], origin)
         tuned.models[name] = finished
     tuned.outcomes |= past.outcomes
     tuned.bounds |= tuner.bounds
@@ -163,7 +199,7 @@ def _tune_together(tuner: LanguageTuner, tuned: TunedLanguage, plain: Mapping[st
 
 
 def try_tuning(
-    model: LanguageModel,
+    models: Mapping[str, LanguageModel],
     data: TrainingData,
     settings: Settings,
     folder: Path,
@@ -176,14 +212,26 @@ def try_tuning(
         make_encoder: of one catalogue; trials of several settings may share what they read.
     """
     outcomes: dict[str, TuningOutcome] = {}
-    for names in _sharing(data, settings):
-        tuner = LanguageTuner(model, data, settings, names, folder, progress, make_encoder)
+    for names in _sharing(models, settings):
+        own = _of_model(settings, names[0])
+        if own.language.tuning == "none":
+            continue
+        tuner = LanguageTuner(models[names[0]], data, own, names, folder, progress, make_encoder)
         outcomes |= tuner.learn_past().outcomes
         tuner.forget()
     return outcomes
 
 
-def _sharing(data: TrainingData, settings: Settings) -> list[list[str]]:
-    """Return which scenarios share a model."""
-    names = list(data.dataset.scenarios)
-    return [names] if settings.tuning.scope == "shared" else [[name] for name in names]
+def _of_model(settings: Settings, name: str) -> Settings:
+    """Return the settings with how a scenario's texts are read in the place of `[language]`."""
+    return settings.model_copy(update={"language": settings.language_of(name)})
+
+
+def _sharing(models: Mapping[str, LanguageModel], settings: Settings) -> list[list[str]]:
+    """Return which scenarios share a tuned model."""
+    if settings.tuning.scope != "shared":
+        return [[name] for name in models]
+    groups: dict[str, list[str]] = {}
+    for name, model in models.items():
+        groups.setdefault(model.fingerprint, []).append(name)
+    return list(groups.values())

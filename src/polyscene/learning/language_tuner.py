@@ -103,7 +103,8 @@ class LanguageTuner:
         self.details: TuningDetails = settings.tuning
         self.folder, self.progress = folder, progress
         self._kept: list[Path] = []
-        self.label = names[0] if len(names) == 1 else "all scenarios"
+        everyone = len(names) == len(data.dataset.scenarios)
+        self.label = "all scenarios" if everyone and len(names) > 1 else ", ".join(names)
         method = effective_method(settings)
         torch.manual_seed(derived(settings.seed, "tuning", self.label) % 2**31)
         self.model = dressed(model, method, self.details, self.details.steps)

@@ -13,7 +13,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -88,7 +88,7 @@ def searchable(settings: Settings, weights: bool = False) -> Space:
 def search(
     space: Space,
     data: TrainingData,
-    model: LanguageModel,
+    models: Mapping[str, LanguageModel],
     settings: Settings,
     folder: Path,
     progress: Progress,
@@ -104,7 +104,7 @@ def search(
     Args:
         space: what may be tried, from `searchable`.
         data: what trials learn from and are judged on.
-        model: as it was loaded; it is not changed.
+        models: of every scenario, as they were loaded; they are not changed.
         settings: to start from.
         folder: where trials are kept, and checkpoints while one goes on.
         progress: told of every trial.
@@ -118,14 +118,14 @@ def search(
         RunError: the file of earlier trials is damaged.
         KeyboardInterrupt: interrupted before anything was known.
     """
-    file = folder / f"search-{_fingerprint(model, data, settings, space)}.json"
+    file = folder / f"search-{_fingerprint(models, data, settings, space)}.json"
     known, present = read_trials(file), space.present(settings.tuning)
     before = len(known)
     ended: Ending = "trials"
     extent = math.ceil(60 * minutes)
     with progress.track("search", extent, "seconds") as advance:
         timer = Timer(60 * minutes, clock, advance)
-        runner = _Trials(model, data, settings, folder, timer)
+        runner = _Trials(models, data, settings, folder, timer)
         try:
             while trials is None or len(known) - before < trials:
                 timer.tick()
@@ -196,7 +196,7 @@ class SharedEncoders:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, ...], CachedEncoder] = {}
+        self._kept: dict[tuple[str, ...], CachedEncoder] = {}  # by model and texts
 
     def __call__(
         self,
@@ -208,7 +208,7 @@ class SharedEncoders:
         cache: EncodingCache | None = None,
     ) -> CachedEncoder:
         """Return an encoder of the texts for a freshly dressed model; see `CachedEncoder`."""
-        catalogue = tuple(texts)
+        catalogue = (model.fingerprint, *texts)
         kept = self._kept.get(catalogue)
         if kept is None or kept.frozen != frozen:
             self._kept.pop(catalogue, None)  # the old one goes before the new one comes
@@ -222,10 +222,15 @@ class _Trials:
     """Makes the trials of one search."""
 
     def __init__(
-        self, model: LanguageModel, data: TrainingData, settings: Settings, folder: Path, timer: Timer
+        self,
+        models: Mapping[str, LanguageModel],
+        data: TrainingData,
+        settings: Settings,
+        folder: Path,
+        timer: Timer,
     ) -> None:
-        self.model, self.data, self.settings, self.folder, self.timer = (
-            model,
+        self.models, self.data, self.settings, self.folder, self.timer = (
+            models,
             data,
             settings,
             folder,
@@ -245,7 +250,9 @@ class _Trials:
         details = applied(self.settings.tuning, chosen).model_copy(update=plain)
         settings = self.settings.model_copy(update={"tuning": details})
         try:
-            outcomes = try_tuning(self.model, self.data, settings, self.folder, self.timer, self.make_encoder)
+            outcomes = try_tuning(
+                self.models, self.data, settings, self.folder, self.timer, self.make_encoder
+            )
         except ModelError as error:
             if must_work:
                 raise
@@ -282,7 +289,9 @@ def write_trials(file: Path, trials: Sequence[Trial]) -> None:
     write_text(file, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
-def _fingerprint(model: LanguageModel, data: TrainingData, settings: Settings, space: Space) -> str:
+def _fingerprint(
+    models: Mapping[str, LanguageModel], data: TrainingData, settings: Settings, space: Space
+) -> str:
     """Return what must be the same for trials to be comparable: model, tables, parts, all other settings."""
     others = settings.model_dump(mode="json", include={"seed", "language", "scenarios", "evaluation"})
     tuning = settings.tuning.model_dump(mode="json", exclude={"checkpoint_steps", "recorder"})
@@ -292,7 +301,8 @@ def _fingerprint(model: LanguageModel, data: TrainingData, settings: Settings, s
         for part in path:
             block = block[part]
         del block[last]
-    digest = sha256(json.dumps([FORMAT, model.fingerprint, others, tuning], sort_keys=True).encode())
+    read = "+".join(sorted({model.fingerprint for model in models.values()}))
+    digest = sha256(json.dumps([FORMAT, read, others, tuning], sort_keys=True).encode())
     for name, scenario in data.dataset.scenarios.items():
         digest.update(json.dumps([name, list(scenario.catalogue.text)]).encode())
         log = scenario.events

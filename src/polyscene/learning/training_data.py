@@ -30,16 +30,19 @@ class ItemVectors:
         final: tuned on everything that may be learned from.
         common: in the space that all scenarios share.
         prior: by the model as it came; None where it is used so.
+        origin: fingerprint of the language model as it came.
     """
 
     early: FloatArray
     final: FloatArray
     common: FloatArray
     prior: FloatArray | None = None
+    origin: str = ""
 
     def space(self, phase: Phase) -> ItemSpace:
         """Return them as one space, tuned on no more than may be learned from."""
-        return ItemSpace.of(self.early if phase is Phase.PAST else self.final, self.common, self.prior)
+        tuned = self.early if phase is Phase.PAST else self.final
+        return ItemSpace.of(tuned, self.common, self.prior, self.origin)
 
 
 @dataclass(frozen=True)
@@ -64,18 +67,18 @@ class TrainingData:
     _spaces: dict[tuple[str, Phase], ItemSpace] = field(default_factory=dict, init=False, repr=False)
 
     def evidence(self, name: str, phase: Phase) -> Evidence:
-        """Return what may be learned from in one scenario."""
-        scenario = self.dataset.scenarios[name]
+        """Return what may be learned from in one scenario, and in those that compare with it."""
+        scenario, space = self.dataset.scenarios[name], self.space(name, phase)
         others = {
             other: OtherScenario(self.folds.learned(other, phase), self.space(other, phase))
             for other in self.dataset.scenarios
-            if other != name
+            if other != name and space.compares_with(self.space(other, phase))
         }
         return Evidence(
             self.folds.learned(name, phase),
             len(self.dataset.users),
             len(scenario.catalogue),
-            self.space(name, phase),
+            space,
             self.since[name],
             scenario.clock,
             others,

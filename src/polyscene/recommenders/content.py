@@ -129,6 +129,8 @@ class CrossScenarioSettings(ContentSettings):
 class CrossScenario(Content):
     """The same cosine, with what the user did in the other scenarios: shared users carry their taste over.
 
+    Scenarios that another language model reads do not count: their vectors cannot be compared.
+
     Live: equal to a fit on all events.
     """
 
@@ -171,5 +173,6 @@ class CrossScenario(Content):
 
     def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
         """Take the vectors of every scenario."""
-        self.space, self.others, self.decay = space, dict(others), float(state["decay"])
+        self.space, self.decay = space, float(state["decay"])
+        self.others = {name: other for name, other in others.items() if space.compares_with(other)}
         return self

@@ -74,19 +74,27 @@ class ItemSpace:
 
     Args:
         views: by name; `tuned` and `common` are always there, `prior` where it differs from `tuned`.
+        origin: fingerprint of the language model that it began with; empty where that was not said.
     """
 
-    def __init__(self, views: Mapping[ViewName, View]) -> None:
-        self.views = dict(views)
+    def __init__(self, views: Mapping[ViewName, View], origin: str = "") -> None:
+        self.views, self.origin = dict(views), origin
 
     @classmethod
-    def of(cls, tuned: FloatArray, common: FloatArray | None = None, prior: FloatArray | None = None) -> Self:
+    def of(
+        cls,
+        tuned: FloatArray,
+        common: FloatArray | None = None,
+        prior: FloatArray | None = None,
+        origin: str = "",
+    ) -> Self:
         """Build from (n, d) vectors as the language model gives them; equal arrays are one view.
 
         Args:
             tuned: a zero row has no text.
             common: None: the same as `tuned`.
             prior: None: the model has learned nothing since.
+            origin: see `ItemSpace`.
         """
         view_of_array: dict[int, View] = {}
 
@@ -99,7 +107,7 @@ class ItemSpace:
             "tuned": view(tuned),
             "common": view(tuned if common is None else common),
         }
-        return cls(views if prior is None else views | {"prior": view(prior)})
+        return cls(views if prior is None else views | {"prior": view(prior)}, origin)
 
     @classmethod
     def empty(cls, n_items: int) -> Self:
@@ -112,6 +120,10 @@ class ItemSpace:
     def view(self, name: ViewName) -> View:
         """Return a view; without a prior of its own, what the model knew is what it knows."""
         return self.views.get(name, self.views["tuned"])
+
+    def compares_with(self, other: ItemSpace) -> bool:
+        """Return whether both are of one language model, so that cosines between them mean something."""
+        return self.origin == other.origin
 
     @property
     def has_text(self) -> bool:
@@ -146,6 +158,8 @@ class ItemSpace:
             state |= {f"{name}.vectors": view.vectors, f"{name}.mean": view.mean}
         for name, view in self.views.items():
             state[f"{name}.is"] = np.array(VIEWS.index(names[id(view)]))
+        if self.origin:
+            state["origin"] = np.frombuffer(self.origin.encode(), np.uint8)
         return state
 
     @classmethod
@@ -157,7 +171,8 @@ class ItemSpace:
             if f"{name}.mean" in state
         }
         return cls(
-            {name: distinct[VIEWS[int(state[f"{name}.is"])]] for name in VIEWS if f"{name}.is" in state}
+            {name: distinct[VIEWS[int(state[f"{name}.is"])]] for name in VIEWS if f"{name}.is" in state},
+            state["origin"].tobytes().decode() if "origin" in state else "",
         )
 
     def distinct(self) -> dict[ViewName, View]:

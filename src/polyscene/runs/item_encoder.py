@@ -1,6 +1,6 @@
 """Gives an item that a run has never seen the vectors that training would have given it.
 
-Free of torch until the first text is encoded.
+Free of torch until the first text is encoded, and with the light language model also then.
 """
 
 from __future__ import annotations
@@ -8,24 +8,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
 from polyscene.core.errors import RunError, UnknownIdError
-from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.settings.language import LIGHT, LanguageSettings
 from polyscene.core.settings.runtime import RuntimeSettings
 from polyscene.core.text import shown
 from polyscene.core.types import FloatArray
 from polyscene.learning.item_views import ViewRecipe
+from polyscene.learning.light_reader import LightReader
 from polyscene.representation.item_space import ViewName
 from polyscene.runs.folder import way_to
 
-if TYPE_CHECKING:
-    from polyscene.learning.item_reader import ItemReader
-
 KEY = "item_encoders"
-"""Of the manifest: `fingerprint` of the language model, `base` and, by scenario and view, the recipes."""
+"""Of the manifest: by scenario the `fingerprints` of the language models, `base` and, by scenario and view,
+the recipes. Earlier runs have one `fingerprint` for all scenarios."""
 
 Views = Mapping[ViewName, ViewRecipe]
 _SCENARIOS: TypeAdapter[dict[str, dict[ViewName, ViewRecipe]]] = TypeAdapter(
@@ -34,24 +33,32 @@ _SCENARIOS: TypeAdapter[dict[str, dict[ViewName, ViewRecipe]]] = TypeAdapter(
 
 
 def encoder_facts(
-    fingerprint: str, scenarios: Mapping[str, Views], folder: Path, base: Path
+    fingerprints: Mapping[str, str], scenarios: Mapping[str, Views], folder: Path, base: Path
 ) -> dict[str, Any]:
     """Return what a run's manifest says under `KEY`.
 
     Args:
-        fingerprint: of the language model as it came.
+        fingerprints: of every scenario's language model as it came.
         scenarios: the recipes of every scenario's views.
         folder: the run's.
         base: where relative paths of the settings start.
     """
     return {
-        "fingerprint": fingerprint,
+        "fingerprints": dict(fingerprints),
         "base": way_to(folder, base),
         "scenarios": {
             name: {view: recipe.model_dump(mode="json") for view, recipe in views.items()}
             for name, views in scenarios.items()
         },
     }
+
+
+class Reader(Protocol):
+    """Reads texts that no training has seen as training would have read them."""
+
+    def read(self, texts: Sequence[str], recipe: ViewRecipe) -> FloatArray:
+        """Return (n, d) float32 unit vectors of n texts; 0 where nothing is said."""
+        ...
 
 
 class ItemEncoder:
@@ -63,9 +70,9 @@ class ItemEncoder:
         scenarios: the recipes of every scenario's views.
         folder: the run's.
         base: where relative paths of the settings start.
-        language: which language model.
+        languages: which language model, by scenario.
         runtime: where encoded texts are kept.
-        fingerprint: of the language model that the run was trained with.
+        fingerprints: of the language models that the run was trained with, by scenario.
     """
 
     def __init__(
@@ -73,13 +80,13 @@ class ItemEncoder:
         scenarios: Mapping[str, Views],
         folder: Path,
         base: Path,
-        language: LanguageSettings,
+        languages: Mapping[str, LanguageSettings],
         runtime: RuntimeSettings,
-        fingerprint: str,
+        fingerprints: Mapping[str, str],
     ) -> None:
         self.scenarios, self.folder, self.base = scenarios, folder, base
-        self.language, self.runtime, self.fingerprint = language, runtime, fingerprint
-        self._reader: ItemReader | None = None
+        self.languages, self.runtime, self.fingerprints = languages, runtime, fingerprints
+        self._readers: dict[str, Reader] = {}
         self._loading = Lock()
 
     @classmethod
@@ -97,13 +104,16 @@ class ItemEncoder:
             )
         try:
             settings = manifest["settings"]
+            scenarios = _SCENARIOS.validate_python(facts["scenarios"])
+            language = LanguageSettings(**settings["language"])
+            own = {name: settings.get("scenarios", {}).get(name, {}).get("model") for name in scenarios}
             return cls(
-                _SCENARIOS.validate_python(facts["scenarios"]),
+                scenarios,
                 folder,
                 (folder / facts["base"]).resolve(),
-                LanguageSettings(**settings["language"]),
+                {name: language.of_model(model) for name, model in own.items()},
                 RuntimeSettings(**settings["runtime"]),
-                str(facts["fingerprint"]),
+                facts.get("fingerprints") or dict.fromkeys(scenarios, str(facts["fingerprint"])),
             )
         except (KeyError, TypeError, ValidationError) as error:
             raise RunError(
@@ -139,22 +149,25 @@ class ItemEncoder:
             MissingExtraError: it is an exported graph, and what runs it is not installed.
         """
         views = self.views(scenario)
-        reader = self._ready()
+        reader = self._ready(scenario)
         vectors = {recipe: reader.read(texts, recipe) for recipe in dict.fromkeys(views.values())}
         return {view: vectors[recipe] for view, recipe in views.items()}
 
-    def _ready(self) -> ItemReader:
+    def _ready(self, scenario: str) -> Reader:
         with self._loading:
-            if self._reader is None:
-                self._reader = self._load()
-            return self._reader
+            fingerprint = self.fingerprints[scenario]
+            if fingerprint not in self._readers:
+                self._readers[fingerprint] = self._load(self.languages[scenario], fingerprint)
+            return self._readers[fingerprint]
 
-    def _load(self) -> ItemReader:
-        """Load the language model; torch and transformers with it."""
+    def _load(self, language: LanguageSettings, fingerprint: str) -> Reader:
+        """Load a language model; torch and transformers with it, but for the light one."""
+        if language.model == LIGHT:
+            return LightReader(language, fingerprint)
         from polyscene.language.text.cache import EncodingCache
         from polyscene.learning.backbone import Backbone
         from polyscene.learning.item_reader import ItemReader
 
-        backbone = Backbone(self.language, self.base, expected=self.fingerprint, reader="this run")
+        backbone = Backbone(language, self.base, expected=fingerprint, reader="this run")
         cache = None if self.runtime.cache is None else self.base / self.runtime.cache
-        return ItemReader(backbone.plain, self.folder, EncodingCache(cache), self.language.batch_tokens)
+        return ItemReader(backbone.plain, self.folder, EncodingCache(cache), language.batch_tokens)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,12 @@ from polyscene.data.splits.description import describe_split
 from polyscene.engine.state import System
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.language.model.language_model import LanguageModel
-from polyscene.language.model.loading import load_model
+from polyscene.language.model.loading import load_models
 from polyscene.language.text.cache import EncodingCache
 from polyscene.learning.backbone import Backbone
 from polyscene.learning.fit import Fitted, fit_system
-from polyscene.learning.language import tune_language
+from polyscene.learning.language import TunedLanguage, tune_language
+from polyscene.learning.language_notes import unread_texts
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.training_data import TrainingData
 from polyscene.runs.folder import REMEDY, UNFINISHED, new_run, write_manifest
@@ -74,14 +75,16 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     data = project.ground(everything_counts)
     for note in project.dataset.notes:
         progress.say(note)
-    model = load_model(settings.language, project.base, progress)
-    demand_room(project.runs_folder, least_bytes(project.dataset, model.dimension), REMEDY)
-    rerankers = _reranker_trainer(project, model)
+    models = load_models(settings.languages, project.base, progress)
+    width = max(model.dimension for model in models.values())
+    demand_room(project.runs_folder, least_bytes(project.dataset, width), REMEDY)
+    rerankers = _reranker_trainer(project, models)
     cache = EncodingCache(_cache_folder(project), progress)
-    tuned = tune_language(model, data, settings, project.runs_folder / UNFINISHED, cache, progress)
+    tuned = tune_language(models, data, settings, project.runs_folder / UNFINISHED, cache, progress)
     fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers)
     fitted.curves = tuned.curves | fitted.curves
-    fitted.notes = [*data.notes, *fitted.notes, *tuned.notes()]
+    unread = list(_unread(project.dataset, tuned))
+    fitted.notes = [*data.notes, *fitted.notes, *tuned.notes(), *unread]
     system = System.of(project.dataset, fitted.spaces, fitted.fusions)
     with new_run(project.runs_folder) as (run_id, folder):
         facts = save_system(system, folder)
@@ -89,7 +92,8 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
         manifest = _manifest(project, fitted, facts, everything_counts) | {
             "tuning": tuned.facts(),
             "reach": tuned.bound_facts(),
-            KEY: encoder_facts(model.fingerprint, tuned.views(settings), folder, project.base),
+            "unread_texts": unread,
+            KEY: encoder_facts(tuned.fingerprints(), tuned.views(settings), folder, project.base),
             "readers": {} if rerankers is None else save_readers(system, rerankers.backbone, folder),
         }
         write_manifest(folder, manifest)
@@ -105,17 +109,26 @@ def least_bytes(dataset: Dataset, dimension: int) -> int:
     return items * dimension * BYTES_PER_NUMBER + events * BYTES_PER_EVENT
 
 
-def _reranker_trainer(project: Trained, model: LanguageModel) -> RerankerTrainer | None:
+def _reranker_trainer(project: Trained, models: Mapping[str, LanguageModel]) -> RerankerTrainer | None:
     """Return who trains the text rankers' rerankers; None where none is wanted."""
-    settings = project.settings.text_ranker
+    settings, language = project.settings.text_ranker, project.settings.language
     wanted = any("text_ranker" in scenario.signals for scenario in project.settings.scenarios.values())
     if settings.reader == "none":
         return None
     if not wanted:
         project.progress.say("[text_ranker] reader is not used: no scenario has 'text_ranker' in its signals")
         return None
-    backbone = Backbone(project.settings.language, project.base, model)
+    loaded = next((one for one in models.values() if one.name == language.model), None)
+    backbone = Backbone(language, project.base, loaded)
     return RerankerTrainer(backbone, settings, project.settings.seed)
+
+
+def _unread(dataset: Dataset, tuned: TunedLanguage) -> Iterator[str]:
+    return unread_texts(
+        {name: scenario.catalogue.text for name, scenario in dataset.scenarios.items()},
+        {name: vectors.final for name, vectors in tuned.vectors.items()},
+        {name: model.name for name, model in tuned.backbones.items()},
+    )
 
 
 def _cache_folder(project: Trained) -> Path | None:

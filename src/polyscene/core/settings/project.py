@@ -60,6 +60,15 @@ class Settings(Strict):
         """What the user should write otherwise, each a sentence: names that have changed."""
         return self._notes
 
+    def language_of(self, scenario: str) -> LanguageSettings:
+        """Return how a scenario's texts are read: as `[language]` says, by its own model if any."""
+        return self.language.of_model(self.scenarios[scenario].model)
+
+    @property
+    def languages(self) -> dict[str, LanguageSettings]:
+        """How each scenario's texts are read, by scenario."""
+        return {name: self.language_of(name) for name in self.scenarios}
+
     def signal(self, name: str) -> BaseModel:
         """Return what `[signals.NAME]` says of a signal, in the class that the signal declares.
 

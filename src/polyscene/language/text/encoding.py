@@ -22,6 +22,7 @@ from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.language.model.language_model import LanguageModel, hidden_states
 from polyscene.language.model.pooling import pool
 from polyscene.language.text.normalisation import normalise
+from polyscene.language.text.unknown import is_mostly_unknown
 
 DEFAULT_BATCH_TOKENS = 4096
 _TEXTS_PER_TOKENISING = 1024
@@ -44,7 +45,7 @@ def encode(
 
     Returns:
         (n, dimension) float32 in the order of `texts`. Rows have length 1; a text without any visible
-        character has no direction, its row is 0.
+        character, or most of whose tokens are unknown, has no direction: its row is 0.
 
     Raises:
         ModelError: the model yields something other than finite numbers, or its tokenizer and weights do
@@ -166,8 +167,12 @@ def padded_batches(
 
 
 def tokenised(model: LanguageModel, texts: Sequence[str]) -> list[IntArray]:
-    """Return the token ids of each text, cut to the model's `max_tokens`; none for an empty text."""
+    """Return the token ids of each text, cut to the model's `max_tokens`.
+
+    There are none for a text without a visible character, nor where most of the tokens are unknown.
+    """
     tokens: list[IntArray] = []
+    unknown, special = model.tokenizer.unk_token_id, frozenset(model.tokenizer.all_special_ids)
     for start in range(0, len(texts), _TEXTS_PER_TOKENISING):
         chunk = list(texts[start : start + _TEXTS_PER_TOKENISING])
         ids = model.tokenizer(
@@ -179,7 +184,8 @@ def tokenised(model: LanguageModel, texts: Sequence[str]) -> list[IntArray]:
             split_special_tokens=True,  # "[SEP]" in a text is text
         )["input_ids"]
         tokens += [
-            np.asarray(row if text else [], dtype=np.int32) for text, row in zip(chunk, ids, strict=True)
+            np.asarray(row if text and not is_mostly_unknown(row, unknown, special) else [], dtype=np.int32)
+            for text, row in zip(chunk, ids, strict=True)
         ]
     return tokens
 

@@ -23,6 +23,7 @@ from polyscene.language.compression.int8 import Int8Linear
 from polyscene.language.compression.runtimes import GraphModule
 from polyscene.language.model.architecture import stack
 from polyscene.language.model.language_model import LanguageModel
+from polyscene.language.model.light_module import LightModule
 from polyscene.language.model.projection import Projection
 from polyscene.language.model.token_embeddings import PhraseEmbeddings, TokenEmbeddings
 from polyscene.language.tuning import adalora_budget
@@ -52,6 +53,8 @@ def must_be_tunable(
     parts = list(model.module.modules())
     if any(isinstance(part, GraphModule) for part in parts):
         reason = "an exported graph, which does not show its layers"
+    elif any(isinstance(part, LightModule) for part in parts):
+        reason = "which is read as it came"
     elif any(isinstance(part, Int8Linear) for part in parts):
         reason = "whose weights are in eight bits, which do not move in small steps"
     else:
