@@ -13,6 +13,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
+from generated_run import numbered_id
 from polyscene.core.clock import HOUR
 from polyscene.core.seeds import generator
 from polyscene.core.settings.signals import USUAL_SIGNALS
@@ -54,16 +55,15 @@ def generated_system(items: int, users: int, seed: int) -> System:
     people = draws.integers(0, users, 64).astype(np.int32)
     features.measure(signals, Queries(people, moment, Timeline(log, users).before(people, moment)))
     fusion = Fusion(SIGNALS_USED, signals, features, _network(seed).fitted(), 0, hide_seen=True)
-    width = len(str(items))
     catalogue = Catalogue(
-        Ids(pl.Series("id", [f"i{code:0{width}}" for code in range(items)])),
+        Ids(pl.Series("id", [numbered_id("i", code, items) for code in range(items)])),
         tuple(f"thing {code} of topic {topic[code]}" for code in range(items)),
         tuple(f"thing {code}" for code in range(items)),
         pl.DataFrame({"topic": [f"topic {code}" for code in topic], "price": draws.uniform(1, 99, items)}),
         since,
     )
     state = ScenarioState.of("generated", catalogue, log, "time", space, fusion, users)
-    ids = Ids(pl.Series("id", [f"u{code:0{len(str(users))}}" for code in range(users)]))
+    ids = Ids(pl.Series("id", [numbered_id("u", code, users) for code in range(users)]))
     return System(ids, {"generated": state}, clocks_shared=True)
 
 

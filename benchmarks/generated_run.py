@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 USERS_PER_ITEM = 2
 
 
+def numbered_id(letter: str, code: int, count: int) -> str:
+    """Return the id of one of so many, all of the same length."""
+    return f"{letter}{code:0{len(str(count))}}"
+
+
+def user_id(code: int, items: int) -> str:
+    """Return the id of a user of a system of so many items."""
+    return numbered_id("u", code, USERS_PER_ITEM * items)
+
+
 class GeneratedRun:
     """What a service needs of a run, over a generated system."""
 
@@ -54,9 +64,14 @@ class GeneratedRun:
         from polyscene.learning.item_views import ViewRecipe
         from polyscene.runs.item_encoder import ItemEncoder, Views
 
-        language = LanguageSettings()
+        languages = {"generated": LanguageSettings()}
         views: Views = {"tuned": ViewRecipe(), "prior": ViewRecipe()}
-        fingerprint = Backbone(language, self.folder).fingerprint
+        fingerprints = {name: Backbone(one, self.folder).fingerprint for name, one in languages.items()}
         return ItemEncoder(
-            {"generated": views}, self.folder, self.folder, language, RuntimeSettings(cache=None), fingerprint
+            {"generated": views},
+            self.folder,
+            self.folder,
+            languages,
+            RuntimeSettings(cache=None),
+            fingerprints,
         )

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 
-from generated_run import USERS_PER_ITEM
+from generated_run import USERS_PER_ITEM, numbered_id, user_id
 
 CONNECTIONS = 4
 CONNECTIONS_AT_HALF = 32
@@ -51,7 +51,10 @@ class Load:
         def requests(count: int) -> list[bytes]:
             users = self._draws.integers(USERS_PER_ITEM * self._items, size=count).tolist()
             return [
-                request(path, {"user": f"u{user}", "k": 10, "reasons": reasons, "policy": EXPLORES})
+                request(
+                    path,
+                    {"user": user_id(user, self._items), "k": 10, "reasons": reasons, "policy": EXPLORES},
+                )
                 for user in users
             ]
 
@@ -76,7 +79,9 @@ class Load:
         """
         users = self._draws.integers(USERS_PER_ITEM * self._items, size=n).tolist()
         body = {"k": 10, "reasons": False, "policy": EXPLORES}
-        requests = [request("/v1/recommendations", body | {"user": f"u{user}"}) for user in users]
+        requests = [
+            request("/v1/recommendations", body | {"user": user_id(user, self._items)}) for user in users
+        ]
         _, whole = asyncio.run(self._sent(requests, CONNECTIONS))
 
         def seconds() -> list[float]:
@@ -145,11 +150,14 @@ class Load:
 
     def events(self, size: int, n: int, connections: int) -> float:
         """Return how many events a second become durable in requests of a size."""
-        width = len(str(self._items))
 
         def event() -> dict[str, str]:
             user, item = self._draws.integers(self._items, size=2)
-            return {"user": f"u{user}", "item": f"i{item:0{width}}", "scenario": "generated"}
+            return {
+                "user": user_id(int(user), self._items),
+                "item": numbered_id("i", int(item), self._items),
+                "scenario": "generated",
+            }
 
         requests = [
             request("/v1/events", event())

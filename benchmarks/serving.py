@@ -29,7 +29,7 @@ from typing import Any, cast
 import numpy as np
 
 import prepared  # noqa: F401 - numpy reads it when it loads
-from generated_run import USERS_PER_ITEM, GeneratedRun
+from generated_run import USERS_PER_ITEM, GeneratedRun, user_id
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.serving.bodies import RecommendationBody
 from service_load import CONNECTIONS, EXPLORES, Load
@@ -82,7 +82,7 @@ def profile(items: int, seed: int, folder: Path, n: int) -> str:
     service = Service.open(cast(Run, GeneratedRun(items, seed)), folder)
     users = np.random.default_rng(seed).integers(USERS_PER_ITEM * items, size=n).tolist()
     fields = {"k": 10, "reasons": False, "policy": EXPLORES}
-    bodies = [RecommendationBody.model_validate(fields | {"user": f"u{user}"}) for user in users]
+    bodies = [RecommendationBody.model_validate(fields | {"user": user_id(user, items)}) for user in users]
     with cProfile.Profile() as profiler:
         for body in bodies:
             answer(_decided(service, body))

@@ -22,7 +22,7 @@ from typing import Any, cast
 import numpy as np
 
 import prepared  # noqa: F401 - numpy reads it when it loads
-from generated_run import USERS_PER_ITEM, GeneratedRun
+from generated_run import USERS_PER_ITEM, GeneratedRun, numbered_id, user_id
 from polyscene.core.threads import set_threads
 from polyscene.engine.changes import changes_of
 from polyscene.engine.decision import Request
@@ -115,9 +115,8 @@ class Measured:
 
     def _event(self) -> LoggedEvent:
         user, item = (int(self._draws.integers(n)) for n in (USERS_PER_ITEM * self._items, self._items))
-        width = len(str(self._items))
-        name = f"u{user:0{len(str(USERS_PER_ITEM * self._items))}}"
-        return LoggedEvent(name, f"i{item:0{width}}", "generated", "click")
+        name = user_id(user, self._items)
+        return LoggedEvent(name, numbered_id("i", item, self._items), "generated", "click")
 
     def _send(self, count: int) -> None:
         for start in range(0, count, BATCH):
@@ -132,7 +131,7 @@ class Measured:
 
         def ask() -> None:
             while not over.is_set():
-                user = f"u{int(draws.integers(USERS_PER_ITEM * self._items))}"
+                user = user_id(int(draws.integers(USERS_PER_ITEM * self._items)), self._items)
                 start = time.perf_counter()
                 decide(self.live.system, Request(user, "generated", 10, reasons=False))
                 asked.append(time.perf_counter() - start)
@@ -157,7 +156,7 @@ class Measured:
         return figures
 
     def _scores(self, live: LiveRun) -> np.ndarray:
-        requests = [Request(f"u{number}", "generated", 10) for number in range(9)]
+        requests = [Request(user_id(number, self._items), "generated", 10) for number in range(9)]
         return np.concatenate([decide(live.system, one).scores for one in requests])
 
 

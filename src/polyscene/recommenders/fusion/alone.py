@@ -19,7 +19,7 @@ BEHIND = 1e-6
 
 def silent(block: Block, places: Sequence[int]) -> BoolArray:
     """Return (B,) whether none of the signals at these places has anything to say to a request."""
-    quiet: BoolArray = (block.peaks[:, places] <= MIN_PEAK).all(axis=1)
+    quiet: BoolArray = np.all(block.peaks[:, places] <= MIN_PEAK, axis=1)
     if quiet.any():
         quiet &= ~np.any(block.signals[:, places], axis=(1, 2))
     return quiet
