@@ -69,7 +69,7 @@ def diagnose(log: LoggedDecisions, target: ArrayLike) -> Diagnostics:
     weights = np.prod(place_weights(log, table), axis=1)[:, None]
     owners = log.owners
     low, high = mean_interval(weights[:, 0], owners)
-    untried, rarely = _overlap(log, table)
+    untried, rarely = overlap(log, table)
     total = float(weights.sum())
     return Diagnostics(
         effective_sample_size=effective_sample_size(weights),
@@ -97,7 +97,7 @@ def mean_interval(weights: Values, owners: Codes) -> tuple[float, float]:
     return normal_bounds(Contributions(weights, weights[:, None]).cluster_sums(owners), MEAN_WEIGHT_LEVEL)
 
 
-def _overlap(log: LoggedDecisions, target: Values) -> tuple[float, float]:
+def overlap(log: LoggedDecisions, target: Values) -> tuple[float, float]:
     """Return which shares of the target's mass lie on what was never, and on what was hardly tried."""
     mass = np.where(log.filled[:, :, None], target, 0.0)
     tries = _tries(log)[log.stands]  # (n, k, A)

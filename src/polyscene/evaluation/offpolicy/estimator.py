@@ -7,6 +7,7 @@ target into one contribution per decision; value and interval follow from these 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from numpy.typing import ArrayLike
@@ -15,7 +16,7 @@ from pydantic import BaseModel, Field
 from polyscene.core.errors import ArgumentError
 from polyscene.core.registry import Registry
 from polyscene.core.settings.block import Strict
-from polyscene.evaluation.offpolicy.diagnostics import weight_warnings
+from polyscene.evaluation.offpolicy.diagnostics import overlap, overlap_warnings, weight_warnings
 from polyscene.evaluation.offpolicy.interval import (
     Contributions,
     Interval,
@@ -57,7 +58,7 @@ class Estimator(ABC):
     slates: ClassVar[bool] = False
     """Whether decisions may have several places."""
     reads: ClassVar[TargetKind] = "conditional"
-    """Whether the target's rows are probabilities given the logged places before, or whatever stands there."""
+    """Whether the target's rows are given the logged places before, or whatever stands there."""
     Settings: ClassVar[type[EstimatorSettings]] = EstimatorSettings
 
     def __init__(self, settings: BaseModel | None = None) -> None:
@@ -75,8 +76,9 @@ class Estimator(ABC):
             ArgumentError: the estimator or its interval cannot work on such a log.
         """
         self._demand_fit(log)
-        contributions = self.contributions(log, log.target_table(target))
-        return self.interval(log, contributions)
+        table = log.target_table(target)
+        interval = self.interval(log, self.contributions(log, table))
+        return replace(interval, warnings=(*overlap_warnings(*overlap(log, table)), *interval.warnings))
 
     @abstractmethod
     def contributions(self, log: LoggedDecisions, target: Values) -> Contributions:

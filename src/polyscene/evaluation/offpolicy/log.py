@@ -181,7 +181,8 @@ class LoggedDecisions:
             return
         n, k = self.actions.shape
         d = 0 if self.contexts is None else self.contexts.shape[-1]
-        shapes = {"propensities": (n, k), "rewards": (n, k), "positions": (n, k), "marginals": (n, k)}
+        by_place = ("propensities", "rewards", "positions", "marginals")
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(by_place, (n, k))
         shapes |= {"clusters": (n,), "contexts": (n, d), "distribution": (n, k, self.n_actions)}
         for name, shape in shapes.items():
             array: NDArray[Any] | None = getattr(self, name)

@@ -139,7 +139,7 @@ class SwitchDr(DoublyRobust):
         V = 1/n Σ_i [ Σ_a π(a | x_i) q̂(x_i, a) + w_i 1(w_i <= τ) (r_i - q̂(x_i, a_i)) ]
 
     τ is the one of `SWITCH_GRID` quantiles of the weights with the least estimated squared error, variance
-    of the mean plus the square of a bound on the bias, `R · E_π[1(w > τ)]` with R the largest reward (Wang,
+    of the mean plus the square of a bound on the bias, `R · E_π[1(w > τ)]` with R the range of rewards (Wang,
     Agarwal and Dudík 2017, Optimal and adaptive off-policy evaluation in contextual bandits, section 4.2).
     The expectation is taken over the log as mean w 1(w > τ), which has the same expectation.
     """
@@ -153,7 +153,8 @@ class SwitchDr(DoublyRobust):
         predictions, source = self.predictions(log)
         weights = place_weights(log, target)[:, 0]
         known = self._demand_rewards_within(log)
-        largest = max(map(abs, known)) if known else float(np.abs(log.rewards).max())
+        seen = (*(known or (0.0, *log.rewards[:, 0])), float(predictions.min()), float(predictions.max()))
+        largest = max(seen) - min(seen)
         threshold, chosen = self.settings.threshold, "said"
         if threshold is None:
             threshold, chosen = (
@@ -162,13 +163,14 @@ class SwitchDr(DoublyRobust):
             )
         beyond = weights > threshold
         kept = np.where(beyond, 0.0, weights)
-        bias = largest * float(np.mean(weights * beyond))
+        bias = largest * min(1.0, float(np.mean(weights * beyond)))
         return Contributions(
             numerator=_corrected(log, target, predictions, kept),
             weights=weights[:, None],
             bounds=self._range(log, predictions, threshold),
             bias_bound=bias,
-            made=f"doubly robust up to weight {threshold:g}, {chosen}; beyond it, in {int(beyond.sum()):,} of "
+            made=f"doubly robust up to weight {threshold:g}, {chosen}; beyond it, in "
+            f"{int(beyond.sum()):,} of "
             f"{len(log):,} decisions, the model alone (bias at most {bias:.6g}; {source})",
         )
 
@@ -184,7 +186,7 @@ class SwitchDr(DoublyRobust):
         for threshold in grid:
             beyond = weights > threshold
             values = _corrected(log, target, predictions, np.where(beyond, 0.0, weights))
-            bias = min(largest, largest * float(np.mean(weights * beyond)))
+            bias = largest * min(1.0, float(np.mean(weights * beyond)))
             errors.append(float(values.var()) / len(log) + bias**2)
         return float(grid[int(np.argmin(errors))])
 

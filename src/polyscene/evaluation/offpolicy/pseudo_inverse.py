@@ -29,8 +29,8 @@ class PseudoInverseSettings(EstimatorSettings):
 
     logging: Literal["uniform", "independent", "general"] = Field(
         "uniform",
-        description="how the log drew slates: all items alike without repetition, each place by itself, or any way "
-        "whose second moments are given",
+        description="how the log drew slates: all items alike without repetition, each place by itself, "
+        "or any way whose second moments are given",
     )
 
 
@@ -43,7 +43,8 @@ class PseudoInverse(Estimator):
     Args:
         settings: of `Settings`; None: its defaults.
         second_moments: Γ, (n, kA, kA) or (kA, kA) where it is the same for every decision, place by place
-            (row l·A + a); for `logging = "general"` alone. `second_moments_of` makes it of a distribution of slates.
+            (row l·A + a); for `logging = "general"` alone. `second_moments_of` makes it of a
+            distribution of slates.
     """
 
     name: ClassVar[str] = "pseudo_inverse"
@@ -71,7 +72,7 @@ class PseudoInverse(Estimator):
         return Contributions(
             numerator=weights * log.earned.sum(axis=1),
             weights=weights[:, None],
-            made=f"mean of the pseudo-inverse weight times the slate's reward, {self.settings.logging} logging",
+            made=f"mean of pseudo-inverse weight times the slate's reward, {self.settings.logging} logging",
         )
 
     def weights(self, log: LoggedDecisions, target: Values) -> Values:

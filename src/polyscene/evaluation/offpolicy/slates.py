@@ -85,7 +85,7 @@ class RewardInteractionIps(Estimator):
 
     def contributions(self, log: LoggedDecisions, target: Values) -> Contributions:
         """Return the sum over places of the weight up to the place times its reward."""
-        weights: Values = np.cumprod(place_weights(log, target), axis=1)
+        weights = np.asarray(np.cumprod(place_weights(log, target), axis=1), np.float64)
         self._demand_weights_within(weights)
         return Contributions(
             numerator=(weights * log.earned).sum(axis=1),
@@ -117,7 +117,7 @@ class CascadeDr(Modelled):
     def contributions(self, log: LoggedDecisions, target: Values) -> Contributions:
         """Return the recursion's sum."""
         returns, source = self.returns(log, target)
-        weights: Values = np.cumprod(place_weights(log, target), axis=1)
+        weights = np.asarray(np.cumprod(place_weights(log, target), axis=1), np.float64)
         self._demand_weights_within(weights)
         before = np.column_stack([np.ones(len(log)), weights[:, :-1]])
         filled = log.filled

@@ -73,7 +73,8 @@ class ClippedIps(Estimator):
             weights=cut[:, None],
             bounds=_range(known, clip),
             bias_bound=largest * lost,
-            made=f"mean of weight times reward, weights clipped at {clip:g} in {touched:,} of {len(log):,} decisions "
+            made=f"mean of weight times reward, weights clipped at {clip:g} in "
+            f"{touched:,} of {len(log):,} decisions "
             f"(bias at most {largest * lost:.6g})",
         )
 
