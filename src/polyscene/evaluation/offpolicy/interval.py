@@ -119,7 +119,8 @@ def bounds_of(
     elif kind == "bernstein":
         low, high = bernstein_bounds(contributions, sums, owners, level)
     else:
-        low, high = bootstrap_bounds(sums, level, resamples, seed, corrected=kind == "bca")
+        drawn = resampled_sums(sums, resamples, seed)
+        low, high = bootstrap_bounds(sums, drawn, level, corrected=kind == "bca")
     return value, low, high
 
 
@@ -139,9 +140,7 @@ def normal_bounds(sums: Values, level: float) -> tuple[float, float]:
     return float(value - reach), float(value + reach)
 
 
-def bootstrap_bounds(
-    sums: Values, level: float, resamples: int, seed: int, *, corrected: bool
-) -> tuple[float, float]:
+def bootstrap_bounds(sums: Values, drawn: Values, level: float, *, corrected: bool) -> tuple[float, float]:
     """Return percentile bounds, whole clusters drawn with replacement; BCa ones where `corrected`.
 
     BCa moves the percentiles by the bias z0 of the draws and the acceleration a from leaving out each
@@ -150,8 +149,8 @@ def bootstrap_bounds(
 
     Args:
         sums: (G, 2) numerators and denominators by cluster.
+        drawn: (resamples, 2) totals of them (`resampled_sums`).
     """
-    drawn = resampled_sums(sums, resamples, seed)  # (resamples, 2)
     drawn = drawn[drawn[:, 1] != 0]
     values = drawn[:, 0] / drawn[:, 1]
     if len(values) < 2:
