@@ -1,20 +1,21 @@
-"""Bias of every off-policy estimator and coverage of its intervals where the truth is known: the sample world.
+"""Bias of off-policy estimators and coverage of their intervals where the truth is known: the sample world.
 
     python benchmarks/estimator_coverage.py --json coverage.json
     python benchmarks/estimator_coverage.py --repetitions 100 --decisions 1000 --seed 3
 
-A person is drawn, the logging policy shows items of the sample world's shop, and each is clicked with the chance that
-it is looked at (by its position) times the chance that this person takes it (`SampleWorld.preference`). The target
-is another policy; what it earns is summed exactly over all people and all slates. Four parts:
+A person is drawn, the logging policy shows items of the sample world's shop, and each is clicked with the
+chance that it is looked at (by its position) times the chance that this person takes it
+(`SampleWorld.preference`). The target is another policy; what it earns is summed exactly over all people
+and all slates. Four parts:
 
 - single: one item of 20, logged by popularity, the target tailored to the person's country;
-- visits: the same, each person asked ten times; bounds over people, and over decisions as if they were independent;
+- visits: the same, each person asked twenty times; bounds over people, and over decisions as if independent;
 - slates: three of 8 items, logged by a Plackett-Luce policy;
 - uniform slates: the same, logged with all slates alike.
 
-An interval is honest where its coverage lies within 93 and 97 %, cautious above, and not honest below; 500 repetitions
-know the coverage of a right one to about a point. Clipped IPS, switch-DR and the direct method are biased by
-construction: "widened" is the coverage with the stated bias bound added.
+An interval is honest where its coverage lies within 93 and 97 %, cautious above, and not honest below; 500
+repetitions know the coverage of a right one to about a point. Clipped IPS, switch-DR and the direct method
+are biased by construction: "widened" is the coverage with the stated bias bound added.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ from showing import table, write_json
 
 SCENARIO = "shop"
 PEOPLE, ITEMS, DAYS = 400, 40, 20
-SINGLE_ITEMS, SLATE_ITEMS, PLACES, VISITS = 20, 8, 3, 10
+SINGLE_ITEMS, SLATE_ITEMS, PLACES, VISITS = 20, 8, 3, 20
 LEVEL, LOW, HIGH = 0.95, 0.93, 0.97
 CLIP = 3.0
 LOGGING_SHARPNESS, TARGET_SHARPNESS = 0.6, 1.2
@@ -198,7 +199,7 @@ class SlateSpace:
     slates: Codes
 
     def conditional(self, weights: Values) -> Values:
-        """Return (…, S, k, A) the chance of every item at each place given the places of the slate before it."""
+        """Return (…, S, k, A) the chance of every item at each place given those before it."""
         places = [self._left(weights, place) for place in range(self.slates.shape[1])]
         left = np.stack(places, axis=-2)
         return np.asarray(left / left.sum(axis=-1, keepdims=True))

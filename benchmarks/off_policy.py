@@ -4,16 +4,17 @@
     python benchmarks/off_policy.py --data FOLDER --interval bca --seed 7
 
 FOLDER holds random.parquet and bts.parquet (one row per place shown: item_id, position, click,
-propensity_score) and items.parquet (item_id). The value of the Thompson policy is told from the uniform log, and
-under "back" that of the uniform policy from the Thompson log. "truth" is the click rate of the log that the
-valued policy made itself. It is but a sample and has an interval of its own: an estimate agrees with it where the
-interval of their difference holds zero (MOVER: Zou and Donner 2008, Construction of confidence limits about effect
-measures).
+propensity_score) and items.parquet (item_id). The value of the Thompson policy is told from the uniform
+log, and under "back" that of the uniform policy from the Thompson log. "truth" is the click rate of the log
+that the valued policy made itself. It is but a sample and has an interval of its own: an estimate agrees
+with it where the interval of their difference holds zero (MOVER: Zou and Donner 2008, Construction of
+confidence limits about effect measures).
 
 Thompson's probabilities come from its log: those of the items at one position are the harmonic means of the
-propensities logged for the item there, n_a / Σ 1/p, scaled to sum to 1. Where the policy stood still that is its
-probability exactly; where it moved, an item's Σ 1/p is n in expectation, so it is the probability averaged over
-time. Items never shown at a position get 0. `--peers` values the uniform log with contextualbandits and coba.
+propensities logged for the item there, n_a / Σ 1/p, scaled to sum to 1. Where the policy stood still that
+is its probability exactly; where it moved, an item's Σ 1/p is n in expectation, so it is the probability
+averaged over time. Items never shown at a position get 0. `--peers` values the uniform log with
+contextualbandits and coba.
 """
 
 from __future__ import annotations
@@ -201,12 +202,14 @@ def against_peers(folder: Path, work: Path, python: str) -> dict[str, dict[str, 
     best = np.eye(log.n_actions)[predictions.argmax(axis=1)]
     place = work / "off_policy"
     place.mkdir(parents=True, exist_ok=True)
-    columns = {
-        "actions": log.actions[:, 0],
-        "propensities": log.propensities[:, 0],
-        "rewards": log.rewards[:, 0],
-    }
-    np.savez(place / "log.npz", target=target, predictions=predictions, **columns)
+    np.savez(
+        place / "log.npz",
+        target=target,
+        predictions=predictions,
+        actions=log.actions[:, 0],
+        propensities=log.propensities[:, 0],
+        rewards=log.rewards[:, 0],
+    )
     command: list[str | Path] = [environment("off_policy", work, python), HERE / "off_policy_values.py"]
     subprocess.run([*command, "--log", place, "--json", place / "values.json"], check=True)
     theirs = json.loads((place / "values.json").read_text(encoding="utf-8"))

@@ -2,10 +2,10 @@
 
     python benchmarks/peers/off_policy_values.py --log FOLDER --json values.json
 
-FOLDER holds log.npz with actions, propensities and rewards (n,), target and predictions (n, A). IPS is coba's
-(the rewards it makes of logged interactions, averaged over the target), SNIPS contextualbandits' normalised
-capped importance sampling without caps, and doubly robust contextualbandits' for the policy that takes the action
-of the largest prediction: it knows none but deterministic ones.
+FOLDER holds log.npz with actions, propensities and rewards (n,), target and predictions (n, A). IPS is
+coba's (the rewards it makes of logged interactions, averaged over the target), SNIPS contextualbandits'
+normalised capped importance sampling without caps, and doubly robust contextualbandits' for the policy that
+takes the action of the largest prediction: it knows none but deterministic ones.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from coba.environments.filters import OpeRewards
-from contextualbandits.evaluation import evaluateDoublyRobust, evaluateNCIS
+from coba.environments.filters import OpeRewards  # type: ignore[import-not-found, import-untyped, unused-ignore]
+from contextualbandits.evaluation import (  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    evaluateDoublyRobust,
+    evaluateNCIS,
+)
 
 
 def values(log: dict[str, Any]) -> dict[str, float]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from math import log as ln
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from polyscene.core.errors import ArgumentError
@@ -20,11 +22,9 @@ from polyscene.evaluation.offpolicy.interval import (
 from polyscene.evaluation.offpolicy.log import LoggedDecisions, Values
 from polyscene.evaluation.offpolicy.weighting import ClippedIps, ClippedSettings, Ips, Snips
 
-NONE = np.zeros((0, 0))
-
 
 def _bounds(
-    values: Values, kind: IntervalKind, owners: Values | None = None, **more: object
+    values: Values, kind: IntervalKind, owners: NDArray[Any] | None = None, **more: Any
 ) -> tuple[float, float, float]:
     contributions = Contributions(values, np.zeros((len(values), 0)), **more)
     numbers = np.arange(len(values)) if owners is None else owners.astype(np.int64)

@@ -6,6 +6,7 @@ Expected values are sums over all logs weighted by their probability, so equalit
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ TRUTH = float(CONTEXTS @ (WANTED * CLICKS).sum(axis=1))
 MODEL = np.array([[0.3, 0.3, 0.9], [0.5, 0.1, 0.2]])
 
 
-def expected(make: type[Estimator], **told: object) -> float:
+def expected(make: type[Estimator], **told: Any) -> float:
     """Return an estimator's mean over all logs of two decisions: two contexts, three actions, clicks."""
     cells = list(product(range(2), range(3), (0.0, 1.0)))
     total = 0.0
@@ -45,7 +46,7 @@ def expected(make: type[Estimator], **told: object) -> float:
         rate = CLICKS[x, a]
         chance = np.prod(CONTEXTS[x] * LOGGED[x, a] * np.where(r > 0, rate, 1 - rate))
         decisions = LoggedDecisions.single(a, LOGGED[x, a], r, 3)
-        extra = {"predictions": MODEL[x]} if issubclass(make, Direct | DoublyRobust) else {}
+        extra: dict[str, Any] = {"predictions": MODEL[x]} if issubclass(make, Direct | DoublyRobust) else {}
         total += chance * make(**told, **extra)(decisions, WANTED[x]).value
     return float(total)
 
