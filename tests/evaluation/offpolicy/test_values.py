@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from polyscene.core.errors import ArgumentError
+from polyscene.core.errors import ArgumentError, DataError
 from polyscene.evaluation.offpolicy.estimator import ESTIMATORS, EstimatorSettings
 from polyscene.evaluation.offpolicy.log import LoggedDecisions, Values
 from polyscene.evaluation.offpolicy.modelled import Direct, DoublyRobust, SwitchDr, SwitchSettings
@@ -146,3 +146,26 @@ def test_a_reward_outside_the_range_that_was_said_is_refused(log: LoggedDecision
 def test_predictions_of_another_shape_are_refused(log: LoggedDecisions, target: Values) -> None:
     with pytest.raises(ArgumentError, match="expected finite predictions"):
         DoublyRobust(predictions=PREDICTIONS[:3])(log, target)
+
+
+def test_probabilities_of_what_was_logged_are_enough_for_weights(
+    slates: tuple[LoggedDecisions, Values], log: LoggedDecisions, target: Values
+) -> None:
+    decisions, table = slates
+    for name in ("slate_ips", "reward_interaction_ips", "independent_ips"):
+        whole = ESTIMATORS[name]()(decisions, table)
+        assert ESTIMATORS[name]()(decisions, decisions.at_logged(table)).value == whole.value
+    for name in ("ips", "clipped_ips", "snips"):
+        logged = log.at_logged(log.target_table(target))
+        assert ESTIMATORS[name]()(log, logged).value == ESTIMATORS[name]()(log, target).value
+
+
+def test_a_model_needs_all_of_the_target(log: LoggedDecisions) -> None:
+    for name in ("direct", "doubly_robust", "switch_dr"):
+        with pytest.raises(DataError, match="the target policy"):
+            ESTIMATORS[name]()(log, np.full((4, 1), 0.5))
+
+
+def test_a_logged_probability_that_is_none_is_refused(log: LoggedDecisions) -> None:
+    with pytest.raises(DataError, match=r"no probabilities \(2 times\)"):
+        Ips()(log, [[0.5], [-0.5], [np.nan], [1.0]])

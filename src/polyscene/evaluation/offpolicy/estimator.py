@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, Field
 
@@ -59,6 +60,8 @@ class Estimator(ABC):
     """Whether decisions may have several places."""
     reads: ClassVar[TargetKind] = "conditional"
     """Whether the target's rows are given the logged places before, or whatever stands there."""
+    reads_all: ClassVar[bool] = False
+    """Whether it must know what else the target would show; if not, chances of what was logged are enough."""
     Settings: ClassVar[type[EstimatorSettings]] = EstimatorSettings
 
     def __init__(self, settings: BaseModel | None = None) -> None:
@@ -69,20 +72,24 @@ class Estimator(ABC):
 
         Args:
             log: n decisions of k places.
-            target: (n, k, A), or (n, A) where k = 1; the target's probabilities as `reads` says.
+            target: (n, k, A), or (n, A) where k = 1; the target's probabilities as `reads` says. Where the
+                estimator does not `reads_all`, also (n, k): those of what was logged.
 
         Raises:
             DataError: the target does not fit the log, or the log lacks what the estimator needs.
             ArgumentError: the estimator or its interval cannot work on such a log.
         """
         self._demand_fit(log)
+        logged = np.asarray(target, np.float64)
+        if logged.shape == log.actions.shape and log.n_actions > 1 and not self.reads_all:
+            return self.interval(log, self.contributions(log, log.target_at_logged(logged)))
         table = log.target_table(target)
         interval = self.interval(log, self.contributions(log, table))
         return replace(interval, warnings=(*overlap_warnings(*overlap(log, table)), *interval.warnings))
 
     @abstractmethod
     def contributions(self, log: LoggedDecisions, target: Values) -> Contributions:
-        """Return what each decision contributes; `target` is (n, k, A) and was checked."""
+        """Return what each decision contributes; `target` is (n, k, A), or (n, k) as `reads_all` allows."""
 
     def interval(self, log: LoggedDecisions, contributions: Contributions) -> Interval:
         """Return value and bounds of what decisions contribute."""

@@ -122,7 +122,12 @@ class LoggedDecisions:
         return np.where(self.filled, self.rewards, 0.0)
 
     def at_logged(self, table: Values) -> Values:
-        """Return (n, k) the entries of a (n, k, A) table at what was logged, 1 where there is no action."""
+        """Return (n, k) the entries of a (n, k, A) table at what was logged, 1 where there is no action.
+
+        What is (n, k) already is returned as it is.
+        """
+        if table.ndim == 2:
+            return table
         entries = np.take_along_axis(table, self.codes[:, :, None], axis=2)[:, :, 0]
         return np.where(self.filled, entries, 1.0)
 
@@ -174,6 +179,25 @@ class LoggedDecisions:
                 )
             )
         return table
+
+    def target_at_logged(self, target: Values) -> Values:
+        """Return (n, k) the target policy's probabilities of what was logged, checked; 1 where nothing stood.
+
+        Raises:
+            DataError: they are no probabilities; with the count.
+        """
+        wrong = self.filled & ~((target >= 0.0) & (target <= 1.0 + TOLERANCE))
+        if wrong.any():
+            raise DataError(
+                Problem(
+                    "the target policy's numbers are no probabilities",
+                    "from 0 to 1, of what was logged at each place",
+                    f"{target[wrong][0]}",
+                    "give the probability with which the target would have shown it",
+                    count=int(wrong.sum()),
+                )
+            )
+        return np.where(self.filled, target, 1.0)
 
     def _shape_problems(self) -> Iterator[Problem]:
         if self.actions.ndim != 2 or not self.actions.size:

@@ -37,6 +37,7 @@ class Modelled(Estimator):
             None: one is fitted inside.
     """
 
+    reads_all: ClassVar[bool] = True
     Settings: ClassVar[type[EstimatorSettings]] = ModelledSettings
 
     def __init__(self, settings: BaseModel | None = None, predictions: ArrayLike | None = None) -> None:

@@ -51,6 +51,7 @@ class PseudoInverse(Estimator):
     assumes: ClassVar[str] = "the slate earns a sum over places, each by its own item and position"
     slates: ClassVar[bool] = True
     reads: ClassVar[TargetKind] = "marginal"
+    reads_all: ClassVar[bool] = True
     Settings: ClassVar[type[EstimatorSettings]] = PseudoInverseSettings
 
     def __init__(self, settings: BaseModel | None = None, second_moments: ArrayLike | None = None) -> None:
