@@ -6,10 +6,11 @@
 A person is drawn, the logging policy shows items of the sample world's shop, and each is clicked with the
 chance that it is looked at (by its position) times the chance that this person takes it
 (`SampleWorld.preference`). The target is another policy; what it earns is summed exactly over all people
-and all slates. Four parts:
+and all slates. Five parts:
 
 - single: one item of 20, logged by popularity, the target tailored to the person's country;
-- visits: the same, each person asked twenty times; bounds over people, and over decisions as if independent;
+- rare: the same with a twentieth of the clicks, some twenty in a log;
+- visits: as single, each person asked twenty times; bounds over people, and over decisions as if independent;
 - slates: three of 8 items, logged by a Plackett-Luce policy;
 - uniform slates: the same, logged with all slates alike.
 
@@ -23,7 +24,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,9 @@ from showing import table, write_json
 SCENARIO = "shop"
 PEOPLE, ITEMS, DAYS = 400, 40, 20
 SINGLE_ITEMS, SLATE_ITEMS, PLACES, VISITS = 20, 8, 3, 20
+PARTS = ("single", "rare", "visits", "slates", "uniform_slates")
 LEVEL, LOW, HIGH = 0.95, 0.93, 0.97
-CLIP = 3.0
+CLIP, RARE = 3.0, 0.05
 LOGGING_SHARPNESS, TARGET_SHARPNESS = 0.6, 1.2
 
 Draw = Callable[[np.random.Generator, int], tuple[LoggedDecisions, Values, Values]]
@@ -311,17 +313,18 @@ def one_repetition(
             tally.hit("as if independent", normal_bounds(alone, LEVEL), part.truth)
 
 
-def run(repetitions: int, n: int, resamples: int, seed: int) -> dict[str, Any]:
-    """Study every part."""
+def run(repetitions: int, n: int, resamples: int, seed: int, names: Sequence[str] = PARTS) -> dict[str, Any]:
+    """Study the parts of these names."""
     people = People.of(seed)
-    parts = {
-        "single": single(people, 1),
-        "visits": single(people, VISITS),
-        "slates": slates(people, LOGGING_SHARPNESS),
-        "uniform_slates": slates(people, 0.0),
+    makers: dict[str, Callable[[], Part]] = {
+        "single": lambda: single(people, 1),
+        "rare": lambda: single(replace(people, rates=RARE * people.rates), 1),
+        "visits": lambda: single(people, VISITS),
+        "slates": lambda: slates(people, LOGGING_SHARPNESS),
+        "uniform_slates": lambda: slates(people, 0.0),
     }
     return {
-        "parts": {name: study(part, name, repetitions, n, resamples, seed) for name, part in parts.items()},
+        "parts": {name: study(makers[name](), name, repetitions, n, resamples, seed) for name in names},
         "repetitions": repetitions,
         "decisions": n,
         "resamples": resamples,
@@ -355,6 +358,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     made.add_argument("--seed", type=int, default=7, metavar="N", help="of world and logs; default: 7")
+    made.add_argument("--part", action="append", choices=PARTS, help="only this one; may be said again")
     made.add_argument("--repetitions", type=int, default=500, metavar="N", help="logs per part; default: 500")
     made.add_argument("--decisions", type=int, default=2000, metavar="N", help="in a log; default: 2000")
     made.add_argument(
@@ -370,7 +374,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"expected at least 2 repetitions and resamples, {2 * VISITS} decisions", file=sys.stderr)
         return 1
     with measured() as cost:
-        results = run(options.repetitions, options.decisions, options.resamples, options.seed)
+        results = run(
+            options.repetitions, options.decisions, options.resamples, options.seed, options.part or PARTS
+        )
     results |= {"cost": cost.to_json(), "machine": machine(), "versions": versions()}
     print(tables(results))
     print(f"{cost.seconds:.1f} s, peak memory {cost.peak_mb:,.0f} MiB")

@@ -115,7 +115,7 @@ def test_coverage_is_studied_where_the_truth_is_known(script: Script, tmp_path: 
     sizes = ["--repetitions", "12", "--decisions", "600", "--resamples", "60"]
     assert script("estimator_coverage").main(["--json", str(out), *sizes]) == 0
     parts = json.loads(out.read_text(encoding="utf-8"))["parts"]
-    assert list(parts) == ["single", "visits", "slates", "uniform_slates"]
+    assert list(parts) == ["single", "rare", "visits", "slates", "uniform_slates"]
     for name, estimators in (
         ("single", ("ips", "doubly_robust")),
         ("slates", ("slate_ips", "pseudo_inverse")),
