@@ -143,8 +143,8 @@ def one_way(
 ) -> dict[str, Any]:
     """Return the values of a policy from another's log, beside the rate of its own log."""
     truth = own_rate(own, kind, seed)
-    told = values(log, distribution, kind, seed)
-    return {name: row(interval, truth) for name, interval in told.items()}
+    intervals = values(log, distribution, kind, seed)
+    return {name: row(interval, truth) for name, interval in intervals.items()}
 
 
 def row(interval: Interval, truth: Interval) -> dict[str, Any]:
@@ -244,13 +244,13 @@ def _rows(rows: Mapping[str, Mapping[str, Any]]) -> str:
     body = [
         [
             name,
-            f"{told['value']:.3%}",
-            f"[{told['low']:.3%}, {told['high']:.3%}]",
-            f"{told['effective_sample_size']:,.0f}",
-            "yes" if told["covers"] else "no",
-            "yes" if told["agrees"] else "no",
+            f"{numbers['value']:.3%}",
+            f"[{numbers['low']:.3%}, {numbers['high']:.3%}]",
+            f"{numbers['effective_sample_size']:,.0f}",
+            "yes" if numbers["covers"] else "no",
+            "yes" if numbers["agrees"] else "no",
         ]
-        for name, told in rows.items()
+        for name, numbers in rows.items()
     ]
     return table(["estimator", "value", "interval", "effective", "covers", "agrees"], body)
 

@@ -49,11 +49,11 @@ def test_each_policy_is_valued_by_the_others_log(script: Script, folder: Path, t
     assert [name for name in results if name in singles] == singles
     truth, back = (float((policy * CLICKS).sum() / 2) for policy in (THOMPSON, np.full((2, 3), 1 / 3)))
     for name in singles:
-        told = results[name]
-        assert told["value"] == pytest.approx(truth, abs=0.05)
-        assert told["truth"] == pytest.approx(truth, abs=0.03)
+        row = results[name]
+        assert row["value"] == pytest.approx(truth, abs=0.05)
+        assert row["truth"] == pytest.approx(truth, abs=0.03)
         assert results["back"][name]["value"] == pytest.approx(back, abs=0.05)
-        assert told["low"] < told["value"] < told["high"]
+        assert row["low"] < row["value"] < row["high"]
     assert results["ips"]["low"] <= truth <= results["ips"]["high"]
     assert results["ips"]["agrees"]
     assert results["rows"] == {"uniform_log": 3000, "thompson_log": 3000, "items": 3}
@@ -121,9 +121,9 @@ def test_coverage_is_studied_where_the_truth_is_known(script: Script, tmp_path: 
         ("slates", ("slate_ips", "pseudo_inverse")),
     ):
         for estimator in estimators:
-            told = parts[name]["estimators"][estimator]
-            assert abs(told["bias"]) < 5 * told["bias_error"]
-            assert told["coverage"]["normal"] > 0.7
+            row = parts[name]["estimators"][estimator]
+            assert abs(row["bias"]) < 5 * row["bias_error"]
+            assert row["coverage"]["normal"] > 0.7
     assert parts["single"]["estimators"]["direct"]["verdict"] == "not honest"
     assert parts["single"]["estimators"]["ips"]["coverage"]["bernstein"] == 1.0
     assert "as if independent" in parts["visits"]["estimators"]["ips"]["coverage"]
@@ -136,9 +136,7 @@ def test_a_verdict_is_that_of_the_coverage(script: Script, coverage: float, word
 
 def test_the_truth_of_slates_is_the_sum_over_all_of_them(script: Script) -> None:
     """Plackett-Luce marginals by hand: two of three items, weights 3, 2, 1."""
-    space = script("estimator_coverage").SlateSpace(
-        np.array([[0, 1], [0, 2], [1, 0], [1, 2], [2, 0], [2, 1]])
-    )
+    space = script("known_worlds").SlateSpace(np.array([[0, 1], [0, 2], [1, 0], [1, 2], [2, 0], [2, 1]]))
     chances = space.chances(space.conditional(np.array([3.0, 2.0, 1.0])))
     np.testing.assert_allclose(chances, [1 / 3, 1 / 6, 1 / 4, 1 / 12, 1 / 10, 1 / 15])
     np.testing.assert_allclose(space.marginals(chances, 3)[0], [1 / 2, 1 / 3, 1 / 6])

@@ -97,8 +97,8 @@ def test_bernstein_needs_a_range(log: LoggedDecisions, target: Values) -> None:
     for estimator in (Ips, Snips):
         with pytest.raises(ArgumentError, match="known range"):
             estimator(EstimatorSettings(interval="bernstein"))(log, target)
-    told = EstimatorSettings(interval="bernstein", reward_range=(0, 1), max_weight=8)
-    wide = Ips(told)(log, target)
+    bounded = EstimatorSettings(interval="bernstein", reward_range=(0, 1), max_weight=8)
+    wide = Ips(bounded)(log, target)
     clipped = ClippedIps(ClippedSettings(interval="bernstein", reward_range=(0, 1), clip=4))(log, target)
     assert wide.high - wide.low > clipped.high - clipped.low > 0
     assert "empirical Bernstein bounds over 4 clusters" in wide.made

@@ -37,7 +37,7 @@ TRUTH = float(CONTEXTS @ (WANTED * CLICKS).sum(axis=1))
 MODEL = np.array([[0.3, 0.3, 0.9], [0.5, 0.1, 0.2]])
 
 
-def expected(make: type[Estimator], **told: Any) -> float:
+def expected(make: type[Estimator], **options: Any) -> float:
     """Return an estimator's mean over all logs of two decisions: two contexts, three actions, clicks."""
     cells = list(product(range(2), range(3), (0.0, 1.0)))
     total = 0.0
@@ -47,7 +47,7 @@ def expected(make: type[Estimator], **told: Any) -> float:
         chance = np.prod(CONTEXTS[x] * LOGGED[x, a] * np.where(r > 0, rate, 1 - rate))
         decisions = LoggedDecisions.single(a, LOGGED[x, a], r, 3)
         extra: dict[str, Any] = {"predictions": MODEL[x]} if issubclass(make, Direct | DoublyRobust) else {}
-        total += chance * make(**told, **extra)(decisions, WANTED[x]).value
+        total += chance * make(**options, **extra)(decisions, WANTED[x]).value
     return float(total)
 
 

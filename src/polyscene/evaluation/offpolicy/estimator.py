@@ -31,7 +31,7 @@ TargetKind = Literal["conditional", "marginal"]
 
 
 class EstimatorSettings(Strict):
-    """What every estimator may be told."""
+    """What every estimator may be settings."""
 
     interval: IntervalKind = Field("normal", description="how the bounds are made")
     level: float = Field(0.95, gt=0, lt=1, description="share of logs for which the bounds hold the truth")
@@ -93,22 +93,22 @@ class Estimator(ABC):
 
     def interval(self, log: LoggedDecisions, contributions: Contributions) -> Interval:
         """Return value and bounds of what decisions contribute."""
-        owners, told = log.owners, self.settings
+        owners, settings = log.owners, self.settings
         value, low, high = bounds_of(
-            contributions, owners, told.interval, told.level, told.resamples, told.seed
+            contributions, owners, settings.interval, settings.level, settings.resamples, settings.seed
         )
         clusters = int(owners.max()) + 1
         bounds = {
             "normal": "normal bounds (delta method, Student's t)",
-            "percentile": f"percentile bootstrap, {told.resamples:,} resamples",
-            "bca": f"BCa bootstrap, {told.resamples:,} resamples",
+            "percentile": f"percentile bootstrap, {settings.resamples:,} resamples",
+            "bca": f"BCa bootstrap, {settings.resamples:,} resamples",
             "bernstein": "empirical Bernstein bounds",
-        }[told.interval]
+        }[settings.interval]
         return Interval(
             value=value,
             low=low,
             high=high,
-            level=told.level,
+            level=settings.level,
             effective_sample_size=effective_sample_size(contributions.weights),
             n=len(log),
             clusters=clusters,
@@ -132,7 +132,7 @@ class Estimator(ABC):
                 f"{int((~log.filled).sum()):,} without; leave them out of log and target"
             )
 
-    def _demand_weights_within(self, weights: Values) -> None:
+    def demand_weights_within(self, weights: Values) -> None:
         """Raise where a weight is larger than `max_weight` allows."""
         most = self.settings.max_weight
         if most is not None and weights.size and float(weights.max()) > most * (1 + 1e-9):
@@ -141,7 +141,7 @@ class Estimator(ABC):
                 "say the largest that the two policies allow"
             )
 
-    def _demand_rewards_within(self, log: LoggedDecisions) -> tuple[float, float] | None:
+    def known_reward_range(self, log: LoggedDecisions) -> tuple[float, float] | None:
         """Return the known range of rewards; None where none was said; raise where a reward lies outside."""
         if self.settings.reward_range is None:
             return None

@@ -42,7 +42,7 @@ class Modelled(Estimator):
 
     def __init__(self, settings: BaseModel | None = None, predictions: ArrayLike | None = None) -> None:
         super().__init__(settings)
-        self._given = None if predictions is None else np.asarray(predictions, np.float64)
+        self._fixed = None if predictions is None else np.asarray(predictions, np.float64)
 
     def predictions(self, log: LoggedDecisions) -> tuple[Values, str]:
         """Return (n, k, A) what each action would earn, and where that comes from, in words.
@@ -50,12 +50,12 @@ class Modelled(Estimator):
         Raises:
             ArgumentError: given predictions do not fit the log or are no numbers.
         """
-        if self._given is None:
+        if self._fixed is None:
             name = self.settings.reward_model
             return cross_fitted(
                 REWARD_MODELS[name](), log, self.settings.seed
             ), f"{name} reward model, cross-fitted"
-        table = self._given[:, None, :] if self._given.ndim == 2 and log.places == 1 else self._given
+        table = self._fixed[:, None, :] if self._fixed.ndim == 2 and log.places == 1 else self._fixed
         shape = (len(log), log.places, log.n_actions)
         if table.shape != shape or not np.isfinite(table).all():
             raise ArgumentError(
@@ -107,7 +107,7 @@ class DoublyRobust(Modelled):
         """Return Σ_a π q̂ + w (r - q̂)."""
         predictions, source = self.predictions(log)
         weights = place_weights(log, target)[:, 0]
-        self._demand_weights_within(weights)
+        self.demand_weights_within(weights)
         return Contributions(
             numerator=_corrected(log, target, predictions, weights),
             weights=weights[:, None],
@@ -119,7 +119,7 @@ class DoublyRobust(Modelled):
         self, log: LoggedDecisions, predictions: Values, most: float | None
     ) -> tuple[float, float] | None:
         """Return between which contributions lie, from the ranges of rewards and predictions."""
-        rewards = self._demand_rewards_within(log)
+        rewards = self.known_reward_range(log)
         if rewards is None or most is None:
             return None
         least, largest = min(rewards[0], float(predictions.min())), max(rewards[1], float(predictions.max()))
@@ -153,10 +153,10 @@ class SwitchDr(DoublyRobust):
         """Return Σ_a π q̂ + w 1(w <= τ) (r - q̂)."""
         predictions, source = self.predictions(log)
         weights = place_weights(log, target)[:, 0]
-        known = self._demand_rewards_within(log)
+        known = self.known_reward_range(log)
         seen = (*(known or (0.0, *log.rewards[:, 0])), float(predictions.min()), float(predictions.max()))
         largest = max(seen) - min(seen)
-        threshold, chosen = self.settings.threshold, "said"
+        threshold, chosen = self.settings.threshold, "as set"
         if threshold is None:
             threshold, chosen = (
                 self._threshold(log, target, predictions, weights, largest),

@@ -33,7 +33,7 @@ class SlateIps(Estimator):
     def contributions(self, log: LoggedDecisions, target: Values) -> Contributions:
         """Return the product of all weights times the slate's reward."""
         weights = place_weights(log, target).prod(axis=1)
-        self._demand_weights_within(weights)
+        self.demand_weights_within(weights)
         return Contributions(
             numerator=weights * log.earned.sum(axis=1),
             weights=weights[:, None],
@@ -60,7 +60,7 @@ class IndependentIps(Estimator):
     def contributions(self, log: LoggedDecisions, target: Values) -> Contributions:
         """Return the sum over places of marginal weight times reward."""
         weights = log.at_logged(target) / np.where(log.filled, log.marginal_propensities(), 1.0)
-        self._demand_weights_within(weights)
+        self.demand_weights_within(weights)
         return Contributions(
             numerator=(weights * log.earned).sum(axis=1),
             weights=weights,
@@ -86,7 +86,7 @@ class RewardInteractionIps(Estimator):
     def contributions(self, log: LoggedDecisions, target: Values) -> Contributions:
         """Return the sum over places of the weight up to the place times its reward."""
         weights = np.asarray(np.cumprod(place_weights(log, target), axis=1), np.float64)
-        self._demand_weights_within(weights)
+        self.demand_weights_within(weights)
         return Contributions(
             numerator=(weights * log.earned).sum(axis=1),
             weights=weights,
@@ -118,7 +118,7 @@ class CascadeDr(Modelled):
         """Return the recursion's sum."""
         returns, source = self.returns(log, target)
         weights = np.asarray(np.cumprod(place_weights(log, target), axis=1), np.float64)
-        self._demand_weights_within(weights)
+        self.demand_weights_within(weights)
         before = np.column_stack([np.ones(len(log)), weights[:, :-1]])
         filled = log.filled
         expected = np.where(filled, (target * returns).sum(axis=2), 0.0)
@@ -131,7 +131,7 @@ class CascadeDr(Modelled):
 
     def returns(self, log: LoggedDecisions, target: Values) -> tuple[Values, str]:
         """Return (n, k, A) Q̂, and where it comes from, in words."""
-        if self._given is not None:
+        if self._fixed is not None:
             return self.predictions(log)
         name = self.settings.reward_model
         table = np.empty(target.shape)
@@ -145,7 +145,7 @@ class CascadeDr(Modelled):
 
 def _range(estimator: Estimator, log: LoggedDecisions) -> tuple[float, float] | None:
     """Return between which Σ_l w_l r_l lies: `max_weight` times the range of a place's reward, k times."""
-    rewards, most = estimator._demand_rewards_within(log), estimator.settings.max_weight
+    rewards, most = estimator.known_reward_range(log), estimator.settings.max_weight
     if rewards is None or most is None:
         return None
     return min(0.0, most * rewards[0]) * log.places, max(0.0, most * rewards[1]) * log.places

@@ -30,11 +30,11 @@ class Ips(Estimator):
     def contributions(self, log: LoggedDecisions, target: Values) -> Contributions:
         """Return w_i r_i."""
         weights = place_weights(log, target)[:, 0]
-        self._demand_weights_within(weights)
+        self.demand_weights_within(weights)
         return Contributions(
             numerator=weights * log.rewards[:, 0],
             weights=weights[:, None],
-            bounds=_range(self._demand_rewards_within(log), self.settings.max_weight),
+            bounds=_range(self.known_reward_range(log), self.settings.max_weight),
             made="mean of weight times reward",
         )
 
@@ -65,7 +65,7 @@ class ClippedIps(Estimator):
         clip = sqrt(len(log)) if self.settings.clip is None else float(self.settings.clip)
         weights = place_weights(log, target)[:, 0]
         cut, touched = np.minimum(weights, clip), int((weights > clip).sum())
-        known = self._demand_rewards_within(log)
+        known = self.known_reward_range(log)
         largest = max(map(abs, known)) if known else float(np.abs(log.rewards[:, 0]).max())
         lost = max(0.0, 1.0 - float(cut.mean())) if touched else 0.0
         return Contributions(
