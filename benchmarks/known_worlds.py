@@ -1,7 +1,7 @@
 """Logs of a shop of the sample world by a known policy, and what another policy is truly worth there.
 
-A person is drawn, the logging policy shows items, and each is clicked with the chance that it is looked at (by
-its position) times the chance that this person takes it (`SampleWorld.preference`).
+A person is drawn, the logging policy shows items, and each is clicked with the chance that it is looked at
+(by its position) times the chance that this person takes it (`SampleWorld.preference`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a policy would have earned, from the log of another one: two logs of the Open Bandit layout, each way.
 
     python benchmarks/off_policy.py --json off_policy.json
-    python benchmarks/off_policy.py --data FOLDER --interval bca --seed 7
+    python benchmarks/off_policy.py --data FOLDER --interval normal --seed 7
 
 FOLDER holds random.parquet and bts.parquet (one row per place shown: item_id, position, click,
 propensity_score) and items.parquet (item_id). The value of the Thompson policy is told from the uniform
@@ -261,7 +261,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--data", type=Path, metavar="FOLDER", help=f"default: {SET} of the data folder")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     made.add_argument("--seed", type=int, default=7, metavar="N", help="of folds and resamples; default: 7")
-    made.add_argument("--interval", choices=KINDS, default="normal", help="default: normal")
+    made.add_argument("--interval", choices=KINDS, default="bca", help="default: bca, as clicks are rare")
     made.add_argument("--peers", action="store_true", help="value the uniform log with other libraries too")
     made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="of the peers' environment")
     made.add_argument("--python", default=sys.executable, metavar="FILE", help="makes the peers' environment")
