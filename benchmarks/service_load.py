@@ -49,14 +49,8 @@ class Load:
         """Ask n times as fast as answers come, then n times at half of that rate."""
 
         def requests(count: int) -> list[bytes]:
-            users = self._draws.integers(USERS_PER_ITEM * self._items, size=count).tolist()
-            return [
-                request(
-                    path,
-                    {"user": user_id(user, self._items), "k": 10, "reasons": reasons, "policy": EXPLORES},
-                )
-                for user in users
-            ]
+            body = {"k": 10, "reasons": reasons, "policy": EXPLORES}
+            return [request(path, body | {"user": user}) for user in self._users(count)]
 
         asyncio.run(self._sent(requests(n // 4), CONNECTIONS))
         cpu = self._cpu()
@@ -77,11 +71,8 @@ class Load:
         Returns:
             Of both milliseconds at quantiles and requests a second; of the job how long it took.
         """
-        users = self._draws.integers(USERS_PER_ITEM * self._items, size=n).tolist()
         body = {"k": 10, "reasons": False, "policy": EXPLORES}
-        requests = [
-            request("/v1/recommendations", body | {"user": user_id(user, self._items)}) for user in users
-        ]
+        requests = [request("/v1/recommendations", body | {"user": user}) for user in self._users(n)]
         _, whole = asyncio.run(self._sent(requests, CONNECTIONS))
 
         def seconds() -> list[float]:
@@ -142,6 +133,11 @@ class Load:
         with urlopen(asked) as answer:
             value: dict[str, Any] = json.load(answer)
         return value
+
+    def _users(self, count: int) -> list[str]:
+        """Draw who asks."""
+        codes = self._draws.integers(USERS_PER_ITEM * self._items, size=count).tolist()
+        return [user_id(code, self._items) for code in codes]
 
     def memory(self) -> float:
         """Return the resident memory of the service in MiB."""

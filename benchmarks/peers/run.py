@@ -11,10 +11,8 @@ with its bootstrap interval. OMP_NUM_THREADS counts for all of them.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,6 +27,7 @@ import prepared  # noqa: F401 - numpy reads it when it loads
 
 # isort: split
 import numpy as np
+from environments import environment
 from export import export
 from numpy.typing import NDArray
 
@@ -67,29 +66,6 @@ class Outcome:
         """Its name in tables."""
         first = next(iter(self.report["scenarios"].values()))
         return str(next(iter(first["models"])))
-
-
-def environment(name: str, work: Path, base: str) -> Path:
-    """Return the Python of a peer's environment, made where it is not there yet.
-
-    Args:
-        name: of `requirements-NAME.txt`.
-        work: the work folder.
-        base: the Python to make it from.
-
-    Raises:
-        CalledProcessError: it could not be made; pip's own words say why.
-    """
-    requirements = HERE / f"requirements-{name}.txt"
-    digest = hashlib.sha256(requirements.read_bytes() + base.encode()).hexdigest()[:12]
-    folder = work / "environments" / f"{name}-{digest}"
-    python, ready = folder / "bin" / "python", folder / "ready"
-    if not ready.is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([base, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)
-        ready.touch()
-    return python
 
 
 def run_peer(script: str, python: Path, folds: Path, seed: int) -> Outcome:

@@ -28,6 +28,7 @@ GROUPS = (
     "polyscene.recorders",
     "polyscene.report_figures",
     "polyscene.indexes",
+    "polyscene.estimators",
 )
 
 

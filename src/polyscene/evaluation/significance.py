@@ -123,17 +123,21 @@ def _bounds(
 def _resampled_means(
     values: Values, owner: NDArray[np.integer[Any]], n_users: int, resamples: int, seed: int
 ) -> Values:
-    """Return (resamples, M) means over choices, users drawn with replacement; memory is bounded."""
-    draws = generator(seed, "bootstrap")
+    """Return (resamples, M) means over choices, users drawn with replacement."""
     choices = np.bincount(owner, minlength=n_users).astype(np.float64)  # (U,)
     sums = np.stack([np.bincount(owner, column, n_users) for column in values.T], axis=1)  # (U, M)
+    drawn = resampled_sums(np.column_stack([sums, choices]), resamples, seed)
+    return drawn[:, :-1] / drawn[:, -1:]
+
+
+def resampled_sums(sums: Values, resamples: int, seed: int) -> Values:
+    """Return (resamples, M) totals of (U, M) sums, users drawn with replacement; memory is bounded."""
+    draws, n_users = generator(seed, "bootstrap"), len(sums)
     rows = max(1, MAX_BLOCK_NUMBERS // n_users)
     blocks = []
     for start in range(0, resamples, rows):
         size = min(rows, resamples - start)
         chosen = draws.integers(0, n_users, (size, n_users)) + n_users * np.arange(size)[:, None]
-        times = (
-            np.bincount(chosen.ravel(), minlength=size * n_users).reshape(size, n_users).astype(np.float64)
-        )
-        blocks.append((times @ sums) / (times @ choices)[:, None])
+        times = np.bincount(chosen.ravel(), minlength=size * n_users).reshape(size, n_users)
+        blocks.append(times.astype(np.float64) @ sums)
     return np.concatenate(blocks)
