@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,8 +81,8 @@ def settings(model: str | Path = "minilm", **values: object) -> LanguageSettings
     )
 
 
-def save_bert(folder: Path, seed: int = 0) -> Path:
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS, *"abcdefghijklmnopqrstuvwxyz"[1:]]
+def save_bert(folder: Path, seed: int = 0, more: Sequence[str] = ()) -> Path:
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS, *"abcdefghijklmnopqrstuvwxyz"[1:], *more]
     tokenizer = Tokenizer(models.WordPiece({w: n for n, w in enumerate(vocabulary)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -154,6 +154,17 @@ def llama_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bert(bert_folder: Path) -> LanguageModel:
     return load_model(settings(bert_folder))
+
+
+@pytest.fixture(scope="session")
+def prompted_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an encoder that knows the words of prompts too."""
+    return save_bert(tmp_path_factory.mktemp("prompted"), more=("liked", "disliked", ".", ":"))
+
+
+@pytest.fixture
+def prompted(prompted_folder: Path) -> LanguageModel:
+    return load_model(settings(prompted_folder))
 
 
 @pytest.fixture

@@ -28,45 +28,45 @@ def labels(prompts: list[Prompt]) -> np.ndarray:
     return np.array([prompt.label for prompt in prompts], float)
 
 
-def test_nothing_learnt_is_nothing_said(bert: LanguageModel) -> None:
-    reader = CrossEncoder(bert)
+def test_nothing_learnt_is_nothing_said(prompted: LanguageModel) -> None:
+    reader = CrossEncoder(prompted)
     prompts = shoes_against_phones(4)
     assert not reader(prompts).any()
     assert (reader.probability(prompts) == 0.5).all()
     assert not reader.fit([Prompt("red shoes")])(prompts).any(), "a prompt without a label teaches nothing"
 
 
-def test_a_frozen_encoder_with_a_head_learns_what_is_plain(bert: LanguageModel) -> None:
+def test_a_frozen_encoder_with_a_head_learns_what_is_plain(prompted: LanguageModel) -> None:
     prompts = [replace(prompt, label="shoes" in prompt.candidate) for prompt in shoes_against_phones(4)]
-    fitted = CrossEncoder(bert).fit(prompts * 200)
+    fitted = CrossEncoder(prompted).fit(prompts * 200)
     assert ((fitted(prompts) > 0) == (labels(prompts) > 0)).all()
     assert fitted.model is bert
 
 
-def test_tuning_changes_a_copy_and_sharpens_the_answers(bert: LanguageModel) -> None:
+def test_tuning_changes_a_copy_and_sharpens_the_answers(prompted: LanguageModel) -> None:
     prompts = shoes_against_phones(4)
-    before = {name: weight.clone() for name, weight in bert.module.state_dict().items()}
-    frozen = CrossEncoder(bert).fit(prompts * 4)
+    before = {name: weight.clone() for name, weight in prompted.module.state_dict().items()}
+    frozen = CrossEncoder(prompted).fit(prompts * 4)
     tuning = CrossEncoderTuning(steps=40, rate=3e-3, seed=1)
-    full = CrossEncoder(bert).fit(prompts * 4, tuning)
-    for name, weight in bert.module.state_dict().items():
+    full = CrossEncoder(prompted).fit(prompts * 4, tuning)
+    for name, weight in prompted.module.state_dict().items():
         torch.testing.assert_close(weight, before[name], rtol=0, atol=0)
     signs = 2 * labels(prompts) - 1
     assert (signs * full(prompts)).min() > (signs * frozen(prompts)).min()
-    np.testing.assert_array_equal(CrossEncoder(bert).fit(prompts * 4, tuning)(prompts), full(prompts))
+    np.testing.assert_array_equal(CrossEncoder(prompted).fit(prompts * 4, tuning)(prompts), full(prompts))
 
 
-def test_tuning_leaves_the_random_stream_alone(bert: LanguageModel) -> None:
+def test_tuning_leaves_the_random_stream_alone(prompted: LanguageModel) -> None:
     torch.manual_seed(5)
     wanted = torch.rand(1)
     torch.manual_seed(5)
-    CrossEncoder(bert).fit(shoes_against_phones(4), CrossEncoderTuning(steps=2))
+    CrossEncoder(prompted).fit(shoes_against_phones(4), CrossEncoderTuning(steps=2))
     assert torch.rand(1) == wanted
 
 
-def test_there_must_be_words_to_tune_on(bert: LanguageModel) -> None:
+def test_there_must_be_words_to_tune_on(prompted: LanguageModel) -> None:
     with pytest.raises(ModelError, match="none with a word"):
-        CrossEncoder(bert).fit([Prompt("", label=True)], CrossEncoderTuning(steps=1))
+        CrossEncoder(prompted).fit([Prompt("", label=True)], CrossEncoderTuning(steps=1))
 
 
 def test_the_rate_warms_up_and_decays() -> None:

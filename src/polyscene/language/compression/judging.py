@@ -120,9 +120,9 @@ def judge(
         ModelError: there are fewer than two different texts with words, or none that is unread.
     """
     before, after = (encode(model, texts, batch_tokens=batch_tokens) for model in (original, smaller))
-    distinct, rows = distinct_texts([normalise(text) for text in texts])
+    _, rows = distinct_texts([normalise(text) for text in texts])
     first = np.unique(rows, return_index=True)[1]  # (m,) one row per distinct text
-    with_text = first[[bool(distinct[row]) for row in rows[first]]] if len(first) else first
+    with_text = first[before[first].any(axis=1)]  # what the original reads nothing in compares with nothing
     if len(with_text) < 2:
         raise ModelError(
             f"expected at least 2 different texts to judge a smaller model on, found {len(with_text)}; give "
