@@ -20,6 +20,7 @@ from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.loading import load_model
 from polyscene.language.text.cache import EncodingCache
 from polyscene.learning.backbone import Backbone
+from polyscene.learning.earlier_choices import wanted_cuts
 from polyscene.learning.fit import Fitted, fit_system
 from polyscene.learning.language import tune_language
 from polyscene.learning.reranker import RerankerTrainer
@@ -79,7 +80,8 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     rerankers = _reranker_trainer(project, model)
     cache = EncodingCache(_cache_folder(project), progress)
     tuned = tune_language(model, data, settings, project.runs_folder / UNFINISHED, cache, progress)
-    fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers)
+    earlier = [data.at(parts, tuned.vectors) for parts in wanted_cuts(data, settings)]
+    fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers, earlier)
     fitted.curves = tuned.curves | fitted.curves
     fitted.notes = [*data.notes, *fitted.notes, *tuned.notes()]
     system = System.of(project.dataset, fitted.spaces, fitted.fusions)
