@@ -61,12 +61,14 @@ def serve(items: int, seed: int, folder: Path) -> None:
     from polyscene.serving.guard import Guard
     from polyscene.serving.routes.recommendations import _decided
     from polyscene.serving.service import Service
+    from polyscene.serving.tenants import Tenants
 
     set_threads(1)
     service = Service.open(cast(Run, GeneratedRun(items, seed)), folder)
     body = RecommendationBody(user="u1", k=10, reasons=False)
     constant = json.dumps(_decided(service, body)).encode()
-    api = build_api(service)
+    tenants = Tenants([service])
+    api = build_api(tenants)
 
     @api.post("/constant")
     async def answer(body: RecommendationBody) -> Response:
@@ -74,7 +76,7 @@ def serve(items: int, seed: int, folder: Path) -> None:
 
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
         print(listening.getsockname()[1], flush=True)
-        app = Guard(api, service.metrics, None)
+        app = Guard(api, tenants)
         settings = uvicorn.Config(app, http="httptools", access_log=False, log_level="error")
         uvicorn.Server(settings).run(sockets=[listening])
 

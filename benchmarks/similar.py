@@ -2,10 +2,12 @@
 
     python benchmarks/similar.py --set movielens_100k --json similar.json
     python benchmarks/similar.py --config FILE --run ID
+    python benchmarks/similar.py --set movietweetings --pairs 1000 --vary
 
 A run is opened (or trained where there is none). For every held-out choice, which the run has not learned
 from, the item that the same user chose right before it is asked for its likes: is the held-out one among
 them? The whole catalogue is ranked but for the item that is asked. Intervals are bootstrapped over users.
+With --vary, other numbers in the formula are tried one at a time, each against those that are used.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from polyscene.core.seeds import generator
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.splits.folds import Folds
 from polyscene.data.splits.protocol import split
-from polyscene.engine.likeness import Likeness, likeness
+from polyscene.engine.likeness import USUAL, Likeness, LikenessWeights, likeness
 from polyscene.engine.state import ScenarioState, System
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.significance import bootstrap_interval, paired_bootstrap
@@ -33,15 +35,29 @@ from projects import add_project_arguments, chosen_project
 from showing import Telling, table, write_json
 
 CUTOFF = 10
-MAX_PAIRS = 5000
+JOINED = "joined"
+VARIED: dict[str, tuple[float, ...]] = {
+    "max_trust": (0.5, 0.7, 0.95),
+    "half_known": (0.5, 5.0, 15.0),
+    "damping": (0.0, 0.5),
+}
 WAYS: dict[str, Callable[[Likeness], FloatArray]] = {
     "texts alone": lambda alike: alike.meaning,
     "choices alone": lambda alike: alike.together,
-    "joined": lambda alike: alike.scores,
+    JOINED: lambda alike: alike.scores,
 }
 
 
-def co_choices(project: Project, name: str, seed: int) -> tuple[IntArray, LongArray, LongArray]:
+def variants() -> dict[str, LikenessWeights]:
+    """Return the weights with one number changed each, by what was changed."""
+    return {
+        f"{name} {value}": USUAL._replace(**{name: value})
+        for name, values in VARIED.items()
+        for value in values
+    }
+
+
+def co_choices(project: Project, name: str, most: int) -> tuple[IntArray, LongArray, LongArray]:
     """Return (m,) users, the items they chose last, and the held-out items that they chose next."""
     evaluation = project.settings.evaluation
     choices = Folds(project.dataset, split(project.dataset, evaluation), evaluation).test(name).choices
@@ -49,47 +65,55 @@ def co_choices(project: Project, name: str, seed: int) -> tuple[IntArray, LongAr
     rows = np.flatnonzero(history.lengths > 0)
     last = history.items[history.offsets[rows + 1] - 1].astype(np.int64)
     rows, last = rows[last != choices.target[rows]], last[last != choices.target[rows]]
-    drawn = np.sort(generator(seed, "similar").permutation(len(rows))[:MAX_PAIRS])
+    drawn = np.sort(generator(project.settings.seed, "similar").permutation(len(rows))[:most])
     return choices.queries.user[rows[drawn]], last[drawn], choices.target[rows[drawn]].astype(np.int64)
 
 
-def ranks_of(system: System, state: ScenarioState, asked: LongArray, chosen: LongArray) -> dict[str, Any]:
+def ranks_of(
+    system: System, state: ScenarioState, asked: LongArray, chosen: LongArray, vary: bool
+) -> dict[str, Any]:
     """Return (m,) the rank of every chosen item among what is like the one that is asked, by way."""
-    now, ranks = system.now(state), {way: np.zeros(len(asked)) for way in WAYS}
+    now, others = system.now(state), variants() if vary else {}
+    ranks = {way: np.zeros(len(asked)) for way in (*WAYS, *others)}
     for item in np.unique(asked):
         alike, rows = likeness(state, int(item), now), np.flatnonzero(asked == item)
-        for way, scores_of in WAYS.items():
-            scores = scores_of(alike).copy()
+        scored = {way: scores_of(alike) for way, scores_of in WAYS.items()}
+        scored |= {way: likeness(state, int(item), now, weights).scores for way, weights in others.items()}
+        for way, values in scored.items():
+            scores = values.copy()
             scores[item] = -np.inf
             ranks[way][rows] = mid_ranks(np.tile(scores, (len(rows), 1)), chosen[rows])
     return ranks
 
 
 def judged(ranks: dict[str, Any], users: IntArray, seed: int) -> dict[str, Any]:
-    """Return HR and NDCG by way with their intervals, and how far joining stands above texts alone."""
+    """Return HR and NDCG by way with their intervals, and how far joining stands above every other way."""
     metrics: dict[str, Callable[[Any], Any]] = {
         f"hr@{CUTOFF}": lambda rank: (rank <= CUTOFF).astype(np.float64),
         f"ndcg@{CUTOFF}": lambda rank: ndcg(rank, CUTOFF),
     }
-    results: dict[str, Any] = {way: {} for way in (*ranks, "joined against texts alone")}
+    others = [way for way in ranks if way != JOINED]
+    results: dict[str, Any] = {way: {} for way in (*WAYS, *(f"{JOINED} against {way}" for way in others))}
     for metric, value in metrics.items():
         gains = {way: value(rank) for way, rank in ranks.items()}
-        for way, gain in gains.items():
-            bounds = bootstrap_interval(gain, users, seed=seed)
+        for way in WAYS:
+            bounds = bootstrap_interval(gains[way], users, seed=seed)
             results[way][metric] = [bounds.mean, bounds.low, bounds.high]
-        against = paired_bootstrap(gains["joined"], gains["texts alone"], users, seed=seed)
-        results["joined against texts alone"][metric] = [against.mean, against.low, against.high]
+        for way in others:
+            against = paired_bootstrap(gains[JOINED], gains[way], users, seed=seed)
+            results[f"{JOINED} against {way}"][metric] = [against.mean, against.low, against.high]
     return results
 
 
-def measure(project: Project, run_id: str | None, seed: int) -> dict[str, Any]:
+def measure(project: Project, run_id: str | None, most: int, vary: bool) -> dict[str, Any]:
     """Return the results of every scenario of a run."""
     run = project.run(run_id) if project.runs() else project.train()
     scenarios = {}
     for name, state in run.system.scenarios.items():
-        users, asked, chosen = co_choices(project, name, seed)
+        users, asked, chosen = co_choices(project, name, most)
         if len(users):
-            results = judged(ranks_of(run.system, state, asked, chosen), users, seed)
+            ranks = ranks_of(run.system, state, asked, chosen, vary)
+            results = judged(ranks, users, project.settings.seed)
             scenarios[name] = {"pairs": len(users), "items": len(state.catalogue), "ways": results}
     return {"run": run.id, "scenarios": scenarios, "machine": machine(), "versions": versions()}
 
@@ -110,10 +134,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     add_project_arguments(parser)
     parser.add_argument("--run", metavar="ID", help="default: the newest, or one that is trained first")
+    parser.add_argument("--pairs", type=int, default=5000, metavar="N", help="so many co-choices at most")
+    parser.add_argument("--vary", action="store_true", help="try other numbers in the formula")
     options = parser.parse_args(arguments)
     try:
         project = chosen_project(options, Telling())
-        results = measure(project, options.run, project.settings.seed)
+        results = measure(project, options.run, options.pairs, options.vary)
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1

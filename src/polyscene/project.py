@@ -125,7 +125,7 @@ class Project:
         """Look for every problem of tables and language model without stopping at the first."""
         from polyscene.learning.checking import check_everything
 
-        return check_everything(self.settings, self.base, self.progress)
+        return check_everything(self.settings, self.base, self.progress, self.config)
 
     def runs(self) -> list[str]:
         """Return the ids of the finished runs, oldest first."""
@@ -140,7 +140,7 @@ class Project:
         """
         from polyscene.runs.run import Run
 
-        return Run(find_run(self.runs_folder, run_id))
+        return Run(find_run(self.runs_folder, run_id), self.settings.scenarios)
 
     def train(self, everything_counts: bool = False) -> Run:
         """Fit the whole system and leave a run behind, whole or not at all.
@@ -160,7 +160,7 @@ class Project:
 
         set_threads(self.settings.runtime.threads)
         folder = train_run(self, everything_counts)
-        return Run(folder)
+        return Run(folder, self.settings.scenarios)
 
     def evaluate(self, run: Run | None = None) -> Results:
         """Judge a run (default: the newest) on the test part, and write metrics and report into its folder.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from typer.testing import Result
 
 
@@ -87,3 +88,35 @@ def test_names_of_earlier_versions_are_told_by_check_and_by_every_verb(
     assert problem["severity"] == "warning"
     assert "write 'cross_scenario'" in problem["found"]
     assert "write 'cross_scenario'" in result.stderr
+
+
+def test_rows_add_up_and_open_decisions_are_told(
+    typed: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "items.csv").write_text("id,title\na,Apple tart\nb,Bread roll\n", encoding="utf-8")
+    events = "".join(f"u{n % 9},{'ab'[n % 2]},{n}\n" for n in range(60)) + "nan,a,61\nu1,zz,62\nu1,b,-1\n"
+    (tmp_path / "events.csv").write_text("who,what,at\n" + events, encoding="utf-8")
+    (tmp_path / "polyscene.toml").write_text(
+        '[scenarios.shop]\nitems = { path = "items.csv", id = "id", text = ["title"] }\n'
+        "[scenarios.shop.events]\n"
+        'path = "events.csv"\nuser = "who"  # DECIDE (45%): a visit?\nitem = "what"\ntime = "at"\n'
+        'time_format = "sequence"\nwhere = "at >= 0"\non_unknown_item = "drop"\n',
+        encoding="utf-8",
+    )
+    result = typed("check", "--config", tmp_path / "polyscene.toml", "--json", tmp_path / "found.json")
+    report = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    assert report["scenarios"]["shop"]["tables"][1] == {
+        "role": "events",
+        "table": "events.csv",
+        "rows": 63,
+        "read": 60,
+        "merged": 0,
+        "refused": 0,
+        "repaired": 2,
+        "filtered": 1,
+    }
+    (line,) = (line for line in result.stdout.splitlines() if "│ events │" in line)
+    assert [cell.strip() for cell in line.split("│")][4:-1] == ["63", "60", "2", "1"]
+    keys = {problem["key"]: problem for problem in report["problems"] if problem["key"]}
+    assert "a visit?" in keys["scenarios.shop.events.user"]["found"]

@@ -118,6 +118,22 @@ def test_similar_names_the_item_and_its_kin(typed: Callable[..., Result], judged
     assert all(place["id"] in table for place in found["items"])
 
 
+def test_why_not_tells_what_keeps_an_item_out(typed: Callable[..., Result], judged: Path) -> None:
+    options = ("-c", str(judged), "-s", "shop")
+    user = "u00001"
+    order = [
+        place["id"]
+        for place in json.loads(typed("recommend", user, "-k", "9", "--json", *options).stdout)["items"]
+    ]
+    why = json.loads(typed("explain", user, order[8], "--why-not", "-k", "3", "--json", *options).stdout)
+    assert (why["rank"], why["place"], why["obstacles"][0]["stage"]) == (9, None, "ranked")
+    table = typed("explain", user, order[8], "--why-not", "-k", "3", *options).stdout
+    assert "With all of this changed it is in the slate." in table
+    assert "k: 9" in table
+    shown = typed("explain", user, order[1], "--why-not", "-k", "3", *options).stdout
+    assert "It is in the slate: place 2 of 3." in shown
+
+
 def test_explain_agrees_with_recommend(typed: Callable[..., Result], judged: Path) -> None:
     user, options = _active(judged), ("--config", judged, "--scenario", "shop")
     first = json.loads(typed("recommend", user, "-k", 1, "--json", *options).stdout)["items"][0]

@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import builtins
 import json
+import re
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from typer.testing import Result
+
+from polyscene.serving.auth import KeyFile
 
 Typed = Callable[..., Result]
 COMMAND = "from polyscene.cli.main import run; run()"
@@ -109,9 +113,106 @@ def test_keys_are_needed_where_nothing_else_is_said(
     assert [(row["name"], row["scopes"]) for row in rows] == [("shop", ["events"])]
     assert key.startswith("psk_")
     assert key not in json.dumps(rows)
-    assert "one of events, read, admin" in " ".join(
+    assert "one of events, read, metrics, admin" in " ".join(
         typed(*words, "--new-key", "x", "--scope", "all", code=2).output.split()
     )
+
+
+def test_a_key_is_rotated_listed_and_removed(place: tuple[Path, Path], tmp_path: Path, typed: Typed) -> None:
+    words = ("serve", "--config", place[0], "--data", tmp_path)
+    old = typed(*words, "--new-key", "shop", "--days", 90).stdout.strip()
+    new = typed(*words, "--rotate-key", "shop", "--overlap", 2).stdout.strip()
+    keys = KeyFile(tmp_path / "keys.json")
+    assert [keys.find(key) is not None for key in (old, new)] == [True, True]
+    ends = sorted(datetime.fromisoformat(str(one.expires)) for one in keys.known)
+    assert timedelta(days=89) < ends[1] - ends[0] < timedelta(days=90)
+    listed = typed(*words, "--list-keys").stdout
+    assert listed.count("shop") == 2
+    assert old not in listed
+    typed(*words, "--remove-key", "shop")
+    assert not len(KeyFile(tmp_path / "keys.json"))
+    acts = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert [act["act"] for act in acts] == ["key made", "key rotated", "key removed"]
+    assert {(act["who"], act["subject"]) for act in acts} == {("the command line", "shop")}
+    assert "the name of a key" in typed(*words, "--rotate-key", "shop", code=2).output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--new-key", "a", "--list-keys"), "one of --new-key"),
+        (("--new-key", "a", "--scope", "all"), "one of events, read, metrics, admin"),
+        (("--config", "{config}", "--no-auth"), "serves one --config"),
+        (("--config", "{config}", "--run", "x"), "goes with one --config"),
+        (("--config", "{config}", "--new-key", "a"), "one --config at a time"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    place: tuple[Path, Path], tmp_path: Path, typed: Typed, options: tuple[str, ...], message: str
+) -> None:
+    words = [option.format(config=place[0]) for option in options]
+    result = typed("serve", "--config", place[0], "--data", tmp_path, *words, code=2)
+    assert message in " ".join(result.output.replace("│", " ").split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_projects_are_served_apart(place: tuple[Path, Path], tmp_path: Path, typed: Typed) -> None:
+    """The same run under two names; each has a key of its own and sees its own events."""
+    config, _ = place
+    configs, keys = [], []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "runs").symlink_to(config.parent / "runs")
+        text = re.sub(r"^name = .*$", f'name = "{name}"', config.read_text(), count=1, flags=re.MULTILINE)
+        (folder / "polyscene.toml").write_text(text)
+        configs.append(folder / "polyscene.toml")
+        words = ("serve", "--config", configs[-1], "--data", tmp_path / "data" / name)
+        keys.append(typed(*words, "--new-key", "all", "--scope", "admin").stdout.strip())
+    served = Served(configs[0], tmp_path / "data", "--config", str(configs[1]))
+    try:
+        clients = [
+            httpx.Client(base_url=served.url, headers={"Authorization": f"Bearer {key}"}) for key in keys
+        ]
+        asked = {"user": "guest", "scenario": "shop", "k": 1}
+        item = clients[0].post("/v1/recommendations", json=asked).json()["items"][0]["id"]
+        event = {"user": "guest", "scenario": "shop", "item": item, "action": "purchase"}
+        assert clients[0].post("/v1/events", json=event).json()["accepted"] == 1
+        known = [client.get("/v1/history", params={"user": "guest"}).json()["known"] for client in clients]
+        assert known == [True, False]
+        assert 'polyscene_log_offset{tenant="second"} 0.0' in clients[1].get("/metrics").text
+        assert httpx.get(served.url + "/health/ready").json()["tenants"] == 2
+        for client in clients:
+            client.close()
+    finally:
+        served.stop(signal.SIGTERM)
+    assert {path.parent.name for path in (tmp_path / "data").glob("*/events.db")} == {"first", "second"}
+
+
+def test_two_projects_of_one_name_are_refused(place: tuple[Path, Path], tmp_path: Path, typed: Typed) -> None:
+    words = ("serve", "--config", place[0], "--config", place[0], "--port", 0, "--data", tmp_path)
+    assert "give each configuration a 'name' of its own" in typed(*words, code=2).output
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", ".", ".."])
+def test_a_tenant_cannot_leave_the_data_folder(
+    place: tuple[Path, Path], tmp_path: Path, typed: Typed, name: str
+) -> None:
+    other = tmp_path / "polyscene.toml"
+    text = re.sub(r"^name = .*$", f'name = "{name}"', place[0].read_text(), count=1, flags=re.MULTILINE)
+    other.write_text(text)
+    words = ("serve", "--config", other, "--config", place[0], "--port", 0, "--data", tmp_path / "data")
+    assert "is that of its folder" in " ".join(typed(*words, code=2).output.replace("│", " ").split())
+
+
+def test_an_address_of_a_database_is_not_ignored_and_not_shown(
+    place: tuple[Path, Path], tmp_path: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLYSCENE_DATABASE_URL", "nosql://shop:hunter2@db/shop")
+    words = ("serve", "--config", place[0], "--data", tmp_path, "--port", 0, "--no-auth")
+    output = typed(*words, code=2).output
+    assert "POLYSCENE_DATABASE_URL" in output
+    assert "hunter2" not in output
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org"])

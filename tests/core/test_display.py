@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from polyscene.core.display import MAX_HTML_ROWS, data_frame, html_table, listed
+from polyscene.core.display import MAX_CELL_COLUMNS, MAX_HTML_ROWS, data_frame, html_table, listed
 from polyscene.core.errors import MissingExtraError
 from polyscene.core.types import Item, Recommendation, Slate
 
@@ -23,6 +23,9 @@ def slate() -> Slate:
     return Slate("u1", "shop", (_place("a", "Pan"), _place("b", HOSTILE, 0.25)), "run-1")
 
 
+STYLE_LETTERS = set("abcdefghijklmnopqrstuvwxyz0123456789:;-., ()")
+
+
 class _Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +34,8 @@ class _Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.names.add(tag)
-        assert attrs == []
+        assert [name for name, _ in attrs] in ([], ["style"])
+        assert all(value and set(value) <= STYLE_LETTERS for _, value in attrs)
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -43,7 +47,7 @@ def test_text_of_any_origin_becomes_text(slate: Slate) -> None:
     assert page.names == {"table", "caption", "bdi", "thead", "tbody", "tr", "th", "td"}
     assert "<script>alert('x')</script> & \"quoted\"" in page.text
     assert "\u202e" not in page.text
-    assert len(page.text) < 400
+    assert len(page.text) < 400 + MAX_CELL_COLUMNS // 4
 
 
 def test_titles_and_headings_are_escaped_too() -> None:
@@ -84,3 +88,21 @@ def test_pandas_is_asked_for_where_it_is_missing(slate: Slate, monkeypatch: pyte
 def test_few_names_stand_for_many() -> None:
     assert listed(["a", "b"]) == "a, b"
     assert listed([str(n) for n in range(1000)]) == "0, 1, 2, … (1,000)"
+
+
+def test_numbers_stand_to_the_right_and_texts_to_the_left() -> None:
+    page = html_table("t", ("name", "ndcg"), [("a", 0.25), ("b", "–")])
+    assert [cell.count("text-align:right") for cell in page.split("</td>")[:4]] == [0 + 1, 1, 0, 1]
+    assert "0.2500" in page
+
+
+def test_a_table_of_facts_has_no_line_of_headings() -> None:
+    assert "<thead>" not in html_table("t", ("", ""), [("project", "shop")])
+    assert "<thead>" in html_table("t", ("fact", ""), [("project", "shop")])
+
+
+def test_notes_stand_below_the_table_and_are_escaped() -> None:
+    page = html_table("t", ("n",), [(1,)], ("nobody called <b> is known",))
+    assert page.endswith("<p><bdi>nobody called &lt;b&gt; is known</bdi></p>")
+    slate = Slate("u", "shop", (), "run", False, ("nobody called 'u' is known",))
+    assert "nobody called &#x27;u&#x27; is known" in slate._repr_html_()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from polyscene.core.files import replacing, write_bytes, write_text
+from polyscene.core.files import exclusive, replacing, write_bytes, write_text
 
 
 def test_the_new_file_replaces_the_old_one(tmp_path: Path) -> None:
@@ -61,3 +61,30 @@ def test_nothing_takes_the_place_before_the_writer_is_done(tmp_path: Path) -> No
         assert not path.exists()
     assert path.read_text(encoding="utf-8") == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+ONE_MORE = """
+import sys
+from pathlib import Path
+from polyscene.core.files import exclusive
+count = Path(sys.argv[1])
+for _ in range(200):
+    with exclusive(count.with_name("lock")):
+        count.write_text(str(int(count.read_text()) + 1))
+"""
+
+
+def test_one_process_at_a_time_is_let_in(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    count.write_text("0")
+    command = [sys.executable, "-c", ONE_MORE, str(count)]
+    processes = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+    assert count.read_text() == "600"
+
+
+def test_an_error_inside_lets_the_next_one_in(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), exclusive(tmp_path / "folder" / "lock"):
+        raise KeyError
+    with exclusive(tmp_path / "folder" / "lock"):
+        assert (tmp_path / "folder" / "lock").read_bytes() == b""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from polyscene.core.settings.service import ServiceSettings
 from polyscene.runs.run import Run
 from polyscene.serving import limits
 from polyscene.serving.app import build_app
@@ -89,9 +90,11 @@ def test_every_code_is_told_with_its_status() -> None:
 
 def test_limits_are_those_of_the_code() -> None:
     text = " ".join(TEXT.split())
-    assert limits.MAX_BODY_BYTES == 2**20
+    usual = ServiceSettings()
+    assert usual.body_bytes == 2**20
+    assert usual.batch_events == limits.MAX_EVENTS_PER_BATCH
     parts = (
-        f"1 MiB and {limits.MAX_BODY_SECONDS:.0f} seconds for a body",
+        f"1 MiB and {usual.body_seconds:.0f} seconds for a body",
         f"{limits.MAX_EVENTS_PER_BATCH:,} events in a batch",
         f"{limits.MAX_SLATE} items in a slate",
         f"{limits.MAX_EXCLUDED:,} excluded",
@@ -99,6 +102,6 @@ def test_limits_are_those_of_the_code() -> None:
         f"{limits.MAX_ID_LENGTH} characters for an id",
     )
     assert ", ".join(parts) in text
-    assert f"more than {limits.MAX_REQUESTS_AT_ONCE} requests at once" in text
+    assert f"more than {usual.requests_at_once} requests at once" in text
     assert limits.MAX_SECONDS_AHEAD == 5 * 60
     assert f"The last {MAX_DECISIONS:,} decisions" in text

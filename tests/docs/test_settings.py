@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -15,9 +17,12 @@ from polyscene.core.settings import (
     evaluation,
     fusion,
     language,
+    policies,
     project,
+    rules,
     runtime,
     scenarios,
+    service,
     signals,
     tables,
     text_ranker,
@@ -41,8 +46,19 @@ BLOCKS: dict[str, tuple[type[BaseModel], ...]] = {
     "`[text_ranker]`": (text_ranker.TextRankerSettings,),
     "`[fusion]`": (fusion.FusionSettings,),
     "`[runtime]`": (runtime.RuntimeSettings,),
+    "`[service]`": (service.ServiceSettings,),
 }
-NESTED = {"language", "scenarios", "evaluation", "tuning", "text_ranker", "fusion", "runtime", "signals"}
+NESTED = {
+    "language",
+    "scenarios",
+    "evaluation",
+    "tuning",
+    "text_ranker",
+    "fusion",
+    "runtime",
+    "service",
+    "signals",
+}
 WITHIN = {"`[tuning]`": {"objectives", "optimiser"}}
 TABLES = {"`items`", "`users`", "`events`"}
 
@@ -89,10 +105,22 @@ def test_every_block_of_a_project_has_a_section() -> None:
     models = {model for group in BLOCKS.values() for model in group} | {
         scenarios.Objective,
         tables.JoinSettings,
+        tables.PivotSettings,
     }
     known = {
         value
-        for module in (evaluation, fusion, language, project, runtime, scenarios, tables, text_ranker, tuning)
+        for module in (
+            evaluation,
+            fusion,
+            language,
+            project,
+            runtime,
+            scenarios,
+            service,
+            tables,
+            text_ranker,
+            tuning,
+        )
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, BaseModel) and value.__module__ == module.__name__
     }
@@ -103,3 +131,36 @@ def test_objectives_and_signals_are_named() -> None:
     text = _sections()["`[scenarios.NAME]`"]
     for name in (*signals.SIGNALS, *scenarios.Objective.model_fields):
         assert f"`{name}`" in text
+
+
+@pytest.mark.parametrize("name", list(policies.POLICIES))
+def test_policies_are_told_with_their_parameters(name: str) -> None:
+    row = next(line for line in _sections()["Policies"].splitlines() if line.startswith(f"| `{name}` |"))
+    told = row.split("|")[2]
+    for parameter, field in policies.POLICIES[name].Settings.model_fields.items():
+        assert f"`{parameter}`, `{field.default}`" in told
+
+
+@pytest.mark.parametrize(
+    "rule", [rules.PinRule, rules.BlockRule, rules.BoostRule, rules.CapRule, rules.QuotaRule]
+)
+def test_rules_are_told_with_their_keys(rule: type[BaseModel]) -> None:
+    kind = get_args(rule.model_fields["kind"].annotation)[0]
+    row = next(line for line in _sections()["Rules"].splitlines() if line.startswith(f"| `{kind}` |"))
+    own = set(rule.model_fields) - set(rules.RuleSettings.model_fields) - {"kind"}
+    assert set(re.findall(r"`(\w+)`", row.split("|")[2])) == own
+    for name, field in rules.RuleSettings.model_fields.items():
+        assert f"`{field.alias or name}`" in _sections()["Rules"]
+
+
+def test_the_examples_of_policies_and_rules_are_valid() -> None:
+    parts = [_sections()[name] for name in ("Policies", "Rules")]
+    text = "\n".join(
+        block for part in parts for block in re.findall(r"^```toml\n(.*?)^```", part, re.DOTALL | re.M)
+    )
+    scenario = tomllib.loads(text)["scenarios"]["shop"]
+    items = {"path": "i", "id": "i"}
+    events = {"path": "e", "user": "u", "item": "i"}
+    settings = scenarios.ScenarioSettings(items=items, events=events, **scenario)
+    assert settings.policy.settings() == policies.POLICIES["epsilon"].Settings(epsilon=0.05)
+    assert [rule.kind for rule in settings.rules] == ["block", "pin"]

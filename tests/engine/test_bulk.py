@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
 
 from polyscene.core.errors import DataError, UnknownIdError
-from polyscene.engine.bulk import BulkRequest, recommend_many, score_items
+from polyscene.engine.bulk import BulkRequest, best_places, recommend_many, score_items
 from polyscene.engine.decision import Request
 from polyscene.engine.recommending import recommend
 from polyscene.engine.selection import fulfilled
 from polyscene.engine.state import CodedEvent, System
 from polyscene.engine.vectors import item_vectors, user_vectors
+from polyscene.policies.greedy import Greedy
 from polyscene.recommenders.fusion import blocks
 from polyscene.recommenders.fusion.candidates import SMALL_CATALOGUE
+from polyscene.recommenders.item_to_item import ItemToItem
+from polyscene.recommenders.links import Links
 
 if TYPE_CHECKING:
     from tests.engine.conftest import MakeSystem
@@ -152,3 +158,34 @@ def _had(system: System, user: str) -> list[str]:
     shop = system.scenarios["shop"]
     codes = shop.timeline.history(system.user(user, "shop"), None).items
     return [shop.catalogue.ids[int(code)] for code in codes]
+
+
+def test_what_cannot_be_shown_says_nothing_for_a_user(make_system: MakeSystem) -> None:
+    """All that the one signal says of this user is said against an item that is left out."""
+    system = make_system(names=("popularity", "transitions"))
+    state = system.scenarios["shop"]
+    state.fusion.fallback = "transitions"
+    transitions = state.fusion.present()["transitions"]
+    assert isinstance(transitions, ItemToItem)
+    history = state.timeline.history(3, None).items
+    other = next(code for code in range(len(state.catalogue)) if code not in history)
+    matrix = sparse.lil_array((len(state.catalogue), len(state.catalogue)), dtype=np.float32)
+    matrix[int(history[-1]), other] = -1.0
+    transitions.links = Links(matrix.tocsr())
+    item = state.catalogue.ids[other]
+    alone = recommend(system, "run", Request("u3", "shop", 5, exclude=(item,), reasons=False))
+    many = recommend_many(system, "run", BulkRequest(("u3",), "shop", 5, exclude=(item,)))
+    assert many[0] == alone.ids
+    np.testing.assert_allclose(many.scores, [place.score for place in alone], rtol=1e-6)
+
+
+@given(
+    scores=st.lists(
+        st.lists(st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 2.0]), min_size=7, max_size=7), max_size=4
+    ),
+    size=st.integers(1, 9),
+)
+def test_the_best_places_of_a_block_are_what_the_policy_chooses(scores: list[list[float]], size: int) -> None:
+    block = np.array(scores, np.float32).reshape(len(scores), 7)
+    chosen = [places.tolist() for places in best_places(block, size)]
+    assert chosen == [Greedy().choose(row, size)[0].tolist() for row in block]

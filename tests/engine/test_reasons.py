@@ -11,10 +11,10 @@ import pytest
 from polyscene.core.types import Slate
 from polyscene.engine.decision import Request
 from polyscene.engine.recommending import explain, recommend
-from polyscene.engine.state import System
+from polyscene.engine.state import CodedEvent, System
 
 if TYPE_CHECKING:
-    from tests.engine.conftest import MakeSystem
+    from tests.engine.conftest import Describe, MakeSystem
 
 ALONE = ("transitions", "neighbours", "content", "linear", "factors", "content_transitions")
 
@@ -119,3 +119,66 @@ def test_what_was_had_and_may_come_again_says_when(make_system: MakeSystem) -> N
     had = int(system.queries(1, shop).history.items[-1])
     why = explain(system, "u1", shop.catalogue.ids[had], "shop")
     assert re.fullmatch(r"You chose it (\d+ times )?before, (last )?on 2023-\d\d-\d\d\.", why.reason)
+
+
+@pytest.mark.parametrize("hide_seen", [True, False])
+@pytest.mark.parametrize("names", [("popularity", *ALONE), ("popularity", "content"), ("popularity",)])
+def test_an_explanation_says_what_the_slate_says(
+    make_system: MakeSystem, names: tuple[str, ...], hide_seen: bool
+) -> None:
+    system = make_system(names=names, hide_seen=hide_seen)
+    for user in ("u1", "u7", "nobody"):
+        for place in slate_of(system, user, 12):
+            assert explain(system, user, place.item.id, "shop").reason == place.reason
+
+
+def test_what_is_shown_again_is_told_apart_by_what_it_goes_with(make_system: MakeSystem) -> None:
+    """Many choices of one day: only one place says no more than the day."""
+    system = make_system(names=("popularity", "neighbours"), hide_seen=False)
+    shop = system.scenarios["shop"]
+    shop.fusion.fallback = "neighbours"
+    day = shop.latest + 1
+    for item in (5, 6, 7, 8):
+        shop.observe(CodedEvent(2, item, 0, float("nan"), 1.0, True, day))
+    slate = slate_of(system, "u2", 12)
+    on = f"on {np.datetime64(day, 'us').astype('datetime64[D]')}"
+    again = [place.reason for place in slate if on in place.reason]
+    assert len(again) == len(set(again)) == 4
+    assert again[0] == f"You chose it before, {on}."
+    for reason in again[1:]:
+        assert reason.startswith(f"You chose it before, {on}; people who chose “Title shop-")
+
+
+def test_a_fact_that_was_given_is_told_with_what_the_item_shares_with_the_last_ones(
+    make_system: MakeSystem, describe: Describe
+) -> None:
+    system = make_system(names=("recency", "content"))
+    shop = system.scenarios["shop"]
+    shop.fusion.fallback = "recency"
+    vector = np.zeros(6, np.float32)
+    texts = ("blue kettle", "green kettle", "plain pan", "flat pan", "deep pan")
+    shop.put([describe(text, text, vector, since=shop.latest) for text in texts])
+    old = int(system.queries(3, shop).history.items[-1])
+    shop.put([describe(shop.catalogue.ids[old], "old kettle", vector)])
+    slate = slate_of(system, "u3", 5)
+    reasons = {place.item.id: place.reason for place in slate}
+    assert set(reasons) == set(texts)
+    told = [reason for reason in reasons.values() if "old kettle" in reason]
+    assert len(told) == (1 if slate.ids[0].endswith("kettle") else 2)
+    for reason in told:
+        assert reason.startswith("It is new, here since ")
+        assert reason.endswith("; like “Title old kettle”, which you chose, it has “kettle”.")
+    (reason,) = set(reasons.values()) - set(told)
+    assert slate.notes == (f"{5 - len(told)} of 5 places have one reason, the same for everybody: {reason}",)
+
+
+def test_a_past_item_that_was_named_often_stands_back(make_system: MakeSystem) -> None:
+    system = make_system(names=("popularity", "content"))
+    shop = system.scenarios["shop"]
+    shop.fusion.fallback = "content"
+    for code in range(30):
+        distinct = len(set(system.queries(code, shop).history.items.tolist()))
+        titles = [title for place in slate_of(system, f"u{code}", 8) for title in quoted(place.reason)]
+        most = max((titles.count(title) for title in titles if title.startswith("Title")), default=0)
+        if distinct > 3:
+            assert most <= 6

@@ -11,9 +11,11 @@ import pytest
 from polyscene.core.errors import UnknownIdError
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import HISTORY_LENGTH
+from polyscene.data.timeline import LiveTimeline
 from polyscene.engine.decision import Request
 from polyscene.engine.pipeline import decide
-from polyscene.engine.recommending import recommend, similar
+from polyscene.engine.recommending import explain, recommend, similar
+from polyscene.engine.requests import block_queries
 from polyscene.engine.state import NO_USER, CodedEvent, ScenarioState, System
 from polyscene.representation.items import unit
 
@@ -204,3 +206,42 @@ def test_one_scenario_needs_no_name(system: System) -> None:
     one = System(system.users.ids(), {"shop": system.scenarios["shop"]}, clocks_shared=True)
     assert one.scenario(None).name == "shop"
     assert recommend(one, "", Request("u1")).scenario == "shop"
+
+
+def test_what_was_had_without_liking_it_is_barred_and_teaches_nothing(
+    system: System, shop: ScenarioState
+) -> None:
+    user = system.users.add("critic")
+    counts = shop.fusion.features.counts.copy()
+    shop.observe(CodedEvent(user, 7, 0, 1.0, 0.0, False, had=True))
+    shop.observe(event(user, 8, weight=0.0))
+    queries = system.queries(user, shop)
+    assert queries.history.items.tolist() == []
+    assert np.flatnonzero(shop.fusion.closed(queries)[0]).tolist() == [7]
+    np.testing.assert_array_equal(shop.fusion.features.counts, counts)
+    slate = recommend(system, "", Request("critic", "shop", 40))
+    assert len(slate) == 39
+    assert "shop-7" not in slate.ids
+    assert any("1 were had already" in note for note in slate.notes)
+    together = block_queries(system, shop, np.array([user, NO_USER], np.int32))
+    assert together.had is not None
+    assert together.had.items.tolist() == [7]
+    assert shop.fusion.closed(together).sum(axis=1).tolist() == [1, 0]
+    explanation = explain(system, "critic", "shop-7", "shop")
+    assert (explanation.rank, explanation.times_had) == (None, 1)
+
+
+def test_the_log_keeps_what_was_had(shop: ScenarioState) -> None:
+    assert shop.log.events().had is None
+    shop.observe(CodedEvent(1, 7, 0, 1.0, 0.0, False, had=True))
+    shop.observe(event(1, 8))
+    log = shop.log.events()
+    assert log.only_had().item.tolist() == [7]
+    assert LiveTimeline(log, 30, only_had=True).history(1, None).items.tolist() == [7]
+
+
+def test_shown_again_where_repeats_are_usual(make_system: MakeSystem) -> None:
+    system = make_system(hide_seen=False)
+    shop = system.scenarios["shop"]
+    shop.observe(CodedEvent(1, 7, 0, 1.0, 0.0, False, had=True))
+    assert not shop.fusion.closed(system.queries(1, shop)).any()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from polyscene.core.errors import DataError, UnknownIdError
+from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.types import Event
 from polyscene.engine.decision import Request
 from polyscene.engine.recommending import recommend
@@ -181,3 +182,22 @@ def test_items_are_put_into_a_known_scenario_only(system: System, intake: Intake
             intake.put(name, [item])
     intake.put("shop", [])
     assert all(len(state.catalogue) == 40 for state in system.scenarios.values())
+
+
+def test_values_below_what_is_liked_are_had(system: System, make_intake: MakeIntake) -> None:
+    events = {"path": "e", "user": "u", "item": "i", "action": "a", "value": "v", "liked_from": 4}
+    intake = Intake(system, {"shop": ScenarioSettings(items={"path": "i", "id": "i"}, events=events)})
+    shop = system.scenarios["shop"]
+    grades = {"shop-3": 3.9, "shop-4": 4.0, "shop-5": None}
+    intake.observe([Event("critic", item, "shop", "rate", value=grade) for item, grade in grades.items()])
+    queries = system.queries(system.user("critic", "shop"), shop)
+    assert queries.history.items.tolist() == [4, 5]
+    assert queries.had is not None
+    assert queries.had.items.tolist() == [3]
+    log = shop.log.events()
+    assert log.weight[-3:].tolist() == [0, 1, 1]
+    assert log.choice[-3:].tolist() == [False, True, True]
+    np.testing.assert_array_equal(log.value[-3:], np.array([3.9, 4.0, np.nan], np.float32))
+    before = len(shop.log)
+    make_intake(system).observe([Event("critic", "shop-6", "shop", "rate", value=1.0)])
+    assert shop.log.events().weight[before] == 1, "without the setting every grade counts"

@@ -180,3 +180,22 @@ def test_support_adds_up_to_the_score(kind: type[Signal], random_evidence: Evide
     expected = signal.score(asked([history.tolist()]))[0]
     actual = signal.support(history, np.arange(N_ITEMS)).sum(axis=1)
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_a_user_is_solved_from_any_history_at_once_or_alone(asked: Asked) -> None:
+    """Against the formula with every item in it; an item that was had twice counts once more."""
+    draws = np.random.default_rng(5)
+    items = draws.normal(size=(40, 6)).astype(np.float32)
+    pasts = [[], [3], [3, 3, 7], list(range(20)), draws.integers(0, 40, 70).tolist(), [0, 1, 2, 3, 4]]
+    signal = Factors(FactorsSettings(size=6), items)
+    users = signal.users(asked(pasts))
+    for row, past in enumerate(pasts):
+        trust = np.zeros(40)
+        for age, item in enumerate(past[::-1]):
+            if FACTORS.decay**age > 1e-3:
+                trust[item] += FACTORS.confidence * FACTORS.decay**age
+        wide = items.astype(np.float64)
+        gram = wide.T @ wide + FACTORS.regularisation * np.eye(6) + wide.T @ (trust[:, None] * wide)
+        expected = np.linalg.solve(gram, wide.T @ np.where(trust > 0, 1 + trust, 0.0))
+        np.testing.assert_allclose(users[row], expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(signal.users(asked([past]))[0], users[row], rtol=1e-5, atol=1e-7)

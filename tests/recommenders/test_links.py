@@ -11,6 +11,7 @@ from scipy import sparse
 from polyscene.recommenders import links as links_module
 from polyscene.recommenders.compiled import REQUESTS_BEFORE_LOADING, kernels_for
 from polyscene.recommenders.links import Links, Scale
+from polyscene.representation.users import Decayed
 
 N = 6
 Step = tuple[str, int, int, float]
@@ -115,25 +116,34 @@ histories = st.lists(
 )
 
 
+def pasts(people: list[list[tuple[int, float]]]) -> Decayed:
+    lengths = np.array([len(past) for past in people], np.int64)
+    pairs = [pair for past in people for pair in past]
+    return Decayed(
+        np.concatenate([[0], np.cumsum(lengths)]),
+        np.array([item for item, _ in pairs], np.int32),
+        np.array([many for _, many in pairs], np.float32),
+    )
+
+
 @given(seed=st.integers(0, 20), people=histories, scale=scales)
 def test_compiled_loops_and_numpy_give_the_same_bits(
     seed: int, people: list[list[tuple[int, float]]], scale: Scale
 ) -> None:
     links = Links(sparse.csr_array(some(seed)))
-    pasts = [
-        (np.array([item for item, _ in past], np.int32), np.array([many for _, many in past], np.float32))
-        for past in people
-    ]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(links_module, "kernels_for", lambda requests: None)
-        plain = links.scores(pasts, len(pasts), scale)
+        plain = links.scores(pasts(people), scale)
     assert kernels_for(REQUESTS_BEFORE_LOADING) is not None
-    quick = links.scores(pasts, len(pasts), scale)
-    np.testing.assert_array_equal(quick.whole(), plain.whole())
-    np.testing.assert_array_equal(quick.peaks(), plain.peaks())
     closed = np.arange(N) == 2
-    for row in range(len(pasts)):
-        assert quick.best(row, 3, closed).tolist() == plain.best(row, 3, closed).tolist()
+    for most in (0, N):  # with the linked items noted, and without
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(links_module, "MAX_DENSE", most)
+            quick = links.scores(pasts(people), scale)
+        np.testing.assert_array_equal(quick.whole(), plain.whole())
+        np.testing.assert_array_equal(quick.peaks(), plain.peaks())
+        for row in range(len(people)):
+            assert quick.best(row, 3, closed).tolist() == plain.best(row, 3, closed).tolist()
 
 
 @given(seed=st.integers(0, 20), changes=st.lists(st.tuples(*[st.integers(0, N - 1)] * 2), max_size=40))
@@ -142,9 +152,10 @@ def test_scores_do_not_depend_on_when_links_came(seed: int, changes: list[tuple[
     for links in (live, folded):
         links.add([row for row, _ in changes], [column for _, column in changes], [0.5] * len(changes))
     folded.matrix()
-    past = [(np.array([1, 3], np.int32), np.array([0.8, 1.0], np.float32))]
-    scores, expected = (links.scores(past, 1, Scale()) for links in (live, folded))
-    np.testing.assert_allclose(scores.whole(), expected.whole(), rtol=1e-6)
+    past = pasts([[(1, 0.8), (3, 1.0)]])
+    for scale in (Scale(), Scale(norms=np.linspace(0.1, 3.0, N, dtype=np.float32), shrinkage=5.0)):
+        scores, expected = (links.scores(past, scale) for links in (live, folded))
+        np.testing.assert_allclose(scores.whole(), expected.whole(), rtol=1e-6)
 
 
 def test_many_more_links_than_there_was_room_for() -> None:

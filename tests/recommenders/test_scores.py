@@ -7,7 +7,7 @@ import pytest
 
 from polyscene.core.growing import POOL, Largest
 from polyscene.core.types import FloatArray, LongArray
-from polyscene.recommenders.scores import DenseScores, SharedScores, VectorScores, best_open
+from polyscene.recommenders.scores import MANY, DenseScores, SharedScores, VectorScores, best_open
 from polyscene.representation.index import EXACT, VectorIndex
 
 
@@ -107,3 +107,22 @@ def test_the_best_open_are_those_with_the_largest_scores() -> None:
     assert set(best_open(items, scores, 2, closed).tolist()) == {5, 9}
     assert set(best_open(items, scores, 9, closed).tolist()) == {7, 5, 9}
     assert best_open(items[:0], scores[:0], 2, closed).tolist() == []
+
+
+@pytest.mark.parametrize("n_items", [40, EXACT + 500])
+def test_many_requests_are_answered_as_each_alone(n_items: int) -> None:
+    """A block is compared in one product; candidates, scores and peaks stay those of one request."""
+    items, users = random(n_items, 8), random(MANY, 8, seed=3)
+    users[2] = 0.0
+    index, closed = VectorIndex(items), np.arange(n_items) % 3 == 0
+    many = VectorScores(users, items, index, 0.5)
+    best = [many.best(row, 20, closed) for row in range(MANY)]
+    candidates = np.tile(np.arange(1, 30, dtype=np.int32), (MANY, 1))
+    at, peaks = many.at(candidates), many.peaks()
+    for row in range(MANY):
+        alone = VectorScores(users[row : row + 1], items, index, 0.5)
+        assert sorted(best[row]) == sorted(alone.best(0, 20, closed))
+        np.testing.assert_allclose(at[row], alone.at(candidates[:1])[0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(peaks[row], alone.peaks()[0], rtol=1e-5)
+    assert len(best[2]) == 0
+    assert peaks[2] == 0.5

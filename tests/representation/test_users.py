@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyscene.data.queries import Histories
-from polyscene.representation.users import MIN_WEIGHT, profile, taste
+from polyscene.representation.users import MIN_WEIGHT, decayed, profile, taste
 
 N_ITEMS = 5
 histories = st.lists(st.lists(st.integers(0, N_ITEMS - 1), max_size=8), min_size=1, max_size=4)
@@ -49,3 +49,17 @@ def test_a_taste_is_the_decayed_sum_of_vectors() -> None:
     expected = vectors[0] + 0.5 * vectors[2] + 0.25 * vectors[0]
     np.testing.assert_allclose(actual, [expected, np.zeros(4)], rtol=1e-5)
     assert actual.dtype == np.float32
+
+
+@given(
+    rows=st.lists(st.lists(st.integers(0, N_ITEMS - 1), max_size=14), max_size=4),
+    decay=st.sampled_from([0.5, 0.9]),
+)
+def test_what_still_counts_is_cut_out_of_every_history(rows: list[list[int]], decay: float) -> None:
+    pasts = decayed(Histories.of(rows), decay)
+    for (items, weights), row in zip(pasts, rows, strict=True):
+        faded = [(item, decay**age) for age, item in enumerate(row[::-1])][::-1]
+        expected = [(item, weight) for item, weight in faded if weight >= 1e-3]
+        assert items.tolist() == [item for item, _ in expected]
+        np.testing.assert_allclose(weights, [weight for _, weight in expected], rtol=1e-5)
+    assert pasts.weights.dtype == np.float32

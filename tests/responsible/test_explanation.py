@@ -7,6 +7,7 @@ from polyscene.responsible.explanation import (
     OTHERWISE,
     TITLE_LENGTH,
     Sentences,
+    fact_and_trait,
     had_before,
     reason,
     shortened,
@@ -66,7 +67,11 @@ def test_what_was_had_is_said_with_when_and_how_often() -> None:
     assert had_before(1, "on 2011-11-07") == "You chose it before, on 2011-11-07."
     assert had_before(3, "on 2011-11-07") == "You chose it 3 times before, last on 2011-11-07."
     assert why_closed(1) == "You have had it already, once: what you had is not shown again."
-    assert why_closed(2) == "You have had it already, 2 times: what you had is not shown again."
+    assert why_closed(2) == "You have had it already, twice: what you had is not shown again."
+    assert why_closed(3) == "You have had it already, 3 times: what you had is not shown again."
+    assert had_before(2, "just now", "It is new.") == "You chose it twice before, last just now; it is new."
+    fact = fact_and_trait("It is new.", "Old\nrope", ["“rope”", "maker “Q”"])
+    assert fact == "It is new; like “Old rope”, which you chose, it has “rope” and maker “Q”."
     assert why_closed(0) == "It is not there yet."
 
 

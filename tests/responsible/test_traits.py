@@ -111,3 +111,33 @@ def test_what_is_named_is_in_both(first: str, second: str) -> None:
 @pytest.mark.parametrize("text", ["", "\x00" * 100, "x" * 10**6, "a|b" * 1000])
 def test_any_text_is_read(text: str) -> None:
     assert len(traits_of([text, text], [{"a": text}, {"a": text}]).shared(0, 1)) <= 2
+
+
+def test_a_value_of_common_words_is_no_trait() -> None:
+    """Few items have this very value; that its words are common tells nothing all the same."""
+    rows: list[dict[str, Attribute]] = [{"genre": "Drama"}, {"genre": "Drama"}, {"genre": "Drama Western"}]
+    rows.append({"genre": "Drama Western"})
+    rows.extend({"genre": f"Drama Kind{n}"} for n in range(20))
+    texts = [f"title{n} of {row['genre']}" for n, row in enumerate(rows)]
+    titles = [f"title{n}" for n in range(len(rows))]
+    traits = Traits(texts, titles, lambda item: rows[item])
+    assert traits.shared(0, 1) == ()
+    assert traits.shared(2, 3) == ("genre “Drama Western”",)
+
+
+def test_what_a_quarter_of_the_items_has_is_no_trait_as_a_word_or_a_value() -> None:
+    rows: list[dict[str, Attribute]] = [{"maker": "Acme"} if n % 4 == 0 else {} for n in range(40)]
+    titles = [f"kettle x{n}" if n % 4 == 0 else f"thing y{n}" for n in range(40)]
+    assert Traits(titles, titles, lambda item: rows[item]).shared(0, 4) == ()
+
+
+def test_measures_and_counts_are_no_trait() -> None:
+    texts = ["soap 12 ounce count pack of 2 extra large", "brush 3 ounce count pack of 4 extra large"]
+    assert traits_of(texts).shared(0, 1) == ()
+
+
+def test_words_are_named_in_the_order_in_which_they_are_written_and_more_of_them_follow() -> None:
+    texts = ["water bottle hot red", "red hot water bottle", "water bottle", "red bottle", "red gadget"]
+    traits = traits_of(texts)
+    assert traits.all_shared(0, 1) == ("“water”", "“hot”", "“bottle”", "“red”")
+    assert traits.shared(0, 1) == ("“water”", "“hot”")

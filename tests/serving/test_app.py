@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -8,13 +10,14 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import Receive, Send
 
-from polyscene.serving import guard
+from polyscene.core.settings.service import ServiceSettings
 from polyscene.serving.app import build_app
 from polyscene.serving.failures import STATUS
-from polyscene.serving.limits import MAX_BODY_BYTES, MAX_EVENTS_PER_BATCH, MAX_SLATE
+from polyscene.serving.limits import MAX_EVENTS_PER_BATCH, MAX_SLATE
 from polyscene.serving.service import Service
 
 Client = TestClient
+MAX_BODY_BYTES = ServiceSettings().body_bytes
 ASKED = {"user": "u00001", "scenario": "shop", "k": 5}
 
 
@@ -237,6 +240,16 @@ async def _asked(service: Service, scope: dict[str, Any], receive: Receive, send
     await build_app(service)(scope, receive, send)
 
 
+def test_a_tenants_limits_may_be_smaller(client: Client, service: Service) -> None:
+    service.settings = ServiceSettings(body_bytes=1_024, batch_events=2)
+    event = {"user": "u", "item": ids(slate(client))[0], "scenario": "shop"}
+    assert client.post("/v1/events/batch", json={"events": [event] * 2}).json()["accepted"] == 2
+    too_many = client.post("/v1/events/batch", json={"events": [event] * 3})
+    assert error_of(too_many)["message"].startswith("expected at most 2 events at once, found 3")
+    assert error_of(client.post("/v1/events", content=b" " * 1_025))["code"] == "too_large"
+    assert service.live.store.last == 2
+
+
 def test_half_a_body_is_not_taken(service: Service) -> None:
     sent: list[Any] = []
     parts = [
@@ -257,8 +270,8 @@ def test_half_a_body_is_not_taken(service: Service) -> None:
     assert service.live.store.last == 0
 
 
-def test_a_body_that_does_not_arrive_is_given_up(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_BODY_SECONDS", 0.01)
+def test_a_body_that_does_not_arrive_is_given_up(service: Service) -> None:
+    service.settings = ServiceSettings(body_seconds=0.01)
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -267,14 +280,27 @@ def test_a_body_that_does_not_arrive_is_given_up(service: Service, monkeypatch: 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "path": "/v1/events", "headers": [(b"host", b"localhost")]}
+    scope = {"type": "http", "method": "POST", "path": "/v1/events", "headers": [(b"host", b"localhost")]}
     asyncio.run(_asked(service, scope, receive, send))
     assert sent[0]["status"] == 408
 
 
-def test_too_many_at_once_are_sent_away(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_REQUESTS_AT_ONCE", 0)
-    answer = TestClient(build_app(service), "http://localhost").get("/v1/users")
+def test_too_many_at_once_are_sent_away(service: Service) -> None:
+    service.settings = ServiceSettings(requests_at_once=1)
+    client = TestClient(build_app(service), "http://localhost")
+    first, second = Event(), Event()
+
+    def slow(*_: object) -> None:
+        first.set()
+        assert second.wait(20)
+
+    service.decisions.find = slow  # type: ignore[method-assign, assignment]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.get, "/v1/decisions/any")
+        assert first.wait(20)
+        answer = client.get("/v1/users")
+        second.set()
+        assert waiting.result().status_code == 404
     assert error_of(answer)["code"] == "overloaded"
     assert answer.headers["retry-after"] == "1"
 

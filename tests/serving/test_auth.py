@@ -2,23 +2,36 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
 from polyscene.core.errors import ConfigError
-from polyscene.runs.run import Run
-from polyscene.serving.app import build_app
 from polyscene.serving.auth import KeyFile, Scope
-from polyscene.serving.guard import OPEN
-from polyscene.serving.service import Service
+
+DAY = timedelta(days=1)
+
+
+class Clock:
+    """Stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> KeyFile:
-    return KeyFile(tmp_path / "service" / "keys.json")
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def keys(tmp_path: Path, clock: Clock) -> KeyFile:
+    return KeyFile(tmp_path / "service" / "keys.json", clock)
 
 
 def test_a_key_is_never_kept(keys: KeyFile) -> None:
@@ -33,14 +46,22 @@ def test_a_key_is_never_kept(keys: KeyFile) -> None:
 def test_keys_are_told_apart(keys: KeyFile) -> None:
     first, second = keys.add("one", [Scope.events]), keys.add("two", [Scope.admin])
     assert first != second
-    found = keys.find(first)
-    assert found is not None
-    assert (found.name, found.may(Scope.events), found.may(Scope.read)) == ("one", True, False)
+    known = keys.find(first)
+    assert known is not None
+    assert (known.name, known.may(Scope.events), known.may(Scope.read)) == ("one", True, False)
     admin = keys.find(second)
     assert admin is not None
     assert all(admin.may(scope) for scope in Scope)
     for wrong in ("", first[:-1], first + "x", first.upper(), "\ud800", "psk_" * 1000):
         assert keys.find(wrong) is None
+
+
+def test_who_may_read_may_also_measure_and_not_the_other_way_round(keys: KeyFile) -> None:
+    reading, measuring = (keys.find(keys.add(scope, [scope])) for scope in (Scope.read, Scope.metrics))
+    assert reading is not None
+    assert measuring is not None
+    assert [reading.may(scope) for scope in Scope] == [False, True, True, False]
+    assert [measuring.may(scope) for scope in Scope] == [False, False, True, False]
 
 
 def test_a_name_is_used_once(keys: KeyFile) -> None:
@@ -51,58 +72,100 @@ def test_a_name_is_used_once(keys: KeyFile) -> None:
 
 def test_keys_come_and_go_while_the_service_runs(keys: KeyFile) -> None:
     old = keys.add("old", [Scope.read])
-    new = KeyFile(keys.path).add("new", [Scope.read])
+    other = KeyFile(keys.path)
+    new = other.add("new", [Scope.read])
     assert keys.find(new) is not None
-    rows = [row for row in json.loads(keys.path.read_text()) if row["name"] != "old"]
-    keys.path.write_text(json.dumps(rows))
+    other.remove("old")
     assert keys.find(old) is None
+    assert keys.find(new) is not None
     keys.path.write_text("[{")  # half of an edit: the keys from before count
     assert keys.find(new) is not None
+    keys.path.unlink()
+    assert keys.find(new) is None
+    with pytest.raises(ConfigError, match="the name of a key"):
+        keys.remove("new")
 
 
-def test_a_damaged_file_is_refused_at_the_start(tmp_path: Path) -> None:
-    (tmp_path / "keys.json").write_text('[{"name": "x"}]')
+def test_a_key_ends_when_it_should(keys: KeyFile, clock: Clock) -> None:
+    key = keys.add("guest", [Scope.read], 30 * DAY)
+    clock.now += 30 * DAY - timedelta(seconds=1)
+    assert keys.find(key) is not None
+    assert len(keys) == 1
+    clock.now += timedelta(seconds=1)
+    assert keys.find(key) is None
+    assert len(keys) == 0
+    assert [one.name for one in keys.known] == ["guest"]
+
+
+def test_a_rotated_key_stays_good_for_the_overlap(keys: KeyFile, clock: Clock) -> None:
+    other = keys.add("other", [Scope.admin])
+    old = keys.add("shop", [Scope.events, Scope.metrics])
+    clock.now += DAY
+    new = keys.rotate("shop", timedelta(hours=2))
+    assert new != old
+    clock.now += timedelta(hours=1, minutes=59)
+    known = [keys.find(key) for key in (old, new)]
+    assert [one.scopes for one in known if one] == [(Scope.events, Scope.metrics)] * 2
+    clock.now += timedelta(minutes=1)
+    assert keys.find(old) is None
+    assert keys.find(new) is not None
+    assert keys.find(other) is not None
+    newest = keys.rotate("shop", timedelta(0))  # at once, and what has ended is forgotten
+    assert keys.find(new) is None
+    assert keys.find(newest) is not None
+    assert [one.name for one in keys.known] == ["other", "shop"]
+    with pytest.raises(ConfigError, match="the name of a key"):
+        keys.rotate("nobody", DAY)
+
+
+def test_rotation_never_lengthens_a_key(keys: KeyFile, clock: Clock) -> None:
+    old = keys.add("guest", [Scope.read], 10 * DAY)
+    clock.now += 9 * DAY
+    new = keys.rotate("guest", 5 * DAY)
+    clock.now += 1 * DAY
+    assert keys.find(old) is None
+    clock.now += 8 * DAY
+    assert keys.find(new) is not None
+    clock.now += 1 * DAY  # as long as the old one: ten days
+    assert keys.find(new) is None
+
+
+def test_a_lifetime_may_change_with_the_key(keys: KeyFile, clock: Clock) -> None:
+    keys.add("guest", [Scope.read])
+    new = keys.rotate("guest", DAY, lifetime=3 * DAY)
+    clock.now += 3 * DAY
+    assert keys.find(new) is None
+
+
+def test_many_who_change_keys_at_once_lose_none(keys: KeyFile) -> None:
+    def add(number: int) -> str:
+        return KeyFile(keys.path).add(f"key {number}", [Scope.read])
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(add, range(24)))
+    assert len(keys) == 24
+    assert all(keys.find(key) for key in made)
+
+
+def test_keys_of_before_there_were_ends_are_read(keys: KeyFile) -> None:
+    key = keys.add("old", [Scope.read])
+    rows = json.loads(keys.path.read_text())
+    assert rows[0].pop("expires") is None
+    keys.path.write_text(json.dumps(rows))
+    assert KeyFile(keys.path).find(key) is not None
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"name": "x"},
+        {"name": "x", "sha256": "0", "scopes": ["all"], "made": "2026-01-01T00:00:00+00:00"},
+        {"name": "x", "sha256": "0", "scopes": [], "made": "2026-01-01T00:00:00"},
+        {"name": "x", "sha256": "0", "scopes": [], "made": "2026-01-01T00:00:00+00:00", "expires": "soon"},
+        {"name": "x", "sha256": "0", "scopes": [], "made": "2026-01-01T00:00:00+00:00", "expires": 7},
+    ],
+)
+def test_a_damaged_file_is_refused_at_the_start(tmp_path: Path, row: dict[str, object]) -> None:
+    (tmp_path / "keys.json").write_text(json.dumps([row]))
     with pytest.raises(ConfigError, match="key file"):
         KeyFile(tmp_path / "keys.json")
-
-
-@pytest.fixture
-def guarded(reopen: Callable[[], Run], keys: KeyFile, tmp_path: Path) -> Iterator[Service]:
-    service = Service.open(reopen(), tmp_path / "service", keys)
-    yield service
-    service.close()
-
-
-def test_every_endpoint_asks_for_a_key_of_the_right_scope(guarded: Service, keys: KeyFile) -> None:
-    app = build_app(guarded)
-    client = TestClient(app, "http://anywhere.example", raise_server_exceptions=False)
-    tokens = {scope: keys.add(scope, [scope]) for scope in Scope}
-    paths = client.get("/openapi.json").json()["paths"]
-    closed = [(path, method) for path, methods in paths.items() for method in methods if path not in OPEN]
-    assert len(closed) >= 9
-    for path, method in [*closed, ("/nothing", "get")]:
-        right, wrong = (Scope.events, Scope.read) if "events" in path else (Scope.read, Scope.events)
-
-        def status(key: str | None, path: str = path, method: str = method) -> int:
-            headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-            return client.request(method.upper(), path, headers=headers).status_code
-
-        assert status(None) == 401
-        assert status("psk_" + "A" * 43) == 401
-        assert status(tokens[wrong]) == 403
-        assert status(tokens[right]) not in (401, 403, 500)
-        assert status(tokens[Scope.admin]) not in (401, 403, 500)
-
-
-def test_open_paths_tell_nothing_of_the_data(guarded: Service) -> None:
-    client = TestClient(build_app(guarded), "http://anywhere.example")
-    for path in OPEN:
-        answer = client.get(path)
-        assert answer.status_code in (200, 404)
-        assert "u00001" not in answer.text
-
-
-def test_a_key_is_asked_for_before_the_body_is_read(guarded: Service) -> None:
-    client = TestClient(build_app(guarded), "http://anywhere.example")
-    answer = client.post("/v1/events", content=b"\x00" * 2_000_000)
-    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")

@@ -33,6 +33,7 @@ def check(config: Config = CONFIG, json: JsonFile = None) -> None:
     if json is not None:
         write_text(json, dumps(report.to_json(), indent=2, ensure_ascii=False, default=str) + "\n")
     show(_counts_table(report))
+    show(_rows_table(report))
     if report.problems:
         show(problems_table(report.problems))
     show(*report.decisions, _verdict(report.problems))
@@ -51,6 +52,27 @@ def _counts_table(report: ProjectReport) -> Table:
         numbers = (_count(counts.items), _count(counts.users), _count(counts.events))
         rows.append((name, *numbers, actions, _moment(counts.first), _moment(counts.last), reads))
     return plain_table("tables", headings, rows)
+
+
+def _rows_table(report: ProjectReport) -> Table:
+    """Return where the rows of every table went; the rows of each are the sum of what stands beside them."""
+    from polyscene.cli.tables import plain_table
+
+    tables = [(name, one) for name, counts in report.counts.items() for one in counts.tables]
+    columns = {
+        "rows": [one.rows for _, one in tables],
+        "read": [one.read for _, one in tables],
+        "of the same id": [one.merged for _, one in tables],
+        "repaired: left out": [one.repaired for _, one in tables],
+        "left out by where": [one.filtered for _, one in tables],
+        "refused": [one.refused for _, one in tables],
+    }
+    wanted = {name: counts for name, counts in columns.items() if any(counts) or name in ("rows", "read")}
+    rows = [
+        (name, one.role, one.table, *(f"{counts[place]:,}" for counts in wanted.values()))
+        for place, (name, one) in enumerate(tables)
+    ]
+    return plain_table("rows", ("scenario", "table", "file", *wanted), rows)
 
 
 def _count(number: int | None) -> str:

@@ -8,7 +8,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from polyscene.core.text import one_line, printable
+from polyscene.core.text import one_line, printable, redacted
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -56,8 +56,8 @@ def show_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
 
 
 def tell(text: str) -> None:
-    """Write lines to standard error, free of control characters."""
-    sys.stderr.write(printable_lines(text) + "\n")
+    """Write lines to standard error, free of control characters and of secrets."""
+    sys.stderr.write(printable_lines(redacted(text)) + "\n")
 
 
 def printable_lines(text: str) -> str:

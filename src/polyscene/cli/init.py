@@ -94,7 +94,7 @@ def describe(draft: ProjectDraft) -> None:
 
 
 def _row(part: str, key: str, guess: Guess) -> tuple[str, str, str, str]:
-    value = guess.value if isinstance(guess.value, str) else ", ".join(guess.value)
+    value = ", ".join(guess.value) if isinstance(guess.value, tuple) else str(guess.value)
     instead = f"; or {', '.join(guess.instead)}" if guess.instead and guess.to_decide else ""
     return f"{part}.{key}", value, "DECIDE" if guess.to_decide else f"{guess.sure:.0%}", guess.why + instead
 

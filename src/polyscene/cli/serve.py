@@ -5,27 +5,42 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from polyscene.cli.options import CONFIG, Config, RunId, opened
+from polyscene.cli.options import CONFIG, RunId, opened
+from polyscene.core.text import shown
 
 if TYPE_CHECKING:
+    from polyscene.cli.serve_keys import KeyAct
     from polyscene.project import Project
+    from polyscene.serving.auth import KeyFile
     from polyscene.serving.service import Service
+    from polyscene.serving.tenants import Tenants
 
 PORT = 8000
-SECONDS_TO_FINISH = 10
-"""Requests that are being answered when the service is told to stop get so long."""
+DATABASE = "POLYSCENE_DATABASE_URL"
+"""Environment variable with the address of the database; with `_FILE`, of a file that holds it."""
+OVERLAP_HOURS = 24.0
 
+Configs = Annotated[
+    list[Path],
+    typer.Option(
+        "--config", "-c", metavar="FILE", help="The project's configuration; repeat it for several tenants."
+    ),
+]
 Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Where to listen.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65_535, help="0: any that is free.")]
 Data = Annotated[
     Path | None,
     typer.Option(
-        "--data", metavar="FOLDER", help="Where events, decisions and keys are kept. [service/NAME]"
+        "--data",
+        metavar="FOLDER",
+        help="Where events, decisions and keys are kept; of several tenants, in FOLDER/NAME. [service/NAME]",
     ),
 ]
 NoAuth = Annotated[
@@ -34,35 +49,87 @@ NoAuth = Annotated[
 NewKey = Annotated[
     str | None, typer.Option("--new-key", metavar="NAME", help="Make a key, print it this once, and stop.")
 ]
+RotateKey = Annotated[
+    str | None,
+    typer.Option("--rotate-key", metavar="NAME", help="Make a new key of that name; the old one ends later."),
+]
+RemoveKey = Annotated[
+    str | None, typer.Option("--remove-key", metavar="NAME", help="End every key of that name now.")
+]
+ListKeys = Annotated[bool, typer.Option("--list-keys", help="Show names, scopes and ends of all keys.")]
 Scopes = Annotated[
     list[str],
-    typer.Option("--scope", metavar="SCOPE", help="Of the new key: events, read or admin; may be repeated."),
+    typer.Option(
+        "--scope", metavar="SCOPE", help="Of the new key: events, read, metrics or admin; may be repeated."
+    ),
+]
+Days = Annotated[
+    int | None, typer.Option("--days", min=1, max=36_500, help="The new key is good for so many days.")
+]
+Overlap = Annotated[
+    float,
+    typer.Option("--overlap", min=0, max=8_760, metavar="HOURS", help="A rotated key stays good so long."),
 ]
 
 
 def serve(
-    config: Config = CONFIG,
+    config: Configs = [CONFIG],  # noqa: B006 - typer wants a list, and nobody changes it
     run: RunId = None,
     host: Host = "127.0.0.1",
     port: Port = PORT,
     data: Data = None,
     no_auth: NoAuth = False,
     new_key: NewKey = None,
-    scope: Scopes = ["events", "read"],  # noqa: B006 - typer wants a list, and nobody changes it
+    rotate_key: RotateKey = None,
+    remove_key: RemoveKey = None,
+    list_keys: ListKeys = False,
+    scope: Scopes = ["events", "read"],  # noqa: B006 - as above
+    days: Days = None,
+    overlap: Overlap = OVERLAP_HOURS,
 ) -> None:
     """Take events and give recommendations over HTTP, with a page to try it."""
-    project = opened(config)
-    folder = data or project.base / "service" / Path(project.config).stem
+    from polyscene.cli.serve_keys import KeyAct, do
+
+    projects = [opened(one) for one in config]
+    act = KeyAct(new_key, rotate_key, remove_key, list_keys, scope, days, overlap)
+    _demand_sense(projects, act, run, host, no_auth)
     _demand_extra()
-    if new_key is not None:
-        _make_key(folder, new_key, scope)
+    if act.wanted:
+        do(act, _folder(projects[0], data, alone=True), projects[0].settings.service)
         return
+    with _listen(host, port) as listening:
+        _answer(_open(projects, run, data, no_auth), listening)
+
+
+def _demand_sense(
+    projects: Sequence[Project], act: KeyAct, run: str | None, host: str, no_auth: bool
+) -> None:
+    """Refuse options that do not go together."""
+    several, names = len(projects) > 1, {project.settings.name for project in projects}
     if no_auth and not _is_local(host):
         raise typer.BadParameter(f"--no-auth listens only on this machine, such as 127.0.0.1, not on {host}")
-    listening = _listen(host, port)
-    with listening:
-        service = _open(project, run, folder, no_auth)
-        _answer(service, listening)
+    if several and no_auth:
+        raise typer.BadParameter("--no-auth serves one --config: keys tell several apart")
+    if several and run is not None:
+        raise typer.BadParameter("--run goes with one --config; of several, the newest runs are served")
+    if several and act.wanted:
+        raise typer.BadParameter("keys are made for one --config at a time, with its own --data")
+    if len(names) < len(projects):
+        raise typer.BadParameter(
+            "tenants are told apart by name: give each configuration a 'name' of its own"
+        )
+
+
+def _folder(project: Project, data: Path | None, alone: bool) -> Path:
+    """Return where the logs and keys of a tenant are."""
+    if data is None:
+        return project.base / "service" / Path(project.config).stem
+    name = project.settings.name
+    if not alone and (Path(name).name != name or name == ".."):
+        raise typer.BadParameter(
+            f"the name of a tenant is that of its folder in --data: {shown(name)} is none"
+        )
+    return data if alone else data / name
 
 
 def _demand_extra() -> None:
@@ -76,6 +143,7 @@ def _demand_extra() -> None:
     try:
         import fastapi  # noqa: F401
         import httptools  # noqa: F401
+        import limits  # noqa: F401
         import msgspec  # noqa: F401
         import prometheus_client  # noqa: F401
         import uvicorn  # noqa: F401
@@ -83,19 +151,6 @@ def _demand_extra() -> None:
         raise MissingExtraError(
             f"expected the extra 'serve', found no {error.name}; run: pip install \"polyscene[serve]\""
         ) from error
-
-
-def _make_key(folder: Path, name: str, scopes: list[str]) -> None:
-    from polyscene.cli.console import show, tell
-    from polyscene.serving.auth import KeyFile, Scope
-    from polyscene.serving.service import KEYS
-
-    known = [scope.value for scope in Scope]
-    if not scopes or not set(scopes) <= set(known):
-        raise typer.BadParameter(f"--scope is one of {', '.join(known)}")
-    key = KeyFile(folder / KEYS).add(name, [Scope(scope) for scope in scopes])
-    tell(f"a key for '{name}' with the scopes {', '.join(scopes)}; it is shown this once")
-    show(key)
 
 
 def _is_local(host: str) -> bool:
@@ -119,46 +174,73 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _open(project: Project, run: str | None, folder: Path, no_auth: bool) -> Service:
-    """Open the run and its logs.
+def _open(projects: Sequence[Project], run: str | None, data: Path | None, no_auth: bool) -> Tenants:
+    """Open the runs and their logs; none stays open where one cannot be.
 
     Raises:
-        ConfigError: nobody has a key.
+        ConfigError: a tenant has no key, or two cannot be told apart.
     """
-    from polyscene.core.errors import ConfigError, Problem
+    from polyscene.core.secrets import secret
     from polyscene.core.threads import set_threads
-    from polyscene.serving.auth import KeyFile
-    from polyscene.serving.service import KEYS, Service
+    from polyscene.serving.service import Service
+    from polyscene.serving.tenants import Tenants
 
-    keys = None if no_auth else KeyFile(folder / KEYS)
-    if keys is not None and not len(keys):
+    set_threads(projects[0].settings.runtime.threads or 1)
+    database, alone = secret(DATABASE), len(projects) == 1
+    with ExitStack() as undo:
+        services = []
+        for project in projects:
+            folder, settings = _folder(project, data, alone), project.settings
+            keys = None if no_auth else _keys(folder)
+            service = Service.open(
+                project.run(run),
+                folder,
+                keys,
+                project.progress,
+                name=settings.name,
+                settings=settings.service,
+                database=database,
+            )
+            undo.callback(service.close)
+            services.append(service)
+        tenants = Tenants(services)
+        undo.pop_all()
+    return tenants
+
+
+def _keys(folder: Path) -> KeyFile:
+    from polyscene.core.errors import ConfigError, Problem
+    from polyscene.serving.auth import KeyFile
+    from polyscene.serving.service import KEYS
+
+    keys = KeyFile(folder / KEYS)
+    if not len(keys):
         remedy = "make one: polyscene serve --new-key NAME; or on this machine alone: --no-auth"
         raise ConfigError(
-            Problem("nobody could ask", "at least one key", "none", remedy, file=str(keys.path))
+            Problem("nobody could ask", "at least one good key", "none", remedy, file=str(keys.path))
         )
-    set_threads(project.settings.runtime.threads or 1)
-    return Service.open(project.run(run), folder, keys, project.progress)
+    return keys
 
 
-def _answer(service: Service, listening: socket.socket) -> None:
+def _answer(tenants: Tenants, listening: socket.socket) -> None:
     """Answer until told to stop."""
-    import uvicorn
-
     from polyscene.cli.console import tell
-    from polyscene.serving.app import build_app
+    from polyscene.serving.logs import set_up_logging
+    from polyscene.serving.server import serve_until_stopped
 
     host, port = listening.getsockname()[:2]
     place = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    tell(f"run {service.live.run.id}: {service.live.replayed:,} events of the log replayed")
-    if service.live.unfit:
-        tell(f"{service.live.unfit:,} of them name items that this run does not know: kept, not used")
+    for service in tenants:
+        _introduce(service)
+    set_up_logging(tenants.settings.access_log)
     tell(f"serving at {place} (page for people: /, endpoints: /docs); Ctrl-C stops")
-    settings = uvicorn.Config(
-        build_app(service),
-        http="httptools",
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=SECONDS_TO_FINISH,
-    )
-    uvicorn.Server(settings).run(sockets=[listening])
+    serve_until_stopped(tenants, listening)
+
+
+def _introduce(service: Service) -> None:
+    from polyscene.cli.console import tell
+
+    live = service.live
+    tell(f"{service.name}: run {live.run.id}: {live.replayed:,} events of the log replayed")
+    if live.unfit:
+        tell(f"{live.unfit:,} of them name items that this run does not know: kept, not used")

@@ -16,30 +16,50 @@ if TYPE_CHECKING:
 FrameLibrary = Literal["polars", "pandas"]
 Frame: TypeAlias = "polars.DataFrame | pandas.DataFrame"
 
-MAX_CELL_COLUMNS = 160
-MAX_HTML_ROWS = 100
+MAX_CELL_COLUMNS = 400
+MAX_HTML_ROWS = 20
+_LINE = "border:0;border-bottom:1px solid rgba(128,128,128,.35)"
+_CELL = f"{_LINE};padding:4px 14px 4px 0;vertical-align:top;background:none"
+"""What notebooks would do otherwise: texts to the right, stripes, no room between columns."""
 
 
-def html_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return an HTML table whose every text is escaped, cut and on one line.
+def html_table(
+    title: str, headings: Sequence[str], rows: Iterable[Sequence[object]], notes: Sequence[str] = ()
+) -> str:
+    """Return an HTML table whose every text is escaped, cut and on one line; in the colours around it.
 
     Args:
         title: stands over it.
-        headings: of the columns.
+        headings: of the columns; without any text there is no line of headings.
         rows: cells in the order of the headings; floats get four digits.
+        notes: stand below it.
     """
-    head = "".join(f"<th>{html_text(heading)}</th>" for heading in headings)
     lines = list(rows)
+    numeric = [_all_numbers([row[column] for row in lines]) for column in range(len(headings))]
+    head = "".join(_cell("th", *pair) for pair in zip(headings, numeric, strict=True))
     body = "".join(
-        "<tr>" + "".join(f"<td>{html_text(value)}</td>" for value in row) + "</tr>"
+        f"<tr>{''.join(_cell('td', *pair) for pair in zip(row, numeric, strict=True))}</tr>"
         for row in lines[:MAX_HTML_ROWS]
     )
     more = len(lines) - MAX_HTML_ROWS
     rest = f"<p>and {more:,} more rows</p>" if more > 0 else ""
+    below = "".join(f"<p>{html_text(note)}</p>" for note in notes)
+    first = f"<thead><tr>{head}</tr></thead>" if any(headings) else ""
     return (
-        f"<table><caption>{html_text(title)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{rest}"
+        '<table style="border-collapse:collapse;margin:0 0 12px">'
+        f'<caption style="text-align:left;font-weight:bold;padding:4px 0">{html_text(title)}</caption>'
+        f"{first}<tbody>{body}</tbody></table>{rest}{below}"
     )
+
+
+def _all_numbers(values: Sequence[object]) -> bool:
+    """Return whether a column holds numbers, and nothing else but dashes for those that are missing."""
+    return all(isinstance(value, int | float) or value == "–" for value in values)
+
+
+def _cell(tag: str, value: object, numeric: bool) -> str:
+    side = "right;font-variant-numeric:tabular-nums" if numeric else "left"
+    return f'<{tag} style="{_CELL};text-align:{side}">{html_text(value)}</{tag}>'
 
 
 def html_text(value: object) -> str:

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 GROUPS = (
     "polyscene.signals",
+    "polyscene.policies",
     "polyscene.metrics",
     "polyscene.objectives",
     "polyscene.tuning_methods",

@@ -1,15 +1,29 @@
 """Hostile text made fit to be shown: bounded, on one line, nothing invisible.
 
 `shown` quotes a value as it was found, `one_line` gives a title as a reader would see it, `printable` keeps
-lines, `shown_name` leaves a harmless name as it is.
+lines, `shown_name` leaves a harmless name as it is, `redacted` takes secrets out.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 ELLIPSIS = "…"
 MAX_NAME_LENGTH = 60
+_SECRETS = (
+    (re.compile(r"\bpsk_[\w-]+"), "psk_" + ELLIPSIS),
+    (re.compile(r"(://[^\s:/@]*:)\S*@"), rf"\1{ELLIPSIS}@"),
+    (re.compile(r"(\bpassword\s*=\s*)('.*'|[^\s&]+)", re.IGNORECASE), rf"\1{ELLIPSIS}"),
+)
+"""Our API keys, passwords in addresses of databases, and those in connection strings."""
+
+
+def redacted(text: str) -> str:
+    """Return the text without API keys and passwords of databases."""
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
 
 
 def shown(value: object, limit: int = 60) -> str:

@@ -66,9 +66,10 @@ class Recommendation:
     Attributes:
         item: the item with its text and attributes.
         score: the model's score; larger is better, comparable within one slate only.
-        propensity: probability in (0, 1] with which the policy put the item here.
+        propensity: probability in (0, 1] with which the policy put the item here, given the places before.
         reason: one sentence for a person.
         signals: each signal's share of the score relative to the average candidate.
+        rules: what rules did to this place, each in a few words; propensity is 1 where one pinned the item.
     """
 
     item: Item
@@ -76,6 +77,7 @@ class Recommendation:
     propensity: float
     reason: str
     signals: Mapping[str, float] = field(default_factory=dict)
+    rules: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Recommendation({self.item.id!r:.60}, {self.score:.4f}, {one_line(self.item.text, 40)!r})"
@@ -118,7 +120,7 @@ class Slate:
         )
 
     def _repr_html_(self) -> str:
-        return places_html(f"{self.scenario} for {self.user}", self.items)
+        return places_html(f"{self.scenario} for {self.user}", self.items, self.notes)
 
     def to_frame(self, library: FrameLibrary = "polars") -> Any:  # noqa: ANN401 - a frame of that library
         """Return a data frame with a row per place: rank, item, title, score, propensity, reason.
@@ -134,13 +136,13 @@ class Slate:
         return [place.item.id for place in self.items]
 
 
-def places_html(title: str, places: Sequence[Recommendation]) -> str:
-    """Return recommended items as an HTML table; every text in it is escaped."""
+def places_html(title: str, places: Sequence[Recommendation], notes: Sequence[str] = ()) -> str:
+    """Return recommended items as an HTML table, notes below it; every text in it is escaped."""
     rows = [
         (rank, place.item.id, place.item.text, place.score, place.reason)
         for rank, place in enumerate(places, 1)
     ]
-    return html_table(title, ("", "item", "title", "score", "why"), rows)
+    return html_table(title, ("", "item", "title", "score", "why"), rows, notes)
 
 
 def places_frame(places: Sequence[Recommendation], library: FrameLibrary = "polars") -> Any:  # noqa: ANN401 - a frame of that library

@@ -90,12 +90,15 @@ class Queries:
         history: what each user did in this scenario before that moment.
         elsewhere: the same for the other scenarios, by name; a scenario whose clock cannot be compared
             gives the user's training events in no meaningful order.
+        had: what each user had here before that moment and that is no part of the history, since nothing is
+            learned from it, such as what got a low grade; None: nothing.
     """
 
     user: IntArray
     time: LongArray
     history: Histories
     elsewhere: Mapping[str, Histories] = field(default_factory=dict)
+    had: Histories | None = None
 
     def __len__(self) -> int:
         return len(self.user)
@@ -107,7 +110,15 @@ class Queries:
             self.time[start:stop],
             self.history.take(start, stop),
             {name: rows.take(start, stop) for name, rows in self.elsewhere.items()},
+            None if self.had is None else self.had.take(start, stop),
         )
+
+    def seen(self) -> tuple[LongArray, IntArray]:
+        """Return (m,) rows and (m,) items: everything that each user had, the history among it."""
+        past, had = self.history, self.had
+        if had is None:
+            return past.rows, past.items
+        return np.concatenate([past.rows, had.rows]), np.concatenate([past.items, had.items])
 
     def pick(self, rows: LongArray) -> Self:
         """Return the named requests, in their order."""
@@ -116,6 +127,7 @@ class Queries:
             self.time[rows],
             self.history.pick(rows),
             {name: past.pick(rows) for name, past in self.elsewhere.items()},
+            None if self.had is None else self.had.pick(rows),
         )
 
     def blocks(self, size: int) -> Iterator[tuple[slice, Self]]:
@@ -144,10 +156,14 @@ class Timeline:
     """One scenario's log, arranged so that any user's past can be cut out at any moment.
 
     Events of weight 0 are no part of anybody's history.
+
+    Args:
+        only_had: arrange, in place of what counts, the events of weight 0 that say that somebody has had an
+            item.
     """
 
-    def __init__(self, log: EventLog, n_users: int) -> None:
-        kept = log.take(log.weight > 0)
+    def __init__(self, log: EventLog, n_users: int, only_had: bool = False) -> None:
+        kept = log.only_had() if only_had else log.take(log.weight > 0)
         order = np.lexsort((kept.time, kept.user))
         self._items, self._times = kept.item[order], kept.time[order]
         self._weights = kept.weight[order]

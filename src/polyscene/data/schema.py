@@ -92,6 +92,8 @@ class EventLog:
         part: (n,) `Part` codes; all TRAIN where the tables name no split.
         choice: (n,) True where the event is something to be predicted (an objective's action, or, for
             sequences, the last of the row).
+        had: (n,) True where an event of weight 0 still tells that its user has had the item, such as a low
+            grade; None: no event does.
     """
 
     user: IntArray
@@ -103,6 +105,7 @@ class EventLog:
     part: NDArray[np.int8]
     choice: BoolArray
     actions: tuple[str, ...] = ("event",)
+    had: BoolArray | None = None
 
     def __len__(self) -> int:
         return len(self.user)
@@ -119,7 +122,12 @@ class EventLog:
             time=self.time[rows],
             part=self.part[rows],
             choice=self.choice[rows],
+            had=None if self.had is None else self.had[rows],
         )
+
+    def only_had(self) -> Self:
+        """Return the events that teach nothing but that their users have had the items."""
+        return self.take(np.zeros(len(self), np.bool_) if self.had is None else self.had)
 
 
 @dataclass(frozen=True)

@@ -77,10 +77,11 @@ class LiveTimeline:
     Args:
         log: what happened so far.
         n_users: of the numbering; users beyond it may come.
+        only_had: hold the events of weight 0 that say that somebody has had an item, and no others.
     """
 
-    def __init__(self, log: EventLog, n_users: int) -> None:
-        self._start, self._grown = Timeline(log, n_users), dict[int, _Grown]()
+    def __init__(self, log: EventLog, n_users: int, only_had: bool = False) -> None:
+        self._start, self._grown = Timeline(log, n_users, only_had), dict[int, _Grown]()
         self._n_users = n_users
 
     def add(self, user: int, item: int, time: int, weight: float) -> Neighbourhood:

@@ -6,7 +6,8 @@ The answers are those that each user alone would get, without reasons.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,7 +20,6 @@ from polyscene.engine.pipeline import decide
 from polyscene.engine.requests import block_queries, queries_of
 from polyscene.engine.selection import codes_of, selected
 from polyscene.engine.state import ScenarioState, System
-from polyscene.policies.greedy import Greedy
 from polyscene.recommenders.fusion.blocks import block_size
 from polyscene.recommenders.fusion.candidates import SMALL_CATALOGUE, padded
 from polyscene.recommenders.fusion.features import Prepared
@@ -109,7 +109,8 @@ def score_items(system: System, request: Request, items: Sequence[str]) -> Float
 
 
 def _alone(system: System, request: Request) -> tuple[LongArray, FloatArray]:
-    decision = decide(system, request)
+    rules = [rule.name for rule in system.scenario(request.scenario).rules.rules]
+    decision = decide(system, replace(request, explore=False, without_rules=rules))
     return decision.codes, decision.scores[decision.places]
 
 
@@ -120,16 +121,42 @@ def _block(
     queries = block_queries(system, state, users)
     closed, narrowed = _closed(state, queries, request)
     prepared = state.fusion.prepare(queries)
+    if state.fusion.small and not narrowed and state.fusion.reranker is None:
+        scores = _of_all(state, prepared, queries, closed)
+        for row, places in enumerate(best_places(scores, request.size)):
+            yield places, scores[row, places]
+        return
     candidates, lengths = _candidates(state, prepared, closed, narrowed)
     scores = _fused(state, prepared, queries, candidates)
     scores[np.arange(scores.shape[1]) >= lengths[:, None]] = -np.inf
-    possible = np.sum(~closed, axis=1)
-    for row in range(len(queries)):
-        if lengths[row] < min(request.size, possible[row]):
-            yield None
-        else:
-            places, _ = Greedy().choose(scores[row], request.size)
-            yield candidates[row][places].astype(np.int64), scores[row][places].astype(np.float32)
+    enough = lengths >= np.minimum(request.size, np.sum(~closed, axis=1))
+    for row, places in enumerate(best_places(scores, request.size)):
+        yield (candidates[row, places].astype(np.int64), scores[row, places]) if enough[row] else None
+
+
+def best_places(scores: FloatArray, size: int) -> list[LongArray]:
+    """Return for each row of (B, C) scores what `policies.greedy.Greedy` chooses, the rows all together."""
+    n_places = scores.shape[1]
+    if size < 1 or not n_places:
+        return [np.zeros(0, np.int64) for _ in scores]
+    least = np.full((len(scores), 1), -np.inf)
+    if n_places > size:
+        least = np.partition(scores, n_places - size, axis=1)[:, n_places - size, None]
+    rows, places = np.nonzero((scores >= least) & (scores > -np.inf))
+    order = np.lexsort((places, -scores[rows, places], rows))
+    borders = np.searchsorted(rows, np.arange(len(scores) + 1))
+    return [places[order[start:stop]][:size] for start, stop in pairwise(borders.tolist())]
+
+
+def _of_all(state: ScenarioState, prepared: Prepared, queries: Queries, closed: BoolArray) -> FloatArray:
+    """Return (B, n) fused scores of every item, minus infinity for those that are closed."""
+    fusion = state.fusion
+    signals = fusion.features.scaled(prepared, len(queries))
+    if (quiet := fusion.quiet(fusion.features.peaks(prepared, len(queries)))).any():
+        signals[quiet] *= ~closed[quiet][:, None]  # what cannot be shown says nothing
+    scores = fusion.fused(signals, prepared, queries, None)[0]
+    scores[closed] = -np.inf
+    return scores
 
 
 def _closed(state: ScenarioState, queries: Queries, request: BulkRequest) -> tuple[BoolArray, bool]:

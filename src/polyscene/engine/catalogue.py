@@ -10,6 +10,7 @@ import polars as pl
 from polyscene.core.errors import UnknownIdError
 from polyscene.core.types import Attribute, Item
 from polyscene.data.schema import Catalogue, Ids
+from polyscene.engine.attributes import AttributeColumn
 from polyscene.responsible.traits import Traits
 
 
@@ -59,6 +60,9 @@ class LiveCatalogue:
         self.texts, self.titles = list(catalogue.text), list(catalogue.title)
         self._attributes = catalogue.attributes
         self._changed: dict[int, dict[str, Attribute]] = {}
+        self.puts: list[int] = []
+        """The codes of what was put, in order."""
+        self._known_columns: dict[str, AttributeColumn] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -91,7 +95,21 @@ class LiveCatalogue:
         else:
             self.texts[code], self.titles[code] = text, title
         self._changed[code] = attributes
+        self.puts.append(code)
         return code
+
+    @property
+    def names(self) -> list[str]:
+        """The attributes that items have."""
+        return self._attributes.columns
+
+    def column(self, name: str) -> AttributeColumn:
+        """Return the present values of an attribute of `names`; what was put is caught up with."""
+        if name not in self._known_columns:
+            self._known_columns[name] = AttributeColumn(self._attributes[name])
+        column = self._known_columns[name]
+        column.catch_up(len(self), self.puts, lambda code: self._attributes_of(code).get(name))
+        return column
 
     def attributes(self) -> pl.DataFrame:
         """Return n rows of attributes, in the order of the codes."""

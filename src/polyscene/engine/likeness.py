@@ -12,6 +12,7 @@ sees new events and new items.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,11 +22,24 @@ from polyscene.engine.state import NO_USER, ScenarioState
 from polyscene.recommenders.item_to_item import ItemToItem
 from polyscene.recommenders.signal import Need
 
-MAX_TRUST = 0.85
-"""What people choose counts so much at most: texts always have a say."""
-DAMPING, FEW = 0.25, 5.0
-HALF_KNOWN = 2.0
-"""An item that was chosen so often is trusted half."""
+FEW = 5.0
+
+
+class LikenessWeights(NamedTuple):
+    """The numbers in the formula; `benchmarks/similar.py --vary` tries others.
+
+    Attributes:
+        max_trust: what people choose counts so much at most: texts always have a say.
+        half_known: an item that was chosen so often is trusted half.
+        damping: the power of popularity that links are divided by.
+    """
+
+    max_trust: float = 0.85
+    half_known: float = 2.0
+    damping: float = 0.25
+
+
+USUAL = LikenessWeights()
 
 
 @dataclass(frozen=True)
@@ -57,19 +71,20 @@ class Likeness:
         return more
 
 
-def likeness(state: ScenarioState, item: int, now: int) -> Likeness:
+def likeness(state: ScenarioState, item: int, now: int, weights: LikenessWeights = USUAL) -> Likeness:
     """Compare every item of a scenario with one.
 
     Args:
         item: its code.
         now: the present moment, by the scenario's clock.
+        weights: the numbers in the formula.
     """
     vectors = state.space.view("tuned").vectors
     meaning: FloatArray = vectors @ vectors[item]
-    together = _together(state, item, now)
+    together = _together(state, item, now, weights.damping)
     counts = state.fusion.features.counts
-    known = counts / (counts + HALF_KNOWN)
-    trust = np.where(together.any(), MAX_TRUST * known[item] * known, 0.0)
+    known = counts / (counts + weights.half_known)
+    trust = np.where(together.any(), weights.max_trust * known[item] * known, 0.0)
     if not vectors[item].any():  # without a text of its own, choices are all that can be asked
         trust = np.ones_like(trust)
     scores = ((1 - trust) * meaning + trust * together).astype(np.float32)
@@ -77,14 +92,14 @@ def likeness(state: ScenarioState, item: int, now: int) -> Likeness:
     return Likeness(scores, meaning, together, trust.astype(np.float32))
 
 
-def _together(state: ScenarioState, item: int, now: int) -> FloatArray:
+def _together(state: ScenarioState, item: int, now: int, damping: float) -> FloatArray:
     """Return (n,) what people choose beside an item, 1 for the strongest; 0 without links."""
     alone = Queries(np.array([NO_USER], np.int32), np.array([now], np.int64), Histories.of([[item]]))
     total = np.zeros(len(state.catalogue), np.float32)
     for signal in state.fusion.present().values():
         if isinstance(signal, ItemToItem) and Need.TEXT not in signal.needs:
             links = np.maximum(signal.score(alone)[0], 0.0)
-            links = (links / (state.fusion.features.counts + FEW) ** DAMPING).astype(np.float32)
+            links = (links / (state.fusion.features.counts + FEW) ** damping).astype(np.float32)
             links[item] = 0.0
             total += _of_strongest(links)
     return _of_strongest(total)

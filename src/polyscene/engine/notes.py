@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections import Counter
+from collections.abc import Mapping
 
 from polyscene.core.text import shown
+from polyscene.engine.barring import Cause, bars_of, first_causes
 from polyscene.engine.decision import Decision, Request
-from polyscene.engine.selection import selected
 from polyscene.engine.state import NO_USER
 
 SUITS_EVERYBODY = "this is what suits everybody"
+CAUSES: Mapping[Cause, str] = {
+    Cause.SEEN: "were had already and are not shown again",
+    Cause.BLOCKED: "are blocked by a rule",
+    Cause.EXCLUDED: "are excluded",
+    Cause.EARLIER: "were shown on earlier pages",
+    Cause.FILTERED: "do not meet the filter",
+    Cause.UNWANTED: "are not among those asked for",
+    Cause.ABSENT: "are not there yet",
+}
+MIN_SAME, SAME_SHARE = 3, 0.3
+"""Where so many places, and this share of them, have one and the same reason, it is said once for all."""
 
 
 def notes_of(decision: Decision, request: Request) -> tuple[str, ...]:
     """Return the sentences about a decided request."""
-    notes = (_impersonal(decision, request), _shortage(decision, request))
+    notes = (_impersonal(decision, request) or _sameness(decision), _shortage(decision, request))
     return tuple(note for note in notes if note is not None)
 
 
@@ -36,6 +48,16 @@ def _impersonal(decision: Decision, request: Request) -> str | None:
     return None
 
 
+def _sameness(decision: Decision) -> str | None:
+    """Say that one reason stands behind many places, where nothing more can be said of them."""
+    if not decision.reasons:
+        return None
+    reason, count = Counter(decision.reasons).most_common(1)[0]
+    if count < max(MIN_SAME, SAME_SHARE * len(decision.reasons)):
+        return None
+    return f"{count:,} of {len(decision.reasons):,} places have one reason, the same for everybody: {reason}"
+
+
 def _shortage(decision: Decision, request: Request) -> str | None:
     """Say why fewer items are shown than were asked for, where that is so."""
     n_shown, n_items = len(decision.places), len(decision.closed)
@@ -50,22 +72,5 @@ def _shortage(decision: Decision, request: Request) -> str | None:
 
 def _causes(decision: Decision, request: Request) -> list[tuple[int, str]]:
     """Return how many items are closed for which reason; each is counted once."""
-    state = decision.state
-    had = np.zeros(len(decision.closed), np.bool_)
-    if state.fusion.hide_seen:
-        had[decision.queries.history.items] = True
-    excluded = np.zeros_like(had)
-    excluded[[state.catalogue.code(item) for item in request.exclude]] = True
-    excluded &= ~had
-    unfit = np.zeros_like(had)
-    if (wanted := selected(state.catalogue, request.only, request.where)) is not None:
-        unfit = ~wanted & ~had & ~excluded
-    rest = decision.closed & ~had & ~excluded & ~unfit
-    counts = (int(had.sum()), int(excluded.sum()), int(unfit.sum()), int(rest.sum()))
-    words = (
-        "were had already and are not shown again",
-        "are excluded",
-        "are not among those asked for",
-        "are not there yet",
-    )
-    return [(count, f"{count:,} {text}") for count, text in zip(counts, words, strict=True)]
+    counts = first_causes(list(bars_of(request, decision)), len(decision.closed))
+    return [(count, f"{count:,} {CAUSES[cause]}") for cause, count in counts.items()]

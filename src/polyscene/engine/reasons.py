@@ -6,21 +6,37 @@ and never the recommended item itself; what two items share is looked up, not ta
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.engine.decision import Decision
-from polyscene.recommenders.signal import Signal
-from polyscene.responsible.explanation import OTHERWISE, had_before, reason
+from polyscene.responsible.explanation import OTHERWISE, fact_and_trait, had_before, reason
+from polyscene.responsible.traits import NAMED
 
-ENOUGH_SHARE = 0.3
-"""A signal may give the reason where it adds this much of what the strongest one adds."""
+ENOUGH_SHARE, LITTLE_SHARE = 0.3, 0.1
+"""A signal may give the reason where it adds this much of what the strongest one adds; where everything that
+those have to say was said already, this much."""
 ENOUGH_SUPPORT = 0.25
 """A past item is named first where it adds this much of what the strongest one adds, and shares a trait."""
 MAX_LOOKED_AT = 5
 """So many of the past items behind an item are looked at."""
+MAX_NAMED = 3
+"""A past item that was named so often in a slate stands back behind others."""
+
+Sentence = tuple[str, int | None]
+"""What may be said, and the past item that it names."""
+
+
+class _Past(NamedTuple):
+    """A past item behind an item: whether it adds much, and what both share."""
+
+    item: int
+    strong: bool
+    traits: tuple[str, ...]
 
 
 class Reasons:
@@ -37,7 +53,9 @@ class Reasons:
         self._signals, self._codes = decision.state.fusion.present(), codes
         self._rows = {code: row for row, code in enumerate(codes.tolist())}
         self._supports: dict[str, FloatArray] = {}
+        self._pasts: dict[tuple[str, int], list[_Past]] = {}
         self._given: set[str] = set()
+        self._named: Counter[int] = Counter()
 
     def all(self, shares: Sequence[Mapping[str, float]]) -> list[str]:
         """Return a sentence for every item.
@@ -49,16 +67,27 @@ class Reasons:
 
     def of(self, code: int, shares: Mapping[str, float]) -> str:
         """Return the sentence for an item: the first that was not given yet of those that are true of it."""
-        had = np.flatnonzero(self._history == code)
-        if len(had):
-            return had_before(len(had), self._when(int(had[-1])))
         first: str | None = None
-        for sentence in self._sentences(code, shares):
+        for sentence, past in self._sentences(code, shares):
             first = first or sentence
             if sentence not in self._given:
                 self._given.add(sentence)
+                if past is not None:
+                    self._named[past] += 1
                 return sentence
         return first or OTHERWISE
+
+    def _sentences(self, code: int, shares: Mapping[str, float]) -> Iterator[Sentence]:
+        """Yield what is true of an item, the most telling first."""
+        had = np.flatnonzero(self._history == code)
+        if not len(had):
+            yield from self._why(code, shares)
+            return
+        last = self._when(int(had[-1]))
+        yield had_before(len(had), last), None
+        for sentence, past in self._why(code, shares):
+            if past is not None:
+                yield had_before(len(had), last, sentence), past
 
     def _when(self, place: int) -> str:
         """Return in words when the event at a place of the history happened."""
@@ -67,44 +96,92 @@ class Reasons:
         since = len(self._history) - place
         return "just now" if since == 1 else f"{since:,} choices ago"
 
-    def _sentences(self, code: int, shares: Mapping[str, float]) -> Iterator[str]:
-        """Yield what is true of an item, from the signal that adds most down."""
-        least = ENOUGH_SHARE * max(shares.values(), default=0.0)
-        for name in sorted(shares, key=lambda name: -shares[name]):
-            if shares[name] <= 0 or shares[name] < least:
-                return
-            yield from self._of_signal(name, code)
+    def _why(self, code: int, shares: Mapping[str, float]) -> Iterator[Sentence]:
+        """Yield why an item stands there, from the signal that adds most down.
 
-    def _of_signal(self, name: str, code: int) -> Iterator[str]:
+        First what the strong signals say of past items that add much, and facts. Where all of that was given
+        already: facts with what the item shares with what was chosen last, then weaker signals and past
+        items, those with a shared trait before those without.
+        """
+        most = max(shares.values(), default=0.0)
+        names = [name for name in sorted(shares, key=lambda name: -shares[name]) if shares[name] > 0]
+        strong = [name for name in names if shares[name] >= ENOUGH_SHARE * most]
+        weak = [name for name in names if LITTLE_SHARE * most <= shares[name] < ENOUGH_SHARE * most]
+        for name in strong:
+            yield from self._of_signal(name, code)
+        for name in strong:
+            if not self._signals[name].tells_facts and not self._past(name, code):
+                yield self._signals[name].wording().alone, None
+        for name in strong:
+            yield from self._fact_and_trait(name, code)
+        for with_trait in (True, False):
+            for name in (*weak, *strong):
+                yield from self._of_past(name, code, name in weak, with_trait, False)
+                yield from self._of_past(name, code, name in weak, with_trait, True)
+
+    def _of_signal(self, name: str, code: int) -> Iterator[Sentence]:
         signal = self._signals[name]
         if signal.tells_facts:
             fact = signal.fact(code)
             if fact is not None:
-                yield fact
+                yield fact, None
             return
-        words, titles = signal.wording(), self._catalogue.titles
-        behind = {} if words.with_past is None else self._behind(signal, name, code)
-        traits = {item: self._catalogue.traits.shared(code, item) for item in behind}
-        for item in sorted(behind, key=lambda item: (not behind[item], not traits[item])):
-            yield reason(words, titles[item], traits[item])
-        if not behind:
-            yield words.alone
+        for often in (False, True):
+            for with_trait in (True, False):
+                yield from self._of_past(name, code, True, with_trait, often)
 
-    def _behind(self, signal: Signal, name: str, code: int) -> dict[int, bool]:
-        """Return the past items that add most to the signal's score of an item, never the item itself.
+    def _fact_and_trait(self, name: str, code: int) -> Iterator[Sentence]:
+        """Yield a signal's fact, and what the item shares with one of those that were chosen last."""
+        fact = self._signals[name].fact(code) if self._signals[name].tells_facts else None
+        if fact is None:
+            return
+        latest = dict.fromkeys(self._history[::-1].tolist())
+        for item in list(latest)[:MAX_LOOKED_AT]:
+            if item != code and (traits := self._catalogue.traits.shared(code, item)):
+                yield fact_and_trait(fact, self._catalogue.titles[item], traits), item
 
-        Returns:
-            Whether each adds much; the strongest first.
+    def _of_past(
+        self, name: str, code: int, strong: bool, with_trait: bool, often: bool
+    ) -> Iterator[Sentence]:
+        """Yield what a signal says of past items.
+
+        Args:
+            strong: of those that add much, or of the others.
+            with_trait: of those that share a trait with the item, or of the others.
+            often: of those that the slate named `MAX_NAMED` times already, or of the others.
         """
-        if not len(self._history):
-            return {}
+        words, titles = self._signals[name].wording(), self._catalogue.titles
+        wanted = strong, with_trait, often
+        for past in self._past(name, code):
+            if (past.strong, bool(past.traits), self._named[past.item] >= MAX_NAMED) != wanted:
+                continue
+            for start in range(0, max(len(past.traits), 1), NAMED):
+                traits = past.traits[start : start + NAMED]
+                yield reason(words, titles[past.item], traits), past.item
+
+    def _past(self, name: str, code: int) -> list[_Past]:
+        """Return `_behind`, worked out once."""
+        key = name, code
+        if key not in self._pasts:
+            self._pasts[key] = self._behind(name, code)
+        return self._pasts[key]
+
+    def _behind(self, name: str, code: int) -> list[_Past]:
+        """Return the past items that add most to the signal's score of an item, the strongest first.
+
+        The item itself is never among them: what was had has a sentence of its own.
+        """
+        signal = self._signals[name]
+        if not len(self._history) or signal.tells_facts or signal.wording().with_past is None:
+            return []
         if name not in self._supports:
             self._supports[name] = signal.support(self._history, self._codes)  # (m, h)
-        support = self._supports[name][self._rows[code]]
-        most = float(support.max(initial=0.0))
+        support = np.where(self._history == code, 0.0, self._supports[name][self._rows[code]])
+        least = ENOUGH_SUPPORT * float(support.max(initial=0.0))
         behind: dict[int, bool] = {}
         for place in np.argsort(-support, kind="stable").tolist():
             if support[place] <= 0 or len(behind) == MAX_LOOKED_AT:
                 break
-            behind.setdefault(int(self._history[place]), bool(support[place] >= ENOUGH_SUPPORT * most))
-        return behind
+            behind.setdefault(int(self._history[place]), bool(support[place] >= least))
+        shared = self._catalogue.traits.all_shared
+        return [_Past(item, strong, shared(code, item)) for item, strong in behind.items()]

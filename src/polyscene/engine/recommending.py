@@ -9,13 +9,17 @@ import numpy as np
 from polyscene.core.types import Item, LongArray, Recommendation, Slate
 from polyscene.engine.decision import Decision, Request
 from polyscene.engine.likeness import Likeness, likeness
+from polyscene.engine.marks import rules_by_place
 from polyscene.engine.notes import notes_of
 from polyscene.engine.pipeline import decide
 from polyscene.engine.reasons import Reasons
 from polyscene.engine.stages import shares_of
 from polyscene.engine.state import NO_USER, ScenarioState, System
+from polyscene.policies.greedy import best_of
 from polyscene.responsible.explanation import alike_because, why_closed
 
+MAX_SLATE = 50
+"""In slates up to so long `explain` gives the reason that stands there."""
 SURE = 1.0
 """The propensity of what is not a choice among candidates."""
 
@@ -55,7 +59,8 @@ def slate_of(decision: Decision, request: Request, run: str) -> Slate:
     reasons = decision.reasons or [""] * len(items)
     shares = decision.shares or [{} for _ in items]
     scores = decision.scores[decision.places].tolist()
-    rows = zip(items, scores, decision.propensities.tolist(), reasons, shares, strict=True)
+    rules = rules_by_place(decision)
+    rows = zip(items, scores, decision.propensities.tolist(), reasons, shares, rules, strict=True)
     return Slate(
         request.user,
         decision.state.name,
@@ -81,16 +86,17 @@ def explain(system: System, user: str, item: str, scenario: str | None) -> Expla
         place = int(np.flatnonzero(decision.candidates == code)[0])
         shares = shares_of(decision, np.array([place]))[0]
         past = _past(decision, code, shares)
-        times = int(np.sum(decision.queries.history.items == code))
+        times = int(np.sum(decision.queries.seen()[1] == code))
         closed = bool(decision.closed[code])
         fitted = state.fusion.fitted()
+        rank = None if closed else rank_of(decision, place)
         return Explanation(
             user,
             state.catalogue.items([code])[0],
-            None if closed else _rank(decision, place),
+            rank,
             int(np.sum(~decision.closed)),
             float(decision.scores[place]),
-            why_closed(times) if closed else Reasons(decision, np.array([code])).of(code, shares),
+            _why_closed(decision, code, times) if rank is None else _reason(decision, place, rank, shares),
             shares,
             {name: float(decision.features.signals[0, row, place]) for name, row in fitted.items()},
             tuple((name, state.catalogue.items([other])[0]) for name, other in past),
@@ -99,7 +105,27 @@ def explain(system: System, user: str, item: str, scenario: str | None) -> Expla
         )
 
 
-def _rank(decision: Decision, place: int) -> int:
+def _why_closed(decision: Decision, code: int, times: int) -> str:
+    """Return why an item may not be shown: a rule, or that it was had, or that it is not there yet."""
+    rules = [rule for rule, items in decision.rules.blocked() if items[code]]
+    return f"The rule “{rules[0]}” blocks it." if rules and not times else why_closed(times)
+
+
+def _reason(decision: Decision, place: int, rank: int, shares: dict[str, float]) -> str:
+    """Return the reason that a slate gives at this rank, or the first true one where none is that long.
+
+    A slate says nothing twice, so what it says of an item depends on what it said of those before.
+    """
+    before: LongArray = np.zeros(0, np.int64)
+    if rank <= MAX_SLATE:
+        shown = np.where(decision.closed[decision.candidates], -np.inf, decision.scores)
+        before = best_of(shown, rank)
+        before = before[: int(np.argmax(before == place))]
+    codes = decision.candidates[np.append(before, place)]
+    return Reasons(decision, codes).all([*shares_of(decision, before), shares])[-1]
+
+
+def rank_of(decision: Decision, place: int) -> int:
     """Return the 1-based place of an open candidate; one that nobody put forward stands behind all others."""
     open_ = ~decision.closed[decision.candidates]
     better = int(np.sum(open_ & (decision.scores > decision.scores[place])))

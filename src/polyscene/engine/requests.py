@@ -26,20 +26,24 @@ def queries_of(system: System, request: Request, state: ScenarioState) -> Querie
     codes = codes_of(state.catalogue, request.history).astype(np.int32)
     count = len(codes)
     times = np.arange(now - count, now, dtype=np.int64)
-    past = Histories(np.array([0, count]), codes, times, np.ones(count, np.float32))
+    weights = np.ones(count, np.float32) if request.weights is None else np.array(request.weights, np.float32)
+    past = Histories(np.array([0, count]), codes, times, weights)
     return _batch(system, state, np.array([NO_USER], np.int32), past)
 
 
 def block_queries(system: System, state: ScenarioState, users: IntArray) -> Queries:
     """Return one request of each of (B,) users right after everything that is known; -1 is a stranger."""
     length = None if state.fusion.hide_seen else HISTORY_LENGTH
-    return _batch(system, state, users, state.timeline.histories(users, length))
+    here, had = state.timeline.histories(users, length), state.had.histories(users, None)
+    return _batch(system, state, users, here, had)
 
 
-def _batch(system: System, state: ScenarioState, users: IntArray, here: Histories) -> Queries:
+def _batch(
+    system: System, state: ScenarioState, users: IntArray, here: Histories, had: Histories | None = None
+) -> Queries:
     elsewhere = {
         name: other.timeline.histories(users, HISTORY_LENGTH)
         for name, other in system.scenarios.items()
         if name != state.name
     }
-    return Queries(users, np.full(len(users), system.now(state), np.int64), here, elsewhere)
+    return Queries(users, np.full(len(users), system.now(state), np.int64), here, elsewhere, had)

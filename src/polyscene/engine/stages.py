@@ -10,11 +10,16 @@ from dataclasses import replace
 import numpy as np
 
 from polyscene.core.types import FloatArray, LongArray
+from polyscene.engine.barring import Cause, barred, bars_of
 from polyscene.engine.decision import Decision, Request
+from polyscene.engine.marks import pinned_by
 from polyscene.engine.reasons import Reasons
-from polyscene.engine.selection import selected
-from polyscene.policies.greedy import Greedy
+from polyscene.engine.rules import Effect
 from polyscene.recommenders.fusion.candidates import SMALL_CATALOGUE, proposed
+
+NARROWING = (Cause.FILTERED, Cause.UNWANTED)
+"""What leaves few items open: then all of them are candidates."""
+PINNED = "It is placed here by the rule “{rule}”."
 
 
 def propose(request: Request, decision: Decision) -> Decision:
@@ -22,14 +27,13 @@ def propose(request: Request, decision: Decision) -> Decision:
     state = decision.state
     fusion, catalogue = state.fusion, state.catalogue
     decision.prepared = fusion.prepare(decision.queries)
-    closed = fusion.closed(decision.queries)[0]
-    for item in request.exclude:
-        closed[catalogue.code(item)] = True
-    wanted = selected(catalogue, request.only, request.where)
-    if wanted is not None:
-        closed |= ~wanted
-    few = wanted is not None and int(np.sum(~closed)) <= SMALL_CATALOGUE
-    candidates = proposed(decision.prepared, 0, closed, fusion.small or few)
+    bars = list(bars_of(request, decision))
+    closed = barred(bars, len(catalogue))
+    narrowed = any(bar.cause in NARROWING for bar in bars)
+    few = narrowed and int(np.sum(~closed)) <= SMALL_CATALOGUE
+    candidates = proposed(decision.prepared, 0, closed, fusion.small or few or request.every)
+    if decision.rules:
+        candidates = np.union1d(candidates, decision.rules.put_forward(closed)).astype(np.int64)
     decision.closed, decision.ranked = closed, len(candidates)
     rest = [catalogue.code(item) for item in request.also]
     more: LongArray = np.array(rest, np.int64)
@@ -72,10 +76,28 @@ def fuse(request: Request, decision: Decision) -> Decision:
     return decision
 
 
+def apply_rules(request: Request, decision: Decision) -> Decision:
+    """Add to scores what rules add, and find out what the slate must keep to."""
+    rules, candidates = decision.rules, decision.candidates
+    if not rules:
+        return decision
+    scores = decision.scores[: decision.ranked or None]
+    decision.boosts, lifted = rules.boosts(candidates, float(np.std(scores)) if len(scores) else 0.0)
+    if decision.boosts is not None:
+        decision.scores = decision.scores + decision.boosts
+    decision.limits, limiting = rules.limits(candidates, request.size)
+    blocked = [Effect(rule, "block", int(items.sum()), 0.0) for rule, items in rules.blocked()]
+    decision.effects = [*blocked, *lifted, *limiting]
+    return decision
+
+
 def choose(request: Request, decision: Decision) -> Decision:
     """Let the policy choose among what may be shown."""
     shown = np.where(decision.closed[decision.candidates], -np.inf, decision.scores)
-    decision.places, decision.propensities = Greedy().choose(shown, request.size)
+    generator = np.random.default_rng(decision.seed) if decision.policy.explores else None
+    decision.places, decision.propensities = decision.policy.choose(
+        shown, request.size, generator, decision.limits
+    )
     return decision
 
 
@@ -85,6 +107,8 @@ def give_reasons(request: Request, decision: Decision) -> Decision:
         return decision
     decision.shares = shares_of(decision, decision.places)
     decision.reasons = Reasons(decision, decision.codes).all(decision.shares)
+    for place, rule in pinned_by(decision).items():
+        decision.reasons[place] = PINNED.format(rule=rule)
     return decision
 
 

@@ -14,11 +14,14 @@ import numpy as np
 from polyscene.core.errors import UnknownIdError
 from polyscene.core.ids import optional_name
 from polyscene.core.locks import ReadWriteLock
-from polyscene.core.types import Attribute, FloatArray, LongArray
+from polyscene.core.types import Attribute, BoolArray, FloatArray, LongArray
 from polyscene.data.queries import HISTORY_LENGTH, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Clock, Dataset, EventLog, Ids
 from polyscene.data.timeline import LiveTimeline
 from polyscene.engine.catalogue import LiveCatalogue, Numbering
+from polyscene.engine.rules import RuleBook
+from polyscene.policies.greedy import Greedy
+from polyscene.policies.policy import Policy
 from polyscene.recommenders.fusion.fusion import Fusion
 from polyscene.recommenders.signal import Observation
 from polyscene.representation.item_space import ItemSpace, ViewName
@@ -32,9 +35,10 @@ class CodedEvent:
 
     Attributes:
         action: code into the scenario's actions.
-        weight: how much it counts; 0 is kept in the log and changes nothing.
+        weight: how much it counts; 0 is kept in the log and teaches nothing.
         choice: whether it is something to be predicted when the log is learned from.
         time: by the scenario's clock; None: right after everything that is known.
+        had: whether it counts for nothing but that its user has had the item.
     """
 
     user: int
@@ -44,6 +48,7 @@ class CodedEvent:
     weight: float
     choice: bool
     time: int | None = None
+    had: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,8 +111,13 @@ class LiveLog:
             part=column(start.part, [0] * len(rows)),
             choice=column(start.choice, [event.choice for event, _ in rows]),
             actions=tuple(self.actions),
+            had=column(_had(start), [event.had for event, _ in rows]),
         )
         return log.take(np.argsort(log.time, kind="stable"))
+
+
+def _had(log: EventLog) -> BoolArray:
+    return np.zeros(len(log), np.bool_) if log.had is None else log.had
 
 
 @dataclass
@@ -115,19 +125,26 @@ class ScenarioState:
     """One scenario while it serves.
 
     Attributes:
+        timeline: what counts, by user.
+        had: what counts for nothing but that its user has had the item.
         space: the vectors of its items.
         fusion: the signals and what weighs them.
         latest: the moment of its last event, or since when the last item that was put is there.
+        policy: by which its slates are chosen unless a request says otherwise.
+        rules: may be replaced at any time; a decision reads them once.
     """
 
     name: str
     catalogue: LiveCatalogue
     log: LiveLog
     timeline: LiveTimeline
+    had: LiveTimeline
     clock: Clock
     space: ItemSpace
     fusion: Fusion
     latest: int = field(default=0)
+    policy: Policy = field(default_factory=Greedy)
+    rules: RuleBook = field(default_factory=RuleBook)
 
     @classmethod
     def of(
@@ -141,10 +158,10 @@ class ScenarioState:
         n_users: int,
     ) -> ScenarioState:
         """Build from what was read and fitted."""
-        timeline = LiveTimeline(events, n_users)
+        timeline, had = LiveTimeline(events, n_users), LiveTimeline(events, n_users, only_had=True)
         latest = int(events.time.max(initial=0))
         return cls(
-            name, LiveCatalogue(catalogue, name), LiveLog(events), timeline, clock, space, fusion, latest
+            name, LiveCatalogue(catalogue, name), LiveLog(events), timeline, had, clock, space, fusion, latest
         )
 
     def observe(self, event: CodedEvent) -> None:
@@ -155,6 +172,8 @@ class ScenarioState:
         if event.weight > 0:
             around = self.timeline.add(event.user, event.item, moment, event.weight)
             self.fusion.observe(Observation(event.user, event.item, moment, event.weight, *around))
+        elif event.had:
+            self.had.add(event.user, event.item, moment, event.weight)
 
     def put(self, items: Sequence[ItemDescription]) -> None:
         """Take in new and changed items: they can be recommended by the next request."""
@@ -240,7 +259,7 @@ class System:
         }
         here = state.timeline.history(user, None if state.fusion.hide_seen else HISTORY_LENGTH)
         now = np.array([self.now(state)], np.int64)
-        return Queries(np.array([user], np.int32), now, here, elsewhere)
+        return Queries(np.array([user], np.int32), now, here, elsewhere, state.had.history(user, None))
 
     def now(self, state: ScenarioState) -> int:
         """Return the moment after the last event of all scenarios with the same clock."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from numbers import Real
 
@@ -26,18 +26,21 @@ class ActionWeights:
 
     Attributes:
         named: whether its events say which action they are.
+        liked_from: the least value that says something was liked; None: all do.
     """
 
     weights: Mapping[str, float]
     objectives: Mapping[str, float]
     named: bool
+    liked_from: float | None = None
     _known: dict[str, tuple[float, bool]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, settings: ScenarioSettings) -> ActionWeights:
         """Read them from a scenario's settings."""
         objectives = {objective.action: objective.weight for objective in settings.objectives}
-        return cls(settings.actions, objectives, settings.events.action is not None)
+        events = settings.events
+        return cls(settings.actions, objectives, events.action is not None, events.liked_from)
 
     def of_action(self, action: str) -> tuple[float, bool]:
         """Return how much an action counts, and whether it is something to be predicted."""
@@ -75,7 +78,7 @@ class Intake:
             coded = [self._coded(event) for event in events]
             for event, (state, one) in zip(events, coded, strict=True):
                 user, action = self._user(event), self._action(state, event)
-                state.observe(CodedEvent(user, one.item, action, one.value, one.weight, one.choice, one.time))
+                state.observe(replace(one, user=user, action=action))
 
     def check(self, events: Sequence[Event]) -> None:
         """Look whether events could be taken in, and change nothing.
@@ -107,8 +110,11 @@ class Intake:
         item = state.catalogue.code(id_text(event.item, "item"))
         value = _value(event)
         self._check_action(state, event)
-        weight, choice = self._actions[state.name].of_action(event.action)
-        return state, CodedEvent(0, item, 0, value, weight, choice, _moment(event, state))
+        actions, moment = self._actions[state.name], _moment(event, state)
+        weight, choice = actions.of_action(event.action)
+        if weight > 0 and actions.liked_from is not None and value < actions.liked_from:
+            return state, CodedEvent(0, item, 0, value, 0.0, False, moment, had=True)
+        return state, CodedEvent(0, item, 0, value, weight, choice, moment)
 
     def _user(self, event: Event) -> int:
         user = id_text(event.user, "user")

@@ -9,6 +9,7 @@ from typing import Any
 
 from polyscene.core.errors import ConfigError, DataError, MissingExtraError, ModelError, Problem
 from polyscene.core.progress import Progress
+from polyscene.core.settings.decisions import open_decisions
 from polyscene.core.settings.project import Settings
 from polyscene.data.reading.check import CheckReport, check_tables
 from polyscene.data.reading.dataset import dataset_of, read_tables
@@ -46,17 +47,20 @@ class ProjectReport(CheckReport):
         return {"ok": self.ok, "problems": problems, "scenarios": scenarios, "decisions": decisions}
 
 
-def check_everything(settings: Settings, base: Path, progress: Progress) -> ProjectReport:
+def check_everything(
+    settings: Settings, base: Path, progress: Progress, config: str | None = None
+) -> ProjectReport:
     """Read every table and load the language model, and report all problems at once.
 
     Args:
         settings: the project's.
         base: the folder its paths start from.
         progress: is told about every table.
+        config: the name of the configuration file in that folder, whose open questions are told; None: none.
     """
-    reading = read_tables(settings, base, progress)
+    reading = read_tables(settings, base, progress, counted=True)
     tables = check_tables(reading, settings)
-    problems = [*_renamed(settings), *tables.problems]
+    problems = [*_undecided(base, config), *_renamed(settings), *tables.problems]
     decisions: tuple[str, ...] = ()
     if tables.ok:
         faults, decisions = check_split(dataset_of(reading, settings), settings)
@@ -110,6 +114,13 @@ def _tokenizer(settings: Settings, base: Path, progress: Progress) -> Any:  # no
     if settings.language.tuning != "none":
         must_be_tunable(model, settings.language.tuning)
     return model.tokenizer
+
+
+def _undecided(base: Path, config: str | None) -> list[Problem]:
+    file = None if config is None else base / config
+    if file is None or not file.is_file():  # settings that were made in Python
+        return []
+    return open_decisions(file.read_text(encoding="utf-8"), file.name)
 
 
 def _renamed(settings: Settings) -> Iterator[Problem]:

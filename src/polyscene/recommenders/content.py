@@ -19,6 +19,8 @@ from polyscene.representation.items import unit
 from polyscene.representation.users import taste
 from polyscene.responsible.explanation import Sentences
 
+CLOSE = 0.3
+"""With a smaller cosine a text is not said to be close to another."""
 READ_ALONE = Sentences(
     "To a language model its text lies close to what you chose.",
     "To a language model its text lies close to that of {past}, which you chose.",
@@ -81,9 +83,10 @@ class Content(Signal):
         return VectorScores(self.users(queries), view.vectors, view.index)
 
     def support(self, history: IntArray, items: IntArray | LongArray) -> FloatArray:
-        """Return each past item's cosine with each item, decayed by age."""
+        """Return each past item's cosine with each item, decayed by age; 0 for what is not close."""
         ages = np.arange(len(history))[::-1]
         cosines = self.vectors[items] @ self.vectors[history].T
+        cosines = np.where(cosines < CLOSE, 0.0, cosines)
         support: FloatArray = (cosines * self.decay**ages).astype(np.float32)
         return support
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Self
 
 import numpy as np
@@ -58,8 +58,7 @@ class Factors(Signal):
     def _set(self, items: FloatArray) -> None:
         self._rows: GrowingArray[np.float32] = GrowingArray(items)
         penalty = self.settings.regularisation * np.eye(items.shape[1])
-        self._gram: NDArray[np.float64] = items.T @ items + penalty
-        self._inverse = np.linalg.inv(self._gram).astype(np.float32)
+        self._inverse: NDArray[np.float64] = np.linalg.inv(items.T @ items + penalty)
         self._index: VectorIndex | None = None
 
     @property
@@ -92,15 +91,35 @@ class Factors(Signal):
 
     def users(self, queries: Queries) -> FloatArray:
         """Return (B, size) user factors solved from the histories."""
-        items, settings = self.items, self.settings
-        vectors = np.zeros((len(queries), items.shape[1]), np.float32)
-        for row, (codes, weights) in enumerate(decayed(queries.history, settings.decay)):
-            if len(codes):
-                distinct, place = np.unique(codes, return_inverse=True)
-                trust = settings.confidence * np.bincount(place, weights)[:, None]
-                seen = items[distinct]
-                gram = self._gram + seen.T @ (trust * seen)
-                vectors[row] = np.linalg.solve(gram, seen.T @ (1 + trust))[:, 0]
+        past, n_items = decayed(queries.history, self.settings.decay), max(len(self.items), 1)
+        rows = np.repeat(np.arange(len(queries)), np.diff(past.offsets))
+        distinct, place = np.unique(rows * n_items + past.items, return_inverse=True)
+        trust = self.settings.confidence * np.bincount(place, past.weights, len(distinct))
+        items = distinct % n_items
+        offsets = np.searchsorted(distinct, np.arange(len(queries) + 1) * n_items)
+        lengths = np.diff(offsets)
+        vectors = np.zeros((len(queries), self.items.shape[1]), np.float32)
+        for some in _of_like_length(lengths):
+            inside = np.arange(lengths[some].max()) < lengths[some][:, None]  # (m, h)
+            at = np.where(inside, offsets[some][:, None] + np.arange(inside.shape[1]), 0)
+            vectors[some] = self._solved(items[at], np.where(inside, trust[at], 0.0))
+        return vectors
+
+    def _solved(self, items: LongArray, trust: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return (m, size) user factors of (m, h) distinct items and what is trusted in each; 0: it is none.
+
+        With A = YᵀY + λI, the rows S of the h items and T = C - I on their diagonal it is
+        `(A + SᵀTS)⁻¹ Sᵀ(1 + T)1 = A⁻¹Sᵀ (T⁻¹ + S A⁻¹ Sᵀ)⁻¹ (1 + T)T⁻¹ 1`, where h is smaller than the size.
+        """
+        some = trust > 0
+        seen = np.where(some[:, :, None], self.items[items], 0.0).astype(np.float64)  # (m, h, size)
+        inner = seen @ self._inverse
+        against = np.divide(1.0, trust, out=np.ones_like(trust), where=some)
+        system = inner @ seen.transpose(0, 2, 1)  # (m, h, h)
+        each = np.arange(trust.shape[1])
+        system[:, each, each] += against
+        solved = np.linalg.solve(system, np.where(some, 1.0 + against, 0.0)[:, :, None])
+        vectors: NDArray[np.float64] = (inner.transpose(0, 2, 1) @ solved)[:, :, 0]
         return vectors
 
     def prepare(self, queries: Queries) -> Scores:
@@ -127,3 +146,10 @@ class Factors(Signal):
         """Take the factors back."""
         self._set(state["items"])
         return self
+
+
+def _of_like_length(lengths: LongArray) -> Iterator[LongArray]:
+    """Yield the rows that have any items, those of about the same number together."""
+    sizes = np.ceil(np.log2(np.maximum(lengths, 1))).astype(np.int64)
+    for size in np.unique(sizes[lengths > 0]).tolist():
+        yield np.flatnonzero((sizes == size) & (lengths > 0))

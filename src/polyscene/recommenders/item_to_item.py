@@ -68,8 +68,7 @@ class ItemToItem(Signal):
 
     def prepare(self, queries: Queries) -> Scores:
         """Sum the rows of what the users did."""
-        history = decayed(queries.history, self.settings.decay)
-        return self.links.scores(history, len(queries), self.scale())
+        return self.links.scores(decayed(queries.history, self.settings.decay), self.scale())
 
     def support(self, history: IntArray, items: IntArray | LongArray) -> FloatArray:
         """Return the link from each history item to each of the items, decayed by age."""

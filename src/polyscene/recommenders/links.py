@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -12,10 +12,15 @@ from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.recommenders.compiled import kernels_for, zeros
 from polyscene.recommenders.scores import DenseScores, LinkScores, Scores
+from polyscene.representation.users import Decayed
 
 if TYPE_CHECKING:  # numba, which a run that only answers does without
     from polyscene.recommenders.edges import Edges
     from polyscene.recommenders.kernels import EdgeTable
+
+
+MAX_DENSE = 20_000
+"""Up to so many items, looking at all of them takes less time than noting which have a link."""
 
 
 class Entries(NamedTuple):
@@ -153,14 +158,14 @@ class Links:
             np.concatenate([entries.value, value.astype(np.float32)]),
         )
 
-    def scores(self, history: Iterable[tuple[IntArray, FloatArray]], requests: int, scale: Scale) -> Scores:
+    def scores(self, history: Decayed, scale: Scale) -> Scores:
         """Return the sums of the links of what people did, times how much each counts.
 
         Args:
-            history: items and weights of each request.
-            requests: how many there are.
+            history: of B requests.
             scale: of the strengths; its row factors are those of all rows.
         """
+        requests = len(history.offsets) - 1
         scores = np.zeros((requests, self._length), np.float32)
         kernels = kernels_for(requests)
         if kernels is None:
@@ -170,11 +175,14 @@ class Links:
                     values = scale.of(items, entries) * weights[entries.place]
                     scores[row] = np.bincount(entries.column, values, self._length)
             return DenseScores(scores, positive=True)
-        touched = []
         fitted = self._indptr, self._indices, self._data
         table = kernels.NO_EDGES if self._edges is None else self._edges.table
+        past = history.offsets, history.items, history.weights
         scales, sums = scale.arrays(), zeros(self._length)
-        room = np.empty(self._length, np.int32)
+        if self._length <= MAX_DENSE:
+            kernels.read_block(*fitted, table, *past, *scales, sums, scores)
+            return DenseScores(scores, positive=True)
+        touched, room = [], np.empty(self._length, np.int32)
         for row, (items, weights) in enumerate(history):
             count = kernels.read_links(*fitted, table, items, weights, *scales, sums, scores[row], room)
             touched.append(np.sort(room[:count]))

@@ -54,10 +54,12 @@ class Recency(Signal):
     def prepare(self, queries: Queries) -> Scores:
         """Score by age; without moments nobody knows an age, and all are equal."""
         since, now = self._since.array, queries.time[:, None].astype(np.float64)
+        if len(now) and np.all(now == now[0]):
+            now = now[:1]
 
         def scored(items: LongArray) -> FloatArray:
             if not self._moments:
-                return np.zeros((len(queries), items.shape[1]), np.float32)
+                return np.zeros(items.shape, np.float32)
             hours = (now - since[items]) / HOUR
             return -np.log1p(np.clip(hours, 0.0, OLDEST)).astype(np.float32)
 

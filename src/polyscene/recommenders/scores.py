@@ -17,6 +17,8 @@ from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.representation.index import VectorIndex
 
 AT_ONCE = 256
+MANY, QUICK = 8, 30_000
+"""So many requests or more are compared with up to so many vectors in one product, index or not."""
 
 
 class Scores(ABC):
@@ -69,8 +71,8 @@ class DenseScores(Scores):
     def best(self, row: int, most: int, closed: BoolArray) -> IntArray | LongArray:
         """Take the largest of those that are open."""
         scores = self._matrix[row]
-        items = np.flatnonzero(scores > 0) if self._positive else np.arange(len(scores))
-        return best_open(items, scores[items], most, closed)
+        items = np.flatnonzero((scores > 0) & ~closed if self._positive else ~closed)
+        return _largest(items, scores[items], most)
 
     def peaks(self) -> FloatArray:
         """Return the row maxima."""
@@ -166,6 +168,8 @@ class VectorScores(Scores):
         self._users, self._items, self._index, self._offset = users, items, index, np.float32(offset)
         self._searched: dict[int, tuple[LongArray, FloatArray]] = {}
         self._products: FloatArray | None = None
+        exact = index is None or index.exact
+        self._at_once = exact or (len(users) >= MANY and len(items) <= QUICK)
 
     def whole(self) -> FloatArray:
         """Compare with every item."""
@@ -173,8 +177,8 @@ class VectorScores(Scores):
 
     def at(self, candidates: IntArray | LongArray) -> FloatArray:
         """Compare with the candidates that the index did not compare yet."""
-        if self._products is not None:
-            return np.take_along_axis(self._products, candidates, axis=1) + self._offset
+        if self._at_once:
+            return self._every()[np.arange(len(candidates))[:, None], candidates] + self._offset
         scores = np.empty(candidates.shape, np.float32)
         for row, codes in enumerate(candidates):
             self._compare(row, codes, scores[row])
@@ -191,6 +195,9 @@ class VectorScores(Scores):
 
     def peaks(self) -> FloatArray:
         """Return the largest score of each request, by the index where there is one."""
+        if self._products is not None and self._products.size and not self._searched:
+            speaking = self._users.any(axis=1)
+            return np.where(speaking, self._products.max(axis=1), 0.0).astype(np.float32) + self._offset
         peaks = np.zeros(len(self._users), np.float32)
         for row, user in enumerate(self._users):
             if user.any() and len(self._items):
@@ -210,8 +217,12 @@ class VectorScores(Scores):
         A request is searched for once: what it was first asked for is enough for what follows.
         """
         near = self._searched.get(row)
-        if near is None and self._index is not None:
-            near = self._index.search(self._users[row], most)
+        if near is None and self._index is not None and not self._index.exact:
+            if self._at_once:
+                rows = self._index.near(self._users[row], most)
+                near = rows, self._every()[row, rows]
+            else:
+                near = self._index.search(self._users[row], most)
             if near is not None:
                 self._searched[row] = near
         return near
@@ -256,7 +267,10 @@ def best_open(
 ) -> IntArray | LongArray:
     """Return those of the items with the `most` largest scores that are open, in no order."""
     open_ = ~closed[items]
-    items, scores = items[open_], scores[open_]
+    return _largest(items[open_], scores[open_], most)
+
+
+def _largest(items: IntArray | LongArray, scores: FloatArray, most: int) -> IntArray | LongArray:
     if len(items) <= most:
         return items
     return items[np.argpartition(scores, len(scores) - most)[len(scores) - most :]]

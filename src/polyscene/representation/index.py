@@ -43,16 +43,25 @@ class VectorIndex:
         if len(vectors) > EXACT:
             self._build()
 
+    @property
+    def exact(self) -> bool:
+        """Whether there are so few vectors that all are to be compared: there is nothing to search then."""
+        return self._centroids is None
+
     def search(self, query: FloatArray, wanted: int) -> tuple[LongArray, FloatArray] | None:
         """Return rows and their inner products with a (d,) query; None: all vectors are to be compared.
 
         Most of the `wanted` largest are among them.
         """
-        if self._centroids is None:
+        if self.exact:
             return None
         clusters = self._around(query, wanted)
         rows = np.concatenate([self._rows_of(cluster) for cluster in clusters])
         return rows, np.concatenate([self._block_of(cluster) @ query for cluster in clusters])
+
+    def near(self, query: FloatArray, wanted: int) -> LongArray:
+        """Return the rows that `search` finds."""
+        return np.concatenate([self._rows_of(cluster) for cluster in self._around(query, wanted)])
 
     def _around(self, query: FloatArray, wanted: int) -> list[int]:
         """Return the clusters whose centroids suit a query best, with enough vectors in them."""

@@ -55,15 +55,30 @@ def reason(sentences: Sentences | None, past: str | None = None, trait: Sequence
     return words.format(past=named, trait=" and ".join(trait))
 
 
-def had_before(times: int, last: str) -> str:
+def had_before(times: int, last: str, besides: str | None = None) -> str:
     """Return the sentence of an item that the person has had, where it may be shown again.
 
     Args:
         times: how often.
         last: when they did last, in words: "on 2011-11-07".
+        besides: another sentence that is true of it.
     """
-    often = "" if times == 1 else f" {times:,} times"
-    return f"You chose it{often} before, {'last ' if times > 1 else ''}{last}."
+    often = "" if times == 1 else " twice" if times == 2 else f" {times:,} times"
+    more = "" if besides is None else f"; {besides[0].lower()}{besides[1:].removesuffix('.')}"
+    return f"You chose it{often} before, {'last ' if times > 1 else ''}{last}{more}."
+
+
+def fact_and_trait(fact: str, past: str, trait: Sequence[str]) -> str:
+    """Return a sentence that is the same for everybody, and what the item shares with a past one.
+
+    Args:
+        fact: the sentence.
+        past: title of the past item.
+        trait: what both have, as it is to be shown.
+    """
+    return (
+        f"{fact.removesuffix('.')}; like “{shortened(past)}”, which you chose, it has {' and '.join(trait)}."
+    )
 
 
 def why_closed(times: int) -> str:
@@ -74,7 +89,7 @@ def why_closed(times: int) -> str:
     """
     if not times:
         return "It is not there yet."
-    often = "once" if times == 1 else f"{times:,} times"
+    often = "once" if times == 1 else "twice" if times == 2 else f"{times:,} times"
     return f"You have had it already, {often}: what you had is not shown again."
 
 

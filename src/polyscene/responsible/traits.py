@@ -18,7 +18,7 @@ SAMPLE = 500
 """So many items, spread over the catalogue, tell which words and values are common."""
 MAX_WORDS = 80
 """Of a text, the first so many count."""
-COMMON_WORD, COMMON_VALUE, RARE_WORD = 0.2, 0.3, 0.05
+COMMON, RARE_WORD = 0.2, 0.05
 """What a larger share of the items has is no trait; words outside of titles have to be rarer."""
 MIN_TEXT_WORD = 5
 """Letters of a word that is a trait although no title has it."""
@@ -43,10 +43,17 @@ _FILLERS = (
     "first forgiving from full good great here itself just keep kind last less like little long look "
     "lot made make makes making many may might much must need never next nothing often only other own "
     "part parts quite rather really right same should simple since small something still such take than "
-    "then these thing things those through time together two under until want way well were while whole "
-    "within without would yet"
+    "then these thing things those through time together two under until use used using want way well were "
+    "while whole within without would yet"
 )
-STOP_WORDS = frozenset(_SMALL_WORDS.split()) | frozenset(_FILLERS.split())
+_MEASURES = (
+    "amount assorted big brand capacity categories category centimeter centimetre color colors colour "
+    "colours count counts description dozen edition extra fluid gallon gram grams height inch inches item "
+    "items kilogram large length liter litre medium meter metre milliliter millilitre mini model multi "
+    "number ounce ounces pack packs pair pairs pcs piece pieces pint pound pounds product products "
+    "quantity regular single size sized sizes type types variety various version volume weight width"
+)
+STOP_WORDS = frozenset(f"{_SMALL_WORDS} {_FILLERS} {_MEASURES}".split())
 """Words that say nothing of what an item is."""
 _WORD = re.compile(r"[^\W\d_][\w'’]*(?:-\w+)*")
 _PARTS = re.compile(r"\s*[|;,]\s*")
@@ -91,21 +98,29 @@ class Traits:
         self._rare = 0.0
 
     def shared(self, first: int, second: int) -> tuple[str, ...]:
-        """Return what both items have and few others do, the rarest first, at most `NAMED`.
+        """Return the first of `all_shared`, at most `NAMED`."""
+        return self.all_shared(first, second)[:NAMED]
+
+    def all_shared(self, first: int, second: int) -> tuple[str, ...]:
+        """Return what both items have and few others do: the rarest `NAMED` as they are written, then others.
 
         Words of both titles stand first, then values of attributes, then rare words of the texts; a number,
-        as a year, is named only where nothing else is. A word is not named beside a value that holds it.
+        as a year, is named only where nothing else is. A word is not named beside a value that holds it, and
+        no value whose every word is common.
         """
         here, there = self._of(first), self._of(second)
         common = self._commonplace()
-        both = [key for key in here if key in there and key not in common]
+        both = [key for key in here if key in there and key not in common and not _usual(key, common)]
         if not both:
             return ()
         ranked = sorted((self._class(key, here, there), self._counts[key], key) for key in both)
         best = [key for kind, _, key in ranked if kind <= max(ranked[0][0], VALUE) and kind < NOTHING]
         values = [key for key in best if "=" in key]
         named = [key for key in best if "=" in key or not any(key in value for value in values)]
-        return tuple(here[key].shown for key in named[:NAMED])
+        place = {key: number for number, key in enumerate(here)}
+        groups = (named[start : start + NAMED] for start in range(0, len(named), NAMED))
+        written = (sorted(group, key=lambda key: ("=" in key, place[key])) for group in groups)
+        return tuple(here[key].shown for group in written for key in group)
 
     def _class(self, key: str, here: Features, there: Features) -> int:
         """Return how much a trait says: of titles, of attributes, of texts, a number, nothing."""
@@ -133,11 +148,15 @@ class Traits:
             sample = range(0, len(self._texts), max(len(self._texts) // SAMPLE, 1))
             self._counts = counts = Counter(key for item in sample for key in self._of(item))
             self._rare = max(RARE_WORD * len(sample), MIN_COMMON)
-            limits = {True: COMMON_VALUE * len(sample), False: COMMON_WORD * len(sample)}
-            self._common = frozenset(
-                key for key, count in counts.items() if count > max(limits["=" in key], MIN_COMMON)
-            )
+            limit = max(COMMON * len(sample), MIN_COMMON)
+            self._common = frozenset(key for key, count in counts.items() if count > limit)
         return self._common
+
+
+def _usual(key: str, common: frozenset[str]) -> bool:
+    """Return whether a key is a value that says nothing but common words."""
+    words = [word.casefold() for word in words_of(key.partition("=")[2])]
+    return bool(words) and all(word in common or word in STOP_WORDS for word in words)
 
 
 def _is_number(key: str) -> bool:

@@ -7,15 +7,15 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from polyscene.core.columns import Slates, Vectors
 from polyscene.core.display import html_table, listed
-from polyscene.core.errors import ArgumentError, RunError
 from polyscene.core.ids import id_text, id_texts, size_of
 from polyscene.core.progress import Progress
+from polyscene.core.settings.rules import Fact
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.types import Event, FloatArray, Recommendation, Slate
 from polyscene.data.reading.item_rows import rows_of
@@ -26,11 +26,13 @@ from polyscene.engine.recommending import Explanation
 from polyscene.engine.state import System
 from polyscene.engine.updates import Intake
 from polyscene.engine.vectors import VectorView
+from polyscene.engine.why_not import WhyNot, why_not
 from polyscene.learning.item_views import LANGUAGE
-from polyscene.runs import format_1
+from polyscene.runs.asking import Asked, PolicyLike, Seen, arrange, asker, request_of
 from polyscene.runs.described_items import descriptions_of, with_id_text
-from polyscene.runs.folder import MANIFEST, READERS, new_run, write_manifest
+from polyscene.runs.folder import READERS, new_run, write_manifest
 from polyscene.runs.item_encoder import ItemEncoder
+from polyscene.runs.manifest import read_manifest
 from polyscene.runs.system_files import FORMAT, load_system, save_system
 
 METRICS = "metrics.json"
@@ -40,26 +42,19 @@ REPORT = "report.html"
 class Run:
     """A run folder.
 
+    Args:
+        folder: where it lies.
+        present: settings of the scenarios whose policies and rules count; None: those it was trained with.
+
     Attributes:
         id: the run's name, which sorts by time.
         folder: where it lies.
         manifest: configuration, versions, seed, learning curves and notes, as they were when it was trained.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.id = folder, folder.name
-        try:
-            self.manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunError(f"expected a run in {folder}, found {error}; train again") from error
-        self.format = self.manifest.get("format")
-        if self.format == 1:
-            self.manifest = format_1.present_manifest(self.manifest, folder)
-        elif self.format != FORMAT:
-            raise RunError(
-                f"expected a run of format {FORMAT} in {folder}, found {self.format!r}; "
-                "train again with this version"
-            )
+    def __init__(self, folder: Path, present: Mapping[str, ScenarioSettings] | None = None) -> None:
+        self.folder, self.id, self._present = folder, folder.name, present
+        self.manifest, self.format = read_manifest(folder)
 
     def __repr__(self) -> str:
         judged = "judged" if (self.folder / METRICS).is_file() else "not judged"
@@ -86,6 +81,7 @@ class Run:
             )
 
             restore_readers(system, self.folder, self.manifest)
+        arrange(system, self.settings if self._present is None else self._present)
         return system
 
     @property
@@ -118,6 +114,12 @@ class Run:
         items: Iterable[str | int] | None = None,
         where: str | None = None,
         history: Iterable[str | int] | None = None,
+        policy: PolicyLike = None,
+        explore: bool = True,
+        seed: int | None = None,
+        context: Mapping[str, Fact] | None = None,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002 - the word of the service
+        seen: Seen | None = None,
     ) -> Slate:
         """Return a slate of at most k items for a user; a stranger gets what suits everybody.
 
@@ -130,23 +132,24 @@ class Run:
             items: item ids that the slate shall consist of; None: any. What may not be shown is left out.
             where: an SQL condition over the items' attributes, `id` and `title`, as `genre = 'jazz'`.
             history: item ids, oldest first, that stand in place of everything the user did.
+            policy: `"greedy"`, `{"name": "epsilon", "epsilon": 0.1}`; None: the scenario's.
+            explore: False: the best in their order, whatever the policy.
+            seed: of the policy's chance, to draw the same slate again; None: a new one.
+            context: facts about the request, at which rules may look.
+            filter: conditions on attributes: `{"brand": "Acme", "price": {"at_most": 20}}`.
+            seen: `"hide"` or `"allow"` what the user had; None: as the scenario does.
 
         Raises:
             UnknownIdError: no such scenario or item.
-            DataError: the condition cannot be used.
+            DataError: the condition or the filter cannot be used.
             ModelError: a reader of texts needs the language model, which is not there.
-            ValueError: k is below 1, or neither a user nor a history is given.
+            ValueError: k is below 1, neither a user nor a history is given, or an argument cannot be meant.
         """
-        request = Request(
-            _asker(user, history),
-            scenario,
-            size_of(k),
-            id_texts(exclude, "item", "exclude"),
-            reasons=reasons,
-            only=None if items is None else id_texts(items, "item", "items"),
-            where=where,
-            history=None if history is None else id_texts(history, "item", "history"),
+        limits = Asked(exclude=exclude, items=items, where=where, filter=filter, seen=seen)
+        asked = Asked(
+            reasons=reasons, history=history, policy=policy, explore=explore, seed=seed, context=context
         )
+        request = request_of(user, scenario, k, limits | asked)
         return recommending.recommend(self.system, self.id, request)
 
     def recommend_many(
@@ -206,7 +209,7 @@ class Run:
             ValueError: neither a user nor a history is given.
         """
         past = None if history is None else id_texts(history, "item", "history")
-        request = Request(_asker(user, history), scenario, history=past)
+        request = Request(asker(user, history), scenario, history=past)
         return bulk.score_items(self.system, request, id_texts(items, "item", "items"))
 
     def users(self, scenario: str | None = None) -> tuple[str, ...]:
@@ -319,7 +322,7 @@ class Run:
                     shutil.copytree(self.folder / part, folder / part)
             manifest = self.manifest | {"format": FORMAT, "system": facts, "saved_from": self.id}
             write_manifest(folder, manifest)
-        return Run(self.folder.parent / run_id)
+        return Run(self.folder.parent / run_id, self._present)
 
     def similar(self, item: str | int, scenario: str | None = None, k: int = 10) -> list[Recommendation]:
         """Return the k items most like one item.
@@ -339,9 +342,17 @@ class Run:
         """
         return recommending.explain(self.system, id_text(user, "user"), id_text(item, "item"), scenario)
 
+    def why_not(
+        self,
+        user: str | int | None,
+        item: str | int,
+        scenario: str | None = None,
+        k: int = 10,
+        **asked: Unpack[Asked],
+    ) -> WhyNot:
+        """Return what keeps an item out of the slate of a request, and the least that lets it in.
 
-def _asker(user: str | int | None, history: object) -> str:
-    """Return the id of the user who asks; empty where a history stands in for one."""
-    if user is None and history is None:
-        raise ArgumentError("expected the id of one user, or a history, found neither")
-    return "" if user is None else id_text(user, "user")
+        Raises:
+            UnknownIdError: no such scenario; an unknown item is an answer. Else as `recommend`.
+        """
+        return why_not(self.system, request_of(user, scenario, k, asked), id_text(item, "item"))

@@ -33,6 +33,8 @@ USERS, CATALOGUE, ATTRIBUTES, EVENTS = (
     "events.parquet",
 )
 EVENT_COLUMNS = ("user", "item", "action", "value", "weight", "time", "part", "choice")
+HAD = "had"
+"""A column beside them, in runs whose settings say what is liked."""
 
 
 def save_system(system: System, folder: Path) -> dict[str, Any]:
@@ -78,7 +80,8 @@ def _save_scenario(state: ScenarioState, home: Path) -> dict[str, Any]:
     ).write_parquet(home / CATALOGUE)
     catalogue.attributes().write_parquet(home / ATTRIBUTES)
     events = state.log.events()
-    pl.DataFrame({column: getattr(events, column) for column in EVENT_COLUMNS}).write_parquet(home / EVENTS)
+    columns = EVENT_COLUMNS if events.had is None else (*EVENT_COLUMNS, HAD)
+    pl.DataFrame({column: getattr(events, column) for column in columns}).write_parquet(home / EVENTS)
     save_arrays(home / SPACE, state.space.state())
     save_arrays(home / FEATURES, fusion.features.state())
     save_arrays(home / NETWORK, fusion.weights.arrays)
@@ -116,7 +119,8 @@ def _load_scenario(
         table["since"].to_numpy(),
     )
     columns = {column: log[column].to_numpy() for column in EVENT_COLUMNS}
-    events = EventLog(**columns, actions=tuple(facts["actions"]))
+    had = log[HAD].to_numpy() if HAD in log.columns else None
+    events = EventLog(**columns, actions=tuple(facts["actions"]), had=had)
     others = {other: space for other, space in spaces.items() if other != name}
     if run_format == 1:
         end = int(events.time.max(initial=0))

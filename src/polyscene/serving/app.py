@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from polyscene.serving.failures import STATUS, handle_failures
-from polyscene.serving.guard import OPEN, Guard
+from polyscene.serving.guard import Guard
+from polyscene.serving.rights import OPEN, right_of
 from polyscene.serving.routes import (
     catalogue,
     events,
@@ -21,6 +22,7 @@ from polyscene.serving.routes import (
     recommendations,
 )
 from polyscene.serving.service import Service
+from polyscene.serving.tenants import Tenants
 
 ERROR_SCHEMA = {
     "type": "object",
@@ -46,25 +48,26 @@ ERROR_SCHEMA = {
 }
 
 
-def build_app(service: Service) -> ASGIApp:
-    """Return the application of a service, which is closed when the application stops."""
-    return Guard(build_api(service), service.metrics, service.keys)
+def build_app(service: Service | Tenants) -> ASGIApp:
+    """Return the application of a service, or of several, which are closed when the application stops."""
+    tenants = service if isinstance(service, Tenants) else Tenants([service])
+    return Guard(build_api(tenants), tenants)
 
 
-def build_api(service: Service) -> FastAPI:
-    """Return the application without its guard."""
+def build_api(tenants: Tenants) -> FastAPI:
+    """Return the application without its guard, behind which alone it can tell who asks."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        service.close()
+        tenants.close()
 
     from polyscene import __version__
 
     app = FastAPI(
         title="Polyscene", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, debug=False
     )
-    app.state.service = service
+    app.state.tenants = tenants
     for part in (events, recommendations, items, explanations, catalogue, health, pages):
         app.include_router(part.router)
     handle_failures(app)
@@ -85,17 +88,18 @@ def _describe_errors(app: FastAPI) -> None:
             for unused in ("HTTPValidationError", "ValidationError"):
                 parts["schemas"].pop(unused, None)
             for path, methods in api["paths"].items():
-                for operation in methods.values():
-                    _describe_operation(operation, path in OPEN)
+                for method, operation in methods.items():
+                    _describe_operation(operation, method, path)
             app.openapi_schema = api
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]
 
 
-def _describe_operation(operation: dict[str, Any], is_open: bool) -> None:
+def _describe_operation(operation: dict[str, Any], method: str, path: str) -> None:
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     operation["responses"].pop("422", None)
     operation["responses"]["default"] = {"description": "An error", "content": content}
-    if not is_open:
+    if path not in OPEN:
         operation["security"] = [{"key": []}]
+        operation["x-scope"] = right_of(method.upper(), path).value

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
+from polyscene.core.settings.conditions import Conditions
+from polyscene.core.settings.policies import PolicyChoice
+from polyscene.core.settings.rules import Fact
+from polyscene.serving.cursors import LENGTH
 from polyscene.serving.limits import (
     MAX_EVENTS_PER_BATCH,
     MAX_EXCLUDED,
@@ -18,6 +30,8 @@ from polyscene.serving.limits import (
 from polyscene.serving.stores.contract import EPOCH, LoggedEvent
 
 MICROSECONDS = 1_000_000
+MAX_FACTS = 20
+"""In a request's context."""
 
 
 def _id(value: object) -> object:
@@ -93,6 +107,13 @@ class EventsBody(Body):
     events: list[EventBody] = Field(min_length=1, max_length=MAX_EVENTS_PER_BATCH)
 
 
+class VisitEventBody(Body):
+    """What somebody without an account did during this visit."""
+
+    item: Id
+    action: Name = "click"
+
+
 class RecommendationBody(Body):
     """What is asked."""
 
@@ -110,4 +131,41 @@ class RecommendationBody(Body):
         max_length=MAX_HISTORY,
         description="Items, oldest first, in place of what the user did: a visit without an account.",
     )
+    events: list[VisitEventBody] | None = Field(
+        None,
+        max_length=MAX_HISTORY,
+        description="As `history`, with actions, which count as the scenario weighs them.",
+    )
+    policy: PolicyChoice | None = Field(
+        None,
+        description="How the slate is chosen: greedy, epsilon, plackett_luce, or a plug-in's; "
+        "left out: as the scenario is configured.",
+    )
+    explore: bool = Field(True, description="False: the best in their order, whatever the policy.")
+    context: dict[Name, Fact] = Field(
+        default_factory=dict,
+        max_length=MAX_FACTS,
+        description="Facts about the request; rules may look at them, and the decision keeps them.",
+    )
+    filter: Conditions = Field(
+        default_factory=dict, description="Conditions on attributes, all of which hold."
+    )
+    seen: Literal["hide", "allow"] | None = Field(
+        None, description="What the user had; left out: as the scenario does."
+    )
+    cursor: Annotated[str, StringConstraints(min_length=LENGTH, max_length=LENGTH)] | None = Field(
+        None, description="Of the page before: nothing that the pages before have shown comes again."
+    )
     reasons: bool = Field(True, description="Whether every place gets its reason; without, it is faster.")
+
+    @model_validator(mode="after")
+    def _demand_one_past(self) -> Self:
+        if self.history is not None and self.events is not None:
+            raise ValueError("expected `history` or `events`, found both")
+        return self
+
+
+class WhyNotBody(RecommendationBody):
+    """A request, and the item that is missed in its slate."""
+
+    item: Id

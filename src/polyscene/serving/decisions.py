@@ -5,11 +5,17 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from threading import Event
 
 from polyscene.core.errors import StoreError
+from polyscene.core.settings.conditions import plain_conditions
 from polyscene.engine.decision import Decision, Request
-from polyscene.serving.stores.contract import CODES, SCORES, DecisionRecord, DecisionStore
+from polyscene.engine.marks import marks_of
+from polyscene.policies.registry import choice_of
+from polyscene.serving.packing import plain_limits
+from polyscene.serving.stores.contract import CODES, EPOCH, SCORES, DecisionRecord, DecisionStore
 from polyscene.serving.writer import GroupWriter
 
 _log = logging.getLogger(__name__)
@@ -26,8 +32,14 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
-def record_of(decision: Decision, request: Request, run: str, decision_id: str) -> DecisionRecord:
-    """Return what is kept of a decision."""
+def record_of(
+    decision: Decision, request: Request, run: str, decision_id: str, page: int = 1
+) -> DecisionRecord:
+    """Return what is kept of a decision: all that a replay needs, and no more than was said.
+
+    Args:
+        page: of a chain of pages, from 1.
+    """
     ids = decision.state.catalogue.ids
     details = {
         "k": request.size,
@@ -41,10 +53,15 @@ def record_of(decision: Decision, request: Request, run: str, decision_id: str) 
         "propensities": decision.propensities.tolist(),
         "said": list(decision.reasons),
         "signals": decision.shares,
+        "policy": choice_of(decision.policy),
+        "seed": decision.seed,
+        "page": page,
+        "puts": len(decision.state.catalogue.puts),
+        **_where_there_is(decision, request),
     }
     return DecisionRecord(
         decision_id,
-        time.time_ns() // 1000,
+        _microseconds(request.moment),
         request.user,
         decision.state.name,
         run,
@@ -53,6 +70,26 @@ def record_of(decision: Decision, request: Request, run: str, decision_id: str) 
         decision.scores.astype(SCORES).tobytes(),
         details,
     )
+
+
+def _microseconds(moment: datetime | None) -> int:
+    return time.time_ns() // 1000 if moment is None else (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def _where_there_is(decision: Decision, request: Request) -> dict[str, object]:
+    """Return what most decisions have nothing of, and then do not keep."""
+    parts: dict[str, object] = {
+        "context": dict(request.context),
+        "filter": plain_conditions(request.filter),
+        "weights": request.weights,
+        "seen": request.seen,
+        "earlier": list(request.earlier),
+        "rules_version": decision.rules_version,
+        "effects": [asdict(effect) for effect in decision.effects],
+        "marks": [mark._asdict() for mark in marks_of(decision)],
+        "limits": plain_limits(decision.limits) if decision.limits else None,
+    }
+    return {name: part for name, part in parts.items() if part}
 
 
 class DecisionLog:
@@ -95,6 +132,17 @@ class DecisionLog:
             StoreError: the store cannot be read.
         """
         return self._pending.get(decision) or self._store.find(decision)
+
+    def of_user(self, user: str, limit: int) -> list[DecisionRecord]:
+        """Return the latest decisions for a user, latest first; those that wait for the disk too.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        waiting = [record for record in list(self._pending.values()) if record.user == user]
+        kept = {record.id: record for record in self._store.decisions_of(user, limit)}
+        newer = [record for record in reversed(waiting) if record.id not in kept]
+        return [*newer, *kept.values()][:limit]
 
     @property
     def waiting(self) -> int:

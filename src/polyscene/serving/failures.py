@@ -45,6 +45,7 @@ STATUS = {
     "unsupported_media_type": 415,
     "invalid": 422,
     "events_refused": 422,
+    "too_many_requests": 429,
     "internal": 500,
     "overloaded": 503,
     "store_unavailable": 503,
@@ -62,6 +63,23 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
 )
 
 Details = Sequence[tuple[str, str]]
+
+
+class RefusedError(Exception):
+    """A request that is refused before anything is done with it.
+
+    Args:
+        code: one of `STATUS`.
+        headers: of the answer.
+    """
+
+    def __init__(self, code: str, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.headers = code, message, headers
+
+    def response(self) -> Response:
+        """Return the answer."""
+        return failure(self.code, self.message, headers=self.headers)
 
 
 def failure(
@@ -89,6 +107,7 @@ def handle_failures(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(PolysceneError, _ours)
+    app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -101,6 +120,12 @@ async def _ours(request: Request, error: Exception) -> Response:
             code, str(error), [(f"events.{place}", text) for place, text in error.problems.items()]
         )
     return failure(code, str(error))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RefusedError):
+        raise error
+    return error.response()
 
 
 async def _bug(request: Request, error: Exception) -> Response:

@@ -1,33 +1,25 @@
-"""What stands before every endpoint: limits, keys, measurements and headers, as plain ASGI.
+"""What stands before everything else: measurements, request ids, headers and the origins that may ask.
 
-A request is refused before its body is read where that is possible, and whatever happens inside, the answer
-has the one shape of errors and no traceback.
+Whatever happens inside, the answer has the one shape of errors and no traceback.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from polyscene.serving.auth import KeyFile
-from polyscene.serving.auth import Scope as Right
 from polyscene.serving.failures import failure
-from polyscene.serving.limits import MAX_BODY_BYTES, MAX_BODY_SECONDS, MAX_REQUESTS_AT_ONCE
-from polyscene.serving.metrics import Metrics
+from polyscene.serving.gate import Gate
+from polyscene.serving.logs import REQUEST, tell_access
+from polyscene.serving.tenants import CALLER, Caller, Tenants
 
-OPEN = ("/", "/docs", "/openapi.json", "/health/live", "/health/ready", "/favicon.ico")
-"""Paths that need no key."""
-RIGHTS: Mapping[str, Right] = {"/v1/events": Right.events, "/v1/events/batch": Right.events}
-"""What a path asks of a key; every other asks for `read`."""
-LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
-_PORT = re.compile(r":\d*$")
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -37,14 +29,13 @@ HEADERS = {
 POLICY = "Content-Security-Policy"
 NOTHING = "default-src 'none'; frame-ancestors 'none'"
 """What a browser may do with an answer that says nothing about it."""
+REQUEST_ID = "X-Request-Id"
+_ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+ASKING_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", REQUEST_ID)
+TELLING_HEADERS = (REQUEST_ID, "Retry-After")
 
 _log = logging.getLogger(__name__)
-
-
-class _RefusedError(Exception):
-    def __init__(self, code: str, message: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.code, self.message, self.headers = code, message, headers
 
 
 class Guard:
@@ -52,70 +43,83 @@ class Guard:
 
     Args:
         app: that answers.
-        metrics: of the service.
-        keys: None: no key is needed, and only requests to this machine by its local names are answered.
+        tenants: of whom one is asked.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, keys: KeyFile | None) -> None:
-        self._app, self._metrics, self._keys = app, metrics, keys
-        self._open = 0
+    def __init__(self, app: ASGIApp, tenants: Tenants) -> None:
+        gate, origins = Gate(app, tenants), tenants.settings.origins
+        self._app: ASGIApp = _Origins(gate, origins) if origins else gate
+        self._tenants, self._open = tenants, 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, answer = time.perf_counter(), _Answer(send)
-        self._open += 1
-        self._metrics.open_requests.set(self._open)
+        start, answer = time.perf_counter(), _Answer(send, _request_id(scope), self._tenants)
+        token = REQUEST.set(answer.request)
+        self._count(1)
         try:
             await self._answered(scope, receive, answer)
         finally:
-            self._open -= 1
-            self._metrics.open_requests.set(self._open)
-            endpoint = getattr(scope.get("route"), "path", "other")
-            self._metrics.requests.labels(endpoint, answer.status).observe(time.perf_counter() - start)
+            self._count(-1)
+            self._measure(scope, answer, time.perf_counter() - start)
+            REQUEST.reset(token)
 
     async def _answered(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:
-            if self._open > MAX_REQUESTS_AT_ONCE:
-                raise _RefusedError("overloaded", "too many requests at once; send it again later")
-            headers = Headers(scope=scope)
-            self._demand_right(scope["path"], headers)
-            body = await _body(headers, receive)
-            await self._app(scope, _replayed(body, receive), answer)
-        except _RefusedError as refused:
-            await failure(refused.code, refused.message, headers=refused.headers)(scope, receive, answer)
+            if self._open > self._tenants.settings.requests_at_once:
+                refusal = failure("overloaded", "too many requests at once; send it again later")
+                await refusal(scope, receive, answer)
+                return
+            await self._app(scope, receive, answer)
         except Exception:
             _log.exception("a request failed")
             if not answer.complete:  # else the caller has the whole answer, and the log what came after it
                 raise
 
-    def _demand_right(self, path: str, headers: Headers) -> None:
-        """Refuse who may not ask."""
-        if self._keys is None:
-            if _PORT.sub("", headers.get("host", "")).lower() not in LOCAL_NAMES:
-                raise _RefusedError("forbidden", "without keys only requests to localhost are answered")
-            return
-        if path in OPEN:
-            return
-        word, _, key = headers.get("authorization", "").partition(" ")
-        known = self._keys.find(key.strip()) if word.lower() == "bearer" else None
-        if known is None:
-            challenge = {"WWW-Authenticate": "Bearer"}
-            raise _RefusedError(
-                "unauthorised", "expected a known key: 'Authorization: Bearer KEY'", challenge
-            )
-        right = RIGHTS.get(path, Right.read)
-        if not known.may(right):
-            raise _RefusedError("forbidden", f"expected a key with the scope '{right}'")
+    def _count(self, change: int) -> None:
+        self._open += change
+        self._tenants.process.open_requests.set(self._open)
+
+    def _measure(self, scope: Scope, answer: _Answer, seconds: float) -> None:
+        caller: Caller | None = scope.get(CALLER)
+        service = self._tenants.only if caller is None else caller.service
+        endpoint = getattr(scope.get("route"), "path", "other")
+        if service is None:
+            self._tenants.process.without_tenant.labels(answer.status).inc()
+        else:
+            service.metrics.requests.labels(endpoint, answer.status).observe(seconds)
+        tenant, key = (None, None) if caller is None else (caller.service.name, caller.name)
+        tell_access(tenant, key, scope["method"], endpoint, answer.status, seconds)
+
+
+class _Origins(CORSMiddleware):
+    """Lets pages of some sites ask; a preflight that is refused is told in the one shape."""
+
+    def __init__(self, app: ASGIApp, origins: list[str]) -> None:
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_methods=METHODS,
+            allow_headers=ASKING_HEADERS,
+            expose_headers=TELLING_HEADERS,
+        )
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:
+            return response
+        message = "expected an origin, a method and headers that may ask; see 'origins' of the service"
+        return failure("forbidden", message, headers={"Vary": "Origin"})
 
 
 class _Answer:
     """Sends an answer with the usual headers, and remembers its status (0: nothing was sent) and its end."""
 
-    def __init__(self, send: Send) -> None:
-        self._send, self.status, self.complete = send, 0, False
+    def __init__(self, send: Send, request: str, tenants: Tenants) -> None:
+        self._send, self.request, self._tenants = send, request, tenants
+        self.status, self.complete = 0, False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -124,48 +128,15 @@ class _Answer:
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
             headers.setdefault(POLICY, NOTHING)
-            headers.setdefault("X-Request-Id", secrets.token_hex(8))
+            headers[REQUEST_ID] = self.request
+            if self._tenants.stopping:
+                headers["Connection"] = "close"  # the next request belongs elsewhere
         else:
             self.complete = not message.get("more_body", False)
         await self._send(message)
 
 
-async def _body(headers: Headers, receive: Receive) -> bytes:
-    """Return the whole body, which must be small and arrive in time."""
-    length = headers.get("content-length", "0")
-    if length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
-        raise _too_large()
-    parts, size, more = [], 0, True
-    try:
-        async with asyncio.timeout(MAX_BODY_SECONDS):
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise _RefusedError("bad_request", "expected the whole body, found a part of it")
-                part = message.get("body", b"")
-                parts.append(part)
-                size += len(part)
-                more = message.get("more_body", False)
-                if size > MAX_BODY_BYTES:
-                    raise _too_large()
-    except TimeoutError:
-        raise _RefusedError("too_slow", f"expected the body within {MAX_BODY_SECONDS:.0f} seconds") from None
-    return b"".join(parts)
-
-
-def _too_large() -> _RefusedError:
-    return _RefusedError("too_large", f"expected at most {MAX_BODY_BYTES:,} bytes; send less at once")
-
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Return what gives the body once, and then whatever comes."""
-    body_sent = False
-
-    async def again() -> Message:
-        nonlocal body_sent
-        if body_sent:
-            return await receive()
-        body_sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
+def _request_id(scope: Scope) -> str:
+    """Return the id that a request brings, where it is one, or a new one."""
+    brought = Headers(scope=scope).get(REQUEST_ID, "")
+    return brought if _ACCEPTABLE_ID.fullmatch(brought) else secrets.token_hex(8)

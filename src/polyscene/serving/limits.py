@@ -1,13 +1,12 @@
-"""How much one request may ask for, so that no request can take the service from the others."""
+"""How much one request may ask for, so that no request can take the service from the others.
+
+What `[service]` of a configuration can change stands in `core.settings.service`.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-MAX_BODY_BYTES: Final = 1_048_576
-MAX_BODY_SECONDS: Final = 10.0
-"""A body that takes longer to arrive is refused."""
-MAX_REQUESTS_AT_ONCE: Final = 256
 MAX_EVENTS_PER_BATCH: Final = 1_000
 MAX_SLATE: Final = 100
 MAX_EXCLUDED: Final = 1_000

@@ -81,12 +81,16 @@ def retail_rocket(folder: Path, dice: random.Random) -> None:
             events.append(
                 f"{stamp + 90_000},{257_000 + user},transaction,{355_000 + item},{dice.randint(1, 17_000)}"
             )
+    later = [properties[0]]
     for item in range(ITEMS):
         stamp = int(START.timestamp() * 1000)
         for name, value in (("categoryid", 1000 + item % 4), ("available", 1), ("790", "n52123.000")):
             properties.append(f"{stamp},{355_000 + item},{name},{value}")
+            if name == "available" and item % 3 == 0:
+                later.append(f"{stamp + 86_400_000},{355_000 + item},available,0")
     _write(folder / "events.csv", events)
     _write(folder / "item_properties_part1.csv", properties)
+    _write(folder / "item_properties_part2.csv", later)
     _write(
         folder / "category_tree.csv",
         ["categoryid,parentid", *(f"{1000 + n},{900 + n % 2}" for n in range(4)), "900,"],

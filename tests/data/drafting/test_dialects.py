@@ -13,8 +13,9 @@ import pytest
 from polyscene.core.errors import DataError
 from polyscene.core.settings.project import Settings
 from polyscene.data.drafting.dialects import first_row_is_data, guess_separator
+from polyscene.data.drafting.folders import table_files
 from polyscene.data.drafting.project import guess_project
-from polyscene.data.drafting.tables import Table, read_tables, table_files
+from polyscene.data.drafting.tables import Table, read_tables
 from polyscene.data.reading.check import check_project
 
 TITLES = [f"Title number {n}" for n in range(40)]

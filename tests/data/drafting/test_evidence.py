@@ -97,19 +97,28 @@ def test_day_and_time_of_day_apart(tmp_path: Path) -> None:
     assert str(counts.first) == "2021-06-01 09:30:00+00:00"
 
 
-def test_grades_are_filtered_with_the_share_kept_and_check_warns_without(tmp_path: Path) -> None:
+def test_low_grades_are_had_with_the_share_of_choices_and_check_warns_without(tmp_path: Path) -> None:
     frame = log().with_columns(pl.Series("rating", [1 + n % 5 for n in range(120)]))
     _, scenario, text = drafted(tmp_path, log=frame)
-    assert scenario.events.where == "rating >= 4"
-    assert "keeps 40.0% of the rows" in text
+    assert (scenario.events.value, scenario.events.liked_from, scenario.events.where) == ("rating", 4, None)
+    assert "what was liked is a choice (40.0% of the rows), the rest was had" in text
     path = tmp_path / "polyscene.toml"
     path.write_text(
-        "\n".join(line for line in text.splitlines() if not line.startswith("where")), encoding="utf-8"
+        "\n".join(line for line in text.splitlines() if not line.startswith("liked_from")), encoding="utf-8"
     )
     report = check_project(Settings.load(path), tmp_path)
     (warning,) = [problem for problem in report.problems if "grade" in problem.what]
     assert (warning.severity, warning.count) == ("warning", 72)
     assert "60.0% of them below 4" in warning.found
+
+
+def test_grades_that_all_agree_on_are_grades(tmp_path: Path) -> None:
+    frame = log().with_columns(
+        rating=pl.when(pl.col("item_id").str.contains("[13579]$")).then(5).otherwise(1)
+    )
+    _, scenario, text = drafted(tmp_path, log=frame.with_columns(stock=pl.lit(3)))
+    assert (scenario.events.value, scenario.events.liked_from) == ("rating", 4)
+    assert "the same from everybody for one item" in text
 
 
 def test_scales() -> None:

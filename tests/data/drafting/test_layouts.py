@@ -12,6 +12,7 @@ from tests.data.drafting import layouts
 from polyscene.core.settings.project import Settings
 from polyscene.data.drafting.project import ProjectDraft, guess_project
 from polyscene.data.reading.check import CheckReport, check_project
+from polyscene.data.reading.dataset import read_dataset
 
 Drafted = tuple[ProjectDraft, Settings, CheckReport]
 
@@ -36,10 +37,10 @@ def test_book_crossing(tmp_path: Path) -> None:
     assert users is not None
     assert (users.id, users.numeric, users.null_values) == ("User-ID", ["Age"], ["NULL"])
     assert scenario.template == "{Book-Title}. Book author: {Book-Author}."
-    assert draft.decisions == ("scenarios.book_crossing.events.where",) or draft.decisions[0].endswith(
-        "where"
+    assert draft.decisions == ("scenarios.raw.events.liked_from",) or draft.decisions[0].endswith(
+        "liked_from"
     )
-    assert "# where = '\"Book-Rating\" >= 7'" in draft.to_toml(tmp_path)
+    assert "# liked_from = 7" in draft.to_toml(tmp_path)
     (counts,) = report.counts.values()
     assert (counts.items, counts.users, counts.events) == (layouts.ITEMS, layouts.USERS, 819)
 
@@ -54,7 +55,16 @@ def test_retail_rocket(tmp_path: Path) -> None:
     assert settings.evaluation.protocol == "temporal"
     (counts,) = report.counts.values()
     assert (counts.items, counts.users) == (layouts.ITEMS, layouts.USERS)
-    assert any("item_properties" in note for note in draft.notes)
+    assert scenario.items.path == ["item_properties_part1.csv", "item_properties_part2.csv"]
+    assert scenario.items.categorical == ["available", "categoryid"]
+    (catalogue,) = read_dataset(settings, tmp_path).scenarios.values()
+    later = catalogue.catalogue.attributes["available"].to_list()
+    assert later == ["0" if item % 3 == 0 else "1" for item in range(layouts.ITEMS)], (
+        "the latest value counts"
+    )
+    assert [note for note in draft.notes if "is not used" in note] == [
+        "'category_tree.csv' is not used; its columns: 'categoryid', 'parentid'"
+    ]
 
 
 def test_goodreads(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_names_that_say_nothing_leave_the_values_to_decide(tmp_path: Path) -> No
     scenario = only(settings_of(draft, tmp_path))
     assert (scenario.items.path, scenario.items.id, scenario.items.text) == ("one.csv", "a", ["b"])
     assert (scenario.events.user, scenario.events.item, scenario.events.time) == ("k", "l", "n")
-    assert [decision.split(".")[-1] for decision in draft.decisions] == ["user", "value", "where"]
+    assert [decision.split(".")[-1] for decision in draft.decisions] == ["user", "value", "liked_from"]
 
 
 def test_numeric_ids_of_users_and_items_are_told_apart(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from polyscene.core.errors import DataError
 from polyscene.data.drafting import tables
-from polyscene.data.drafting.tables import SAMPLE_ROWS, read_tables, table_files
+from polyscene.data.drafting.folders import table_files
+from polyscene.data.drafting.tables import SAMPLE_ROWS, read_tables
 
 
 def test_folders_hold_tables_and_other_things(tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ def test_raw_invoices_are_a_project_from_configuration_alone(tmp_path: Path) -> 
     assert events(data).item.tolist() == [1, 0, 1, 2]
     assert events(data).value.tolist() == [1, 6, 6, 8]
     assert data.profiles["shop"].rows() == [(1, "United Kingdom"), (0, "France")]
-    assert len(data.notes) == 2
+    assert data.notes == (), "a catalogue that is read out of the log repeats its ids on purpose"
 
 
 Row = tuple[str, str, str, int]

@@ -31,6 +31,10 @@ def described(**blocks: Any) -> dict[str, Any]:
         ),
         ({"scenarios": {"shop": SHOP | {"actions": {"view": 0.0}}}}, "scenarios.shop.actions"),
         ({"scenarios": {"shop": SHOP | {"repeats": True}}}, "scenarios.shop.repeats"),
+        (
+            {"scenarios": {"shop": SHOP | {"events": SHOP["events"] | {"value": "v", "liked_from": 3}}}},
+            "scenarios.shop.events.liked_from",
+        ),
     ],
 )
 def test_what_decides_the_split_is_named_where_it_differs(changed: dict[str, Any], name: str) -> None:

@@ -143,7 +143,7 @@ def test_a_workbook(tmp_path: Path, write_workbook: Write) -> None:
     assert read(tmp_path, path="one.xlsx") == ROWS
     write_workbook(tmp_path / "two.xlsx", {"Notes": frame.head(1), "Items": frame})
     told = problem(tmp_path, path="two.xlsx")
-    assert (told.column, told.found) == ("sheet", "'Notes, Items'")
+    assert (told.key, told.found) == ("sheet", "'Notes, Items'")
     assert read(tmp_path, path="two.xlsx", sheet="Items") == ROWS
     assert "no sheet 'Other'" in problem(tmp_path, path="two.xlsx", sheet="Other").what
 

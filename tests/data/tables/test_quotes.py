@@ -143,7 +143,7 @@ def test_separators_of_several_characters_and_no_header(tmp_path: Path) -> None:
 def test_names_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("1,2,3\n", encoding="utf-8")
     (problem,) = problems(tmp_path, path="t.csv", header=False, columns=["a", "b"])
-    assert problem.column == "columns"
+    assert (problem.key, problem.column) == ("columns", None)
     assert "3 names" in problem.expected
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyscene.core.clock import SECOND
+from polyscene.core.errors import DataError
 from polyscene.data.tables.times import IMPOSSIBLE, rule_for, to_micros
 
 NOON = datetime(2024, 5, 31, 12, tzinfo=UTC)
@@ -119,3 +120,17 @@ def test_iso_writing_is_undone(moment: datetime, offset: int) -> None:
     expected = (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     assert micros([aware.isoformat()]) == [expected]
     assert micros([aware.isoformat(" ")]) == [expected]
+
+
+def test_of_several_formats_the_first_that_fits_counts() -> None:
+    values = pl.Series("at", ["03.02.2021", "02/03/2021", "2021", None])
+    rule = rule_for(values, ["%d.%m.%Y", "%m/%d/%Y"], "UTC", "at")
+    day = (datetime(2021, 2, 3) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+    assert to_micros(values, rule).to_list() == [day, day, IMPOSSIBLE, None]
+    assert "'%d.%m.%Y' or '%m/%d/%Y'" in rule.words
+
+
+@pytest.mark.parametrize("formats", [[], ["%d.%m.%Y", "%H:%M"]])
+def test_every_format_has_to_be_one(formats: list[str]) -> None:
+    with pytest.raises(DataError, match="time format cannot be used"):
+        rule_for(pl.Series(["x"]), formats, "UTC", "at")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -152,3 +153,18 @@ def test_events_make_items_warm(features: Features, asked: Asked) -> None:
     np.testing.assert_allclose(block.item[0, 2], [np.log(4), 0, 0], rtol=1e-6)
     np.testing.assert_allclose(block.pair[0, 2], [np.log1p(6), 1.0], rtol=1e-6)
     np.testing.assert_allclose(block.user[0, 2], np.log(4), rtol=1e-6)
+
+
+def test_who_asks_at_one_moment_sees_the_ages_that_each_alone_sees(features: Features, asked: Asked) -> None:
+    past = [[0, 2, 0], [], [1]]
+    queries = replace(asked(past), time=np.full(3, 9 * HOUR))
+    for candidates in (None, np.array([[0, 3], [1, 1], [3, 2]], np.int32)):
+        width = 4 if candidates is None else 2
+        scores, peaks = np.zeros((3, 3, width), np.float32), np.ones((3, 3), np.float32)
+        pair = features.block_of(scores, peaks, queries, candidates).pair
+        for row in range(3):
+            alone = candidates if candidates is None else candidates[row : row + 1]
+            block = features.block_of(scores[:1], peaks[:1], queries.take(row, row + 1), alone)
+            np.testing.assert_array_equal(pair[row], block.pair[0])
+    assert pair[0, 0].tolist() == pytest.approx([np.log1p(9.0), 1.0 + SEEN_DECAY**2])
+    assert pair[0, 1].tolist() == pytest.approx([np.log1p(1.0), 0.0])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from polyscene.recommenders.fusion import inference
 from polyscene.recommenders.fusion.features import ITEM_FACTS, PAIR_FACTS, USER_FACTS, Block
 from polyscene.recommenders.fusion.inference import MAX_SCALED_SCORE, VIEWS, FusionWeights, views
 from polyscene.recommenders.fusion.network import FusionNetwork, TorchBlock
@@ -156,3 +157,17 @@ def test_the_weight_of_a_signal_is_that_of_its_views(trained: FusionNetwork) -> 
     base = trained.base.detach().numpy()
     expected = [base[place] + base[K + place] + base[2 * K + place] for place in range(K)]
     np.testing.assert_allclose(trained.fitted().signal_weights(), expected, rtol=1e-6)
+
+
+def test_a_block_in_portions_is_weighed_like_a_whole_one(
+    trained: FusionNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block, fitted = random_block(), trained.fitted()
+    own = replace(block, item=np.repeat(block.item, B, axis=0) * np.arange(1, B + 1)[:, None, None])
+    for one in (block, replace(own, item=own.item.astype(np.float32))):
+        monkeypatch.setattr(inference, "IN_CACHE", 10**6)
+        whole = fitted.logits(one, 1)
+        for portion in (1, 2 * C * len(fitted.arrays["base"])):  # one request at a time, two at a time
+            monkeypatch.setattr(inference, "IN_CACHE", portion)
+            np.testing.assert_allclose(fitted.logits(one, 1), whole, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(views(one, slice(1, 2)), views(one)[1:2])

@@ -29,6 +29,7 @@ from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.settings.renaming import renames_noted
 from polyscene.core.settings.runtime import RuntimeSettings
 from polyscene.core.settings.scenarios import ScenarioSettings
+from polyscene.core.settings.service import ServiceSettings
 from polyscene.core.settings.signals import SignalName, settings_class
 from polyscene.core.settings.text_ranker import TextRankerSettings
 from polyscene.core.settings.tuning import TuningDetails
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     signals: dict[SignalName, dict[str, Any]] = Field(default_factory=dict)
     fusion: FusionSettings = Field(default_factory=FusionSettings)
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
+    service: ServiceSettings = Field(default_factory=ServiceSettings)
 
     _notes: tuple[str, ...] = PrivateAttr(())
 

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from polyscene.core.settings.block import Strict
+from polyscene.core.settings.policies import PolicyChoice
+from polyscene.core.settings.rules import Rules
 from polyscene.core.settings.signals import USUAL_SIGNALS, SignalName
 from polyscene.core.settings.tables import EventsSettings, ItemsSettings, UsersSettings
 
@@ -38,4 +40,9 @@ class ScenarioSettings(Strict):
         None,
         description="show a user again what they had? default: by the share of repeats",
     )
+    policy: PolicyChoice = Field(
+        default_factory=PolicyChoice,
+        description="how slates are chosen from scores: `greedy` explores nothing",
+    )
+    rules: Rules = Field((), description="what people decide about slates")
     signals: list[SignalName] = Field(default_factory=lambda: [*USUAL_SIGNALS])

@@ -32,6 +32,16 @@ WORDS_FOR_MISSING = ("nan", "null", "none", "na", "n/a", "<na>", "nat", "\\n", "
 """What spreadsheets, data frames and databases write where an id is missing, in lower case."""
 
 
+class PivotSettings(Strict):
+    """A long table, a row per property of a thing, as one row per thing with the latest values."""
+
+    on: str = Field(description="column with the id of the thing")
+    name: str = Field(description="column that names the property: the name of a column of the new table")
+    value: str = Field(description="column with its value")
+    time: str | None = Field(None, description="since when it has that value; without it the last row counts")
+    time_format: str | list[str] | None = None
+
+
 class TableSettings(Strict):
     """Where one table lies and how to read it.
 
@@ -61,6 +71,7 @@ class TableSettings(Strict):
     one_hot: dict[str, list[str]] = Field(
         default_factory=dict, description="by the name of a new column: columns of 0 and 1 to list in it"
     )
+    pivot: PivotSettings | None = Field(None, description="a row per property, as one row per thing")
     join: list[JoinSettings] = Field(default_factory=list, description="tables whose columns are added")
 
     @model_validator(mode="after")
@@ -93,7 +104,7 @@ class ItemsSettings(TableSettings):
     categorical: list[str] = Field(default_factory=list)
     numeric: list[str] = Field(default_factory=list)
     time: str | None = Field(None, description="when the item became available")
-    time_format: str | None = None
+    time_format: str | list[str] | None = None
     timezone: str = "UTC"
     on_duplicate: OnDuplicate = "error"
 
@@ -115,11 +126,16 @@ class EventsSettings(TableSettings):
     items: str | None = Field(None, description="column with a list of item ids; the last is the choice")
     action: str | None = None
     value: str | None = None
+    liked_from: float | None = Field(
+        None, description="lower values are no choice; whoever gave one has had the item all the same"
+    )
     time: str | list[str] | None = Field(
         None, description="time stamp or sequence number; or the columns of its day and its time of day"
     )
-    time_format: str | None = Field(
-        None, description="a strptime format, or 's', 'ms', 'us', 'ns', 'days', 'excel', 'sequence'"
+    time_format: str | list[str] | None = Field(
+        None,
+        description="a strptime format, or several, of which the first that fits counts; "
+        "or 's', 'ms', 'us', 'ns', 'days', 'excel', 'sequence'",
     )
     timezone: str = "UTC"
     split: str | None = Field(None, description="column with train, valid, test or context")
@@ -138,4 +154,6 @@ class EventsSettings(TableSettings):
             raise ValueError(
                 "name exactly one of 'item' (one event per row) and 'items' (one choice per row)"
             )
+        if self.liked_from is not None and self.value is None:
+            raise ValueError("'liked_from' says which values are liked: name their column as 'value'")
         return self

@@ -44,6 +44,7 @@ class Column:
         low: the smallest number; NaN where it is not a number.
         high: the largest number.
         time_format: for texts that are times, how they are written.
+        also: further formats, where it takes several to read the texts.
         rivals: other formats that read the texts just as well: day and month may change places.
         unread: for texts that are times, the share that is none.
         clock: for texts that are times of day, how they are written.
@@ -72,10 +73,13 @@ class Column:
     unit: str | None = None
     strays: tuple[str, ...] = ()
     comma: bool = False
+    also: tuple[str, ...] = ()
 
     @property
-    def told_format(self) -> str | None:
+    def told_format(self) -> str | tuple[str, ...] | None:
         """What `time_format` has to say of this column; None where nothing."""
+        if self.also and self.time_format is not None:
+            return (self.time_format, *self.also)
         return self.unit or (None if times.is_iso(self.time_format) else self.time_format)
 
     @property
@@ -129,8 +133,13 @@ class Column:
 
 
 def as_ids(values: pl.Series) -> pl.Series:
-    """Return texts as ids are compared: without the '.0' of whole numbers."""
-    return values.str.replace(WHOLE, "$1")
+    """Return texts as ids are compared: without spaces around them and the '.0' of whole numbers."""
+    return values.str.strip_chars().str.replace(WHOLE, "$1")
+
+
+def id_of(column: str) -> pl.Expr:
+    """Return a column as ids are compared; see `as_ids`."""
+    return pl.col(column).cast(pl.String, strict=False).str.strip_chars().str.replace(WHOLE, "$1")
 
 
 def split_text(values: pl.Series) -> pl.Series:
@@ -165,7 +174,8 @@ def profile(values: pl.Series) -> Column:
 
 
 def _text(name: str, values: pl.Series, boolean: bool) -> Column:
-    values = values.set(values.str.strip_chars() == "", None)
+    values = values.str.strip_chars()
+    values = values.set(values == "", None)
     if boolean:
         return _simple(name, "flag", values)
     present = values.drop_nulls()
@@ -189,6 +199,10 @@ def _text(name: str, values: pl.Series, boolean: bool) -> Column:
         rivals = tuple(other.pattern for other in others if other.share == best.share)
         column = _simple(name, "time", values, time_format=best.pattern)
         return replace(column, rivals=rivals, unread=1.0 - best.share)
+    together = times.readings_together(present)
+    if together:
+        first, *also = [reading.pattern for reading in together]
+        return replace(_simple(name, "time", values, time_format=first), also=tuple(also))
     column = _simple(name, "flag" if _is_flag(present) else "text", values)
     return replace(column, clock=times.time_of_day(present))
 

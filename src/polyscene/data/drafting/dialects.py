@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
+from polyscene.core.text import shown
 from polyscene.data.tables.archives import size_of
 from polyscene.data.tables.broken_lines import better_dialect
 from polyscene.data.tables.delimited import Csv
@@ -171,7 +172,11 @@ def _counts_up(first: Sequence[str]) -> bool:
 def _sound(reading: Reading, source: Source, kind: TableFormat) -> Reading:
     """Return settings under which no line of the file is broken, or its broken lines are left out."""
     if size(source) > CHECKED_BYTES:
-        return reading
+        note = (
+            f"{shown(source.shown)} is larger than {CHECKED_BYTES // 2**20} MB and was not read to its end: "
+            "what is odd further down, `polyscene check` finds"
+        )
+        return replace(reading, notes=(*reading.notes, note))
     try:
         _check(reading, source)
     except DataError as error:

@@ -11,11 +11,11 @@ DOUBTFUL = 0.5
 """A guess that is less sure than this is marked as something to decide."""
 
 _NO_COLUMNS = frozenset(
-    {"time_format", "on_bad_row", "on_unknown_item", "on_duplicate", "null_values", "where"}
+    {"time_format", "on_bad_row", "on_unknown_item", "on_duplicate", "null_values", "where", "liked_from"}
 )
 """Settings that name no column."""
 
-Value = str | tuple[str, ...]
+Value = str | tuple[str, ...] | int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class TableDraft:
         """Return the columns that its settings name."""
         names: set[str] = set()
         for key, guess in self.guesses.items():
-            if key not in _NO_COLUMNS:
+            if key not in _NO_COLUMNS and not isinstance(guess.value, int):
                 names |= {guess.value} if isinstance(guess.value, str) else set(guess.value)
         return names
 

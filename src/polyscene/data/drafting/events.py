@@ -13,6 +13,7 @@ from polyscene.data.drafting.evidence import (
     VERBS,
     determines,
     is_chance,
+    is_derived,
     is_index,
     looks_split,
     user_score,
@@ -38,7 +39,7 @@ class EventColumns:
     questions: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-_ORDER = ("user", "item", "items", "action", "value", "time", "time_format", "split", "where")
+_ORDER = ("user", "item", "items", "action", "value", "liked_from", "time", "time_format", "split", "where")
 
 
 def event_columns(table: Table, item: Guess, known: float, scenario: str | None = None) -> EventColumns:
@@ -66,13 +67,13 @@ def event_columns(table: Table, item: Guess, known: float, scenario: str | None 
     _take(guesses, "value", None if several else _value(table, used, holder.name), used)
     guesses.update(_repairs(table, user, holder, known, 0.0 if when is None else when.unread))
     questions = {} if when is not None else {"time": not_understood(table, used)}
-    _add_filters(table, guesses, questions)
+    _add_choices(table, guesses, questions)
     guesses = {key: guesses[key] for key in (*_ORDER, "on_unknown_item", "on_bad_row") if key in guesses}
     actions = _actions(table, str(guesses["action"].value)) if "action" in guesses else ()
     return EventColumns(guesses, actions, {key: lines for key, lines in questions.items() if lines})
 
 
-def _add_filters(table: Table, guesses: dict[str, Guess], questions: dict[str, tuple[str, ...]]) -> None:
+def _add_choices(table: Table, guesses: dict[str, Guess], questions: dict[str, tuple[str, ...]]) -> None:
     """Guess which events are no choices by their value: low grades, and returns."""
     value = guesses.get("value")
     column = None if value is None else table.columns[str(value.value)]
@@ -85,24 +86,21 @@ def _add_filters(table: Table, guesses: dict[str, Guess], questions: dict[str, t
     if scale is None or not (is_rating(column.name) or column.says_nothing):
         return
     words = f"grades from {scale.low:g} to {scale.high:g}"
-    condition, kept = (
-        f"{quoted(column.name)} >= {scale.liked}",
-        f"keeps {scale.kept * column.filled:.1%} of the rows",
-    )
+    kept = f"{scale.kept * column.filled:.1%} of the rows"
     if scale.zero_is_none:
         words += f", {scale.zeros:.0%} of them 0, which may mean 'not rated'"
     by_action = "action" in guesses
     if by_action or scale.zero_is_none or column.says_nothing or not _decides(scale, column):
         counts = "whatever the grade, an action counts" if by_action else "each row counts as a choice"
-        questions["where"] = (
-            f"{words}, and {counts}; to count only what was liked ({kept}):",
-            f"where = '{condition}'",
+        questions["liked_from"] = (
+            f"{words}, and {counts}; to count only what was liked ({kept}), the rest as had:",
+            f"liked_from = {scale.liked}",
         )
     elif scale.kept < 1.0:
         why = (
-            f"{words}: only what was liked counts as a choice ({kept}); take the line out to count every row"
+            f"{words}: what was liked is a choice ({kept}), the rest was had; {scale.low:g} makes all choices"
         )
-        guesses["where"] = Guess(condition, 0.7, why)
+        guesses["liked_from"] = Guess(scale.liked, 0.7, why)
 
 
 def _decides(scale: Scale, column: Column) -> bool:
@@ -217,15 +215,24 @@ def _value(table: Table, used: Collection[str], item: str) -> Guess | None:
         graded = len(column.distinct) <= 21 and column.low >= 0 and column.high <= 100
         unnamed = 0.37 * column.says_nothing
         scored.append((max(unnamed, 0.85 * named + 0.15 * graded + 0.25 * (graded and not named)), column))
-    scored = [
-        (s, c) for s, c in scored if s >= 0.35 and determines(table.sample, item, c.name) < _OF_THE_ITEM
-    ]
+    scored = [(s, c) for s, c in scored if s >= 0.35 and (_grades(c) or not _of_the_item(table, item, c))]
     scored.sort(key=lambda pair: -pair[0])
     if not scored:
         return None
     score, column = scored[0]
     why = f"numbers from {column.low:g} to {column.high:g}"
+    if _of_the_item(table, item, column):
+        score, why = min(score, 0.6), f"{why}, the same from everybody for one item"
     return Guess(column.name, min(0.97, score), why, tuple(c.name for _, c in scored[1:3]))
+
+
+def _grades(column: Column) -> bool:
+    """Return whether a column holds grades, by its name and its values."""
+    return is_rating(column.name) and not is_derived(column.name) and scale_of(column.numbers) is not None
+
+
+def _of_the_item(table: Table, item: str, column: Column) -> bool:
+    return determines(table.sample, item, column.name) >= _OF_THE_ITEM
 
 
 def _repairs(table: Table, user: Guess, item: Column, known: float, timeless: float) -> dict[str, Guess]:

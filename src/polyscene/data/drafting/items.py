@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from polyscene.core.text import shown
 from polyscene.data.drafting import times
-from polyscene.data.drafting.columns import Column, share_of
+from polyscene.data.drafting.columns import Column, id_of, share_of
 from polyscene.data.drafting.draft import Guess
 from polyscene.data.drafting.evidence import (
     determines,
@@ -35,13 +35,17 @@ def item_columns(table: Table, key: Guess, skip: Collection[str] = ()) -> dict[s
     guesses = {"id": key, **_texts(rest), **_attributes(rest)}
     if lists:
         others = guesses["categorical"].value if "categorical" in guesses else ()
-        guesses["categorical"] = Guess((*lists, *others), 0.8, "few different values")
+        both = (*lists, *(others if isinstance(others, tuple) else ()))
+        guesses["categorical"] = Guess(both, 0.8, "few different values")
     _add_time(guesses, rest)
-    among = [str(key.value), *(name for name in skip)]
-    unique = table.sample.select(among).n_unique() / table.sample.height
-    if unique < 1.0:
-        guesses["on_duplicate"] = Guess("first", 0.7, f"{1 - unique:.1%} of the rows repeat an id")
-    return guesses
+    return {**guesses, **_repeated(table, [str(key.value), *skip])}
+
+
+def _repeated(table: Table, key: Sequence[str]) -> dict[str, Guess]:
+    """Guess what is to be done about ids that occur again."""
+    ids = table.sample.select(id_of(name) for name in dict.fromkeys(key))
+    share = 1 - ids.n_unique() / ids.height
+    return {"on_duplicate": Guess("first", 0.7, f"{share:.1%} of the rows repeat an id")} if share else {}
 
 
 def items_among_events(table: Table, key: Guess, used: Collection[str], user: str) -> dict[str, Guess]:
@@ -85,7 +89,8 @@ def users_among_events(table: Table, user: Guess, used: Collection[str]) -> dict
 def user_columns(table: Table, key: Guess, skip: Collection[str] = ()) -> dict[str, Guess]:
     """Guess the columns of a table of users."""
     rest = [column for name, column in table.columns.items() if name not in {*skip, key.value}]
-    return {"id": key, **_attributes(rest, words=True)}
+    guesses = _attributes(rest, words=True)
+    return {"id": key, **guesses, **(_repeated(table, [str(key.value), *skip]) if guesses else {})}
 
 
 def template_of(guesses: dict[str, Guess], table: Table) -> str | None:
@@ -159,6 +164,8 @@ def _attributes(columns: Sequence[Column], words: bool = False) -> dict[str, Gue
             numbers.append(column.name)
         elif column.kind == "flag" or (_is_category(column) and (words or not _is_words(column))):
             labels.append(column.name)
+        elif column.kind == "number" and column.repeat >= 2 and hint(column.name, "attribute") > 0:
+            labels.append(column.name)  # the number of a category, a brand
     guesses: dict[str, Guess] = {}
     strays = tuple(
         dict.fromkeys(stray for column in columns if column.name in numbers for stray in column.strays)

@@ -14,22 +14,26 @@ Hint = Literal[
 
 _WORDS: dict[Hint, str] = {
     "user": "user customer client member account reviewer visitor person subscriber buyer shopper patient "
-    "student viewer listener guest device cookie uid consumer profile player cust usr learner household",
+    "student viewer listener guest device cookie uid consumer profile player cust usr learner household "
+    "kunde kunden nutzer benutzer mitglied besucher cliente usuario utilisateur",
     "item": "item product sku article movie film song track artist book news video post question asin isbn "
     "stock goods content document doc ad creative course game app recipe listing hotel job offer podcast "
     "show episode merchandise business poi venue restaurant story photo image banner headline album paper "
-    "title clip property prod material",
+    "title clip property prod material artikel produkt ware buch producto articulo produit livre",
     "session": "session visit invoice order basket cart transaction trip impression request slate receipt",
-    "id": "id code no nr number key uid uuid guid ref ids sku asin isbn identifier mbid",
-    "title": "title name headline heading label subject keywords",
+    "id": "id code no nr number key uid uuid guid ref ids sku asin isbn identifier mbid nummer kennung "
+    "numero",
+    "title": "title name headline heading label subject keywords titel bezeichnung título titre nombre",
     "text": "text desc description abstract summary body content caption subtitle lede lead excerpt overview "
     "plot synopsis details snippet tagline keywords blurb biography bio teaser tags",
-    "time": "time timestamp date datetime ts at when created day moment clock occurred epoch utc",
+    "time": "time timestamp date datetime ts at when created day moment clock occurred epoch utc "
+    "datum zeit uhrzeit zeitpunkt zeitstempel fecha hora heure jour",
     "available": "published release released added available created launched since publication premiere "
     "date time at",
     "sequence": "order seq sequence step index idx nth turn ordinal position rank",
     "value": "rating score stars star value count plays listens quantity qty amount dwell duration seconds "
-    "overall playcount grade weight times minutes watched units",
+    "overall playcount grade weight times minutes watched units menge anzahl bewertung "
+    "sterne cantidad quantité",
     "action": "action event type kind behaviour behavior activity interaction verb",
     "flag": "click clicked label purchased liked like bought converted clicks target response watched viewed "
     "is conversion purchase",
@@ -40,11 +44,12 @@ _WORDS: dict[Hint, str] = {
     "artist video good sku content document post question game offer listing",
     "events_file": "event rating interaction click log behaviour behavior history invoice transaction order "
     "sequence impression review action view purchase play listen inter activity watch stream",
-    "users_file": "user customer member people profile client account demographic",
+    "users_file": "kunde kunden nutzer user customer member people profile client account demographic",
     "links": "friend follow follower followee head tail relation source target neighbour parent trust "
     "trustee entity knowledge",
     "attribute": "price cost brand category genre colour color size weight length pages language author "
-    "publisher",
+    "publisher "
+    "preis kategorie marke farbe autor",
     "person": "country age gender sex city zip postcode occupation region state locale language segment",
 }
 _VOCABULARY: dict[Hint, frozenset[str]] = {hint: frozenset(words.split()) for hint, words in _WORDS.items()}

@@ -14,10 +14,12 @@ from polyscene.core.errors import DataError, Problem
 from polyscene.core.text import one_line, shown
 from polyscene.data.drafting.draft import Guess, ScenarioDraft
 from polyscene.data.drafting.events import quoted
+from polyscene.data.drafting.folders import passed_over, table_files
 from polyscene.data.drafting.layout import Match, best_match, draft_scenario
+from polyscene.data.drafting.long_tables import one_row_each
 from polyscene.data.drafting.names import hint, slug, tokens
 from polyscene.data.drafting.spoilt_ids import cut_ids, with_filled_zeros
-from polyscene.data.drafting.tables import Table, passed_over, read_tables, table_files
+from polyscene.data.drafting.tables import Table, read_tables
 from polyscene.data.drafting.toml import comment, guess_line, scenario_toml, text
 from polyscene.data.drafting.widening import WideTable, widened
 from polyscene.data.tables.formats import formats_by_ending
@@ -27,6 +29,8 @@ _MAX_FOLDERS = 200
 _MAX_PARTS = 20
 _MAX_TABLES = 60
 _MAX_NAMED = 20
+_RUN = "run.json"
+"""Lies in the folder of a run, which is none of a person's tables."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def _scopes(paths: Sequence[Path]) -> tuple[list[tuple[str, list[Table]]], list[
     notes: list[str] = []
     for title, members in groups[:_MAX_FOLDERS]:
         tables, odd = read_tables(members)
-        tables = [widened(table) for table in with_filled_zeros(tables)]
+        tables = [widened(one_row_each(table)) for table in with_filled_zeros(tables)]
         notes += [note for note in odd if note not in notes]
         notes += [note for table in tables for note in (*table.notes, *cut_ids(table)) if note not in notes]
         if len(tables) > _MAX_TABLES:
@@ -154,15 +158,16 @@ def _scopes(paths: Sequence[Path]) -> tuple[list[tuple[str, list[Table]]], list[
 def _folders(folder: Path, above: list[Path], depth: int) -> list[tuple[str, list[Path]]]:
     """Return a folder's tables, and those of its folders together with the ones that lie above them."""
     own = table_files(folder)
-    groups = [(folder.resolve().name, own)] if own else []
+    groups = [(folder.resolve().name, [*own, *above])] if own else []
     if depth < _MAX_DEPTH:
         for child in sorted(folder.iterdir()):
-            if child.is_dir() and not child.name.startswith((".", "_")):
-                below = _folders(child, [*above, *own], depth + 1)
-                groups += [
-                    (title, [*files, *above, *own]) if files else (title, files) for title, files in below
-                ]
+            if _may_hold_tables(child):
+                groups += _folders(child, [*above, *own], depth + 1)
     return groups
+
+
+def _may_hold_tables(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith((".", "_")) and not (path / _RUN).is_file()
 
 
 def _by_prefix(title: str, tables: list[Table]) -> list[tuple[str, list[Table]]]:

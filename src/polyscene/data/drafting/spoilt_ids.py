@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from polyscene.core.settings.tables import WORDS_FOR_MISSING
 from polyscene.core.text import shown
-from polyscene.data.drafting.columns import share_of
+from polyscene.data.drafting.columns import as_ids, id_of, share_of
 from polyscene.data.drafting.names import has_id_word, hint, likeness
 from polyscene.data.drafting.tables import Table
 from polyscene.data.tables.ids import SCIENTIFIC
@@ -16,6 +17,8 @@ from polyscene.data.tables.ids import SCIENTIFIC
 _MEETING_SHARE = 0.5
 """Of a column's ids: where more are another table's but for zeros, zeros were lost."""
 _CUT_SHARE = 0.05
+_USUAL_SHARE = 0.95
+"""Of a column's ids: where as many are digits, the others are exceptions."""
 _MIN_IDS = 5
 
 
@@ -57,11 +60,18 @@ def _padded_columns(table: Table) -> Iterator[_Width]:
     for name, dtype in table.sample.schema.items():
         if not isinstance(dtype, pl.String):
             continue
-        ids = table.sample[name].drop_nulls().unique()
-        lengths = ids.str.len_chars().unique()
-        digits = len(lengths) == 1 and int(lengths[0]) > 1 and ids.str.contains(r"^\d+$").all()
-        if digits and ids.str.starts_with("0").any():
+        ids = _ids(table.sample[name])
+        digits = ids.filter(ids.str.contains(r"^\d\d+$"))
+        lengths = digits.str.len_chars().unique()
+        usual = len(digits) >= _USUAL_SHARE * len(ids)
+        if usual and len(lengths) == 1 and digits.str.starts_with("0").any():
             yield _Width(table, name, int(lengths[0]), ids)
+
+
+def _ids(values: pl.Series) -> pl.Series:
+    """Return the different ids of a column as reading sees them, without missing ones."""
+    ids = as_ids(values.cast(pl.String, strict=False)).drop_nulls().unique()
+    return ids.filter((ids != "") & ~ids.str.to_lowercase().is_in(list(WORDS_FOR_MISSING)))
 
 
 def _filled(table: Table, widths: Sequence[_Width]) -> Table:
@@ -70,7 +80,7 @@ def _filled(table: Table, widths: Sequence[_Width]) -> Table:
     fills: dict[str, int] = {}
     for name, dtype in table.sample.schema.items():
         if isinstance(dtype, pl.String) or dtype.is_integer():
-            ids = table.sample[name].cast(pl.String).drop_nulls().unique()
+            ids = _ids(table.sample[name])
             meeting = next((width for width in open_widths if _meets(name, ids, width)), None)
             if meeting is not None:
                 fills[name] = meeting.digits
@@ -78,14 +88,14 @@ def _filled(table: Table, widths: Sequence[_Width]) -> Table:
         return table
     settings = table.settings.model_copy(update={"zero_fill": fills})
     reasons = {**table.reasons, "zero_fill": "its ids are those of another table but for leading zeros"}
-    sample = table.sample.with_columns(pl.col(n).cast(pl.String).str.zfill(w) for n, w in fills.items())
+    sample = table.sample.with_columns(id_of(name).str.zfill(width) for name, width in fills.items())
     return replace(table, settings=settings, reasons=reasons, sample=sample)
 
 
 def _known_already(table: Table, width: _Width) -> bool:
     """Return whether some column of a table names the ids as they are."""
     return any(
-        share_of(table.sample[name].drop_nulls().unique().is_in(width.ids.implode())) > _MEETING_SHARE
+        share_of(_ids(table.sample[name]).is_in(width.ids.implode())) > _MEETING_SHARE
         for name, dtype in table.sample.schema.items()
         if isinstance(dtype, pl.String)
     )
@@ -94,9 +104,10 @@ def _known_already(table: Table, width: _Width) -> bool:
 def _meets(name: str, ids: pl.Series, width: _Width) -> bool:
     """Return whether a column that is named like ids holds those of another table without their zeros."""
     named = likeness(name, width.name) > 0.5 or has_id_word(name) or hint(name, "item") > 0
-    if not named or len(ids) < _MIN_IDS or not ids.str.contains(r"^[1-9]\d*$").all():
+    numbers = ids.filter(ids.str.contains(r"^[1-9]\d*$"))
+    if not named or len(ids) < _MIN_IDS or len(numbers) < _USUAL_SHARE * len(ids):
         return False
-    longest = ids.str.len_chars().max()
+    longest = numbers.str.len_chars().max()
     if not isinstance(longest, int) or longest > width.digits:
         return False
     return share_of(ids.str.zfill(width.digits).is_in(width.ids.implode())) > _MEETING_SHARE

@@ -17,18 +17,26 @@ from polars.exceptions import PanicException, PolarsError
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
 from polyscene.core.text import one_line, shown
-from polyscene.data.drafting.columns import WHOLE, Column, as_ids, profile
-from polyscene.data.drafting.dialects import reading_of, size
-from polyscene.data.tables.archives import archive_of, is_archive, members
+from polyscene.data.drafting.columns import Column, as_ids, id_of, profile
+from polyscene.data.drafting.dialects import HEAD_BYTES, reading_of, size
+from polyscene.data.tables.archives import archive_of
 from polyscene.data.tables.columns import Need, converted, named_in
 from polyscene.data.tables.formats import format_of, formats_by_ending
 from polyscene.data.tables.lists import label_texts
 from polyscene.data.tables.source import Source
 from polyscene.data.tables.sources import first_sight, kind_of, recognised
+from polyscene.data.tables.text_files import head_of
 
 SAMPLE_ROWS = 50_000
 FULL_SCAN_BYTES = 512 * 2**20
-MAX_FILES = 2_000
+_COUNTING = re.compile(
+    r"\d+|(?<![a-z])(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
+    r"sep(?:t(?:ember)?)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?|q(?=\d)|part)(?![a-z])",
+    re.IGNORECASE,
+)
+"""What tells files of one table apart: numbers, months, quarters, parts."""
+_ALIKE = 0.75
+"""The share of all columns that files of one table have in common."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +78,22 @@ class Table:
         part = "" if self.part is None else f", table {self.part}"
         return self.sources[0].shown + more + part
 
+    @cached_property
+    def rows_about(self) -> int | None:
+        """How many rows it has, counted or told by the length of its first lines; None where not known."""
+        if self.complete:
+            return self.sample.height
+        counts = [_rows_about(source) for source in self.sources]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    @property
+    def looked_at(self) -> str | None:
+        """What of it was looked at; None where everything was."""
+        if self.complete:
+            return None
+        whole = "" if self.rows_about is None else f" of about {self.rows_about:,}"
+        return f"the first {self.sample.height:,}{whole} rows"
+
     @property
     def stem(self) -> str:
         """The table's name without the endings and counting numbers of files."""
@@ -103,11 +127,7 @@ class Table:
         if share > 0.98 or share < 0.005 or self.complete or not self.small:
             return share
         frames = [frame.select(column) for frame in self._frames]
-        whole = (
-            pl.concat(frames)
-            .select(pl.col(column).cast(pl.String, strict=False).str.replace(WHOLE, "$1"))
-            .unique()
-        )
+        whole = pl.concat(frames).select(id_of(column)).unique()
         return whole.filter(pl.col(column).is_in(values.implode())).collect().height / len(values)
 
     @cached_property
@@ -119,52 +139,21 @@ class Table:
         for source in self.sources:
             frame = format_of(source).glance(source, self.settings)
             fills = self.settings.zero_fill.items()
-            yield frame.with_columns(pl.col(n).cast(pl.String).str.zfill(w) for n, w in fills)
+            yield frame.with_columns(id_of(name).str.zfill(width) for name, width in fills)
+
+
+def _rows_about(source: Source) -> int | None:
+    if source.format == "parquet" and source.archive is None:
+        return int(pl.scan_parquet(source.path).select(pl.len()).collect().item())
+    if source.compression is not None or not format_of(source).by_lines:
+        return None
+    head = head_of(source, HEAD_BYTES)
+    return round(size(source) * head.count(b"\n") / len(head)) if head else None
 
 
 def stem(path: Path) -> str:
-    """Return a file's name without endings and counting numbers: `part-0001.csv.gz` is `part-`."""
-    return re.sub(r"\d+", "", path.name.split(".")[0])
-
-
-def table_files(path: Path) -> list[Path]:
-    """Return the files directly in a folder, or the file itself, that are named like tables.
-
-    A zip archive gives the tables that it holds.
-    """
-    children = [path] if path.is_file() else _children(path)
-    files = [child for child in children if path.is_file() or kind_of(child)[0] is not None]
-    inside = [file for child in children if is_archive(child) for file in _in_archive(child)]
-    return [*(file for file in files if not is_archive(file)), *inside][:MAX_FILES]
-
-
-def passed_over(path: Path) -> list[str]:
-    """Return, for each file directly in a folder that is no table, why it was not looked at."""
-    notes = []
-    for child in _children(path) if path.is_dir() else [path]:
-        if is_archive(child):
-            try:
-                held = ", ".join(str(member.relative_to(child)) for member in members(child))
-            except OSError as error:
-                notes.append(f"{shown(child.name)} cannot be read: {one_line(error, 160)}")
-                continue
-            if not _in_archive(child):
-                notes.append(f"{shown(child.name)} holds no table: {shown(held or 'nothing', 80)}")
-        elif kind_of(child)[0] is None:
-            ending = child.suffix or "none"
-            notes.append(f"{shown(child.name)} is not named like a table (its ending is {shown(ending)})")
-    return notes
-
-
-def _children(folder: Path) -> list[Path]:
-    return [c for c in sorted(folder.iterdir()) if c.is_file() and not c.name.startswith((".", "_"))]
-
-
-def _in_archive(archive: Path) -> list[Path]:
-    try:
-        return [path for path in members(archive) if kind_of(path)[0] is not None]
-    except OSError:
-        return []
+    """Return a file's name without endings, numbers and months: `part-0001.csv.gz` is `part-`."""
+    return _COUNTING.sub("", path.name.split(".")[0])
 
 
 def read_tables(files: Iterable[Path]) -> tuple[list[Table], list[str]]:
@@ -210,19 +199,35 @@ def _add(tables: list[Table], table: Table) -> None:
     """Append a table, or join it to one of the same folder, make and columns."""
     for place, other in enumerate(tables):
         settings = _joined_settings(other, table)
-        if settings is not None and _same_make(other, table) and other.sample.schema == table.sample.schema:
+        columns = _common(other, table)
+        if settings is not None and columns and _same_make(other, table):
             room = max(0, SAMPLE_ROWS - other.sample.height)
             tables[place] = replace(
                 other,
                 sources=(*other.sources, *table.sources),
                 settings=settings,
                 reasons={**table.reasons, **other.reasons},
-                sample=pl.concat([other.sample, table.sample.head(room)]),
+                sample=pl.concat([t.select(columns) for t in (other.sample, table.sample.head(room))]),
                 complete=other.complete and table.complete and table.sample.height <= room,
-                notes=(*other.notes, *table.notes),
+                notes=tuple(dict.fromkeys((*other.notes, *table.notes, *_rare(other, table, columns)))),
             )
             return
     tables.append(table)
+
+
+def _common(one: Table, other: Table) -> list[str]:
+    """Return the columns of both tables, which may be two files of one; none where they are too different."""
+    mine, theirs = dict(one.sample.schema), dict(other.sample.schema)
+    both = [name for name in mine if mine[name] == theirs.get(name)]
+    return both if len(both) >= _ALIKE * len({*mine, *theirs}) else []
+
+
+def _rare(one: Table, other: Table, columns: Sequence[str]) -> Iterator[str]:
+    """Say which columns only some files of a table have."""
+    rare = [name for name in {**one.columns, **other.columns} if name not in columns]
+    if rare:
+        names = ", ".join(shown(name, 40) for name in rare)
+        yield f"{shown(one.sources[0].shown)} and {shown(other.name)} differ in {names}: not used"
 
 
 def _joined_settings(one: Table, other: Table) -> TableSettings | None:
@@ -254,8 +259,7 @@ def _same_make(one: Table, other: Table) -> bool:
     """Return whether two tables are files of the same folder, name and format."""
     first, second = one.sources[0], other.sources[0]
     same_place = (first.path.parent, stem(first.path)) == (second.path.parent, stem(second.path))
-    same_format = (first.format, first.path.suffixes) == (second.format, second.path.suffixes)
-    return same_place and same_format and one.part is None and other.part is None
+    return same_place and first.format == second.format and one.part is None and other.part is None
 
 
 def _looks(path: Path, rows: int) -> Iterator[Table]:

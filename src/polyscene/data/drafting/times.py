@@ -7,6 +7,7 @@ and the month could change places, every reading that fits is kept: who has more
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import permutations
@@ -24,6 +25,8 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _YEARS = (1800, 2200)
 _LOOKED_AT, _SHAPES_FROM, _MAX_CHARS = 20_000, 20, 50
 _READ = 0.99
+_MAX_TOGETHER, _MIN_TOGETHER = 3, 0.02
+"""Ways of writing in one column: so many at most, each of so large a share."""
 """The share of values that a way of writing has to read."""
 
 _EARLIEST, _LATEST = 315_532_800, 2_524_608_000  # 1980 and 2050, in seconds
@@ -52,6 +55,41 @@ def readings(values: pl.Series) -> tuple[Reading, ...]:
     read = [Reading(pattern, _share_read(few, pattern)) for pattern in patterns]
     read = [Reading(r.pattern, _share_read(sample, r.pattern)) for r in read if r.share > 0.9]
     return tuple(sorted((r for r in read if r.share >= _READ), key=lambda r: -r.share))
+
+
+def readings_together(values: pl.Series) -> tuple[Reading, ...]:
+    """Return formats that together read at least 99 % of the distinct texts, where no single one does.
+
+    Each reads some that those before it do not; the shares are of all texts.
+    """
+    sample = values.drop_nulls().str.strip_chars().unique(maintain_order=True).head(_LOOKED_AT)
+    few = sample.gather_every(max(1, len(sample) // _SHAPES_FROM))
+    if few.is_empty() or not few.str.contains(r"^\D{0,12}\d.{2,48}$").all():
+        return ()
+    patterns = list(dict.fromkeys(pattern for text in few.to_list() for pattern in patterns_of(text)))
+    chosen: list[Reading] = []
+    left = sample
+    while patterns and len(chosen) < _MAX_TOGETHER and len(left) > (1 - _READ) * len(sample):
+        best = max(patterns, key=lambda pattern: _share_read(left, pattern))
+        unread = left.filter(parse(left, best).is_null())
+        chosen.append(Reading(best, _share_read(sample, best)))
+        if len(left) - len(unread) < _MIN_TOGETHER * len(sample):
+            return ()
+        left = unread
+    return tuple(chosen) if len(left) <= (1 - _READ) * len(sample) else ()
+
+
+def either_way(values: pl.Series, patterns: Sequence[str]) -> float:
+    """Return the share of the distinct texts that several formats read, as different times."""
+    sample = values.drop_nulls().unique().head(_LOOKED_AT)
+    read = [parse(sample, pattern) for pattern in patterns]
+    first = read[0]
+    for times in read[1:]:
+        first = first.zip_with(first.is_not_null(), times)
+    differing = pl.Series([False]).new_from_index(0, len(sample))
+    for times in read:
+        differing = differing | (times.is_not_null() & (times != first)).fill_null(False)
+    return int(differing.sum()) / len(sample) if len(sample) else 0.0
 
 
 def patterns_of(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
@@ -34,8 +35,8 @@ def comment(words: str) -> str:
 
 
 def value_of(value: Value) -> str:
-    """Return a string or a list of strings as TOML."""
-    return text(value) if isinstance(value, str) else "[" + ", ".join(text(part) for part in value) + "]"
+    """Return a string, a list of strings or a number as TOML."""
+    return _literal(list(value) if isinstance(value, tuple) else value)
 
 
 def scenario_toml(scenario: ScenarioDraft, folder: Path, alone: bool) -> list[str]:
@@ -78,6 +79,10 @@ def _objectives(scenario: ScenarioDraft) -> list[str]:
 def _table(draft: TableDraft, folder: Path) -> list[str]:
     table = draft.table
     lines = [f"path = {_paths(table.paths, folder)}"]
+    if table.looked_at is not None:
+        lines.insert(
+            0, comment(f"looked at: {table.looked_at}; what is guessed from them alone says 'so far'")
+        )
     lines += [f"{name} = {value}" for name, value in _reading(table)]
     if isinstance(table, WideTable) and table.joined:
         others = ", ".join(_joined(other, on, folder) for other, on in table.joined)
@@ -87,7 +92,7 @@ def _table(draft: TableDraft, folder: Path) -> list[str]:
     for name, guess in draft.guesses.items():
         if name == "where" and draft.where is not None:
             guess = replace(guess, value=f"{draft.where} and {guess.value}")
-        lines += guess_line(name, guess)
+        lines += guess_line(name, guess, partial=table.looked_at is not None)
     return _aligned(lines) + [comment(line) for line in [*_questions(draft), *draft.hints]]
 
 
@@ -126,10 +131,16 @@ def _literal(value: object) -> str:
     return text(value) if isinstance(value, str) else str(value)
 
 
-def guess_line(name: str, guess: Guess) -> list[str]:
-    """Return a setting with its reason, how sure it is and what else it could be."""
+def guess_line(name: str, guess: Guess, partial: bool = False) -> list[str]:
+    """Return a setting with its reason, how sure it is and what else it could be.
+
+    Args:
+        name: of the setting.
+        guess: its value.
+        partial: whether it rests on a part of the table.
+    """
     words = "DECIDE" if guess.to_decide else "sure" if guess.sure >= 0.85 else "likely"
-    why = f"{words} ({guess.sure:.0%}): {guess.why}"
+    why = f"{words} ({guess.sure:.0%}{', so far' if partial else ''}): {guess.why}"
     if guess.instead:
         why += "; or " + ", ".join(text(shown(other, 40).strip("'\"")) for other in guess.instead) + "?"
     return setting(name, value_of(guess.value), why)
@@ -159,9 +170,17 @@ def _paths(paths: Sequence[Path], folder: Path) -> str:
         return text(names[0])
     if len(names) <= _MAX_PATHS:
         return value_of(tuple(names))
+    pattern = _glob_of(names)
+    meant = {path.resolve() for path in paths}
+    matched = {Path(name).resolve() for name in glob.glob(str(folder / pattern)) if Path(name).is_file()}
+    return text(pattern) if matched == meant else value_of(tuple(names))
+
+
+def _glob_of(names: Sequence[str]) -> str:
+    """Return what all names begin with, and the endings of the first."""
     first, last = min(names), max(names)
     same = next((place for place, pair in enumerate(zip(first, last, strict=False)) if pair[0] != pair[1]), 0)
-    return text(first[:same] + "*" + "".join(Path(first).suffixes))
+    return first[:same] + "*" + "".join(Path(first).suffixes)
 
 
 def _relative(path: Path, folder: Path) -> str:

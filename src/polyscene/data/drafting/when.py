@@ -24,6 +24,8 @@ _WORDS = {
     "days": "days since 1970, perhaps",
 }
 _UNDECIDED = 0.45
+_UNNAMED = 0.25
+"""What it adds that all numbers of a column without a name of its own are moments of the last decades."""
 _ODD_KINDS = ("text", "number", "empty", "other")
 _MAX_DIFFERENT = 200_000
 
@@ -82,7 +84,8 @@ def _score(column: Column) -> float:
         return 0.0
     if column.unit == "days" or (column.unit == "excel" and column.whole):
         return _UNDECIDED
-    return 0.4 + 0.55 * named - doubt
+    unnamed = _UNNAMED * (column.says_nothing and column.unit in _WORDS)
+    return 0.4 + max(0.55 * named, unnamed) - doubt
 
 
 def _why(column: Column) -> str:
@@ -115,6 +118,8 @@ def written_as(table: Table, column: Column, user: str | None, clock: Column | N
         return Guess(column.unit, max(sure, 0.4), _WORDS.get(column.unit, "how it is written"))
     if column.time_format is None:
         return None
+    if column.also:
+        return _several(column)
     tail = f" {clock.clock}" if clock is not None else ""
     guess = _told_apart(table, column, user) if column.rivals else None
     if guess is None:
@@ -122,6 +127,16 @@ def written_as(table: Table, column: Column, user: str | None, clock: Column | N
         return None if times.is_iso(whole) else Guess(whole, 0.98 - column.unread, "how it is written")
     others = tuple(other + tail for other in guess.instead)
     return replace(guess, value=str(guess.value) + tail, instead=others)
+
+
+def _several(column: Column) -> Guess:
+    """Guess how times are read that are written in several ways: by the first that fits each."""
+    patterns = (str(column.time_format), *column.also)
+    both = times.either_way(column.text, patterns)
+    if not both:
+        return Guess(patterns, 0.85, "written in several ways; the first that fits a value counts")
+    why = f"written in several ways, and {both:.0%} of the values can be read in more than one: write it anew"
+    return Guess(patterns, _UNDECIDED - 0.1, why)
 
 
 def _told_apart(table: Table, column: Column, user: str | None) -> Guess:

@@ -9,7 +9,7 @@ from itertools import groupby
 import polars as pl
 
 from polyscene.core.settings.tables import TableSettings
-from polyscene.data.drafting.columns import Column, as_ids, share_of
+from polyscene.data.drafting.columns import Column, as_ids, id_of, share_of
 from polyscene.data.drafting.evidence import VERBS, is_derived, is_key, text_score, user_score
 from polyscene.data.drafting.names import has_id_word, hint, tokens
 from polyscene.data.drafting.tables import Table
@@ -172,12 +172,7 @@ def joined(table: Table, other: Table, on: str) -> WideTable:
 
 def _with_columns_of(frame: pl.LazyFrame, other: Table, on: str) -> pl.LazyFrame:
     names = [name for name in other.columns if name not in frame.collect_schema()]
-    key = as_ids_of(on).alias(_KEY)
+    key = id_of(on).alias(_KEY)
     rows = other.sample.lazy() if other.complete or not other.small else pl.concat(other._frames)
     rows = rows.select(key, *names).head(_MAX_JOINED_ROWS).unique(_KEY, keep="first", maintain_order=True)
     return frame.with_columns(key).join(rows, on=_KEY, how="left", maintain_order="left").drop(_KEY)
-
-
-def as_ids_of(column: str) -> pl.Expr:
-    """Return a column as ids are compared."""
-    return pl.col(column).cast(pl.String, strict=False).str.replace(r"^(-?(?:0|[1-9]\d*))\.0+$", "$1")

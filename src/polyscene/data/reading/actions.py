@@ -68,6 +68,36 @@ def actions_of(
     return Actions(names, np.array(weight, dtype=np.float32), np.array(choice, dtype=np.bool_))
 
 
+@dataclass(frozen=True)
+class Worth:
+    """What n events count.
+
+    Attributes:
+        weight: (n,) how much each counts.
+        choice: (n,) whether it is something to be predicted.
+        had: (n,) whether it counts for nothing but that its user has had the item; None where none does.
+    """
+
+    weight: FloatArray
+    choice: BoolArray
+    had: BoolArray | None
+
+
+def worth(weight: FloatArray, choice: BoolArray, value: FloatArray, liked_from: float | None) -> Worth:
+    """Return what events count, those whose value is below `liked_from` for nothing but having had the item.
+
+    Args:
+        weight: (n,) of each event's action.
+        choice: (n,) whether its action is one to be predicted.
+        value: (n,) what it measured; NaN, which is never below, where nothing.
+        liked_from: the least value that says something was liked; None: all do.
+    """
+    if liked_from is None:
+        return Worth(weight, choice, None)
+    low = (value < np.float32(liked_from)) & (weight > 0)
+    return Worth(np.where(low, np.float32(0), weight), choice & ~low, low)
+
+
 def _complain_of_weights(settings: ScenarioSettings, problems: list[Problem]) -> None:
     for action, weight in settings.actions.items():
         if not (math.isfinite(weight) and weight >= 0):
@@ -77,7 +107,7 @@ def _complain_of_weights(settings: ScenarioSettings, problems: list[Problem]) ->
                     "a number from 0 up",
                     str(weight),
                     "use 0 for actions that are to be ignored",
-                    column=f"actions.{action}",
+                    key=f"actions.{action}",
                 )
             )
 
@@ -103,7 +133,7 @@ def _complain_of_unseen(
                         "actions " + shown(", ".join(names), 120),
                         f"did you mean '{near}'?" if near else f"take it out of '{key}'",
                         file=file,
-                        column=key,
+                        key=key,
                         severity="error" if no_choice and key == "objectives" else "warning",
                     )
                 )
@@ -116,7 +146,7 @@ def _too_many_objectives(objectives: dict[str, float], file: str) -> Problem:
         "objectives " + shown(", ".join(objectives), 120),
         "set 'action' in 'events', or keep one objective",
         file=file,
-        column="objectives",
+        key="objectives",
     )
 
 
@@ -127,5 +157,5 @@ def _too_many_actions(names: Sequence[str], file: str) -> Problem:
         f"{len(names):,}, such as {shown(', '.join(names[:5]))}",
         "name the column that holds the kind of event, or leave rare ones out with 'where'",
         file=file,
-        column="action",
+        key="events.action",
     )

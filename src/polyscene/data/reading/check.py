@@ -14,6 +14,7 @@ from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.data.reading.dataset import LoadedTables, read_tables
 from polyscene.data.schema import Clock, EventLog
+from polyscene.data.tables.totals import RowTotals
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,6 +31,7 @@ class Counts:
         clock: what times are.
         first: the earliest event, a time in UTC or a sequence number; None without events.
         last: the latest event, likewise.
+        tables: what became of the rows of each table that could be opened.
     """
 
     items: int | None = None
@@ -39,6 +41,7 @@ class Counts:
     clock: Clock | None = None
     first: datetime | int | None = None
     last: datetime | int | None = None
+    tables: tuple[RowTotals, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def check_project(settings: Settings, base: Path, progress: Progress | None = No
         base: the folder its paths start from.
         progress: is told about every table.
     """
-    return check_tables(read_tables(settings, base, progress or Silent()), settings)
+    return check_tables(read_tables(settings, base, progress or Silent(), counted=True), settings)
 
 
 def check_tables(reading: LoadedTables, settings: Settings) -> CheckReport:
@@ -78,9 +81,9 @@ def check_tables(reading: LoadedTables, settings: Settings) -> CheckReport:
 def _counts(reading: LoadedTables, name: str) -> Counts:
     catalogue = reading.catalogues.get(name)
     items = None if catalogue is None else len(catalogue)
-    log = reading.logs.get(name)
+    log, totals = reading.logs.get(name), reading.totals.get(name, ())
     if log is None:
-        return Counts(items=items)
+        return Counts(items=items, tables=totals)
     clock = reading.clocks[name]
     by_action = np.bincount(log.action, minlength=len(log.actions)).tolist()
     return Counts(
@@ -91,6 +94,7 @@ def _counts(reading: LoadedTables, name: str) -> Counts:
         clock=clock,
         first=_moment(log, 0, clock),
         last=_moment(log, -1, clock),
+        tables=totals,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,13 +13,17 @@ from polyscene.core.errors import DataError, Problem
 from polyscene.core.progress import Advance, Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.settings.scenarios import ScenarioSettings
-from polyscene.data.reading.events import OpenEvents, open_events, read_events, unknown_items
+from polyscene.core.settings.tables import TableSettings
+from polyscene.data.reading.events import read_events
 from polyscene.data.reading.items import extended, read_items
+from polyscene.data.reading.open_events import OpenEvents, open_events, unknown_items
 from polyscene.data.reading.scales import grades_as_choices
 from polyscene.data.reading.sequences import read_sequences
 from polyscene.data.reading.users import ID, profile, read_users
 from polyscene.data.schema import Catalogue, Clock, Dataset, EventLog, Ids, Scenario
 from polyscene.data.tables.keyed import complain_if_empty
+from polyscene.data.tables.sources import same_rows
+from polyscene.data.tables.totals import Role, RowLedger, RowTotals
 
 _Read = TypeVar("_Read")
 
@@ -35,6 +39,7 @@ class LoadedTables:
         logs: by scenario, where events could be read.
         clocks: by scenario, where events could be read.
         profiles: by scenario, where there are users and they could be read.
+        totals: by scenario, what became of the rows of its tables; empty where that was not asked for.
     """
 
     problems: tuple[Problem, ...]
@@ -43,6 +48,7 @@ class LoadedTables:
     logs: Mapping[str, EventLog]
     clocks: Mapping[str, Clock]
     profiles: Mapping[str, pl.DataFrame]
+    totals: Mapping[str, tuple[RowTotals, ...]] = field(default_factory=dict)
 
 
 def read_dataset(settings: Settings, base: Path, progress: Progress | None = None) -> Dataset:
@@ -92,12 +98,20 @@ def dataset_of(reading: LoadedTables, settings: Settings) -> Dataset:
     return Dataset(reading.users, scenarios, reading.profiles, shared, notes)
 
 
-def read_tables(settings: Settings, base: Path, progress: Progress) -> LoadedTables:
-    """Read every table of every scenario; one that is broken does not hide the others."""
+def read_tables(settings: Settings, base: Path, progress: Progress, counted: bool = False) -> LoadedTables:
+    """Read every table of every scenario; one that is broken does not hide the others.
+
+    Args:
+        settings: the project's.
+        base: the folder its paths start from.
+        progress: is told about every table.
+        counted: whether to say what became of the rows of each table, which takes another pass.
+    """
     problems: list[Problem] = []
     with progress.track("reading tables", 4 * len(settings.scenarios), "steps") as advance:
         parts = [
-            _Part(name, scenario, base, problems, advance) for name, scenario in settings.scenarios.items()
+            _Part(name, scenario, base, problems, advance, counted)
+            for name, scenario in settings.scenarios.items()
         ]
         users = _numbered([people for part in parts for people in part.people])
         logs = {part.name: log for part in parts if (log := part.log(users)) is not None}
@@ -108,6 +122,7 @@ def read_tables(settings: Settings, base: Path, progress: Progress) -> LoadedTab
         logs=logs,
         clocks={part.name: part.opened.clock for part in parts if part.opened is not None},
         profiles={part.name: profile(part.known, users) for part in parts if part.known is not None},
+        totals={part.name: part.totals() for part in parts} if counted else {},
     )
 
 
@@ -115,15 +130,24 @@ class _Part:
     """The tables of one scenario while they are read."""
 
     def __init__(
-        self, name: str, settings: ScenarioSettings, base: Path, problems: list[Problem], advance: Advance
+        self,
+        name: str,
+        settings: ScenarioSettings,
+        base: Path,
+        problems: list[Problem],
+        advance: Advance,
+        counted: bool,
     ) -> None:
         self.name = name
+        self.base = base
+        self.ledgers = _ledgers(settings) if counted else {}
         self.settings = settings
         self.problems = problems
         self.advance = advance
-        self.catalogue = self._try(lambda faults: read_items(settings, base, faults))
-        self.opened = self._try(lambda _: open_events(name, settings, base))
-        self.known = self._try(lambda faults: self._users(base, faults))
+        items = self.ledgers.get("items")
+        self.catalogue = self._try(lambda faults: read_items(settings, base, faults, items), items)
+        self.opened = self._try(lambda _: self._opened(), self.ledgers.get("events"))
+        self.known = self._try(self._users, self.ledgers.get("users"))
 
     @property
     def people(self) -> list[pl.Series]:
@@ -134,7 +158,20 @@ class _Part:
     def log(self, users: Ids) -> EventLog | None:
         """Read the events, now that everybody has a number."""
         opened = self.opened
-        return None if opened is None else self._try(lambda problems: self._log(opened, users, problems))
+        if opened is None:
+            return None
+        return self._try(lambda problems: self._log(opened, users, problems), self.ledgers.get("events"))
+
+    def totals(self) -> tuple[RowTotals, ...]:
+        """Return what became of the rows of every table that could be opened."""
+        every = (ledger.totals() for ledger in self.ledgers.values())
+        return tuple(totals for totals in every if totals is not None)
+
+    def _opened(self) -> OpenEvents:
+        opened = open_events(self.name, self.settings, self.base)
+        if "events" in self.ledgers:
+            self.ledgers["events"].open(opened.table)
+        return opened
 
     def _log(self, opened: OpenEvents, users: Ids, problems: list[Problem]) -> EventLog:
         problems.extend(opened.table.remarks)
@@ -142,7 +179,7 @@ class _Part:
             self.catalogue = _with_unknown(opened, self.catalogue, problems)
         read = read_events if opened.events.items is None else read_sequences
         before = len(problems)
-        log = read(opened, users, self.catalogue, problems)
+        log = read(opened, users, self.catalogue, problems, self.ledgers.get("events"))
         if len(log) == 0 and before == len(problems) and self.catalogue is not None:
             _complain_of_nothing(opened, problems)
         elif len(opened.users) == 1:
@@ -150,12 +187,15 @@ class _Part:
         problems += grades_as_choices(self.settings, log, opened.table.name)
         return log
 
-    def _users(self, base: Path, problems: list[Problem]) -> pl.DataFrame | None:
-        if self.settings.users is None:
+    def _users(self, problems: list[Problem]) -> pl.DataFrame | None:
+        users, local = self.settings.users, self.settings.users_are_local
+        if users is None:
             return None
-        return read_users(self.settings.users, base, self.name, self.settings.users_are_local, problems)
+        from_log = same_rows(users, self.settings.events)
+        ledger = self.ledgers.get("users")
+        return read_users(users, self.base, self.name, local, problems, from_log, ledger)
 
-    def _try(self, read: Callable[[list[Problem]], _Read]) -> _Read | None:
+    def _try(self, read: Callable[[list[Problem]], _Read], ledger: RowLedger | None = None) -> _Read | None:
         """Read, keep every problem under the scenario's name, and go on without what cannot be read."""
         problems: list[Problem] = []
         result = None
@@ -163,10 +203,21 @@ class _Part:
             result = read(problems)
         except DataError as error:
             problems.extend(error.problems)
+            if ledger is not None:
+                ledger.refuse_all(self.base)
         named = (replace(problem, scenario=self.name) for problem in problems)
         self.problems.extend(problem for problem in named if problem not in self.problems)
         self.advance(1)
         return result
+
+
+def _ledgers(settings: ScenarioSettings) -> dict[Role, RowLedger]:
+    tables: dict[Role, TableSettings | None] = {
+        "items": settings.items,
+        "events": settings.events,
+        "users": settings.users,
+    }
+    return {role: RowLedger(role, table) for role, table in tables.items() if table is not None}
 
 
 def _numbered(names: list[pl.Series]) -> Ids:
@@ -196,7 +247,7 @@ def _with_unknown(opened: OpenEvents, catalogue: Catalogue, problems: list[Probl
 def _complain_of_nothing(opened: OpenEvents, problems: list[Problem]) -> None:
     """A filter that leaves nothing is an error; a table without rows is a scenario that has yet to begin."""
     complain_if_empty(opened.table, "events", problems)
-    if problems[-1].column != "where":
+    if problems[-1].key != "where":
         problems[-1] = replace(
             problems[-1],
             remedy="nothing to mend in a new scenario; until there are events, only text can rank its items",
@@ -212,11 +263,14 @@ def _one_user(opened: OpenEvents) -> Problem:
         "check 'user': it must name the column that says who",
         file=opened.table.name,
         column=opened.events.user,
+        key="events.user",
         severity="warning",
     )
 
 
 def _note(problem: Problem) -> str:
-    place = problem.file if problem.column is None else f"{problem.file}, column {problem.column}"
+    column = None if problem.column is None else f"column {problem.column}"
+    key = None if problem.key is None else f"key {problem.key}"
+    place = ", ".join(part for part in (problem.file, column, key) if part is not None)
     times = "once" if problem.count == 1 else f"{problem.count:,} times"
     return f"{problem.scenario}: {place}: {problem.what} ({times}); {problem.remedy}."

@@ -13,6 +13,7 @@ from polyscene.core.types import BoolArray
 from polyscene.data.tables.columns import Need
 from polyscene.data.tables.repairs import weighed
 from polyscene.data.tables.table import Table
+from polyscene.data.tables.totals import RowLedger
 
 _OF_THE_ENGINE = "no_item"
 
@@ -24,6 +25,7 @@ def once_each(
     frame: pl.DataFrame,
     keep: BoolArray,
     problems: list[Problem],
+    ledger: RowLedger | None = None,
 ) -> BoolArray:
     """Return which rows stay: all of them, or with `duplicates = "drop"` the first of equal ones.
 
@@ -36,6 +38,7 @@ def once_each(
         frame: the coded rows, in the order of the table.
         keep: (rows,) which of them are sound.
         problems: takes a warning, or what was left out; nothing with `duplicates = "keep"`.
+        ledger: counts the rows.
     """
     everything = np.ones(frame.height, dtype=np.bool_)
     if events.duplicates == "keep":
@@ -44,6 +47,8 @@ def once_each(
     if not again.any():
         return everything
     dropped = events.duplicates == "drop"
+    if ledger is not None and dropped:
+        ledger.leave_out(int(again.sum()), asked=True)
     problems.append(_problem(table, needs, frame, again, dropped))
     return ~again if dropped else everything
 

@@ -19,17 +19,22 @@ from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Ids
 from polyscene.data.tables.columns import Need
 from polyscene.data.tables.keyed import complain_if_empty, faults, read_keyed
 from polyscene.data.tables.opening import open_table
+from polyscene.data.tables.sources import same_rows
 from polyscene.data.tables.table import Table
 from polyscene.data.tables.times import IMPOSSIBLE, rule_for
+from polyscene.data.tables.totals import RowLedger
 
 
-def read_items(settings: ScenarioSettings, base: Path, problems: list[Problem]) -> Catalogue:
+def read_items(
+    settings: ScenarioSettings, base: Path, problems: list[Problem], ledger: RowLedger | None = None
+) -> Catalogue:
     """Read the catalogue of a scenario.
 
     Args:
         settings: the scenario's.
         base: the folder its paths start from.
         problems: takes what is wrong with rows and values; the catalogue leaves those out.
+        ledger: counts the rows.
 
     Raises:
         DataError: the table cannot be read at all.
@@ -42,8 +47,11 @@ def read_items(settings: ScenarioSettings, base: Path, problems: list[Problem]) 
     except DataError as error:
         raise DataError([*wrong, *error.problems]) from None
     problems.extend([*wrong, *table.remarks])
+    if ledger is not None:
+        ledger.open(table)
     needs = [_with_rule(need, table, items) for need in needs]
-    frame = read_keyed(table, _key(items), needs, items.on_duplicate, problems)
+    from_log = same_rows(items, settings.events)
+    frame = read_keyed(table, _key(items), needs, items.on_duplicate, problems, from_log, ledger)
     if frame.is_empty():
         complain_if_empty(table, "items", problems)
     texts = item_texts(frame, items, template)
@@ -89,7 +97,7 @@ def complain_of_twins(categorical: Sequence[str], numeric: Sequence[str], key: s
             "one of the two",
             shown(name),
             "take it out of one list",
-            column=f"{key}.numeric",
+            key=f"{key}.numeric",
         )
         for name in numeric
         if name in categorical
@@ -164,7 +172,7 @@ def _complain_of_silence(table: Table, texts: Sequence[str], problems: list[Prob
             "none" if all_silent else f"{silent:,} of {len(texts):,} items without any",
             "name columns with words in 'text', or fill them in: a language model needs words",
             file=table.name,
-            column="text",
+            key="items.text",
             count=silent,
             severity="warning",
         )

@@ -13,7 +13,7 @@ from polyscene.core.errors import Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.data.schema import EventLog
 
-_WORDS = re.compile(r"(?<![a-z])(rating|score|star|overall|grade)s?(?![a-z])", re.IGNORECASE)
+_WORDS = re.compile(r"(?<![a-z])(rating|score|star|overall|grade|bewertung|sterne)s?(?![a-z])", re.IGNORECASE)
 _TOPS = (3, 5, 6, 7, 10, 20, 100)
 _MAX_GRADES, _MIN_GRADES, _MIN_ROWS = 21, 2, 20
 _LIKED = 0.7
@@ -80,23 +80,21 @@ def grades_as_choices(settings: ScenarioSettings, log: EventLog, file: str) -> l
     Whoever names objectives or actions, or filters by the grade, has said what counts.
     """
     name = settings.events.value
-    decision = (
-        settings.objectives or settings.actions or name is None or name in (settings.events.where or "")
-    )
-    if decision or name is None or not is_rating(name):
+    decision = settings.objectives or settings.actions or settings.events.liked_from is not None
+    if decision or name is None or name in (settings.events.where or "") or not is_rating(name):
         return []
     scale = scale_of(pl.Series(log.value.astype(np.float64)))
     if scale is None or scale.kept == 1.0:
         return []
-    column = name if name.isidentifier() else f'"{name}"'
     return [
         Problem(
             "every grade counts as a choice, low ones too",
             "only what was liked, or a word that every grade is meant",
             f"grades from {scale.low:g} to {scale.high:g}, {1 - scale.kept:.1%} of them below {scale.liked}",
-            f"where = '{column} >= {scale.liked}', or '{column} >= {scale.low:g}' if all of them are meant",
+            f"liked_from = {scale.liked} in 'events', or {scale.low:g} if all of them are meant",
             file=file,
             column=name,
+            key="events.liked_from",
             count=int((log.value < scale.liked).sum()),
             severity="warning",
         )

@@ -14,25 +14,24 @@ import polars as pl
 
 from polyscene.core.errors import Problem
 from polyscene.core.types import BoolArray, IntArray, LongArray
-from polyscene.data.reading.actions import Actions, actions_of
+from polyscene.data.reading.actions import Actions, actions_of, worth
 from polyscene.data.reading.equal_rows import once_each
-from polyscene.data.reading.events import (
-    Check,
-    OpenEvents,
-    coded,
-    in_time,
-    numbering,
-    reported,
-    row_checks,
-)
+from polyscene.data.reading.events import coded, in_time, numbering
+from polyscene.data.reading.open_events import OpenEvents
+from polyscene.data.reading.row_checks import Check, reported, row_checks
 from polyscene.data.reading.unknown_items import UnknownItems, report_unknown
 from polyscene.data.schema import Catalogue, EventLog, Ids, Part
+from polyscene.data.tables.totals import RowLedger
 
 _ROW = "#row"
 
 
 def read_sequences(
-    opened: OpenEvents, users: Ids, catalogue: Catalogue | None, problems: list[Problem]
+    opened: OpenEvents,
+    users: Ids,
+    catalogue: Catalogue | None,
+    problems: list[Problem],
+    ledger: RowLedger | None = None,
 ) -> EventLog:
     """Return the events of a scenario whose table has one row per choice.
 
@@ -47,18 +46,22 @@ def read_sequences(
         users: the project's numbering; it holds all users of the table.
         catalogue: the scenario's items; None where they could not be read: no event can be told then.
         problems: takes what is wrong with rows; the log leaves those out.
+        ledger: counts the rows.
 
     Raises:
         DataError: a file is broken.
     """
     actions = actions_of(opened.settings, opened.seen, opened.table.name, problems)
     rows = opened.table.collect(coded(opened, opened.rows, users, actions).drop("user"))
-    keep = reported(opened, rows, [*row_checks(opened), *_item_checks(opened)], problems)
-    keep &= once_each(opened.table, opened.needs, opened.events, rows, keep, problems)
+    keep = reported(opened, rows, [*row_checks(opened), *_item_checks(opened)], problems, ledger)
+    keep &= once_each(opened.table, opened.needs, opened.events, rows, keep, problems, ledger)
     rows = rows.with_row_index(_ROW).filter(pl.Series(keep, dtype=pl.Boolean))
     order = in_time(rows["time"].to_numpy()) if "time" in rows.columns else None
     rows = rows if order is None else rows[order]
+    sound = rows.height
     rows = _with_codes(opened, rows, catalogue, problems)
+    if ledger is not None and catalogue is not None:
+        ledger.leave_out(sound - rows.height, asked=opened.events.on_unknown_item == "drop")
     return _log(opened, rows, actions)
 
 
@@ -157,17 +160,19 @@ def _log(opened: OpenEvents, rows: pl.DataFrame, actions: Actions) -> EventLog:
     value = np.full(len(row), np.nan, dtype=np.float32)
     if "value" in rows.columns:
         value[last] = rows["value"].fill_null(float("nan")).to_numpy()
+    counts = worth(actions.weight[action], last & actions.choice[action], value, opened.events.liked_from)
     context = ~last & (part != Part.TRAIN)
     return EventLog(
         user=user[row],
         item=flat[enters],
         action=action,
         value=value,
-        weight=actions.weight[action],
+        weight=counts.weight,
         time=_in_turn(user[row], time[row]),
         part=np.where(context, Part.CONTEXT, part).astype(np.int8),
-        choice=last & actions.choice[action],
+        choice=counts.choice,
         actions=actions.names,
+        had=counts.had,
     )
 
 

@@ -193,6 +193,6 @@ def _refused(text: str, found: str) -> DataError:
             "text with plain column names in braces, such as '{title}. Brand: {brand}.'",
             f"{found} in {shown(text)}",
             "mend 'template'; write {{ and }} for braces that are meant to be seen",
-            column="template",
+            key="template",
         )
     )

@@ -13,6 +13,7 @@ from polyscene.data.schema import Ids
 from polyscene.data.tables.columns import Need
 from polyscene.data.tables.keyed import complain_if_empty, read_keyed
 from polyscene.data.tables.opening import open_table
+from polyscene.data.tables.totals import RowLedger
 
 ID = "#id"
 
@@ -23,9 +24,24 @@ def project_name(user: pl.Expr, scenario: str, local: bool) -> pl.Expr:
 
 
 def read_users(
-    settings: UsersSettings, base: Path, scenario: str, local: bool, problems: list[Problem]
+    settings: UsersSettings,
+    base: Path,
+    scenario: str,
+    local: bool,
+    problems: list[Problem],
+    from_log: bool = False,
+    ledger: RowLedger | None = None,
 ) -> pl.DataFrame:
     """Return the users' names in the project (column `ID`) and their attributes.
+
+    Args:
+        settings: of the table.
+        base: the folder its paths start from.
+        scenario: whose users they are.
+        local: whether nobody else is called as they are.
+        problems: takes what is wrong with rows.
+        from_log: whether the table is the log itself, so that ids occur again on purpose.
+        ledger: counts the rows.
 
     Raises:
         DataError: the table cannot be read at all.
@@ -38,7 +54,7 @@ def read_users(
                 "another name",
                 "'user'",
                 "rename the column",
-                column="users",
+                key="users",
             )
         )
     if wrong:
@@ -50,7 +66,9 @@ def read_users(
     ]
     table = open_table(settings, base, [key, *needs])
     problems.extend(table.remarks)
-    frame = read_keyed(table, key, needs, settings.on_duplicate, problems)
+    if ledger is not None:
+        ledger.open(table)
+    frame = read_keyed(table, key, needs, settings.on_duplicate, problems, from_log, ledger)
     if frame.is_empty():
         complain_if_empty(table, "users", problems)
     name = frame.select(project_name(pl.col(key.alias), scenario, local).alias(ID))

@@ -35,6 +35,7 @@ def describe_split(settings: Mapping[str, Any]) -> dict[str, Any]:
         description[f"scenarios.{scenario}.objectives"] = objectives
         description[f"scenarios.{scenario}.actions"] = dict(block.get("actions", {}))
         description[f"scenarios.{scenario}.repeats"] = block.get("repeats")
+        description[f"scenarios.{scenario}.events.liked_from"] = block.get("events", {}).get("liked_from")
     return description
 
 

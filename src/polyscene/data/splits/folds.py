@@ -45,6 +45,7 @@ class Folds:
         self._whole, self._newcomers = frozenset(whole), newcomers or {}
         n_users = len(dataset.users)
         self._timelines = {name: Timeline(s.events, n_users) for name, s in dataset.scenarios.items()}
+        self._had = {name: Timeline(dataset.scenarios[name].events, n_users, True) for name in self._whole}
 
     def at(self, parts: Mapping[str, Parts]) -> Folds:
         """Return the steps under other parts, such as those of an earlier cut."""
@@ -103,4 +104,5 @@ class Folds:
                 known = Timeline(self.learned(other, phase), len(self._dataset.users))
                 elsewhere[other] = known.before(user, np.full(len(user), LATEST))
         length = None if name in self._whole else HISTORY_LENGTH
-        return Queries(user, time, self._timelines[name].before(user, time, length), elsewhere)
+        had = self._had[name].before(user, time, None) if name in self._had else None
+        return Queries(user, time, self._timelines[name].before(user, time, length), elsewhere, had)

@@ -50,8 +50,12 @@ class ActionRepeats:
 
 
 def repeats_of(log: EventLog) -> tuple[ActionRepeats, ...]:
-    """Return the repeats of every action that has choices among the events that count."""
-    counting = log.take(log.weight > 0)
+    """Return the repeats of every action that has choices among the events that count.
+
+    What a user has had without liking it, a low grade, is had all the same.
+    """
+    had = np.zeros(len(log), np.bool_) if log.had is None else log.had
+    counting = log.take((log.weight > 0) | had)
     again = _had_before(counting) & counting.choice
     n_actions = len(log.actions)
     choices = np.bincount(counting.action[counting.choice], minlength=n_actions)

@@ -14,11 +14,9 @@ import polars as pl
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import EventsSettings, ItemsSettings, TableSettings, UsersSettings
 from polyscene.core.text import shown
-from polyscene.data.tables.columns import Need, converted
+from polyscene.data.tables.columns import COMMA_NUMBER, Need, converted
 from polyscene.data.tables.table import OpenFile, Table
 
-COMMA_NUMBER = r"^\s*[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?\s*$"
-"""A number as it is written where the comma parts the fraction: 3,5 or 1.234,50."""
 _TRUE = ("1", "1.0", "true", "yes", "t", "y", "x")
 _KEY = "#key"
 
@@ -127,7 +125,7 @@ def _missing(key: str, found: str, schema: Mapping[str, pl.DataType], file: str)
         shown(found),
         f"mend '{key}'",
         file=file,
-        column=key,
+        key=key,
     )
 
 

@@ -84,7 +84,7 @@ def remedy_for(read: Read, dialect: Dialect, examination: Examination) -> str:
 
 def _expected(fault: str, columns: int) -> str:
     if fault in (TOO_MANY, TOO_FEW):
-        return f"{columns} fields, as in the header"
+        return f"{columns} fields, as in the first line"
     if fault == SWALLOWED:
         return "a quote that is closed within its field"
     return "quotes around whole fields, doubled inside them"

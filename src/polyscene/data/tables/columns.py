@@ -6,6 +6,7 @@ converted are marked, not dropped: whoever reads the column counts them and name
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Literal
 
 import polars as pl
 
+from polyscene.core.text import shown
 from polyscene.data.tables.lists import NAMING, id_lists, label_texts
 from polyscene.data.tables.times import TimeRule, to_micros
 
@@ -27,6 +29,8 @@ WORDS: dict[Kind, str] = {
     "raw": "anything",
 }
 
+COMMA_NUMBER = r"^\s*[-+]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?\s*$"
+"""A number as it is written where the comma parts the fraction: 3,5 or 1.234,50."""
 _WHOLE_FLOAT = r"^(-?(?:0|[1-9]\d*))\.0+$"
 _EXACT = float(2**53)
 
@@ -55,6 +59,13 @@ class Need:
     def alias(self) -> str:
         """The name of the converted column."""
         return f"{self.kind}:{self.column}"
+
+
+def number_remedy(value: object) -> str:
+    """Return what to do about a text in a column of numbers: what it is written like says it."""
+    if isinstance(value, str) and "," in value and re.match(COMMA_NUMBER, value):
+        return "set decimal = ',': the comma parts the fraction here; or mend the value"
+    return "mend the value, or declare it missing: null_values = [" + shown(value) + "]"
 
 
 def fits(kind: Kind, dtype: pl.DataType) -> bool:

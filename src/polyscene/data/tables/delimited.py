@@ -33,6 +33,7 @@ class Csv(TableFormat):
     """Fields between commas, or what `separator` says."""
 
     endings: ClassVar[tuple[str, ...]] = (".csv", ".dat")
+    by_lines: ClassVar[bool] = True
     untyped: ClassVar[bool] = True
     separator: ClassVar[str] = ","
     quote: ClassVar[str | None] = '"'
@@ -187,7 +188,7 @@ class Csv(TableFormat):
             f"{len(settings.columns)} names: {shown(', '.join(settings.columns), 120)}",
             "name every column, in order",
             file=source.shown,
-            column="columns",
+            key="columns",
         )
 
 

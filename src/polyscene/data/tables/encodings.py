@@ -103,7 +103,7 @@ def transcoded(source: Source, encoding: Encoding) -> bytes:
                 "both",
                 "unpack the file",
                 file=source.shown,
-                column="encoding",
+                key="encoding",
             )
         )
     text = io.BytesIO()

@@ -94,6 +94,6 @@ def _sheet(source: Source, names: list[str], wanted: str | None) -> str:
             shown(", ".join(names), 160),
             f'set sheet = "{names[0]}", or another of them' if names else "write the workbook again",
             file=source.shown,
-            column="sheet",
+            key="sheet",
         )
     )

@@ -159,5 +159,5 @@ def refused(text: str, file: str, error: str, held: Mapping[str, pl.DataType] | 
         f"{shown(text, 120)}: {shown(reason, 200)}" + (f" ({types})" if types else ""),
         "mend 'where'; compare numbers with numbers and text with 'text'",
         file=file,
-        column="where",
+        key="where",
     )

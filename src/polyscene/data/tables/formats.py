@@ -25,12 +25,14 @@ class TableFormat(ABC):
         untyped: whether all its values are text.
         packed_inside: why its files are not read out of .gz and .zst; None where they are.
         takes_query: whether a table is what a query yields.
+        by_lines: whether each of its rows is a line of text.
     """
 
     endings: ClassVar[tuple[str, ...]]
     untyped: ClassVar[bool] = False
     packed_inside: ClassVar[str | None] = None
     takes_query: ClassVar[bool] = False
+    by_lines: ClassVar[bool] = False
 
     @abstractmethod
     def scan(self, source: Source, settings: TableSettings) -> pl.LazyFrame:

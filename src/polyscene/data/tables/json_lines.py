@@ -28,6 +28,7 @@ class JsonLines(TableFormat):
     """Columns are the keys of the objects."""
 
     endings: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson", ".json")
+    by_lines: ClassVar[bool] = True
 
     def scan(self, source: Source, settings: TableSettings) -> pl.LazyFrame:
         """Return the rows, with types that fit every one of them."""

@@ -13,6 +13,8 @@ from polyscene.core.text import shown
 from polyscene.data.tables.columns import Need
 from polyscene.data.tables.repairs import weighed
 from polyscene.data.tables.table import Table, stray_text
+from polyscene.data.tables.times import IMPOSSIBLE
+from polyscene.data.tables.totals import RowLedger
 
 _PLACE = "#place"
 _MANY_IDS = 50
@@ -37,9 +39,18 @@ def faults(table: Table, needs: Iterable[Need], condition: pl.Expr) -> Faults | 
 
 
 def read_keyed(
-    table: Table, key: Need, needs: Sequence[Need], on_duplicate: OnDuplicate, problems: list[Problem]
+    table: Table,
+    key: Need,
+    needs: Sequence[Need],
+    on_duplicate: OnDuplicate,
+    problems: list[Problem],
+    from_log: bool = False,
+    ledger: RowLedger | None = None,
 ) -> pl.DataFrame:
     """Return one row per id, in the order of the table, with the converted columns.
+
+    In a table that is the log itself ids occur again as often as there are events of them: where
+    `on_duplicate` says which row stands for an id, that is no repair.
 
     Rows without an id, repeated ids and text among numbers are added to `problems`; what is returned has
     none of them.
@@ -53,15 +64,30 @@ def read_keyed(
     nameless = faults(table, [key], name.is_null()) if total > distinct else None
     if nameless is not None:
         problems.append(_nameless(table, key, nameless))
+        if ledger is not None:
+            ledger.leave_out(nameless.count, asked=False)
     repeated = total - distinct - (0 if nameless is None else nameless.count)
     if repeated:
-        problem = _repeated(table, key, on_duplicate, repeated)
-        from_log = 2 * distinct <= total  # a catalogue that is read out of events repeats its ids on purpose
-        problems.append(problem if from_log else weighed(problem, total))
+        meant = from_log and on_duplicate != "error"
+        if not meant:
+            problems.append(weighed(_repeated(table, key, on_duplicate, repeated), total))
+        if ledger is not None and meant:
+            ledger.merge(repeated)
+        elif ledger is not None:
+            ledger.leave_out(repeated, asked=on_duplicate != "error")
         rows = rows.unique(key.alias, keep="last" if on_duplicate == "last" else "first", maintain_order=True)
     frame = table.collect(rows.filter(name.is_not_null()))
     problems.extend(_unlike(table, key, frame[key.alias]))
+    if ledger is not None:
+        ledger.leave_out(_spoilt(frame, needs), asked=False)
     return _without_strays(table, frame, needs, problems)
+
+
+def _spoilt(frame: pl.DataFrame, needs: Sequence[Need]) -> int:
+    """Return how many rows hold text in place of a number, or an impossible time."""
+    faults = [pl.col(need.alias).is_infinite() for need in needs if need.kind == "number"]
+    faults += [pl.col(need.alias) == IMPOSSIBLE for need in needs if need.kind == "time"]
+    return frame.filter(pl.any_horizontal(faults)).height if faults else 0
 
 
 def _unlike(table: Table, key: Need, ids: pl.Series) -> list[Problem]:
@@ -98,7 +124,7 @@ def complain_if_empty(table: Table, what: str, problems: list[Problem]) -> None:
             shown(table.settings.where, 120) if some else "a table without rows",
             "loosen 'where'" if some else "write the table again, with rows",
             file=table.name,
-            column="where" if some else None,
+            key="where" if some else None,
         )
     )
 

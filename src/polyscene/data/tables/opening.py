@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from polyscene.core.errors import DataError, Problem
-from polyscene.core.settings.tables import TableSettings
+from polyscene.core.settings.tables import PivotSettings, TableSettings
 from polyscene.core.text import shown
 from polyscene.data.tables.added import added_columns, joined
 from polyscene.data.tables.columns import WORDS, Need, fits
@@ -16,6 +16,7 @@ from polyscene.data.tables.filters import parse_where
 from polyscene.data.tables.formats import TROUBLE, diagnosed, format_of
 from polyscene.data.tables.headers import looks_like_data, old_line_ends
 from polyscene.data.tables.ids import with_sound_ids
+from polyscene.data.tables.long_tables import long_needs, long_settings, pivoted
 from polyscene.data.tables.source import Source
 from polyscene.data.tables.sources import nearest, sources_of
 from polyscene.data.tables.surveys import surveyed_files
@@ -35,10 +36,31 @@ def open_table(settings: TableSettings, base: Path, needs: Iterable[Need]) -> Ta
     Raises:
         DataError: anything about the files, the columns or the filter; all problems are listed.
     """
+    needs = tuple(needs)
+    if settings.pivot is None:
+        files, remarks = _files(settings, base, needs)
+    else:
+        files, remarks = _pivoted(settings, settings.pivot, base, needs)
+    where = None if settings.where is None else parse_where(settings.where, files[0].source.shown)
+    if where is not None:
+        _demand_all(files, settings, [Need("where", name, "raw") for name in where.columns])
+    ids = tuple(dict.fromkeys(need.column for need in needs if need.kind == "id"))
+    surveyed, rows = surveyed_files(files, settings, where, ids)
+    table, id_problems = with_sound_ids(Table(settings, surveyed, where, rows_counted=rows), ids)
+    return replace(table, remarks=(*remarks, *_controls(files, settings), *id_problems))
+
+
+def _files(
+    settings: TableSettings, base: Path, needs: Sequence[Need]
+) -> tuple[list[OpenFile], list[Problem]]:
+    """Return the files of a table that have the wanted columns, and what was mended in them.
+
+    Raises:
+        DataError: anything about the files or the columns; all problems are listed.
+    """
     problems: list[Problem] = []
     remarks: list[Problem] = []
     files: list[OpenFile] = []
-    needs = tuple(needs)
     for source in sources_of(settings, base):
         try:
             file = _completed(_opened(source, settings, remarks), settings, base)
@@ -48,13 +70,23 @@ def open_table(settings: TableSettings, base: Path, needs: Iterable[Need]) -> Ta
             problems.extend(error.problems)
     if problems:
         raise DataError(problems)
-    where = None if settings.where is None else parse_where(settings.where, files[0].source.shown)
-    if where is not None:
-        _demand_all(files, settings, [Need("where", name, "raw") for name in where.columns])
-    ids = tuple(dict.fromkeys(need.column for need in needs if need.kind == "id"))
-    surveyed, rows = surveyed_files(files, settings, where, ids)
-    table, id_problems = with_sound_ids(Table(settings, surveyed, where, rows_counted=rows), ids)
-    return replace(table, remarks=(*remarks, *_controls(files, settings), *id_problems))
+    return files, remarks
+
+
+def _pivoted(
+    settings: TableSettings, pivot: PivotSettings, base: Path, needs: Sequence[Need]
+) -> tuple[list[OpenFile], list[Problem]]:
+    """Return a long table as one file with a row per thing, and what is wrong with its rows."""
+    long = open_table(long_settings(settings), base, long_needs(pivot))
+    wanted = [need.column for need in needs if need.column not in settings.one_hot]
+    wanted += [pattern for patterns in settings.one_hot.values() for pattern in patterns]
+    wanted += [join.on for join in settings.join]
+    if settings.where is not None:
+        wanted += parse_where(settings.where, long.name).columns
+    one = pivoted(long, pivot, wanted)
+    file = _completed(one.file, settings, base)
+    _demand_columns(file, settings, needs)
+    return [file], [*long.remarks, *one.problems]
 
 
 def _controls(files: Sequence[OpenFile], settings: TableSettings) -> Iterator[Problem]:
@@ -68,7 +100,7 @@ def _controls(files: Sequence[OpenFile], settings: TableSettings) -> Iterator[Pr
                 f"{count:,} control characters",
                 'set encoding = "cp1252"',
                 file=file.source.shown,
-                column="encoding",
+                key="encoding",
                 count=count,
                 severity="warning",
             )
@@ -95,7 +127,7 @@ def _opened(source: Source, settings: TableSettings, remarks: list[Problem]) -> 
                 shown(settings.query),
                 "use 'where'",
                 file=source.shown,
-                column="query",
+                key="query",
             )
         )
     try:
@@ -109,12 +141,14 @@ def _opened(source: Source, settings: TableSettings, remarks: list[Problem]) -> 
     except (*TROUBLE, EOFError) as error:
         raise DataError(diagnosed(source, settings, error)) from None
     remarks.extend(problems)
-    return OpenFile(source, scan, schema, () if format_of(source).untyped else missing)
+    dropped = sum(problem.count for problem in problems)
+    missing = () if format_of(source).untyped else missing
+    return OpenFile(source, scan, schema, missing, lines_dropped=dropped)
 
 
 def _completed(file: OpenFile, settings: TableSettings, base: Path) -> OpenFile:
     """Return the file with the columns that the settings add to it."""
-    own = tuple(file.schema)
+    own = file.own or tuple(file.schema)
     for join in settings.join:
         missing = [Need("join", join.on, "id")]
         _demand_columns(file, settings, missing)

@@ -26,6 +26,7 @@ class PythonLines(TableFormat):
     """Columns are the keys of the dictionaries. A file named like JSON that begins with "{'" is one."""
 
     endings: ClassVar[tuple[str, ...]] = ()
+    by_lines: ClassVar[bool] = True
 
     def scan(self, source: Source, settings: TableSettings) -> pl.LazyFrame:
         """Return the rows, with types that fit every one of them.

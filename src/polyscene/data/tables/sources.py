@@ -42,6 +42,16 @@ def is_text_table(settings: TableSettings) -> bool:
     return any(name is not None and format_named(name).untyped for name in formats)
 
 
+def same_rows(one: TableSettings, other: TableSettings) -> bool:
+    """Return whether two tables are read out of the same rows: a catalogue out of the log, for example."""
+
+    def rows(settings: TableSettings) -> tuple[object, ...]:
+        names = [settings.path] if isinstance(settings.path, str) else settings.path
+        return sorted(names), settings.query, settings.sheet, settings.pivot
+
+    return rows(one) == rows(other)
+
+
 def sources_of(settings: TableSettings, base: Path) -> list[Source]:
     """Return the files of a table, each once, folders and globs in the order of names.
 

@@ -90,7 +90,7 @@ def read_query(source: Source, query: str | None) -> pl.DataFrame:
                 f"{shown(query)}: {error}",
                 "mend 'query'; it may only read",
                 file=source.shown,
-                column="query",
+                key="query",
             )
         ) from None
 

@@ -106,7 +106,7 @@ def _check_rows(file: OpenFile, settings: TableSettings, rows: int, short: bool)
     if short:
         empty = pl.all_horizontal(pl.col(columns).is_null()).any()
         gaps = bool(file.scan.select(empty).collect(engine="streaming").item())
-    if len(columns) > 1:
+    if len(columns) > 1 and file.made is None:
         problems = format_of(file.source).broken_rows(file.source, settings, len(columns), rows, short)
         if problems:
             raise DataError(problems)

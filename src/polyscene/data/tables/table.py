@@ -14,7 +14,7 @@ import polars as pl
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.tables import TableSettings
 from polyscene.core.text import shown
-from polyscene.data.tables.columns import Need, converted
+from polyscene.data.tables.columns import Need, converted, number_remedy
 from polyscene.data.tables.filters import Where, refused, typed
 from polyscene.data.tables.formats import TROUBLE, diagnosed, format_of
 from polyscene.data.tables.source import Source
@@ -24,10 +24,10 @@ ROW = "#row"
 
 @dataclass(frozen=True)
 class CellLocation:
-    """Where a value stands: the file as the user named it, the 1-based data row, the value itself."""
+    """Where a value stands: the file as the user named it, the 1-based data row if any, the value itself."""
 
     file: str
-    row: int
+    row: int | None
     value: object
 
     @property
@@ -36,6 +36,19 @@ class CellLocation:
         if self.value is None:
             return "nothing"
         return shown(self.value if isinstance(self.value, str | int | float) else str(self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class MadeOf:
+    """The rows that others were made of.
+
+    Attributes:
+        rows: how many there are.
+        left_out: of them, those that could not be used.
+    """
+
+    rows: int
+    left_out: int
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,8 @@ class OpenFile:
         troubled: text columns with ids of which some are padded, missing in words or cut.
         missing_words: what stands for a missing id in those, in lower case; such rows are left out.
         own: the columns that stand in the file, without those that the settings add.
+        made: what the rows were made of, where lines of the file are not the rows; else None.
+        lines_dropped: lines that are no rows and were left out as asked.
     """
 
     source: Source
@@ -63,22 +78,31 @@ class OpenFile:
     troubled: tuple[str, ...] = ()
     missing_words: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
+    made: MadeOf | None = None
+    lines_dropped: int = 0
 
     @property
     def loose(self) -> bool:
         """Whether all its values are text."""
         return format_of(self.source).untyped
 
+    def present(self, numbered: bool = False) -> pl.LazyFrame:
+        """Return all rows, empty lines left out."""
+        frame = self.scan.with_row_index(ROW, offset=1) if numbered else self.scan
+        own = self.own or tuple(self.schema)
+        return frame.filter(pl.any_horizontal(pl.col(own).is_not_null())) if self.gaps else frame
+
+    def with_ids(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """Return rows without those whose id is a word for 'missing'."""
+        if not self.missing_words:
+            return frame
+        return frame.filter(~pl.any_horizontal(self._wordy(name) for name in self.troubled))
+
     def rows(self, needs: Iterable[Need], where: Where | None, numbered: bool = False) -> pl.LazyFrame:
         """Return the converted columns of the rows that `where` keeps, in the order of the file."""
         by_alias = {need.alias: replace(need, padded=need.column in self.troubled) for need in needs}
         wanted = dict.fromkeys(need.column for need in by_alias.values())
-        frame = self.scan.with_row_index(ROW, offset=1) if numbered else self.scan
-        if self.gaps:
-            own = self.own or tuple(self.schema)
-            frame = frame.filter(pl.any_horizontal(pl.col(own).is_not_null()))
-        if self.missing_words:
-            frame = frame.filter(~pl.any_horizontal(self._wordy(name) for name in self.troubled))
+        frame = self.with_ids(self.present(numbered))
         tested = [] if where is None else [self._tested(name) for name in where.columns]
         frame = frame.select(
             *([ROW] if numbered else []),
@@ -130,7 +154,10 @@ class Table:
     @property
     def name(self) -> str:
         """What to call it in messages that concern no single row."""
-        return self.files[0].source.shown if len(self.files) == 1 else str(self.settings.path)
+        path = self.settings.path
+        if len(self.files) == 1 and self.files[0].made is None:
+            return self.files[0].source.shown
+        return path if isinstance(path, str) else ", ".join(path)
 
     def rows(self, needs: Iterable[Need]) -> pl.LazyFrame:
         """Return the converted columns (see `columns.converted`), file after file, row after row."""
@@ -168,7 +195,8 @@ class Table:
             rows = file.rows([need], self.where, numbered=True)
             row = self.collect(rows.slice(position, 1))
             if row.height:
-                return CellLocation(file.source.shown, *row.row(0))
+                number, value = row.row(0)
+                return CellLocation(file.source.shown, number if file.made is None else None, value)
             position -= int(self.collect(rows.select(pl.len())).item())
         raise IndexError(f"the table ends before position {position}; expected one that `rows` gave")
 
@@ -190,7 +218,7 @@ def stray_text(place: CellLocation, column: str, count: int) -> Problem:
         "text in a column of numbers",
         "a finite number, or nothing",
         place.found,
-        f"mend the value, or declare it missing: null_values = [{place.found}]",
+        number_remedy(place.value),
         file=place.file,
         row=place.row,
         column=column,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import zoneinfo
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -55,6 +56,7 @@ class TimeRule:
         per_micro: microseconds per unit, for numbers that are times.
         origin: where the numbers count from, in microseconds since 1970.
         pattern: the strptime format, for `written == "format"`.
+        others: further formats, for values that the ones before do not read.
         timezone: the zone of times that name none.
     """
 
@@ -64,6 +66,7 @@ class TimeRule:
     origin: int = 0
     pattern: str = ""
     timezone: str = "UTC"
+    others: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -73,16 +76,19 @@ class TimeRule:
         if self.written == "number":
             mine = (self.per_micro, self.origin)
             return next(words for *count, words in _COUNTS.values() if tuple(count) == mine) + ", before 2201"
-        form = f"in the format '{self.pattern}'" if self.pattern else "such as 2024-05-31 18:00:00"
+        formats = "' or '".join((self.pattern, *self.others))
+        form = f"in the format '{formats}'" if self.pattern else "such as 2024-05-31 18:00:00"
         return f"a time {form}, from 1970 to 2200"
 
 
-def rule_for(sample: pl.Series, time_format: str | None, timezone: str, column: str) -> TimeRule:
+def rule_for(
+    sample: pl.Series, time_format: str | Sequence[str] | None, timezone: str, column: str
+) -> TimeRule:
     """Decide how a column of times is understood.
 
     Args:
         sample: some of its values, raw.
-        time_format: what the user said, if anything.
+        time_format: what the user said, if anything; of several formats the first that fits a value counts.
         timezone: the zone of times that name none.
         column: its name, for messages.
 
@@ -90,6 +96,8 @@ def rule_for(sample: pl.Series, time_format: str | None, timezone: str, column: 
         DataError: the format or the time zone is unknown.
     """
     _check_zone(timezone, column)
+    if time_format is not None and not isinstance(time_format, str):
+        return _any_of(time_format, timezone, column)
     if time_format == "sequence":
         return TimeRule("sequence", "number")
     if time_format in _COUNTS:
@@ -106,6 +114,13 @@ def rule_for(sample: pl.Series, time_format: str | None, timezone: str, column: 
     if digits is None:
         return _guessed(numbers)
     return TimeRule("time", "format", pattern=digits, timezone=timezone)
+
+
+def _any_of(time_formats: Sequence[str], timezone: str, column: str) -> TimeRule:
+    patterns = [time_format.replace(".%f", "%.f") for time_format in time_formats] or [""]
+    for pattern in patterns:
+        _check_pattern(pattern, column)
+    return TimeRule("time", "format", pattern=patterns[0], timezone=timezone, others=tuple(patterns[1:]))
 
 
 def digits_pattern(numbers: pl.Series) -> str | None:
@@ -191,15 +206,19 @@ def _from_texts(texts: pl.Series, rule: TimeRule) -> pl.Series:
     """Try one format after the other, each only where the ones before left something."""
     texts = texts.str.strip_chars()
     if rule.written == "format":
-        return _parsed(texts, rule.pattern, rule.timezone)
+        return _first_of(texts, (rule.pattern, *rule.others), rule.timezone)
     texts = texts.str.replace(r"^(\d{4}-\d\d-\d\d)[Tt]", "$1 ").str.replace(r" ?(?:UTC|GMT)$", "Z")
-    times = _parsed(texts, _NAIVE[0], rule.timezone)
-    for pattern in (*_NAIVE[1:], *_AWARE):
+    return _first_of(texts, (*_NAIVE, *_AWARE), rule.timezone)
+
+
+def _first_of(texts: pl.Series, patterns: Sequence[str], timezone: str) -> pl.Series:
+    times = _parsed(texts, patterns[0], timezone)
+    for pattern in patterns[1:]:
         left = times.is_null() & texts.is_not_null()
         if not left.any():
             break
         places = left.arg_true()
-        times = times.scatter(places, _parsed(texts.gather(places), pattern, rule.timezone))
+        times = times.scatter(places, _parsed(texts.gather(places), pattern, timezone))
     return times
 
 

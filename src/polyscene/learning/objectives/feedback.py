@@ -74,7 +74,7 @@ class Feedback(TextLearner):
 def _labelled(data: TuningData, action: str, loss: str, length: int) -> tuple[Choices, FloatArray]:
     """Return cases and labels of one objective.
 
-    "bce": 1 where the action happened, 0 for the user's events that did not end in it. "mse": the action's
+    "bce": 1 where the action happened and was liked, 0 for the user's other events. "mse": the action's
     standardised value.
     """
     log = data.log
@@ -84,8 +84,9 @@ def _labelled(data: TuningData, action: str, loss: str, length: int) -> tuple[Ch
         value = log.value[rows]
         labels = (value - value.mean()) / max(float(value.std()), 1e-6) if rows.any() else value
     else:
-        rows = np.ones(len(log), bool) if happened.any() and not happened.all() else np.zeros(len(log), bool)
-        labels = happened.astype(np.float32)
+        liked = happened & (log.weight > 0)
+        rows = np.full(len(log), bool(liked.any() and not liked.all()))
+        labels = liked.astype(np.float32)
     cases = choices_before(log.take(rows), log, data.n_users, length)
     kept = np.flatnonzero(cases.queries.history.lengths > 0)
     return cases.pick(kept), labels[kept].astype(np.float32)

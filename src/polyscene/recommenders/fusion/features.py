@@ -99,6 +99,11 @@ class Features:
         """Return (n,) when each item may first be shown."""
         return self._since.array
 
+    @property
+    def born(self) -> LongArray:
+        """Return (n,) from when the age of each item is told; UNKNOWN_TIME where nothing tells it."""
+        return self._born.array
+
     def measure(self, signals: Signals, queries: Queries) -> None:
         """Set each signal's scale to the spread of its non-zero scores on a few requests.
 
@@ -165,23 +170,23 @@ class Features:
         return np.concatenate([facts, np.log1p(peaks)], axis=1).astype(np.float32)
 
     def _pair(self, queries: Queries, candidates: IntArray | LongArray | None) -> FloatArray:
-        born = self._born.array[None] if candidates is None else self._born.array[candidates]
-        pair = np.zeros((len(queries), born.shape[1], PAIR_FACTS), np.float32)
+        width = len(self) if candidates is None else candidates.shape[1]
+        pair = np.zeros((len(queries), width, PAIR_FACTS), np.float32)
         if self.moments:
-            hours = (queries.time[:, None].astype(np.float64) - born) / HOUR
-            pair[:, :, 0] = np.where(born != UNKNOWN_TIME, np.log1p(np.clip(hours, 0, None)), NO_AGE)
+            pair[:, :, 0] = self._ages(queries.time, candidates)
         history = queries.history
-        strength = SEEN_DECAY**history.ages
-        if candidates is None:
-            np.add.at(pair[:, :, 1], (history.rows, history.items), strength)
-            return pair
-        had = np.zeros(len(self), np.float32)
-        for row, codes in enumerate(candidates):
-            start, stop = history.offsets[row], history.offsets[row + 1]
-            np.add.at(had, history.items[start:stop], strength[start:stop])
-            pair[row, :, 1] = had[codes]
-            had[history.items[start:stop]] = 0.0
+        had = np.zeros((len(queries), len(self)), np.float32)
+        np.add.at(had, (history.rows, history.items), SEEN_DECAY**history.ages)
+        pair[:, :, 1] = had if candidates is None else np.take_along_axis(had, candidates, axis=1)
         return pair
+
+    def _ages(self, time: LongArray, candidates: IntArray | LongArray | None) -> FloatArray:
+        """Return (B or 1, C) log hours since the candidates appeared; for one moment worked out once."""
+        at_once = len(time) > 1 and bool(np.all(time == time[0]))
+        born = self._born.array[None] if at_once or candidates is None else self._born.array[candidates]
+        hours = ((time[:1] if at_once else time)[:, None].astype(np.float64) - born) / HOUR
+        ages = np.where(born != UNKNOWN_TIME, np.log1p(np.clip(hours, 0, None)), NO_AGE)
+        return ages[0, candidates] if at_once and candidates is not None else ages
 
     def closed(self, queries: Queries, hide_seen: bool) -> BoolArray:
         """Return (B, n) which items may not be shown: not there yet, or had where that bars."""
@@ -193,7 +198,7 @@ class Features:
         ):
             closed |= self.since > queries.time[:, None]
         if hide_seen:
-            closed[queries.history.rows, queries.history.items] = True
+            closed[queries.seen()] = True
         return closed
 
     def observe(self, event: Observation) -> None:

@@ -16,7 +16,7 @@ from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.recommenders.fusion.alone import alone, for_everybody, silent
 from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE, padded, proposed
-from polyscene.recommenders.fusion.features import Block, Features, Prepared, Signals
+from polyscene.recommenders.fusion.features import MIN_PEAK, Block, Features, Prepared, Signals
 from polyscene.recommenders.fusion.inference import VIEWS, FusionWeights
 from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.signal import Extends, Observation, Signal, Updates
@@ -142,8 +142,16 @@ class Fusion:
 
     def silent(self, block: Block) -> BoolArray:
         """Return (B,) whether no signal that counts says anything to a request: it gets what suits all."""
-        used = self.fitted() if self.fallback is None else {self.fallback: self.names.index(self.fallback)}
-        return silent(block, list(used.values()))
+        return silent(block, self._used())
+
+    def quiet(self, peaks: FloatArray) -> BoolArray:
+        """Return (B,) whether (B, K) peaks of the signals that count are all nothing: see `silent`."""
+        quiet: BoolArray = np.all(peaks[:, self._used()] <= MIN_PEAK, axis=1)
+        return quiet
+
+    def _used(self) -> list[int]:
+        """Return the places of the signals that count."""
+        return list(self.fitted().values()) if self.fallback is None else [self.names.index(self.fallback)]
 
     def score(self, queries: Queries) -> FloatArray:
         """Return (B, n) scores over the whole catalogue."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from polyscene.core.types import Recommendation
+from polyscene.engine import lists
 from polyscene.serving.answers import Plain, answer, plain_item
-from polyscene.serving.limits import MAX_ID_LENGTH
+from polyscene.serving.limits import MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_SLATE
 from polyscene.serving.routes.state import service_of
 from polyscene.serving.service import Service
 
@@ -16,6 +19,9 @@ router = APIRouter(tags=["catalogue"])
 
 LATEST = 10
 MAX_USERS = 1_000
+
+Scenario = Annotated[str, Path(max_length=MAX_NAME_LENGTH)]
+Size = Annotated[int, Query(ge=1, le=MAX_SLATE)]
 
 
 @router.get("/v1/scenarios", summary="List the scenarios")
@@ -27,6 +33,38 @@ async def scenarios(request: Request) -> Response:
         for name, state in live.system.scenarios.items()
     ]
     return answer({"run": live.run.id, "scenarios": rows})
+
+
+@router.get("/v1/scenarios/{scenario}/popular", summary="Ask what is popular")
+async def popular(request: Request, scenario: Scenario, k: Size = 10) -> Response:
+    """Return the items that are chosen most, the same for everybody, best first."""
+    service = service_of(request)
+    return _listed(scenario, await service.in_pool(lists.popular, service.live.system, scenario, k))
+
+
+@router.get("/v1/scenarios/{scenario}/latest", summary="Ask what is new")
+async def latest(request: Request, scenario: Scenario, k: Size = 10) -> Response:
+    """Return the newest items, the same for everybody; `score` is when each appeared."""
+    service = service_of(request)
+    return _listed(scenario, await service.in_pool(lists.latest, service.live.system, scenario, k))
+
+
+def _listed(scenario: str, places: Sequence[Recommendation]) -> Response:
+    items = [plain_item(place.item) | {"score": place.score, "reason": place.reason} for place in places]
+    return answer({"scenario": scenario, "items": items})
+
+
+@router.get("/v1/users/{user:path}/similar", summary="Ask for users like one user")
+async def similar_users(
+    request: Request,
+    user: Annotated[str, Path(min_length=1, max_length=MAX_ID_LENGTH)],
+    scenario: Annotated[str | None, Query(min_length=1, max_length=MAX_NAME_LENGTH)] = None,
+    k: Size = 10,
+) -> Response:
+    """Return the users whose vectors are most like one user's, with their cosines, best first."""
+    service = service_of(request)
+    alike = await service.in_pool(lists.users_like, service.live.system, user, scenario, k)
+    return answer({"user": user, "users": [{"id": name, "score": score} for name, score in alike]})
 
 
 @router.get("/v1/users", summary="List some users")

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from polyscene.serving.answers import answer, plain_receipt
 from polyscene.serving.bodies import EventBody, EventsBody
 from polyscene.serving.limits import MAX_ID_LENGTH
-from polyscene.serving.routes.state import service_of
+from polyscene.serving.routes.state import demand_batch, service_of
 
 router = APIRouter(tags=["events"])
 
@@ -45,6 +45,7 @@ async def send_events(body: EventsBody, request: Request, key: Key = None) -> Re
 
 async def _taken(request: Request, sent: Sequence[EventBody], key: str | None) -> Response:
     service = service_of(request)
+    demand_batch(len(sent), service.settings.batch_events)
     events = [event.logged() for event in sent]
     receipt = await service.in_pool(service.live.submit, events, key)
     return answer(plain_receipt(await asyncio.wrap_future(receipt)))

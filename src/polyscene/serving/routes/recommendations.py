@@ -5,42 +5,40 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from polyscene.engine import decision as engine
 from polyscene.engine.pipeline import decide
 from polyscene.engine.recommending import slate_of
 from polyscene.serving.answers import Plain, answer, plain_slate
+from polyscene.serving.asking import request_of
 from polyscene.serving.bodies import RecommendationBody
+from polyscene.serving.cursors import Chain, chain_of, cursor_after
 from polyscene.serving.decisions import new_id, record_of
 from polyscene.serving.routes.state import service_of
 from polyscene.serving.service import Service
 
 router = APIRouter(tags=["recommendations"])
 
+FIRST = Chain()
+
 
 @router.post("/v1/recommendations", summary="Ask for a slate")
 async def recommend(body: RecommendationBody, request: Request) -> Response:
-    """Return the best items for a user, each with its score, propensity and reason.
+    """Return the best items for a user, or those that the policy draws, with propensities and reasons.
 
     Somebody unknown gets what suits everybody. `decision` is the id by which `/v1/decisions` tells what was
-    decided; `position` says how many events were known.
+    decided and draws it again; `position` says how many events were known; `cursor` asks for the next page.
     """
     service = service_of(request)
     return answer(await service.in_pool(_decided, service, body))
 
 
 def _decided(service: Service, body: RecommendationBody) -> Plain:
-    asked = engine.Request(
-        body.user,
-        body.scenario,
-        body.k,
-        tuple(body.exclude),
-        reasons=body.reasons,
-        only=body.only,
-        history=body.history,
-    )
-    live = service.live
+    live, decision_id = service.live, new_id()
+    scenario = live.system.scenario(body.scenario).name
+    chain = FIRST if body.cursor is None else chain_of(body.cursor, service.decisions, body.user, scenario)
+    asked = request_of(body, decision_id, chain, live.run.settings[scenario], live.check.actions[scenario])
     decision = decide(live.system, asked)
-    slate, name = slate_of(decision, asked, live.run.id), new_id()
-    service.decisions.put(record_of(decision, asked, live.run.id, name))
-    service.metrics.slates.labels(slate.scenario).inc()
-    return plain_slate(slate, name, decision.position, body.reasons)
+    slate = slate_of(decision, asked, live.run.id)
+    service.decisions.put(record_of(decision, asked, live.run.id, decision_id, chain.page))
+    service.metrics.slate_given(slate)
+    cursor = cursor_after(decision_id, chain, slate.ids, body.k)
+    return plain_slate(slate, decision, decision_id, cursor, body.reasons)
