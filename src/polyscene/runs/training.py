@@ -79,8 +79,10 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     demand_room(project.runs_folder, least_bytes(project.dataset, model.dimension), REMEDY)
     rerankers = _reranker_trainer(project, model)
     cache = EncodingCache(_cache_folder(project), progress)
-    tuned = tune_language(model, data, settings, project.runs_folder / UNFINISHED, cache, progress)
-    earlier = [data.at(parts, tuned.vectors) for parts in wanted_cuts(data, settings)]
+    cuts = wanted_cuts(data, settings)
+    earliest = data.at(cuts[-1], {}) if cuts else None
+    tuned = tune_language(model, data, settings, project.runs_folder / UNFINISHED, cache, progress, earliest)
+    earlier = [data.at(parts, tuned.earlier) for parts in cuts]
     fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers, earlier)
     fitted.curves = tuned.curves | fitted.curves
     fitted.notes = [*data.notes, *fitted.notes, *tuned.notes()]
