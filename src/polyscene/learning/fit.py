@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
 from polyscene.data.splits.phases import Phase
+from polyscene.learning.earlier_choices import with_earlier_choices
 from polyscene.learning.fusion import (
     FusionData,
     PastSignals,
@@ -49,11 +50,16 @@ class Fitted:
 
 
 def fit_system(
-    data: TrainingData, settings: Settings, progress: Progress, readers: RerankerTrainer | None = None
+    data: TrainingData,
+    settings: Settings,
+    progress: Progress,
+    readers: RerankerTrainer | None = None,
+    earlier: Sequence[TrainingData] = (),
 ) -> Fitted:
     """Fit every signal and the fusion of every scenario.
 
     Args:
+        earlier: the data at cuts before the split's own, whose choices teach the fusion too.
         readers: trains what reads for each text ranker, on what that has learned from.
     """
     scenarios = list(data.dataset.scenarios)
@@ -62,13 +68,18 @@ def fit_system(
     names = [name for name in SIGNALS if any(name in wanted for wanted in usable.values())]
     fitter = _SignalFitter(data, names, usable, settings, progress, readers)
     fusion_datas: dict[str, FusionData] = {}
+    fitted = Fitted({}, {name: data.space(name, Phase.ALL) for name in scenarios})
     for name in scenarios:
         evidence = past.pop(name)
         signals, reranker, _ = fitter.fit(name, evidence, Phase.PAST)
         known = PastSignals(names, signals, evidence, reranker)
-        fusion_datas[name] = fusion_data(data, name, known, settings, progress)
+        learned = fusion_data(data, name, known, settings, progress)
+        if reranker is None and earlier:
+            learned = with_earlier_choices(learned, name, earlier, fitter.at, settings, progress)
+            fitted.notes.append(earlier_note(name, learned))
+        fusion_datas[name] = learned
     networks, curves = train_fusion(fusion_datas, len(names), settings, data.seed, progress)
-    fitted = Fitted({}, {name: data.space(name, Phase.ALL) for name in scenarios}, curves)
+    fitted.curves |= curves
     for number, (name, learned) in enumerate(fusion_datas.items()):
         fusion = Fusion(
             names,
@@ -93,6 +104,12 @@ def fit_system(
             names, signals, features, fusion.weights, number, fusion.hide_seen, fallback, reranker
         )
     return fitted
+
+
+def earlier_note(name: str, learned: FusionData) -> str:
+    """Return what is said of the choices from before the split's own."""
+    count = len(learned.training) + len(learned.held_out)
+    return f"{name}: the fusion learned from {count:,} choices, {learned.earlier:,} of them from earlier cuts"
 
 
 def usable_signals(wanted: Sequence[str], evidence: Evidence) -> list[str]:
@@ -123,6 +140,16 @@ class _SignalFitter:
                 advance(1)
         ordered = [signals.get(signal) for signal in self.names]
         return ordered, *self._reranker(name, ordered, evidence)
+
+    def at(self, data: TrainingData, name: str) -> PastSignals:
+        """Return one scenario's signals as they would have been fitted at an earlier cut."""
+        evidence = data.evidence(name, Phase.PAST)
+        able = replace(self, data=data, usable={**self.usable, name: self._still_usable(name, evidence)})
+        signals, reranker, _ = able.fit(name, evidence, Phase.PAST)
+        return PastSignals(self.names, signals, evidence, reranker)
+
+    def _still_usable(self, name: str, evidence: Evidence) -> list[str]:
+        return [signal for signal in self.usable[name] if evidence.meets(SIGNALS[signal].needs)]
 
     def _reranker(self, name: str, signals: Signals, evidence: Evidence) -> tuple[Reranker | None, list[str]]:
         """Let the language model read for a text ranker among the signals; return what to tell of it."""

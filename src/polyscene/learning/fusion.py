@@ -6,7 +6,7 @@ Where it does not reach the best signal on people held out, that signal is used 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from polyscene.core.seeds import derived, generator
 from polyscene.core.settings.project import Settings
 from polyscene.core.types import BoolArray, IntArray, LongArray
 from polyscene.data.queries import Choices
+from polyscene.data.schema import UNKNOWN_TIME
+from polyscene.data.splits.phases import Phase
 from polyscene.evaluation.significance import paired_bootstrap
 from polyscene.learning.fusion_learner import FusionLearner, fusion_plan
 from polyscene.learning.training_data import TrainingData
@@ -51,8 +53,10 @@ class FusionData:
     Attributes:
         training: choices to learn from.
         held_out: choices of other people, which decide when to stop.
-        judged: the same, at most `MAX_JUDGED`, to be ranked over the whole catalogue.
+        judged: the split's own of them, at most `MAX_JUDGED`, to be ranked over the whole catalogue.
         reranker: of the text ranker, where there is one.
+        people: by code of a user, whether they are held out.
+        earlier: how many of the choices are from before the split's own.
     """
 
     signals: Signals
@@ -61,6 +65,8 @@ class FusionData:
     held_out: list[Example]
     judged: Choices
     reranker: Reranker | None = None
+    people: Mapping[int, bool] = field(default_factory=dict)
+    earlier: int = 0
 
     @property
     def enough(self) -> bool:
@@ -97,24 +103,74 @@ def fusion_data(
     choices = data.folds.tune(name, limits.max_choices, derived(data.seed, "fusion", name)).choices
     stream = generator(data.seed, "fusion", name)
     held = held_out_rows(choices.queries.user, stream)
+    made = examples_of(data, name, past, choices, held, settings, stream, progress)
+    sample = choices.pick(stream.permutation(np.flatnonzero(held))[:MAX_JUDGED])
+    people = dict(zip(choices.queries.user.tolist(), held.tolist(), strict=True))
+    return FusionData(
+        past.signals, made.features, made.training, made.held_out, sample, past.reranker, people
+    )
+
+
+@dataclass(frozen=True)
+class ScoredChoices:
+    """Choices as examples, on both sides, and the features that made them."""
+
+    features: Features
+    training: list[Example]
+    held_out: list[Example]
+
+
+def examples_of(
+    data: TrainingData,
+    name: str,
+    past: PastSignals,
+    choices: Choices,
+    held: BoolArray,
+    settings: Settings,
+    stream: np.random.Generator,
+    progress: Progress,
+) -> ScoredChoices:
+    """Let a scenario's signals score the candidates of choices that they know nothing of.
+
+    Args:
+        name: of the scenario.
+        held: (n,) which of the choices are held out.
+    """
     learned, judged = np.flatnonzero(~held), np.flatnonzero(held)
     features = Features.of(past.evidence)
     features.measure(past.signals, choices.queries.pick(stream.permutation(learned)[:MAX_MEASURED]))
-    full = past.evidence.n_items <= limits.max_catalogue
+    full = past.evidence.n_items <= settings.fusion.max_catalogue
     reread = None
     if past.reranker is not None:
         reread = second_look(past.reranker, features, past.names.index(RERANKED))
+    share = new_share(data, name, past.evidence)
     parts: list[list[Example]] = []
     with progress.track(f"{name}: choices", len(choices), "choices") as advance:
         for rows in (learned, judged):
             part: list[Example] = []
             chosen = choices.pick(rows)
-            for batch in examples(features, past.signals, chosen, full, stream, data.hide_seen[name], reread):
+            for batch in examples(
+                features, past.signals, chosen, full, stream, data.hide_seen[name], reread, share
+            ):
                 part += batch
                 advance(len(batch))
             parts.append(part)
-    sample = choices.pick(stream.permutation(judged)[:MAX_JUDGED])
-    return FusionData(past.signals, features, parts[0], parts[1], sample, past.reranker)
+    return ScoredChoices(features, *parts)
+
+
+def new_share(data: TrainingData, name: str, evidence: Evidence) -> float:
+    """Return how many of the items without events count as there when a choice is made, in (0, 1].
+
+    Where the split is a moment of time, a catalogue that does not say since when its items are there holds
+    those of the future too. As many are taken to be there as will be new to the finished system.
+    """
+    if data.in_order or not evidence.n_items:
+        return 1.0
+    undated = data.since[name] == UNKNOWN_TIME
+    then = undated & (np.bincount(evidence.positive.item, minlength=evidence.n_items) == 0)
+    later = data.folds_of_split.learned(name, Phase.ALL)
+    now = undated & (np.bincount(later.item, minlength=evidence.n_items) == 0)
+    return min(1.0, max(int(now.sum()), 1) / max(int(then.sum()), 1))
 
 
 def held_out_rows(user: IntArray, stream: np.random.Generator) -> BoolArray:

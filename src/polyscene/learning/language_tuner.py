@@ -183,6 +183,20 @@ class LanguageTuner:
         self._learn(self._tuning_data(past.decays, Phase.ALL), past.rounds, {}, Phase.ALL)
         return self.vectors()
 
+    def learn_before(self, data: TrainingData, past: PastTuning) -> dict[str, FloatArray]:
+        """Start anew and learn from what came before an earlier cut, in as many rounds as were best.
+
+        Args:
+            data: at that cut.
+        """
+        self._put(self._start)
+        learned = {
+            name: replace(tuning_data(data, name, self.details, decay, Phase.PAST), judge=None)
+            for name, decay in past.decays.items()
+        }
+        self._learn(learned, past.rounds, {}, Phase.PAST)
+        return self.vectors()
+
     def _decay(self, name: str, vectors: FloatArray) -> float:
         """Return how fast taste fades in a scenario, by vectors that have learned nothing yet."""
         evidence = self.data.evidence(name, Phase.PAST)

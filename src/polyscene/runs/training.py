@@ -20,6 +20,7 @@ from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.loading import load_model
 from polyscene.language.text.cache import EncodingCache
 from polyscene.learning.backbone import Backbone
+from polyscene.learning.earlier_choices import wanted_cuts
 from polyscene.learning.fit import Fitted, fit_system
 from polyscene.learning.language import tune_language
 from polyscene.learning.reranker import RerankerTrainer
@@ -78,8 +79,11 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     demand_room(project.runs_folder, least_bytes(project.dataset, model.dimension), REMEDY)
     rerankers = _reranker_trainer(project, model)
     cache = EncodingCache(_cache_folder(project), progress)
-    tuned = tune_language(model, data, settings, project.runs_folder / UNFINISHED, cache, progress)
-    fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers)
+    cuts = wanted_cuts(data, settings)
+    earliest = data.at(cuts[-1], {}) if cuts else None
+    tuned = tune_language(model, data, settings, project.runs_folder / UNFINISHED, cache, progress, earliest)
+    earlier = [data.at(parts, tuned.earlier) for parts in cuts]
+    fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers, earlier)
     fitted.curves = tuned.curves | fitted.curves
     fitted.notes = [*data.notes, *fitted.notes, *tuned.notes()]
     system = System.of(project.dataset, fitted.spaces, fitted.fusions)

@@ -13,6 +13,13 @@ class FusionSettings(Strict):
     hidden: int = Field(32, ge=1)
     epochs: int = Field(12, ge=1)
     max_choices: int = Field(12_000, ge=10, description="choices learned from, the latest")
+    earlier_cuts: int = Field(
+        8,
+        ge=0,
+        description="while there are fewer choices than `max_choices`, those before the split's own are "
+        "learned from too, at up to so many earlier cuts, each ranked by signals that know only what came "
+        "before it",
+    )
     hidden_items: float | None = Field(
         None,
         ge=0,
