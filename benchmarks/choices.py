@@ -24,9 +24,9 @@ import prepared  # noqa: F401 - numpy reads it when it loads
 from measuring import measured
 from polyscene.core.errors import PolysceneError
 from polyscene.core.seeds import generator
-from polyscene.core.settings.evaluation import EvaluationSettings
-from polyscene.data.schema import Dataset, Part
-from polyscene.data.splits.protocol import split
+from polyscene.data.schema import Dataset, EventLog, Part
+from polyscene.data.splits.parts import Parts
+from polyscene.data.splits.protocol import protocol_of, split
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.results import SYSTEM, Judgement
 from polyscene.evaluation.significance import paired_bootstrap
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--development",
         action="store_true",
-        help="forget the test part, and judge on the latest fifth of what may be learned from: "
+        help="forget the test part, and judge on the latest of what may be learned from: "
         "for choosing between variants",
     )
     made.add_argument("--tuning", help="another method than the configured one, such as none")
@@ -56,19 +56,35 @@ def parser() -> argparse.ArgumentParser:
 DEVELOPMENT_SHARE = 0.2
 
 
-def development(dataset: Dataset, settings: EvaluationSettings) -> Dataset:
-    """Return the data set as a given split without the test part, its latest fifth to be judged."""
+def development(project: Project, dataset: Dataset) -> None:
+    """Give a project the data set without its test part, with other choices to be judged.
+
+    Where every user's events are split by their order the ones before take their places; else the latest
+    fifth is judged, as a given split.
+    """
+    evaluation = project.settings.evaluation
+    parts = split(dataset, evaluation)
+    in_order = protocol_of(evaluation).by_user
     scenarios = {}
-    for name, part in split(dataset, settings).items():
-        events = dataset.scenarios[name].events.take(part != Part.TEST)
-        known = part[part != Part.TEST]
-        known = np.where(known == Part.VALID, Part.TRAIN, known).astype(np.int8)
-        rows = np.flatnonzero((known == Part.TRAIN) & events.choice)
-        first = events.time[rows[int(len(rows) * (1 - DEVELOPMENT_SHARE))]]
-        known[(known == Part.TRAIN) & (events.time >= first)] = Part.TEST
+    for name, part in parts.items():
         scenario = dataset.scenarios[name]
-        scenarios[name] = replace(scenario, events=replace(events, part=known), has_split=True)
-    return replace(dataset, scenarios=scenarios)
+        events = scenario.events.take(part != Part.TEST)
+        if not in_order:
+            events = replace(events, part=_latest_fifth(events, part[part != Part.TEST]))
+        scenarios[name] = replace(scenario, events=events, has_split=not in_order)
+    vars(project)["dataset"] = replace(dataset, scenarios=scenarios)
+    if not in_order:
+        given = evaluation.model_copy(update={"protocol": "given"})
+        project.settings = project.settings.model_copy(update={"evaluation": given})
+
+
+def _latest_fifth(events: EventLog, part: Parts) -> Parts:
+    """Return the parts of events when the latest fifth of the choices is judged."""
+    known = np.where(part == Part.VALID, Part.TRAIN, part).astype(np.int8)
+    rows = np.flatnonzero((known == Part.TRAIN) & events.choice)
+    first = events.time[rows[int(len(rows) * (1 - DEVELOPMENT_SHARE))]]
+    known[(known == Part.TRAIN) & (events.time >= first)] = Part.TEST
+    return known
 
 
 def trimmed(dataset: Dataset, share: float, fold_valid: bool) -> Dataset:
@@ -93,11 +109,9 @@ def compared(options: argparse.Namespace, share: float) -> dict[str, Any]:
         project = chosen_project(options, Telling())
         project.settings = _settings(project, way, options.tuning)
         dataset = trimmed(project.dataset, share, options.fold_valid)
-        if options.development:
-            dataset = development(dataset, project.settings.evaluation)
-            given = project.settings.evaluation.model_copy(update={"protocol": "given"})
-            project.settings = project.settings.model_copy(update={"evaluation": given})
         vars(project)["dataset"] = dataset
+        if options.development:
+            development(project, dataset)
         with measured() as cost:
             run = project.train()
         judgements[way], costs[way] = project.evaluate(run).judgements, cost.to_json()
