@@ -1,13 +1,13 @@
-"""What choices from before the split's own are worth to the fusion: with earlier cuts and without.
+"""What earlier choices and the lift of new items are worth to the fusion: with both and without.
 
     python benchmarks/choices.py --set amazon_books --fold-valid --json books.json
     python benchmarks/choices.py --set amazon_beauty --people 0.05 0.1 0.25 0.5
     python benchmarks/choices.py --set movielens_100k --tuning none
 
 For each share of the people (all of them, unless said otherwise) the same project is trained twice with the
-same seed, `[fusion] earlier_cuts = 0` and as it is configured, and both are judged on the same choices, which
-neither has learned from. `--fold-valid` forgets which choices a given split names VALID, so that the latest
-tenth of what may be learned from teaches the fusion.
+same seed, with `[fusion] earlier_cuts = 0, new_items = "cautious"` and as it is configured, and both are
+judged on the same choices, which neither has learned from. `--fold-valid` forgets which choices a given split
+names VALID, so that the latest tenth of what may be learned from teaches the fusion.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def trimmed(dataset: Dataset, share: float, fold_valid: bool) -> Dataset:
 
 
 def compared(options: argparse.Namespace, share: float) -> dict[str, Any]:
-    """Train and judge without earlier cuts and with them, on a share of the people."""
+    """Train and judge in the plain way and as configured, on a share of the people."""
     judgements, costs = {}, {}
     for way in ("without", "with"):
         project = chosen_project(options, Telling())
@@ -124,7 +124,7 @@ def _settings(project: Project, way: str, tuning: str | None) -> Any:  # noqa: A
     settings = project.settings
     changes: dict[str, Any] = {}
     if way == "without":
-        changes["fusion"] = settings.fusion.model_copy(update={"earlier_cuts": 0})
+        changes["fusion"] = settings.fusion.model_copy(update={"earlier_cuts": 0, "new_items": "cautious"})
     if tuning is not None:
         changes["language"] = settings.language.model_copy(update={"tuning": tuning})
     return settings.model_copy(update=changes)

@@ -6,38 +6,49 @@ has learned from a choice that it is weighed on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from polyscene.core.progress import Progress
-from polyscene.core.seeds import generator
+from polyscene.core.seeds import derived, generator
+from polyscene.core.settings.fusion import FusionSettings
 from polyscene.core.settings.project import Settings
-from polyscene.core.types import BoolArray, IntArray
+from polyscene.core.types import BoolArray
 from polyscene.data.schema import Part
 from polyscene.data.splits.earlier_cuts import earlier_cuts
 from polyscene.data.splits.parts import Parts
-from polyscene.learning.fusion import HELD_OUT_SHARE, FusionData, PastSignals, examples_of
+from polyscene.learning.fusion import FusionData, PastSignals, examples_of
 from polyscene.learning.training_data import TrainingData
+from polyscene.recommenders.fusion.training import Example
+
+ENOUGH_HELD_OUT = 200
+"""With fewer held-out choices of the split's own, earlier ones help to tell when to stop."""
 
 FitAt = Callable[[TrainingData, str], PastSignals]
 """Fits one scenario's signals on the past of a cut."""
 
 
 def wanted_cuts(data: TrainingData, settings: Settings) -> list[dict[str, Parts]]:
-    """Return the earlier cuts whose choices are needed, the latest first; none where there are enough.
-
-    A scenario that has enough by then is left out of a cut.
-    """
-    limits, wanted = settings.fusion, list[dict[str, Parts]]()
+    """Return the earlier cuts whose choices are needed, the latest first; none where there are enough."""
+    limits = settings.fusion
     known = {name: _n_choices(data, name, part) for name, part in data.parts.items()}
+    lacking = [name for name, count in known.items() if few(count, limits)]
+    wanted = list[dict[str, Parts]]()
     for cut in earlier_cuts(data.dataset, data.parts, settings.evaluation, limits.earlier_cuts):
-        if all(count >= limits.max_choices for count in known.values()):
+        if all(known[name] >= limits.enough_choices for name in lacking):
             break
         wanted.append(cut)
-        known = {name: count + _n_choices(data, name, cut[name]) for name, count in known.items()}
+        for name in lacking:
+            known[name] += _n_choices(data, name, cut[name])
     return wanted
+
+
+def few(own: int, limits: FusionSettings) -> bool:
+    """Return whether the split's own choices are so few that earlier ones are worth their differences."""
+    return own < min(limits.enough_choices, limits.max_choices) // 2
 
 
 def with_earlier_choices(
@@ -48,36 +59,32 @@ def with_earlier_choices(
     settings: Settings,
     progress: Progress,
 ) -> FusionData:
-    """Return what a scenario's fusion learns from with the choices at earlier cuts, as many as it lacks.
+    """Return what a scenario's fusion learns from with choices at earlier cuts, as many as it lacks.
+
+    People who are held out teach nothing here either: where the split's own choices held out are too few to
+    tell better weights from worse, theirs from the latest cuts join them.
 
     Args:
         cuts: the data at each, the latest first.
         fit: what fits the signals at a cut.
     """
-    training, held_out = list(learned.training), list(learned.held_out)
-    people = learned.people
-    for number, data in enumerate(cuts, 1):
-        lacking = settings.fusion.max_choices - len(training) - len(held_out)
+    own, began = len(learned.training) + len(learned.held_out), time.monotonic()
+    earlier, held_out = list[Example](), list(learned.held_out)
+    for number, data in enumerate(cuts if few(own, settings.fusion) else (), 1):
+        lacking = min(settings.fusion.enough_choices, settings.fusion.max_choices) - own - len(earlier)
         if lacking <= 0:
             break
-        choices = data.folds.tune(name, lacking).choices
-        if not len(choices):
+        choices = data.folds.tune(name, lacking, derived(data.seed, "fusion", name, str(number))).choices
+        held = np.isin(choices.queries.user, learned.held_people)
+        if np.all(held):
             continue
         stream = generator(data.seed, "fusion", name, f"cut {number}")
-        people = _with_people(people, choices.queries.user, stream)
-        held = np.array([people[user] for user in choices.queries.user.tolist()], np.bool_)
-        past = fit(data, name)
-        parts = examples_of(data, name, past, choices, held, settings, stream, progress)
-        training += parts.training
-        held_out += parts.held_out
-    earlier = len(training) + len(held_out) - len(learned.training) - len(learned.held_out)
-    return replace(learned, training=training, held_out=held_out, people=people, earlier=earlier)
-
-
-def _with_people(people: Mapping[int, bool], users: IntArray, stream: np.random.Generator) -> dict[int, bool]:
-    """Return on which side each person stands, those who are new here drawn at random: True is held out."""
-    new = [user for user in np.unique(users).tolist() if user not in people]
-    return {**people, **dict(zip(new, (stream.random(len(new)) < HELD_OUT_SHARE).tolist(), strict=True))}
+        scored = examples_of(data, name, fit(data, name), choices, held, settings, stream, progress)
+        earlier += scored.training
+        if len(held_out) < ENOUGH_HELD_OUT:
+            held_out += scored.held_out
+    seconds = time.monotonic() - began
+    return replace(learned, held_out=held_out, earlier=earlier, earlier_seconds=seconds)
 
 
 def _n_choices(data: TrainingData, name: str, part: Parts) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
+from polyscene.data.splits.parts import Parts
 from polyscene.data.splits.phases import Phase
 from polyscene.learning.earlier_choices import with_earlier_choices
 from polyscene.learning.fusion import (
+    EARLIER,
     FusionData,
     PastSignals,
     better_signal,
@@ -19,6 +22,7 @@ from polyscene.learning.fusion import (
     train_fusion,
     used_alone_note,
 )
+from polyscene.learning.new_items import Lift, fair_lift
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders.fusion.features import Features, Signals
@@ -40,6 +44,7 @@ class Fitted:
         curves: of the joint training and of each scenario's own.
         validation: NDCG@10 by scenario and model on the choices held out from the fusion's training.
         notes: what a user should know, each a sentence.
+        facts: by scenario, what taught the fusion, what earlier choices took, how far new items are lifted.
     """
 
     fusions: dict[str, Fusion]
@@ -47,6 +52,7 @@ class Fitted:
     curves: dict[str, Curve] = field(default_factory=dict)
     validation: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def fit_system(
@@ -54,12 +60,12 @@ def fit_system(
     settings: Settings,
     progress: Progress,
     readers: RerankerTrainer | None = None,
-    earlier: Sequence[TrainingData] = (),
+    cuts: Sequence[Mapping[str, Parts]] = (),
 ) -> Fitted:
     """Fit every signal and the fusion of every scenario.
 
     Args:
-        earlier: the data at cuts before the split's own, whose choices teach the fusion too.
+        cuts: the parts at cuts before the split's own, whose choices teach the fusion too.
         readers: trains what reads for each text ranker, on what that has learned from.
     """
     scenarios = list(data.dataset.scenarios)
@@ -67,6 +73,7 @@ def fit_system(
     usable = {name: usable_signals(settings.scenarios[name].signals, past[name]) for name in scenarios}
     names = [name for name in SIGNALS if any(name in wanted for wanted in usable.values())]
     fitter = _SignalFitter(data, names, usable, settings, progress, readers)
+    earlier = [data.at(parts) for parts in cuts]
     fusion_datas: dict[str, FusionData] = {}
     fitted = Fitted({}, {name: data.space(name, Phase.ALL) for name in scenarios})
     for name in scenarios:
@@ -76,23 +83,29 @@ def fit_system(
         learned = fusion_data(data, name, known, settings, progress)
         if reranker is None and earlier:
             learned = with_earlier_choices(learned, name, earlier, fitter.at, settings, progress)
-            fitted.notes.append(earlier_note(name, learned))
         fusion_datas[name] = learned
     networks, curves = train_fusion(fusion_datas, len(names), settings, data.seed, progress)
     fitted.curves |= curves
+    if EARLIER in curves:
+        fitted.notes.append(earlier_note(fusion_datas, curves[EARLIER]))
     for number, (name, learned) in enumerate(fusion_datas.items()):
+        lift = Lift(0.0, 0)
+        if settings.fusion.new_items == "fair" and learned.enough:
+            lift = fair_lift(networks[name], number, learned.examples)
+            fitted.notes.append(lift.note(name))
+        fitted.facts[name] = _facts(learned, lift)
         fusion = Fusion(
             names,
             learned.signals,
             learned.features,
-            networks[name].fitted(),
+            networks[name].fitted().lifted(lift.size),
             number,
             data.hide_seen[name],
             reranker=learned.reranker,
         )
         gains = held_out_gains(fusion, learned.judged, settings.runtime.blocks_mb)
-        validation = fitted.validation[name] = mean_gains(gains)
-        fallback = better_signal(learned, validation)
+        fitted.validation[name] = mean_gains(gains)
+        fallback = better_signal(learned, gains)
         if fallback is not None:
             fitted.notes.append(used_alone_note(name, fallback, learned, gains))
         evidence = data.evidence(name, Phase.ALL)
@@ -106,10 +119,27 @@ def fit_system(
     return fitted
 
 
-def earlier_note(name: str, learned: FusionData) -> str:
-    """Return what is said of the choices from before the split's own."""
-    count = len(learned.training) + len(learned.held_out)
-    return f"{name}: the fusion learned from {count:,} choices, {learned.earlier:,} of them from earlier cuts"
+def earlier_note(fusion_datas: Mapping[str, FusionData], curve: Curve) -> str:
+    """Return what is said of the choices from before the split's own, and whether they helped."""
+    counts = ", ".join(
+        f"{name}: {len(learned.training) + len(learned.held_out):,} and {len(learned.earlier):,} earlier ones"
+        for name, learned in fusion_datas.items()
+    )
+    best = min(curve.validation)
+    verdict = f"loss on those held out {curve.initial:.4f} to {best:.4f}"
+    if best >= curve.initial:
+        verdict = "the earlier ones made it no better on those held out and are left out"
+    return f"choices that the fusion learned from: {counts}; {verdict}"
+
+
+def _facts(learned: FusionData, lift: Lift) -> dict[str, Any]:
+    """Return what a run's manifest says of how one scenario's fusion learned."""
+    return {
+        "choices": len(learned.training) + len(learned.held_out),
+        "earlier_choices": len(learned.earlier),
+        "earlier_seconds": round(learned.earlier_seconds, 1),
+        "new_items": asdict(lift),
+    }
 
 
 def usable_signals(wanted: Sequence[str], evidence: Evidence) -> list[str]:

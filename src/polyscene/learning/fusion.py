@@ -18,6 +18,7 @@ from polyscene.core.types import BoolArray, IntArray, LongArray
 from polyscene.data.queries import Choices
 from polyscene.data.schema import UNKNOWN_TIME
 from polyscene.data.splits.phases import Phase
+from polyscene.evaluation.results import SYSTEM
 from polyscene.evaluation.significance import paired_bootstrap
 from polyscene.learning.fusion_learner import FusionLearner, fusion_plan
 from polyscene.learning.training_data import TrainingData
@@ -39,9 +40,13 @@ MAX_MEASURED = 256
 """The signals' scales are measured on at most so many requests."""
 MIN_CHOICES = 30
 """A scenario with fewer choices to learn from gets no weights of its own, and its best signal alone."""
+TRUSTED = 500
+"""A fusion that has learned from so many choices is given up only on evidence."""
 TUNING_RATE = 1e-3
 CUTOFF = 10
 UNDECIDED = ": which of them is better is not told by these choices"
+EARLIER = "with earlier choices"
+"""The curve of the training that goes on with them."""
 MIN_SPREAD = 0.05
 """What varies less than this while the fusion learns is not standardised."""
 
@@ -52,11 +57,12 @@ class FusionData:
 
     Attributes:
         training: choices to learn from.
-        held_out: choices of other people, which decide when to stop.
+        held_out: choices of other people, which decide when to stop: the split's own first.
         judged: the split's own of them, at most `MAX_JUDGED`, to be ranked over the whole catalogue.
         reranker: of the text ranker, where there is one.
-        people: by code of a user, whether they are held out.
-        earlier: how many of the choices are from before the split's own.
+        held_people: codes of the users who are held out.
+        earlier: choices to learn from that lie before the split's own.
+        earlier_seconds: what these took.
     """
 
     signals: Signals
@@ -65,13 +71,19 @@ class FusionData:
     held_out: list[Example]
     judged: Choices
     reranker: Reranker | None = None
-    people: Mapping[int, bool] = field(default_factory=dict)
-    earlier: int = 0
+    held_people: IntArray = field(default_factory=lambda: np.zeros(0, np.int32))
+    earlier: Sequence[Example] = ()
+    earlier_seconds: float = 0.0
 
     @property
     def enough(self) -> bool:
         """Return whether a fusion can learn from so many choices."""
-        return len(self.training) >= MIN_CHOICES
+        return bool(self.training) and len(self.training) + len(self.earlier) >= MIN_CHOICES
+
+    @property
+    def examples(self) -> list[Example]:
+        """Return every choice, held out or not."""
+        return [*self.training, *self.held_out, *self.earlier]
 
 
 @dataclass(frozen=True)
@@ -105,7 +117,7 @@ def fusion_data(
     held = held_out_rows(choices.queries.user, stream)
     made = examples_of(data, name, past, choices, held, settings, stream, progress)
     sample = choices.pick(stream.permutation(np.flatnonzero(held))[:MAX_JUDGED])
-    people = dict(zip(choices.queries.user.tolist(), held.tolist(), strict=True))
+    people = np.unique(choices.queries.user[held])
     return FusionData(
         past.signals, made.features, made.training, made.held_out, sample, past.reranker, people
     )
@@ -185,6 +197,10 @@ def train_fusion(
 ) -> tuple[dict[str, FusionNetwork], dict[str, Curve]]:
     """Train one network on all scenarios, `L = Σ_s λ_s L_s`, then tune a copy of it for each.
 
+    Where there are earlier choices the network goes on with them. The signals saw less then, and what people
+    chose may have been another thing: the weights before are kept where those after are no better on the
+    split's own choices held out.
+
     Args:
         fusion_datas: by scenario, in the order of their numbers.
 
@@ -203,6 +219,10 @@ def train_fusion(
         weights = {name: settings.scenarios[name].weight for name in able}
         plan = fusion_plan(settings.fusion.epochs, "fusion: together")
         curves["all scenarios"] = fit(learners, weights, plan, stream, progress)
+        if any(fusion_data.earlier for fusion_data in able.values()):
+            learners = {name: _learner(shared, numbers[name], able[name], earlier=True) for name in able}
+            plan = fusion_plan(max(settings.fusion.epochs // 2, 1), "fusion: with earlier choices")
+            curves[EARLIER] = fit(learners, weights, plan, stream, progress)
     if len(able) > 1:
         for name in able:
             plan = fusion_plan(max(settings.fusion.epochs // 2, 1), f"fusion: {name}", TUNING_RATE)
@@ -212,8 +232,11 @@ def train_fusion(
     return networks, curves
 
 
-def _learner(network: FusionNetwork, number: int, fusion_data: FusionData) -> FusionLearner:
-    return FusionLearner(network, number, fusion_data.training, fusion_data.held_out)
+def _learner(
+    network: FusionNetwork, number: int, fusion_data: FusionData, earlier: bool = False
+) -> FusionLearner:
+    training = [*fusion_data.training, *(fusion_data.earlier if earlier else ())]
+    return FusionLearner(network, number, training, fusion_data.held_out)
 
 
 def _copy(network: FusionNetwork) -> FusionNetwork:
@@ -235,16 +258,24 @@ def _standardise_context(network: FusionNetwork, fusion_datas: Mapping[str, Fusi
         network.context_spread[: context.shape[1]] = torch.where(spread > MIN_SPREAD, spread, 1.0)
 
 
-def better_signal(fusion_data: FusionData, validation: Mapping[str, float]) -> str | None:
+def better_signal(fusion_data: FusionData, gains: Mapping[str, list[float]]) -> str | None:
     """Return the best signal where the fusion has not learned enough or does not reach it, else None.
 
+    The best of many signals on a few choices is partly luck. So a fusion that has learned from many is given
+    up only where it lies behind beyond the interval.
+
     Args:
-        validation: means of `held_out_gains`.
+        gains: of every held-out choice by model, as `held_out_gains` returns them.
     """
-    signals = {model: value for model, value in validation.items() if model != "polyscene"}
-    best = max(signals, key=lambda model: signals[model])
-    reached = validation["polyscene"] >= signals[best]
-    return None if fusion_data.enough and reached else best
+    means = mean_gains(gains)
+    best = max((model for model in means if model != SYSTEM), key=means.__getitem__)
+    if not fusion_data.enough:
+        return best
+    if means[SYSTEM] >= means[best]:
+        return None
+    learned = len(fusion_data.training) + len(fusion_data.earlier)
+    behind = paired_bootstrap(gains[SYSTEM], gains[best], fusion_data.judged.queries.user)
+    return best if learned < TRUSTED or behind.excludes_zero else None
 
 
 def mean_gains(gains: Mapping[str, list[float]]) -> dict[str, float]:
@@ -254,7 +285,7 @@ def mean_gains(gains: Mapping[str, list[float]]) -> dict[str, float]:
 
 def held_out_gains(fusion: Fusion, choices: Choices, blocks_mb: int) -> dict[str, list[float]]:
     """Return NDCG@10 of every choice by model, the whole catalogue ranked."""
-    gains: dict[str, list[float]] = {model: [] for model in ("polyscene", *fusion.fitted())}
+    gains: dict[str, list[float]] = {model: [] for model in (SYSTEM, *fusion.fitted())}
     for rows, queries in choices.queries.blocks(block_size(fusion, blocks_mb)):
         open_ = fusion.open(queries)
         target: LongArray = choices.target[rows].astype(np.int64)
@@ -275,13 +306,13 @@ def used_alone_note(name: str, best: str, fusion_data: FusionData, gains: Mappin
     if not judged:
         return f"{head}: no choice was held out, so nothing can be told; the fusion learned from {learned:,}"
     users = fusion_data.judged.queries.user
-    mean = {model: float(np.mean(gains[model])) for model in (best, "polyscene")}
-    against = paired_bootstrap(gains["polyscene"], gains[best], users)
+    mean = {model: float(np.mean(gains[model])) for model in (best, SYSTEM)}
+    against = paired_bootstrap(gains[SYSTEM], gains[best], users)
     bounds = f" [{against.low:+.4f} to {against.high:+.4f}]" if against.known else ""
     few = f": {judged:,} choices are too few to tell anything" if judged < MIN_CHOICES else UNDECIDED
     verdict = "" if against.excludes_zero and judged >= MIN_CHOICES else few
     return (
         f"{head}: on {judged:,} held-out choices of {len(np.unique(users)):,} users it reached "
-        f"NDCG@{CUTOFF} {mean[best]:.4f}, the fusion {mean['polyscene']:.4f} after {learned:,} choices; "
+        f"NDCG@{CUTOFF} {mean[best]:.4f}, the fusion {mean[SYSTEM]:.4f} after {learned:,} choices; "
         f"difference {against.mean:+.4f}{bounds}{verdict}"
     )

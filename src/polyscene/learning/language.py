@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,6 @@ class TunedLanguage:
         models: by scenario, as learned on everything; empty where nothing is tuned.
         curves: by scenarios that share a model, and stage.
         outcomes: by scenario.
-        earlier: by scenario, as they may be known at the earliest of the cuts that teach the fusion.
         bounds: how far a text may carry its item, by scenario; empty where that is not bounded.
         prior_bounds: the same for the model as it came.
     """
@@ -49,7 +48,6 @@ class TunedLanguage:
     backbone: LanguageModel
     vectors: dict[str, ItemVectors]
     models: dict[str, LanguageModel] = field(default_factory=dict)
-    earlier: dict[str, ItemVectors] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
     outcomes: dict[str, TuningOutcome] = field(default_factory=dict)
     bounds: dict[str, BoundedVectors] = field(default_factory=dict)
@@ -126,7 +124,8 @@ def tune_language(
     """Tune the language model on the training events and read every catalogue with what came of it.
 
     Args:
-        earliest: the data at the earliest of the cuts that teach the fusion; None: there are none.
+        earliest: the data at the earliest of the cuts that teach the fusion: what is tuned on the past knows
+            nothing that came after it, and so serves all cuts; None: there are none.
         model: as it was loaded; it is not changed.
         folder: for checkpoints and records.
         cache: of what the untuned model reads.
@@ -140,33 +139,25 @@ def tune_language(
     if language.tuning == "none":
         for name in data.dataset.scenarios:
             vectors = tuned.keep_prior(name, untuned(name))
-            tuned.vectors[name] = tuned.earlier[name] = ItemVectors(vectors, vectors, vectors)
+            tuned.vectors[name] = ItemVectors(vectors, vectors, vectors)
         tuned.bounds |= tuned.prior_bounds
         return tuned
     must_be_tunable(model, effective_method(settings))
     for names in _sharing(data, settings):
-        tuner = LanguageTuner(model, data, settings, names, folder, progress, cache=cache)
+        tuner = LanguageTuner(model, data, settings, names, folder, progress, cache=cache, past=earliest)
         read = tuner.untuned if tuner.reads_as_untuned else untuned
-        plain = {name: tuned.keep_prior(name, read(name)) for name in names}
-        _tune_together(tuner, tuned, plain, earliest)
+        _tune_together(tuner, tuned, {name: tuned.keep_prior(name, read(name)) for name in names})
     return tuned
 
 
-def _tune_together(
-    tuner: LanguageTuner,
-    tuned: TunedLanguage,
-    plain: Mapping[str, FloatArray],
-    earliest: TrainingData | None,
-) -> None:
+def _tune_together(tuner: LanguageTuner, tuned: TunedLanguage, plain: Mapping[str, FloatArray]) -> None:
     """Learn from the past and judge, then from everything; leave vectors, model, curves and bounds."""
     past = tuner.learn_past()
-    before = past.vectors if earliest is None else tuner.learn_before(earliest, past)
     final = tuner.learn_all(past)
     finished = marked(tuner.model)
     for name, vectors in final.items():
         common = plain[name] if tuner.details.scope == "scenario" else vectors
         tuned.vectors[name] = ItemVectors(past.vectors[name], vectors, common, plain[name])
-        tuned.earlier[name] = replace(tuned.vectors[name], early=before[name])
         tuned.models[name] = finished
     tuned.outcomes |= past.outcomes
     tuned.bounds |= tuner.bounds

@@ -52,6 +52,8 @@ class TrainingData:
         since: (n_items,) by scenario, when each item may first be shown; UNKNOWN_TIME where not said.
         hide_seen: by scenario, whether an item can be chosen only once.
         notes: what was decided here and from what figures, each a sentence.
+        in_order: whether every user's events are split by their order, rather than all at a moment.
+        split: the steps of the split itself, where this is the data at an earlier cut.
     """
 
     dataset: Dataset
@@ -85,15 +87,9 @@ class TrainingData:
             self.seed,
         )
 
-    def at(self, parts: Mapping[str, Parts], vectors: Mapping[str, ItemVectors]) -> TrainingData:
-        """Return the same data at an earlier cut.
-
-        Args:
-            vectors: by scenario, whose `early` ones are tuned on no more than may be learned from there.
-        """
-        return replace(
-            self, parts=parts, folds=self.folds.at(parts), vectors=vectors, split=self.folds_of_split
-        )
+    def at(self, parts: Mapping[str, Parts]) -> TrainingData:
+        """Return the same data at an earlier cut."""
+        return replace(self, parts=parts, folds=self.folds.at(parts), split=self.folds_of_split)
 
     @property
     def folds_of_split(self) -> Folds:

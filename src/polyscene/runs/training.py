@@ -80,10 +80,9 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     rerankers = _reranker_trainer(project, model)
     cache = EncodingCache(_cache_folder(project), progress)
     cuts = wanted_cuts(data, settings)
-    earliest = data.at(cuts[-1], {}) if cuts else None
+    earliest = data.at(cuts[-1]) if cuts else None
     tuned = tune_language(model, data, settings, project.runs_folder / UNFINISHED, cache, progress, earliest)
-    earlier = [data.at(parts, tuned.earlier) for parts in cuts]
-    fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers, earlier)
+    fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers, cuts)
     fitted.curves = tuned.curves | fitted.curves
     fitted.notes = [*data.notes, *fitted.notes, *tuned.notes()]
     system = System.of(project.dataset, fitted.spaces, fitted.fusions)
@@ -145,6 +144,7 @@ def _manifest(
         "notes": [*project.dataset.notes, *fitted.notes],
         "repairs": [*project.dataset.notes],
         "validation": fitted.validation,
+        "fusion": fitted.facts,
         "curves": {
             name: {"training": curve.training, "validation": curve.validation}
             for name, curve in fitted.curves.items()
