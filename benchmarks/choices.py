@@ -149,7 +149,7 @@ def _rows(without: Judgement, with_: Judgement, seed: int) -> dict[str, Any]:
             "choices": len(users),
             "without": float(before.mean()),
             "with": float(after.mean()),
-            "difference": [lead.mean, lead.low, lead.high],
+            "difference": [lead.mean, lead.low, lead.high] if lead.known else [lead.mean, None, None],
             "best signal": best,
             "its value": float(gains[best].mean()),
         }
@@ -162,13 +162,14 @@ def shown_rows(outcome: dict[str, Any]) -> str:
     for name, rows in outcome["scenarios"].items():
         for part, row in rows.items():
             mean, low, high = row["difference"]
+            bounds = "" if low is None else f" [{low:+.4f}, {high:+.4f}]"
             lines.append(
                 [
                     f"{name}, {outcome['people']:.0%}, {part}",
                     f"{row['choices']:,}",
                     f"{row['without']:.4f}",
                     f"{row['with']:.4f}",
-                    f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]",
+                    f"{mean:+.4f}{bounds}",
                     f"{row['best signal']} {row['its value']:.4f}",
                 ]
             )

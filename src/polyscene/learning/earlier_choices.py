@@ -68,13 +68,14 @@ def with_earlier_choices(
         cuts: the data at each, the latest first.
         fit: what fits the signals at a cut.
     """
-    own, began = len(learned.training) + len(learned.held_out), time.monotonic()
+    known, began = learned.n_own, time.monotonic()
     earlier, held_out = list[Example](), list(learned.held_out)
-    for number, data in enumerate(cuts if few(own, settings.fusion) else (), 1):
-        lacking = min(settings.fusion.enough_choices, settings.fusion.max_choices) - own - len(earlier)
+    for number, data in enumerate(cuts if few(known, settings.fusion) else (), 1):
+        lacking = min(settings.fusion.enough_choices, settings.fusion.max_choices) - known
         if lacking <= 0:
             break
-        choices = data.folds.tune(name, lacking, derived(data.seed, "fusion", name, str(number))).choices
+        choices = data.folds.tune(name, lacking, derived(data.seed, "cut", name, str(number))).choices
+        known += len(choices)
         held = np.isin(choices.queries.user, learned.held_people)
         if np.all(held):
             continue

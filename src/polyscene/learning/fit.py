@@ -122,7 +122,7 @@ def fit_system(
 def earlier_note(fusion_datas: Mapping[str, FusionData], curve: Curve) -> str:
     """Return what is said of the choices from before the split's own, and whether they helped."""
     counts = ", ".join(
-        f"{name}: {len(learned.training) + len(learned.held_out):,} and {len(learned.earlier):,} earlier ones"
+        f"{name}: {learned.n_own:,} and {len(learned.examples) - learned.n_own:,} earlier ones"
         for name, learned in fusion_datas.items()
     )
     best = min(curve.validation)
@@ -135,8 +135,8 @@ def earlier_note(fusion_datas: Mapping[str, FusionData], curve: Curve) -> str:
 def _facts(learned: FusionData, lift: Lift) -> dict[str, Any]:
     """Return what a run's manifest says of how one scenario's fusion learned."""
     return {
-        "choices": len(learned.training) + len(learned.held_out),
-        "earlier_choices": len(learned.earlier),
+        "choices": learned.n_own,
+        "earlier_choices": len(learned.examples) - learned.n_own,
         "earlier_seconds": round(learned.earlier_seconds, 1),
         "new_items": asdict(lift),
     }

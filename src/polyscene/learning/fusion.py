@@ -47,6 +47,9 @@ CUTOFF = 10
 UNDECIDED = ": which of them is better is not told by these choices"
 EARLIER = "with earlier choices"
 """The curve of the training that goes on with them."""
+MAX_PASSES = 24_000
+"""Own and earlier choices are gone through so often that no more than about so many are learned from anew."""
+MIN_MORE_EPOCHS = 3
 MIN_SPREAD = 0.05
 """What varies less than this while the fusion learns is not standardised."""
 
@@ -63,6 +66,7 @@ class FusionData:
         held_people: codes of the users who are held out.
         earlier: choices to learn from that lie before the split's own.
         earlier_seconds: what these took.
+        n_own: how many of the choices, held out or not, are the split's own.
     """
 
     signals: Signals
@@ -74,6 +78,7 @@ class FusionData:
     held_people: IntArray = field(default_factory=lambda: np.zeros(0, np.int32))
     earlier: Sequence[Example] = ()
     earlier_seconds: float = 0.0
+    n_own: int = 0
 
     @property
     def enough(self) -> bool:
@@ -119,7 +124,14 @@ def fusion_data(
     sample = choices.pick(stream.permutation(np.flatnonzero(held))[:MAX_JUDGED])
     people = np.unique(choices.queries.user[held])
     return FusionData(
-        past.signals, made.features, made.training, made.held_out, sample, past.reranker, people
+        past.signals,
+        made.features,
+        made.training,
+        made.held_out,
+        sample,
+        past.reranker,
+        people,
+        n_own=len(choices),
     )
 
 
@@ -221,7 +233,7 @@ def train_fusion(
         curves["all scenarios"] = fit(learners, weights, plan, stream, progress)
         if any(fusion_data.earlier for fusion_data in able.values()):
             learners = {name: _learner(shared, numbers[name], able[name], earlier=True) for name in able}
-            plan = fusion_plan(max(settings.fusion.epochs // 2, 1), "fusion: with earlier choices")
+            plan = fusion_plan(_more_epochs(able, settings.fusion.epochs), "fusion: with earlier choices")
             curves[EARLIER] = fit(learners, weights, plan, stream, progress)
     if len(able) > 1:
         for name in able:
@@ -230,6 +242,12 @@ def train_fusion(
             learners = {name: _learner(networks[name], numbers[name], able[name])}
             curves[name] = fit(learners, {name: 1.0}, plan, stream, progress)
     return networks, curves
+
+
+def _more_epochs(fusion_datas: Mapping[str, FusionData], epochs: int) -> int:
+    """Return how often all choices are gone through: half as often as the own ones, less where many are."""
+    choices = sum(len(one.training) + len(one.earlier) for one in fusion_datas.values())
+    return max(min(epochs // 2, max(MAX_PASSES // choices, MIN_MORE_EPOCHS)), 1)
 
 
 def _learner(
