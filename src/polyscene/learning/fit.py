@@ -92,7 +92,7 @@ def fit_system(
         lift = Lift(0.0, 0)
         if settings.fusion.new_items == "fair" and learned.enough:
             lift = fair_lift(networks[name], number, learned.examples)
-            fitted.notes.append(lift.note(name))
+            fitted.notes += [lift.note(name)] if lift.new_choices else []
         fitted.facts[name] = _facts(learned, lift)
         fusion = Fusion(
             names,
