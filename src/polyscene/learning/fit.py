@@ -81,18 +81,14 @@ def fit_system(
         signals, reranker, _ = fitter.fit(name, evidence, Phase.PAST)
         known = PastSignals(names, signals, evidence, reranker)
         learned = fusion_data(data, name, known, settings, progress)
-        if reranker is None and earlier:
-            learned = with_earlier_choices(learned, name, earlier, fitter.at, settings, progress)
-        fusion_datas[name] = learned
+        fusion_datas[name] = with_earlier_choices(learned, name, earlier, fitter.at, settings, progress)
     networks, curves = train_fusion(fusion_datas, len(names), settings, data.seed, progress)
     fitted.curves |= curves
     if EARLIER in curves:
         fitted.notes.append(earlier_note(fusion_datas, curves[EARLIER]))
     for number, (name, learned) in enumerate(fusion_datas.items()):
-        lift = Lift(0.0, 0)
-        if settings.fusion.new_items == "fair" and learned.enough:
-            lift = fair_lift(networks[name], number, learned.examples)
-            fitted.notes += [lift.note(name)] if lift.new_choices else []
+        wanted = settings.fusion.new_items == "fair" and learned.enough
+        lift = fair_lift(networks[name], number, learned.examples) if wanted else Lift(0.0, 0)
         fitted.facts[name] = _facts(learned, lift)
         fusion = Fusion(
             names,
@@ -108,6 +104,8 @@ def fit_system(
         fallback = better_signal(learned, gains)
         if fallback is not None:
             fitted.notes.append(used_alone_note(name, fallback, learned, gains))
+        elif lift.new_choices:
+            fitted.notes.append(lift.note(name))
         evidence = data.evidence(name, Phase.ALL)
         signals, reranker, notes = fitter.fit(name, evidence, Phase.ALL)
         fitted.notes += notes

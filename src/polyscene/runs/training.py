@@ -79,7 +79,7 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     demand_room(project.runs_folder, least_bytes(project.dataset, model.dimension), REMEDY)
     rerankers = _reranker_trainer(project, model)
     cache = EncodingCache(_cache_folder(project), progress)
-    cuts = wanted_cuts(data, settings)
+    cuts = wanted_cuts(data, settings) if rerankers is None else []
     earliest = data.at(cuts[-1]) if cuts else None
     tuned = tune_language(model, data, settings, project.runs_folder / UNFINISHED, cache, progress, earliest)
     fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers, cuts)
