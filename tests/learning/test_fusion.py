@@ -15,8 +15,10 @@ from polyscene.core.settings.project import Settings
 from polyscene.data.queries import Choices, Histories, Queries
 from polyscene.data.splits.phases import Phase
 from polyscene.learning.fusion import (
+    EARLIER,
     MIN_CHOICES,
     MIN_SPREAD,
+    TRUSTED,
     FusionData,
     PastSignals,
     better_signal,
@@ -154,8 +156,55 @@ def test_a_fifth_of_the_people_is_held_out_with_all_their_choices(people: int, e
 def test_the_best_signal_is_used_alone_where_the_fusion_does_not_reach_it(
     count: int, fusion: float, expected: str | None
 ) -> None:
-    validation = {"polyscene": fusion, "bad": 0.05, "good": 0.2}
-    assert better_signal(lessons(0, count, 1), validation) == expected
+    gains = {"polyscene": [fusion] * 4, "bad": [0.05] * 4, "good": [0.2] * 4}
+    judged = replace(judged_on(range(4)), training=planted(0, count, 1))
+    assert better_signal(judged, gains) == expected
+
+
+@pytest.mark.parametrize(
+    ("earlier", "behind", "expected"),
+    [
+        (TRUSTED - MIN_CHOICES, [-0.3, 0.2, -0.3, 0.2, -0.1], None),
+        (TRUSTED - MIN_CHOICES, [-0.3, -0.2, -0.3, -0.2, -0.1], "good"),
+        (TRUSTED - MIN_CHOICES - 1, [-0.3, 0.2, -0.3, 0.2, -0.1], "good"),
+    ],
+)
+def test_a_fusion_that_learned_from_many_is_given_up_only_on_evidence(
+    earlier: int, behind: list[float], expected: str | None
+) -> None:
+    gains = {"polyscene": [0.5 + one for one in behind], "bad": [0.0] * 5, "good": [0.5] * 5}
+    some = planted(0, 1, 1) * earlier
+    judged = replace(judged_on(range(5)), training=planted(0, MIN_CHOICES, 1), earlier=some)
+    assert better_signal(judged, gains) == expected
+
+
+def test_earlier_choices_alone_teach_nothing() -> None:
+    none_own = replace(lessons(0, 0, 1), earlier=planted(0, 100, 2))
+    assert not none_own.enough
+    assert replace(lessons(0, 1, 1), earlier=planted(0, MIN_CHOICES - 1, 2)).enough
+    assert not replace(lessons(0, 1, 1), earlier=planted(0, MIN_CHOICES - 2, 2)).enough
+
+
+def test_earlier_choices_that_agree_make_the_network_better() -> None:
+    own = lessons(0, 40, 1)
+    plain, curves = train_fusion({"a": own}, 2, settings(a=1.0), 5, Silent())
+    assert EARLIER not in curves
+    helped, curves = train_fusion(
+        {"a": replace(own, earlier=planted(0, 400, 2))}, 2, settings(a=1.0), 5, Silent()
+    )
+    assert min(curves[EARLIER].validation) < curves[EARLIER].initial
+    assert loss(helped["a"], 0, 0) < loss(plain["a"], 0, 0) - 0.1
+
+
+def test_earlier_choices_that_mislead_change_nothing() -> None:
+    own = lessons(0, 200, 1)
+    plain, _ = train_fusion({"a": own}, 2, settings(a=1.0), 5, Silent())
+    misled, curves = train_fusion(
+        {"a": replace(own, earlier=planted(1, 1000, 2))}, 2, settings(a=1.0), 5, Silent()
+    )
+    assert min(curves[EARLIER].validation) >= curves[EARLIER].initial
+    for one, other in zip(plain["a"].state_dict().values(), misled["a"].state_dict().values(), strict=True):
+        assert torch.equal(one, other)
 
 
 class Asked(Popularity):
@@ -189,6 +238,8 @@ def test_people_held_out_teach_neither_weights_nor_scales(make_data: MakeData, w
     assert not lengths[0] & lengths[1]
     assert len(found.training) + len(found.held_out) == len(data.folds.tune("a").choices)
     assert len(found.judged) == len(found.held_out)
+    assert set(found.held_people.tolist()) == held_out
+    assert found.n_own == len(found.examples)
 
 
 def test_the_limit_of_choices_is_kept(make_data: MakeData, walks: Walks) -> None:

@@ -24,6 +24,7 @@ from polyscene.core.settings.project import Settings
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.types import FloatArray
 from polyscene.data.schema import Dataset, Part
+from polyscene.data.splits.earlier_cuts import earlier_cuts
 from polyscene.data.splits.parts import mask_of
 from polyscene.data.splits.phases import Phase
 from polyscene.language.model.language_model import LanguageModel
@@ -323,6 +324,26 @@ def test_the_test_part_changes_no_vector(village: Village) -> None:
     for name in ("early", "final", "common"):
         one, other = (getattr(each.vectors["shop"], name) for each in found)
         np.testing.assert_array_equal(one, other)
+
+
+def test_at_an_earlier_cut_nothing_that_came_after_it_is_known(village: Village) -> None:
+    project = village()
+    model, ground, settings = alone(project)
+    cut = earlier_cuts(ground.dataset, ground.parts, settings.evaluation, 2)[-1]
+    scenario = ground.dataset.scenarios["shop"]
+    later = mask_of(cut["shop"], Part.CONTEXT)
+    item = np.where(later, (scenario.events.item + 7) % len(scenario.catalogue), scenario.events.item)
+    events = replace(scenario.events, item=item.astype(np.int32))
+    dataset = replace(ground.dataset, scenarios={"shop": replace(scenario, events=events)})
+    one, other = (
+        tune_language(model, each, settings, project.base, EncodingCache(None), Silent(), each.at(cut))
+        for each in (ground, tuning_ground(dataset, ground, settings))
+    )
+    assert later.any()
+    np.testing.assert_array_equal(one.vectors["shop"].early, other.vectors["shop"].early)
+    assert np.abs(one.vectors["shop"].final - other.vectors["shop"].final).max() > 1e-4
+    without = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())
+    assert np.abs(one.vectors["shop"].early - without.vectors["shop"].early).max() > 1e-4
 
 
 def tuning_ground(dataset: Dataset, ground: TrainingData, settings: Settings) -> TrainingData:

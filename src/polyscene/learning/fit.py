@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
+from polyscene.data.splits.parts import Parts
 from polyscene.data.splits.phases import Phase
+from polyscene.learning.earlier_choices import with_earlier_choices
 from polyscene.learning.fusion import (
+    EARLIER,
     FusionData,
     PastSignals,
     better_signal,
@@ -18,6 +22,7 @@ from polyscene.learning.fusion import (
     train_fusion,
     used_alone_note,
 )
+from polyscene.learning.new_items import Lift, fair_lift
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders.fusion.features import Features, Signals
@@ -39,6 +44,7 @@ class Fitted:
         curves: of the joint training and of each scenario's own.
         validation: NDCG@10 by scenario and model on the choices held out from the fusion's training.
         notes: what a user should know, each a sentence.
+        facts: by scenario, what taught the fusion, what earlier choices took, how far new items are lifted.
     """
 
     fusions: dict[str, Fusion]
@@ -46,14 +52,20 @@ class Fitted:
     curves: dict[str, Curve] = field(default_factory=dict)
     validation: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def fit_system(
-    data: TrainingData, settings: Settings, progress: Progress, readers: RerankerTrainer | None = None
+    data: TrainingData,
+    settings: Settings,
+    progress: Progress,
+    readers: RerankerTrainer | None = None,
+    cuts: Sequence[Mapping[str, Parts]] = (),
 ) -> Fitted:
     """Fit every signal and the fusion of every scenario.
 
     Args:
+        cuts: the parts at cuts before the split's own, whose choices teach the fusion too.
         readers: trains what reads for each text ranker, on what that has learned from.
     """
     scenarios = list(data.dataset.scenarios)
@@ -61,29 +73,39 @@ def fit_system(
     usable = {name: usable_signals(settings.scenarios[name].signals, past[name]) for name in scenarios}
     names = [name for name in SIGNALS if any(name in wanted for wanted in usable.values())]
     fitter = _SignalFitter(data, names, usable, settings, progress, readers)
+    earlier = [data.at(parts) for parts in cuts]
     fusion_datas: dict[str, FusionData] = {}
+    fitted = Fitted({}, {name: data.space(name, Phase.ALL) for name in scenarios})
     for name in scenarios:
         evidence = past.pop(name)
         signals, reranker, _ = fitter.fit(name, evidence, Phase.PAST)
         known = PastSignals(names, signals, evidence, reranker)
-        fusion_datas[name] = fusion_data(data, name, known, settings, progress)
+        learned = fusion_data(data, name, known, settings, progress)
+        fusion_datas[name] = with_earlier_choices(learned, name, earlier, fitter.at, settings, progress)
     networks, curves = train_fusion(fusion_datas, len(names), settings, data.seed, progress)
-    fitted = Fitted({}, {name: data.space(name, Phase.ALL) for name in scenarios}, curves)
+    fitted.curves |= curves
+    if EARLIER in curves:
+        fitted.notes.append(earlier_note(fusion_datas, curves[EARLIER]))
     for number, (name, learned) in enumerate(fusion_datas.items()):
+        wanted = settings.fusion.new_items == "fair" and learned.enough
+        lift = fair_lift(networks[name], number, learned.examples) if wanted else Lift(0.0, 0)
+        fitted.facts[name] = _facts(learned, lift)
         fusion = Fusion(
             names,
             learned.signals,
             learned.features,
-            networks[name].fitted(),
+            networks[name].fitted().lifted(lift.size),
             number,
             data.hide_seen[name],
             reranker=learned.reranker,
         )
         gains = held_out_gains(fusion, learned.judged, settings.runtime.blocks_mb)
-        validation = fitted.validation[name] = mean_gains(gains)
-        fallback = better_signal(learned, validation)
+        fitted.validation[name] = mean_gains(gains)
+        fallback = better_signal(learned, gains)
         if fallback is not None:
             fitted.notes.append(used_alone_note(name, fallback, learned, gains))
+        elif lift.new_choices:
+            fitted.notes.append(lift.note(name))
         evidence = data.evidence(name, Phase.ALL)
         signals, reranker, notes = fitter.fit(name, evidence, Phase.ALL)
         fitted.notes += notes
@@ -93,6 +115,29 @@ def fit_system(
             names, signals, features, fusion.weights, number, fusion.hide_seen, fallback, reranker
         )
     return fitted
+
+
+def earlier_note(fusion_datas: Mapping[str, FusionData], curve: Curve) -> str:
+    """Return what is said of the choices from before the split's own, and whether they helped."""
+    counts = ", ".join(
+        f"{name}: {learned.n_own:,} and {len(learned.examples) - learned.n_own:,} earlier ones"
+        for name, learned in fusion_datas.items()
+    )
+    best = min(curve.validation)
+    verdict = f"loss on those held out {curve.initial:.4f} to {best:.4f}"
+    if best >= curve.initial:
+        verdict = "the earlier ones made it no better on those held out and are left out"
+    return f"choices that the fusion learned from: {counts}; {verdict}"
+
+
+def _facts(learned: FusionData, lift: Lift) -> dict[str, Any]:
+    """Return what a run's manifest says of how one scenario's fusion learned."""
+    return {
+        "choices": learned.n_own,
+        "earlier_choices": len(learned.examples) - learned.n_own,
+        "earlier_seconds": round(learned.earlier_seconds, 1),
+        "new_items": asdict(lift),
+    }
 
 
 def usable_signals(wanted: Sequence[str], evidence: Evidence) -> list[str]:
@@ -123,6 +168,16 @@ class _SignalFitter:
                 advance(1)
         ordered = [signals.get(signal) for signal in self.names]
         return ordered, *self._reranker(name, ordered, evidence)
+
+    def at(self, data: TrainingData, name: str) -> PastSignals:
+        """Return one scenario's signals as they would have been fitted at an earlier cut."""
+        evidence = data.evidence(name, Phase.PAST)
+        able = replace(self, data=data, usable={**self.usable, name: self._still_usable(name, evidence)})
+        signals, reranker, _ = able.fit(name, evidence, Phase.PAST)
+        return PastSignals(self.names, signals, evidence, reranker)
+
+    def _still_usable(self, name: str, evidence: Evidence) -> list[str]:
+        return [signal for signal in self.usable[name] if evidence.meets(SIGNALS[signal].needs)]
 
     def _reranker(self, name: str, signals: Signals, evidence: Evidence) -> tuple[Reranker | None, list[str]]:
         """Let the language model read for a text ranker among the signals; return what to tell of it."""

@@ -137,6 +137,7 @@ def tune_language(
     folder: Path,
     cache: EncodingCache,
     progress: Progress,
+    earliest: TrainingData | None = None,
 ) -> TunedLanguage:
     """Tune the language models on the training events and read every catalogue with what came of it.
 
@@ -144,6 +145,8 @@ def tune_language(
         models: of every scenario, as they were loaded; they are not changed, and scenarios may share one.
         folder: for checkpoints and records.
         cache: of what the untuned model reads.
+        earliest: the data at the earliest of the cuts that teach the fusion: what is tuned on the past knows
+            nothing that came after it, and so serves all cuts; None: there are none.
     """
     tuned = TunedLanguage(models, {})
     for names in _sharing(models, settings):
@@ -153,7 +156,7 @@ def tune_language(
             _leave_untuned(tuned, names, untuned)
             continue
         must_be_tunable(model, effective_method(own))
-        tuner = LanguageTuner(model, data, own, names, folder, progress, cache=cache)
+        tuner = LanguageTuner(model, data, own, names, folder, progress, cache=cache, past=earliest)
         read = tuner.untuned if tuner.reads_as_untuned else untuned
         _tune_together(tuner, tuned, {name: tuned.keep_prior(name, read(name)) for name in names})
     return tuned

@@ -86,7 +86,11 @@ class PastTuning:
 
 
 class LanguageTuner:
-    """Scenarios that share one tuned model."""
+    """Scenarios that share one tuned model.
+
+    Args:
+        past: the data at an earlier cut, whose past is learned from in place of the split's own.
+    """
 
     def __init__(
         self,
@@ -98,8 +102,10 @@ class LanguageTuner:
         progress: Progress,
         make_encoder: EncoderFactory = CachedEncoder,
         cache: EncodingCache | None = None,
+        past: TrainingData | None = None,
     ) -> None:
         self.data, self.settings, self.names = data, settings, list(names)
+        self._past = data if past is None else past
         self.details: TuningDetails = settings.tuning
         self.folder, self.progress = folder, progress
         self._kept: list[Path] = []
@@ -186,13 +192,12 @@ class LanguageTuner:
 
     def _decay(self, name: str, vectors: FloatArray) -> float:
         """Return how fast taste fades in a scenario, by vectors that have learned nothing yet."""
-        evidence = self.data.evidence(name, Phase.PAST)
+        evidence = self._past.evidence(name, Phase.PAST)
         return replace(evidence, space=ItemSpace.of(vectors)).decay
 
     def _tuning_data(self, decays: Mapping[str, float], phase: Phase) -> dict[str, TuningData]:
-        return {
-            name: tuning_data(self.data, name, self.details, decay, phase) for name, decay in decays.items()
-        }
+        data = self._past if phase is Phase.PAST else self.data
+        return {name: tuning_data(data, name, self.details, decay, phase) for name, decay in decays.items()}
 
     def vectors(self) -> dict[str, FloatArray]:
         """Return what the model makes of the catalogues now, within reach where that is bounded."""

@@ -10,6 +10,7 @@ from polyscene.core.settings.project import Settings
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.schema import Dataset
 from polyscene.data.splits.availability import available
+from polyscene.data.splits.earlier_cuts import splits_in_order
 from polyscene.data.splits.folds import Folds
 from polyscene.data.splits.newcomers import newcomers
 from polyscene.data.splits.parts import Parts, mask_of
@@ -54,6 +55,8 @@ class TrainingData:
         since: (n_items,) by scenario, when each item may first be shown; UNKNOWN_TIME where not said.
         hide_seen: by scenario, whether an item can be chosen only once.
         notes: what was decided here and from what figures, each a sentence.
+        in_order: whether every user's events are split by their order, rather than all at a moment.
+        split: the steps of the split itself, where this is the data at an earlier cut.
     """
 
     dataset: Dataset
@@ -64,6 +67,8 @@ class TrainingData:
     hide_seen: Mapping[str, bool]
     seed: int
     notes: tuple[str, ...] = ()
+    in_order: bool = False
+    split: Folds | None = None
     _spaces: dict[tuple[str, Phase], ItemSpace] = field(default_factory=dict, init=False, repr=False)
 
     def evidence(self, name: str, phase: Phase) -> Evidence:
@@ -84,6 +89,15 @@ class TrainingData:
             others,
             self.seed,
         )
+
+    def at(self, parts: Mapping[str, Parts]) -> TrainingData:
+        """Return the same data at an earlier cut."""
+        return replace(self, parts=parts, folds=self.folds.at(parts), split=self.folds_of_split)
+
+    @property
+    def folds_of_split(self) -> Folds:
+        """Return the steps of the split itself, where this is the data at an earlier cut."""
+        return self.folds if self.split is None else self.split
 
     def space(self, name: str, phase: Phase) -> ItemSpace:
         """Return the vectors of a scenario's items, as they may be known in a phase."""
@@ -115,7 +129,8 @@ def training_data(
     new_items = {name: newcomers(scenario, evaluation, share) for name, scenario in dataset.scenarios.items()}
     without_repeats = [name for name, hidden in hide_seen.items() if hidden]
     folds = Folds(dataset, parts, evaluation, without_repeats, new_items)
-    return TrainingData(dataset, parts, folds, {}, since, hide_seen, settings.seed, tuple(notes))
+    in_order = splits_in_order(dataset, evaluation)
+    return TrainingData(dataset, parts, folds, {}, since, hide_seen, settings.seed, tuple(notes), in_order)
 
 
 def sufficient_data(dataset: Dataset, settings: Settings, everything_counts: bool = False) -> TrainingData:

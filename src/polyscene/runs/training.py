@@ -20,6 +20,7 @@ from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.loading import load_models
 from polyscene.language.text.cache import EncodingCache
 from polyscene.learning.backbone import Backbone
+from polyscene.learning.earlier_choices import wanted_cuts
 from polyscene.learning.fit import Fitted, fit_system
 from polyscene.learning.language import TunedLanguage, tune_language
 from polyscene.learning.language_notes import unread_texts
@@ -80,8 +81,11 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     demand_room(project.runs_folder, least_bytes(project.dataset, width), REMEDY)
     rerankers = _reranker_trainer(project, models)
     cache = EncodingCache(_cache_folder(project), progress)
-    tuned = tune_language(models, data, settings, project.runs_folder / UNFINISHED, cache, progress)
-    fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers)
+    cuts = wanted_cuts(data, settings) if rerankers is None else []
+    earliest = data.at(cuts[-1]) if cuts else None
+    unfinished = project.runs_folder / UNFINISHED
+    tuned = tune_language(models, data, settings, unfinished, cache, progress, earliest)
+    fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers, cuts)
     fitted.curves = tuned.curves | fitted.curves
     unread = list(_unread(project.dataset, tuned))
     fitted.notes = [*data.notes, *fitted.notes, *tuned.notes(), *unread]
@@ -154,6 +158,7 @@ def _manifest(
         "notes": [*project.dataset.notes, *fitted.notes],
         "repairs": [*project.dataset.notes],
         "validation": fitted.validation,
+        "fusion": fitted.facts,
         "curves": {
             name: {"training": curve.training, "validation": curve.validation}
             for name, curve in fitted.curves.items()

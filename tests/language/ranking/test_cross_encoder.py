@@ -40,7 +40,7 @@ def test_a_frozen_encoder_with_a_head_learns_what_is_plain(prompted: LanguageMod
     prompts = [replace(prompt, label="shoes" in prompt.candidate) for prompt in shoes_against_phones(4)]
     fitted = CrossEncoder(prompted).fit(prompts * 200)
     assert ((fitted(prompts) > 0) == (labels(prompts) > 0)).all()
-    assert fitted.model is bert
+    assert fitted.model is prompted
 
 
 def test_tuning_changes_a_copy_and_sharpens_the_answers(prompted: LanguageModel) -> None:

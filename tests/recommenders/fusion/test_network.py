@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from polyscene.recommenders.fusion import inference
-from polyscene.recommenders.fusion.features import ITEM_FACTS, PAIR_FACTS, USER_FACTS, Block
+from polyscene.recommenders.fusion.features import ITEM_FACTS, NEW, PAIR_FACTS, USER_FACTS, Block
 from polyscene.recommenders.fusion.inference import MAX_SCALED_SCORE, VIEWS, FusionWeights, views
 from polyscene.recommenders.fusion.network import FusionNetwork, TorchBlock
 
@@ -171,3 +171,14 @@ def test_a_block_in_portions_is_weighed_like_a_whole_one(
             monkeypatch.setattr(inference, "IN_CACHE", portion)
             np.testing.assert_allclose(fitted.logits(one, 1), whole, rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(views(one, slice(1, 2)), views(one)[1:2])
+
+
+def test_a_lift_is_added_to_new_items_alone(trained: FusionNetwork) -> None:
+    block, fitted = random_block(), trained.fitted()
+    block.item[0, :, NEW] = np.arange(C) % 2
+    before = fitted.logits(block, 1)
+    after = fitted.lifted(1.5).logits(block, 1)
+    np.testing.assert_allclose(after[:, 1::2], before[:, 1::2] + 1.5, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(after[:, ::2], before[:, ::2])
+    np.testing.assert_array_equal(fitted.logits(block, 1), before)
+    np.testing.assert_allclose(fitted.lifted(1.5).lifted(-1.5).logits(block, 1), before, atol=1e-5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from polyscene.core.settings.block import Strict
@@ -13,6 +15,21 @@ class FusionSettings(Strict):
     hidden: int = Field(32, ge=1)
     epochs: int = Field(12, ge=1)
     max_choices: int = Field(12_000, ge=10, description="choices learned from, the latest")
+    earlier_cuts: int = Field(
+        4,
+        ge=0,
+        description="where the split's own choices are fewer than half of `enough_choices`, those before "
+        "them are learned from too, at up to so many earlier cuts, each ranked by signals that know only "
+        "what came before it",
+    )
+    enough_choices: int = Field(
+        4_000, ge=10, description="own and earlier choices together are no more than so many"
+    )
+    new_items: Literal["fair", "cautious"] = Field(
+        "fair",
+        description="fair: items without events are lifted until they fare nearly as well as by the best "
+        "signal, at little cost for the rest; cautious: they stand where the fusion's network puts them",
+    )
     hidden_items: float | None = Field(
         None,
         ge=0,

@@ -47,6 +47,10 @@ class Folds:
         self._timelines = {name: Timeline(s.events, n_users) for name, s in dataset.scenarios.items()}
         self._had = {name: Timeline(dataset.scenarios[name].events, n_users, True) for name in self._whole}
 
+    def at(self, parts: Mapping[str, Parts]) -> Folds:
+        """Return the steps under other parts, such as those of an earlier cut."""
+        return Folds(self._dataset, parts, self._settings, self._whole, self._newcomers)
+
     def tune(self, name: str, most: int | None = None, seed: int = 0) -> Fold:
         """Return the step that teaches the fusion: learn TRAIN, rank VALID.
 

@@ -28,6 +28,8 @@ SEEN_DECAY = 0.9
 COLD_EVENTS = 3
 """An item with fewer is cold."""
 ITEM_FACTS = 3
+NEW = 1
+"""The column of the item facts that tells items without events."""
 PAIR_FACTS = 2
 USER_FACTS = 3
 MIN_PEAK = 1e-6

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray
-from polyscene.recommenders.fusion.features import Block
+from polyscene.recommenders.fusion.features import NEW, Block
 
 VIEWS = 3
 MAX_SCALED_SCORE = 6.0
@@ -70,6 +70,12 @@ class FusionWeights:
             np.matmul(gates[rows, None, :], seen, out=out)
             out += np.matmul(w["out.weight"], hidden)
         return logits
+
+    def lifted(self, lift: float) -> Self:
+        """Return the same with `lift` added to the logit of every item without events."""
+        base = self.arrays["base"].copy()
+        base[VIEWS * self.n_signals + NEW] += lift
+        return replace(self, arrays={**self.arrays, "base": base})
 
     def signal_weights(self) -> FloatArray:
         """Return (K,) the additive weight of every signal: its views' base weights summed."""

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Choices, Queries
-from polyscene.recommenders.fusion.features import Block, Features, Signals
+from polyscene.recommenders.fusion.features import NEW, Block, Features, Signals
 
 BEST = 100
 SAMPLED = 300
@@ -57,6 +57,7 @@ def examples(
     generator: np.random.Generator,
     hide_seen: bool,
     reread: Reread | None = None,
+    new_share: float = 1.0,
 ) -> Iterator[list[Example]]:
     """Yield the choices as examples, in lists of at most 64.
 
@@ -64,6 +65,8 @@ def examples(
         full: let the softmax run over the whole catalogue.
         hide_seen: whether what the user already had is no candidate.
         reread: takes a second look at (B, K, n) scaled scores of B requests.
+        new_share: how many of the items without events count as there: of catalogues that do not say since
+            when an item is there, those that came later are among the candidates too.
     """
     for rows, queries in choices.queries.blocks(BUILD):
         block = features.block(signals, queries)
@@ -72,14 +75,23 @@ def examples(
         open_ = ~features.closed(queries, hide_seen)
         target = choices.target[rows]
         yield [
-            _example(block, row, int(target[row]), open_[row], full, generator) for row in range(len(target))
+            _example(block, row, int(target[row]), open_[row], full, generator, new_share)
+            for row in range(len(target))
         ]
 
 
 def _example(
-    block: Block, row: int, target: int, open_: BoolArray, full: bool, generator: np.random.Generator
+    block: Block,
+    row: int,
+    target: int,
+    open_: BoolArray,
+    full: bool,
+    generator: np.random.Generator,
+    new_share: float,
 ) -> Example:
     candidates, log_weights = _candidates(block.signals[row], target, open_, full, generator)
+    new = block.item[0, candidates[1:], NEW] > 0
+    log_weights[1:][new] += np.float32(np.log(new_share))
     facts = np.concatenate([block.item[0, candidates], block.pair[row, candidates]], axis=1)
     scores = _columns(block.signals[row], candidates).clamp_(-MAX_HALF, MAX_HALF)
     return Example(

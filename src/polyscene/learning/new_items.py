@@ -1,0 +1,115 @@
+"""How far the fusion lifts new items: until they fare nearly as well as by the best signal, at a small cost.
+
+An item without events has only its text to speak for it. The fusion learns what is likeliest, and so ranks
+nearly every new item behind those of which more is known. `new_items = "fair"` adds one number to the score
+of each item without events, found on the choices that taught the fusion; an item's first event ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from polyscene.core.types import BoolArray
+from polyscene.learning.fusion_learner import BATCH, FusionLearner
+from polyscene.metrics.ranking import Scores, Values, ndcg
+from polyscene.recommenders.fusion.features import NEW
+from polyscene.recommenders.fusion.network import FusionNetwork
+from polyscene.recommenders.fusion.training import Example
+
+LIFTS = np.arange(0.0, 4.01, 0.25)
+"""What is tried, in logits: 4 makes an item 55 times as likely."""
+FAIR_SHARE = 0.8
+"""Of the best signal's NDCG@10 on choices of new items: so much is aimed at."""
+MAX_LOSS = 0.01
+"""The share of the NDCG@10 over all choices that is given up for it at most."""
+MIN_NEW = 20
+"""Fewer choices of new items tell nothing."""
+CUTOFF = 10
+
+
+@dataclass(frozen=True)
+class Lift:
+    """What lifting new items by `size` logits does, on the choices that it was found on.
+
+    Attributes:
+        new_choices: of new items among them.
+        aim: the NDCG@10 on these that is aimed at.
+        new: NDCG@10 on them before and after.
+        overall: NDCG@10 over all choices before and after.
+    """
+
+    size: float
+    new_choices: int
+    aim: float = 0.0
+    new: tuple[float, float] = (0.0, 0.0)
+    overall: tuple[float, float] = (0.0, 0.0)
+
+    def note(self, name: str) -> str:
+        """Return what is said of a scenario's lift."""
+        head = f"{name}: new items: "
+        if self.new_choices < MIN_NEW:
+            return head + f"{self.new_choices} choices of them are too few to tell how far to lift them"
+        figures = (
+            f"on {self.new_choices:,} choices of them NDCG@{CUTOFF} {self.new[0]:.4f} to {self.new[1]:.4f}, "
+            f"aimed at {self.aim:.4f}; over all choices {self.overall[0]:.4f} to {self.overall[1]:.4f}"
+        )
+        return head + (f"lifted by {self.size:.2f}: {figures}" if self.size else f"not lifted: {figures}")
+
+
+def fair_lift(network: FusionNetwork, scenario: int, choices: Sequence[Example]) -> Lift:
+    """Return the smallest lift with which new items fare well enough, or the largest that costs little.
+
+    Args:
+        scenario: its number among the network's.
+        choices: what the signals that scored them have not learned from.
+    """
+    new = np.array([example.facts[0, NEW] > 0 for example in choices], np.bool_)
+    count = int(new.sum())
+    if count < MIN_NEW:
+        return Lift(0.0, count)
+    gains, signals = _gains(network, scenario, choices)
+    aim = FAIR_SHARE * float(signals[new].mean(axis=0).max())
+    place = _place(gains[new].mean(axis=0), gains.mean(axis=0), aim)
+    reached, overall = gains[new].mean(axis=0)[[0, place]], gains.mean(axis=0)[[0, place]]
+    return Lift(float(LIFTS[place]), count, aim, _pair(reached), _pair(overall))
+
+
+def _place(new: Values, overall: Values, aim: float) -> int:
+    """Return the place of the lift to take, by (L,) gains on choices of new items and over all."""
+    dear = np.flatnonzero(overall < (1 - MAX_LOSS) * overall[0])
+    affordable = int(dear[0]) if len(dear) else len(LIFTS)
+    enough = np.flatnonzero(new[:affordable] >= aim)
+    return int(enough[0]) if len(enough) else affordable - 1
+
+
+def _pair(values: Values) -> tuple[float, float]:
+    return float(values[0]), float(values[1])
+
+
+def _gains(network: FusionNetwork, scenario: int, choices: Sequence[Example]) -> tuple[Values, Values]:
+    """Return NDCG@10 of every choice by lift (n, L), and by signal (n, K)."""
+    learner = FusionLearner(network, scenario, (), ())
+    lifted, signals = [], []
+    for start in range(0, len(choices), BATCH):
+        batch = list(choices[start : start + BATCH])
+        with torch.inference_mode():
+            logits = learner.logits(batch).numpy()
+        for row, example in zip(logits, batch, strict=True):
+            n, new = len(example.log_weights), example.facts[:, NEW] > 0
+            weight = np.exp(example.log_weights)
+            scores = row[:n] - example.log_weights
+            lifted.append(_ranked(scores[None] + LIFTS[:, None] * new, weight))
+            signals.append(_ranked(example.signals, weight))
+    return np.stack(lifted), np.stack(signals)
+
+
+def _ranked(scores: Scores, weight: Scores) -> Values:
+    """Return (M,) NDCG@10 of the first of (M, C) candidates; ties count half, a candidate its weight."""
+    first = scores[:, :1]
+    ahead: BoolArray = scores[:, 1:] > first
+    ranks = 1 + ahead @ weight[1:] + ((scores[:, 1:] == first) @ weight[1:]) / 2
+    return ndcg(ranks, CUTOFF)
