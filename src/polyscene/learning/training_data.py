@@ -17,6 +17,8 @@ from polyscene.data.splits.phases import Phase
 from polyscene.data.splits.protocol import everything, split
 from polyscene.data.splits.repeats import repeats_note, repeats_of
 from polyscene.data.splits.sufficiency import split_problems
+from polyscene.learning.signal_trainer import train_learner
+from polyscene.learning.signal_trainer import train_learner
 from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.representation.item_space import ItemSpace
 
@@ -80,6 +82,7 @@ class TrainingData:
             scenario.clock,
             others,
             self.seed,
+            train_learner,
         )
 
     def space(self, name: str, phase: Phase) -> ItemSpace:
