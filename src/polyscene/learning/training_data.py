@@ -18,7 +18,6 @@ from polyscene.data.splits.protocol import everything, split
 from polyscene.data.splits.repeats import repeats_note, repeats_of
 from polyscene.data.splits.sufficiency import split_problems
 from polyscene.learning.signal_trainer import train_learner
-from polyscene.learning.signal_trainer import train_learner
 from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.representation.item_space import ItemSpace
 

@@ -1,4 +1,4 @@
-"""The fitted sequence network in numpy: answers without torch, with the numbers of `network.SequenceNetwork`."""
+"""The fitted sequence network in numpy: answers without torch, with the numbers of `SequenceNetwork`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trainer makes of sequences: batches of windows, a softmax over the catalogue, and held-out choices."""
+"""Sequences as a trainer wants them: batches of windows, a softmax over the catalogue, held-out choices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import Parameter, functional
+from torch.nn import Parameter
 
 from polyscene.core.types import LongArray
 from polyscene.recommenders.sequence.network import SequenceNetwork
@@ -23,9 +23,10 @@ JUDGED = 128
 class SequenceLearner:
     """One scenario's windows, and the network that learns to predict what followed.
 
-    The softmax runs over the whole catalogue where that has at most `negatives` items. Where it has more it
-    runs over the chosen item and the half most chosen others exactly, and over a uniform sample of the rest with
-    importance weights, so that the sum stays unbiased: `Z ≈ e^l_t + Σ_head e^l + (|rest| / m) Σ_sample e^l`.
+    The softmax runs over the whole catalogue where that has at most `negatives` items. Where it has more,
+    half of these are the most chosen items, which always take part, and half a uniform sample of the rest
+    with importance weights, so that the sum stays unbiased:
+    `Z ≈ e^l_t + Σ_head e^l + (|rest| / m) Σ_sample e^l`.
 
     Args:
         training: to learn from.

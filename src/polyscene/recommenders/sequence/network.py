@@ -1,4 +1,7 @@
-"""The network of the signal `sequence`, here to be trained; fitted, it answers as `inference.SequenceWeights`."""
+"""The network of the signal `sequence`.
+
+It is here to be trained; fitted, it answers as `inference.SequenceWeights`.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,8 @@ SILENT_SCALE = 0.05
 class Block(nn.Module):
     """`x + A(norm(x))`, then `x + F(norm(x))`: self-attention that looks back only, and a thin layer.
 
-    The attention of place i to place j is `softmax_j(q_i · k_j / √(d / heads) + b[i - j])`: places are counted
-    back from who asks.
+    The attention of place i to place j is `softmax_j(q_i · k_j / √(d / heads) + b[i - j])`: places are
+    counted back from who asks.
     """
 
     def __init__(self, size: int, heads: int, length: int, dropout: float) -> None:
@@ -37,8 +40,8 @@ class Block(nn.Module):
         self.narrow = nn.Linear(2 * size, size)
         self.dropout = nn.Dropout(dropout)
         distance = torch.arange(length)[:, None] - torch.arange(length)
-        self.register_buffer("distance", distance.clamp(min=0), persistent=False)
-        self.register_buffer("later", distance < 0, persistent=False)
+        self.distance = nn.Buffer(distance.clamp(min=0), persistent=False)
+        self.later = nn.Buffer(distance < 0, persistent=False)
         with torch.no_grad():  # heads begin with different reaches, from the last event to all of them
             slopes = torch.linspace(0.0, 1.0, heads + 1)[1:] ** 2
             self.distance_bias.copy_(-slopes[:, None] * torch.arange(length))
@@ -47,8 +50,8 @@ class Block(nn.Module):
         """Return (B, L, d) of (B, L, d)."""
         x = x + self.dropout(self._attended(self.attention_norm(x)))
         inner = functional.relu(self.widen(self.thin_norm(x)))
-        x = x + self.dropout(self.narrow(inner))
-        return x
+        after: Tensor = x + self.dropout(self.narrow(inner))
+        return after
 
     def _attended(self, x: Tensor) -> Tensor:
         requests, length, size = x.shape
@@ -57,7 +60,8 @@ class Block(nn.Module):
         bias = self.distance_bias[:, self.distance[:length, :length]]  # (H, L, L)
         bias = bias.masked_fill(self.later[:length, :length], -torch.inf)
         looks = torch.softmax(q @ k.transpose(2, 3) / math.sqrt(size // self.heads) + bias, dim=3)
-        return self.out((looks @ v).transpose(1, 2).reshape(requests, length, size))
+        out: Tensor = self.out((looks @ v).transpose(1, 2).reshape(requests, length, size))
+        return out
 
 
 class SequenceNetwork(nn.Module):
@@ -68,6 +72,8 @@ class SequenceNetwork(nn.Module):
         own: (n,) which items have a δ of their own.
         size: d, a multiple of `heads`.
         length: so many events of a history are looked at.
+        forgetting: the share of items that are known by their text alone in a step, so that new ones, which
+            always are, find their place among the others (Volkovs et al., DropoutNet, NIPS 2017).
     """
 
     def __init__(
@@ -79,26 +85,30 @@ class SequenceNetwork(nn.Module):
         heads: int,
         length: int,
         dropout: float,
+        forgetting: float,
     ) -> None:
         super().__init__()
-        self.register_buffer("vectors", torch.from_numpy(np.ascontiguousarray(vectors)), persistent=False)
-        rows = np.where(own, np.cumsum(own), 0)
-        self.register_buffer("own", torch.from_numpy(rows), persistent=False)
+        self.vectors = nn.Buffer(torch.from_numpy(np.ascontiguousarray(vectors)), persistent=False)
+        self.own = nn.Buffer(torch.from_numpy(np.where(own, np.cumsum(own), 0)), persistent=False)
         self.text = nn.Parameter(torch.from_numpy(_principal(vectors, size)))  # (t, d)
         self.residual = nn.Parameter(torch.zeros(int(own.sum()) + 1, size))  # the first row is nobody's
         self.start_norm = nn.LayerNorm(size)
         self.blocks = nn.ModuleList(Block(size, heads, length, dropout) for _ in range(layers))
         self.end_norm = nn.LayerNorm(size)
         self.dropout = nn.Dropout(dropout)
+        self.forgetting = forgetting
+        self.silent = nn.Buffer(torch.from_numpy(~vectors.any(axis=1)), persistent=False)
         with torch.no_grad():
-            silent = torch.from_numpy(~vectors.any(axis=1) & own)
-            of_silent = self.own[silent]
+            of_silent = self.own[self.silent & (self.own > 0)]
             self.residual[of_silent] = SILENT_SCALE * torch.randn(len(of_silent), size)
 
     def items(self, rows: Tensor) -> Tensor:
         """Return (m, d) vectors of items."""
         own = self.own[rows]
-        residual = functional.embedding(own, self.residual) * (own > 0)[:, None]
+        kept = own > 0
+        if self.training and self.forgetting:
+            kept &= (torch.rand(len(own)) >= self.forgetting) | self.silent[rows]
+        residual = functional.embedding(own, self.residual) * kept[:, None]
         return self.vectors[rows] @ self.text + residual
 
     def users(self, x: Tensor, at: Tensor) -> Tensor:
@@ -111,7 +121,8 @@ class SequenceNetwork(nn.Module):
         x = self.dropout(self.start_norm(x))
         for block in self.blocks:
             x = block(x)
-        return self.end_norm(x.flatten(0, 1)[at])
+        users: Tensor = self.end_norm(x.flatten(0, 1)[at])
+        return users
 
     def fitted(self) -> SequenceWeights:
         """Return what was learned, for answering without torch."""
@@ -126,10 +137,9 @@ def _principal(vectors: FloatArray, size: int) -> FloatArray:
     """Return (t, size) the map to the directions in which the texts differ most."""
     width = vectors.shape[1]
     basis = np.zeros((width, size), np.float32)
-    values, directions = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
+    _, directions = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
     some = min(size, width)
     basis[:, :some] = directions[:, ::-1][:, :some]
     lengths = np.linalg.norm(vectors @ basis, axis=1)
     usual = float(lengths[lengths > 0].mean()) if lengths.any() else 1.0
-    del values
     return (basis * TEXT_SCALE / usual).astype(np.float32)

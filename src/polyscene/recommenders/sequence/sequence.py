@@ -34,6 +34,9 @@ class SequenceSettings(SignalSettings):
     heads: int = Field(2, ge=1, description="attentions side by side")
     length: int = Field(50, ge=1, description="latest events that are looked at")
     dropout: float = Field(0.3, ge=0, lt=1)
+    forgetting: float = Field(
+        0.2, ge=0, lt=1, description="share of items known by their text alone in a step, as new ones are"
+    )
     epochs: int = Field(12, ge=1, description="at most so many rounds through the choices")
     patience: int = Field(3, ge=1, description="rounds without gain on held-out choices after which to stop")
     learning_rate: float = Field(2e-3, gt=0)
@@ -58,7 +61,8 @@ class Sequence(Signal):
     depends on what it is, on who asks, and on how many came after it. P, δ and the attention are trained to
     predict every next choice among the whole catalogue. δ is 0 where nobody chose the item.
 
-    Live: the weights are those of the last fit; the history is the present one. New items count by their text.
+    Live: the weights are those of the last fit; the history is the present one. New items count by their
+    text.
 
     Source: W.-C. Kang, J. McAuley, Self-attentive sequential recommendation, ICDM 2018, with the softmax over
     the catalogue in place of one negative (A. Klenitskiy, A. Vasilev, Turning dross into gold loss, RecSys
@@ -114,6 +118,7 @@ class Sequence(Signal):
                 settings.heads,
                 settings.length,
                 settings.dropout,
+                settings.forgetting,
             )
         learner = SequenceLearner(
             network,

@@ -73,7 +73,8 @@ def _ranges(offsets: LongArray, rows: LongArray) -> tuple[LongArray, LongArray]:
     """Return where the entries of the named compressed rows lie, and how many each has."""
     lengths = offsets[rows + 1] - offsets[rows]
     ends = np.cumsum(lengths)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(offsets[rows] - ends + lengths, lengths), lengths
+    places = np.arange(ends[-1] if len(ends) else 0)
+    return places + np.repeat(offsets[rows] - ends + lengths, lengths), lengths
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ class Choosing:
         """Return the last predictable event of each user who has one."""
         rows = np.flatnonzero(self.predictable)
         is_last = np.diff(self.user[rows], append=-1) != 0
-        return rows[is_last]
+        last: LongArray = rows[is_last]
+        return last
 
     def singles(self, chosen: LongArray, length: int) -> Windows:
         """Return a window for each of the named predictable events: what lies before it, at most so many."""
