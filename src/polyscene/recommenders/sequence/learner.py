@@ -14,8 +14,10 @@ from polyscene.core.types import LongArray
 from polyscene.recommenders.sequence.network import SequenceNetwork
 from polyscene.recommenders.sequence.windows import Windows
 
-BATCH = 1024
-"""About so many choices are learned from in a step."""
+BATCH, MIN_BATCH = 1024, 32
+"""About so many choices are learned from in a step: at most, and at least."""
+STEPS = 16
+"""An epoch has about so many steps or more, where that leaves them choices enough."""
 JUDGED = 128
 """So many held-out choices are ranked together."""
 
@@ -59,7 +61,8 @@ class SequenceLearner:
         lengths = self._training.lengths
         order = np.argsort(lengths + generator.uniform(0, 3, len(lengths)), kind="stable")
         taught = np.cumsum(np.diff(self._training.choice_offsets)[order])
-        cuts = np.searchsorted(taught, np.arange(BATCH, int(taught[-1]) if len(taught) else 0, BATCH))
+        size = min(max(len(self._training) // STEPS, MIN_BATCH), BATCH)
+        cuts = np.searchsorted(taught, np.arange(size, len(self._training), size))
         batches = [rows for rows in np.split(order, cuts) if len(rows)]
         self._chance = np.random.default_rng(int(generator.integers(2**63)))
         yield from (batches[place] for place in generator.permutation(len(batches)))
