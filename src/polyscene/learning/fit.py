@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
+from polyscene.core.settings.signals import USUAL_SIGNALS
 from polyscene.data.splits.phases import Phase
 from polyscene.learning.fusion import (
     FusionData,
@@ -69,6 +70,8 @@ def fit_system(
         fusion_datas[name] = fusion_data(data, name, known, settings, progress)
     networks, curves = train_fusion(fusion_datas, len(names), settings, data.seed, progress)
     fitted = Fitted({}, {name: data.space(name, Phase.ALL) for name in scenarios}, curves)
+    for name in scenarios:
+        fitted.notes += left_out_notes(name, settings.scenarios[name].signals, usable[name])
     for number, (name, learned) in enumerate(fusion_datas.items()):
         fusion = Fusion(
             names,
@@ -99,6 +102,17 @@ def usable_signals(wanted: Sequence[str], evidence: Evidence) -> list[str]:
     """Return the wanted signals that have something to learn from; popularity where there is none."""
     usable = [name for name in SIGNALS if name in wanted and evidence.meets(SIGNALS[name].needs)]
     return usable or ["popularity"]
+
+
+def left_out_notes(name: str, wanted: Sequence[str], usable: Sequence[str]) -> list[str]:
+    """Return what is told of signals that a scenario lists by hand and that lack what they need.
+
+    Args:
+        name: of the scenario.
+    """
+    absent = [signal for signal in wanted if signal not in usable and signal not in USUAL_SIGNALS]
+    needs = {signal: " and ".join(sorted(SIGNALS[signal].needs)) for signal in absent}
+    return [f"{name}: '{signal}' is left out: it needs {needs[signal]}" for signal in absent]
 
 
 @dataclass(frozen=True)

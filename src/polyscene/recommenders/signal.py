@@ -42,7 +42,7 @@ class Need(StrEnum):
     MOMENTS = "moments"
     OTHER_SCENARIOS = "other scenarios"
     PRIOR = "prior"
-    SEQUENCES = "sequences"
+    SEQUENCES = "enough choices that follow another"
 
 
 class SignalSettings(Strict):

@@ -84,9 +84,7 @@ def test_an_epoch_has_every_window_once_in_batches_of_about_one_size(
     assert [rows.tolist() for rows in other] != [rows.tolist() for rows in batches]
 
 
-def test_few_choices_are_cut_into_more_steps(
-    choosing: Choosing, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_few_choices_are_cut_into_more_steps(choosing: Choosing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MIN_BATCH", 1)
     monkeypatch.setattr(module, "STEPS", 4)
     learner = make(choosing)
