@@ -64,7 +64,7 @@ def test_places_are_counted_from_who_asks() -> None:
     """With one layer, what lies farther back than the bias allows changes nothing wherever one stands."""
     made = network(layers=1)
     with torch.no_grad():
-        made.blocks[0].distance_bias[:, 2:] = -1e9
+        dict(made.named_parameters())["blocks.0.distance_bias"][:, 2:] = -1e9
     alone = users(made, [4, 5], [1])
     np.testing.assert_allclose(users(made, [1, 2, 3, 4, 5], [4]), alone, rtol=1e-4, atol=1e-5)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from polyscene.core.settings.tuning import OptimiserSettings
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
@@ -51,7 +52,7 @@ def signal(evidence: Evidence) -> SequenceSignal:
 
 
 def best(signal: SequenceSignal, queries: Queries) -> list[int]:
-    return np.argmax(signal.score(queries), axis=1).tolist()
+    return [int(item) for item in np.argmax(signal.score(queries), axis=1)]
 
 
 def test_the_last_but_one_decides(signal: SequenceSignal, asked: Asked) -> None:
@@ -154,8 +155,17 @@ def test_with_nothing_to_learn_from_it_has_nothing_to_say(
 class Trainer:
     """Trains nothing, and remembers what it was asked."""
 
-    def __call__(self, learner: Any, *told: Any) -> None:
-        self.learner, self.told = learner, told
+    def __call__(
+        self,
+        learner: Any,
+        optimiser: OptimiserSettings,
+        epochs: int,
+        patience: int,
+        minutes: float | None,
+        seed: int,
+    ) -> None:
+        self.learner, self.optimiser, self.seed = learner, optimiser, seed
+        self.bounds = epochs, patience, minutes
 
 
 def asked_of(evidence: Evidence, **settings: Any) -> Trainer:
@@ -165,11 +175,10 @@ def asked_of(evidence: Evidence, **settings: Any) -> Trainer:
 
 
 def test_the_trainer_is_told_of_the_bounds(evidence: Evidence) -> None:
-    optimiser, *told = asked_of(evidence, epochs=7, patience=2, minutes=0.5, learning_rate=0.1).told
-    assert told[:3] == [7, 2, 0.5]
-    assert optimiser.learning_rate == 0.1
-    other = asked_of(replace(evidence, seed=1)).told
-    assert other[-1] != told[-1], "the seed is the run's"
+    trainer = asked_of(evidence, epochs=7, patience=2, minutes=0.5, learning_rate=0.1)
+    assert trainer.bounds == (7, 2, 0.5)
+    assert trainer.optimiser.learning_rate == 0.1
+    assert asked_of(replace(evidence, seed=1)).seed != trainer.seed, "the seed is the run's"
 
 
 def test_some_people_decide_when_to_stop_and_teach_all_but_their_last(evidence: Evidence) -> None:
