@@ -14,7 +14,7 @@ from polyscene.core.types import LongArray
 from polyscene.recommenders.sequence.network import SequenceNetwork
 from polyscene.recommenders.sequence.windows import Windows
 
-BATCH, MIN_BATCH = 512, 32
+BATCH, MIN_BATCH = 1024, 32
 """About so many choices are learned from in a step: at most, and at least."""
 STEPS = 16
 """An epoch has about so many steps or more, where that leaves them choices enough."""
