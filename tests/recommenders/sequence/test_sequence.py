@@ -139,6 +139,14 @@ def test_an_only_event_supports_all_of_the_score(signal: SequenceSignal, asked: 
     )
 
 
+def test_what_is_too_old_to_be_looked_at_supports_nothing(evidence: Evidence, asked: Asked) -> None:
+    short = SequenceSignal(QUICK.model_copy(update={"length": 2, "epochs": 2})).fit(evidence)
+    support = short.support(np.array([8, 7, 1, 2], np.int32), np.array([3]))
+    assert not support[0, :2].any()
+    whole, without = short.score(asked([[1, 2], [7, 2]]))[:, 3]
+    assert support[0, 2] == pytest.approx(whole - without, rel=1e-4), "what lies before takes its place"
+
+
 @pytest.mark.parametrize("lacking", ["trainer", "sequences"])
 def test_with_nothing_to_learn_from_it_has_nothing_to_say(
     make_evidence: MakeEvidence, evidence: Evidence, asked: Asked, lacking: str

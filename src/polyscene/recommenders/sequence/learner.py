@@ -18,8 +18,8 @@ BATCH, MIN_BATCH = 1024, 32
 """About so many choices are learned from in a step: at most, and at least."""
 STEPS = 16
 """An epoch has about so many steps or more, where that leaves them choices enough."""
-JUDGED = 128
-"""So many held-out choices are ranked together."""
+JUDGED, SCORES = 128, 2**23
+"""So many held-out choices are ranked together at most, and so many of their scores held."""
 
 
 class SequenceLearner:
@@ -94,8 +94,9 @@ class SequenceLearner:
         total = 0.0
         with torch.inference_mode():
             vectors = self.network.items(torch.arange(len(self.network.own)))
-            for start in range(0, len(self._held_out), JUDGED):
-                rows = np.arange(start, min(start + JUDGED, len(self._held_out)))
+            some = min(max(SCORES // len(vectors), 1), JUDGED)
+            for start in range(0, len(self._held_out), some):
+                rows = np.arange(start, min(start + some, len(self._held_out)))
                 total += float(self._gains(self._held_out.pick(rows), vectors).sum())
         return -total / len(self._held_out) if len(self._held_out) else math.nan
 

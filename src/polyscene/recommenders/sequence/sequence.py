@@ -155,10 +155,14 @@ class Sequence(Signal):
 
     def support(self, history: IntArray, items: IntArray | LongArray) -> FloatArray:
         """Return by how much the score of each item would fall without each of the past items."""
-        codes = history.tolist()
+        support = np.zeros((len(items), len(history)), np.float32)
+        if not self.weights.arrays or not len(history):
+            return support
+        codes = history[-self.weights.length - 1 :].tolist()  # what is older is not looked at
         without = [codes[:place] + codes[place + 1 :] for place in range(len(codes))]
-        users = self.users(Histories.of([codes, *without]))  # (1 + h, d)
-        support: FloatArray = np.einsum("md,hd->mh", self.items[items], users[0] - users[1:])
+        users = self.users(Histories.of([codes, *without]))  # (1 + l, d)
+        lost = np.einsum("md,ld->ml", self.items[items], users[0] - users[1:])
+        support[:, -len(codes) :] = lost
         return support
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
