@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from polyscene.core.settings.tuning import OptimiserSettings
 from polyscene.core.types import FloatArray, LongArray
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Parameter
+
+    from polyscene.core.settings.tuning import OptimiserSettings
 
 Query = TypeVar("Query", contravariant=True)
 Batch = TypeVar("Batch", bound=Sized)

@@ -91,11 +91,11 @@ def test_few_choices_are_cut_into_more_steps(choosing: Choosing, monkeypatch: py
     assert 3 <= len(list(learner.batches(np.random.default_rng(0)))) <= 5
 
 
-@pytest.mark.parametrize("scores", [2**23, 2 * N, 1])
+@pytest.mark.parametrize("held", [2**23, 2 * N, 1])
 def test_validation_is_the_ndcg_of_held_out_choices_among_what_was_not_had(
-    choosing: Choosing, monkeypatch: pytest.MonkeyPatch, scores: int
+    choosing: Choosing, monkeypatch: pytest.MonkeyPatch, held: int
 ) -> None:
-    monkeypatch.setattr(module, "SCORES", scores)
+    monkeypatch.setattr(module, "SCORES", held)
     learner = make(choosing)
     weights = learner.network.fitted()
     items = weights.items(learner.network.vectors.numpy())
