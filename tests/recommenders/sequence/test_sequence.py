@@ -80,6 +80,14 @@ def test_an_item_nobody_chose_is_scored_by_its_text_alone(signal: SequenceSignal
     assert (np.abs(signal.items[:9] - expected[:9]).max(axis=1) > 1e-3).all()
 
 
+def test_without_a_language_model_behaviour_alone_is_learned(evidence: Evidence, asked: Asked) -> None:
+    signal = SequenceSignal(QUICK).fit(replace(evidence, space=ItemSpace.empty(N)))
+    pairs = [(one, two) for one in range(9) for two in range(9) if one != two]
+    expected = [(one + 4) % 9 for one, _ in pairs]
+    assert np.mean(np.array(best(signal, asked([[*pair] for pair in pairs]))) == expected) > 0.5
+    assert not signal.items[9:].any(), "nobody chose them, and they say nothing"
+
+
 def test_new_items_follow_where_their_like_followed(make_evidence: MakeEvidence, asked: Asked) -> None:
     """Topic 0 leads to 1, 1 to 2, 2 to 0; a new text of a topic comes after the topic before."""
     generator = np.random.default_rng(1)
