@@ -17,6 +17,7 @@ from polyscene.core.clock import HOUR
 from polyscene.core.types import BoolArray, FloatArray
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
+from polyscene.learning.signal_trainer import train_learner
 from polyscene.recommenders.registry import SIGNALS
 from polyscene.recommenders.signal import Evidence, Extends, Need, OtherScenario, Signal
 from polyscene.representation.item_space import ItemSpace
@@ -57,7 +58,7 @@ def world(
         "b": OtherScenario(events(), ItemSpace.of(text_vectors(n_items, generator))),
         "c/ü": OtherScenario(events(), space),
     }
-    return Evidence(events(), N_USERS, n_items, space, since, clock, abroad, seed=3)
+    return Evidence(events(), N_USERS, n_items, space, since, clock, abroad, seed=3, trainer=train_learner)
 
 
 WORLDS: dict[str, Callable[[MakeLog], Evidence]] = {

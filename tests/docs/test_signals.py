@@ -15,8 +15,9 @@ from polyscene.representation.history_decay import DECAYS, MAX_CHOICES, MIN_CHOI
 
 PAGE = Path(__file__).parents[2] / "docs" / "signals-and-fusion.md"
 NAMES = tuple(SIGNALS)
+NO_DEFAULT = {"minutes": "unbounded"}
 MEASURED = "measured"
-"""What the page says of a default that is None."""
+"""What the page says of a default that is None; of most."""
 
 
 def rows(head: str) -> list[list[str]]:
@@ -42,7 +43,8 @@ def test_keys_and_defaults_are_those_of_the_settings(name: str) -> None:
     }
     fields = SIGNALS[name].Settings.model_fields
     assert documented == {
-        key: MEASURED if field.default is None else json.dumps(field.default) for key, field in fields.items()
+        key: NO_DEFAULT.get(key, MEASURED) if field.default is None else json.dumps(field.default)
+        for key, field in fields.items()
     }
 
 

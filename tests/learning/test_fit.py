@@ -12,9 +12,10 @@ from polyscene.core.progress import Silent
 from polyscene.core.settings.project import Settings
 from polyscene.data.schema import Part
 from polyscene.data.splits.phases import Phase
-from polyscene.learning.fit import Fitted, fit_system, usable_signals
+from polyscene.learning.fit import Fitted, fit_system, left_out_notes, usable_signals
 from polyscene.learning.fusion import FusionData, fusion_data
 from polyscene.learning.training_data import TrainingData
+from polyscene.recommenders import signal as signals
 from polyscene.recommenders.popularity import Popularity
 from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.recommenders.transitions import Transitions
@@ -166,3 +167,38 @@ def test_signals_of_other_scenarios_and_of_the_untuned_model_want_them(
     assert "content_prior" not in usable_signals(ALL, beside)
     tuned = replace(alone, space=ItemSpace.of(TEXT, prior=TEXT[::-1].copy()))
     assert usable_signals(ALL, tuned) == ["popularity", "recency", "content", "content_prior"]
+
+
+def sequence_town(make_data: MakeData, walks: Walks) -> tuple[TrainingData, Settings]:
+    return make_data(
+        {"one": walks(60, 10, 1)},
+        60,
+        scenarios={"one": {"signals": ["popularity", "sequence"], "repeats": True}},
+        evaluation={"test_share": 0.2, "valid_share": 0.25},
+        fusion={"epochs": 2, "hidden": 4},
+    )
+
+
+def test_a_signal_that_learns_by_gradients_is_handed_a_trainer(
+    make_data: MakeData, walks: Walks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signals, "MIN_SEQUENCES", 100)
+    fitted = fit_system(*sequence_town(make_data, walks), Silent())
+    assert "sequence" in fitted.fusions["one"].present()
+    values = fitted.validation["one"]
+    assert values["sequence"] > values["popularity"] + 0.1
+    assert not any("left out" in note for note in fitted.notes)
+
+
+def test_a_signal_that_was_asked_for_and_cannot_be_used_is_told_of(make_data: MakeData, walks: Walks) -> None:
+    fitted = fit_system(*sequence_town(make_data, walks), Silent())
+    assert "sequence" not in fitted.fusions["one"].present()
+    note = "one: 'sequence' is left out: it needs enough choices that follow another"
+    assert [line for line in fitted.notes if "left out" in line] == [note]
+
+
+def test_usual_signals_are_left_out_without_a_word() -> None:
+    assert left_out_notes("shop", ["content", "recency", "popularity"], ["popularity"]) == []
+    assert left_out_notes("shop", ["text_ranker", "sequence"], ["sequence"]) == [
+        "shop: 'text_ranker' is left out: it needs text"
+    ]

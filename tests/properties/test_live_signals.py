@@ -23,6 +23,7 @@ from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import LATEST, Histories, Queries, Timeline
 from polyscene.data.schema import UNKNOWN_TIME, EventLog
 from polyscene.data.timeline import LiveTimeline
+from polyscene.learning.signal_trainer import train_learner
 from polyscene.recommenders import popularity
 from polyscene.recommenders.content import Content, CrossScenario
 from polyscene.recommenders.content_transitions import ContentTransitions
@@ -356,7 +357,8 @@ def test_taking_in_events_leaves_the_evidence_of_the_fit_as_it_was(story: Story)
 @given(story=stories())
 def test_every_signal_scores_new_items_while_events_come(name: str, story: Story) -> None:
     space = ItemSpace.of(vectors()[:N_FITTED])
-    first = replace(story.first, space=space, elsewhere={"b": OtherScenario(log_of([]), space)})
+    abroad = {"b": OtherScenario(log_of([]), space)}
+    first = replace(story.first, space=space, elsewhere=abroad, trainer=train_learner)
     signal = SIGNALS[name]().fit(first)
     space.put(NEW_ITEMS, {"tuned": vectors()[NEW_ITEMS]})
     lived(signal, story)

@@ -7,7 +7,7 @@ lets a `Policy` choose. Torch is named for the type checker only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from polyscene.core.types import FloatArray, LongArray
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Parameter
+
+    from polyscene.core.settings.tuning import OptimiserSettings
 
 Query = TypeVar("Query", contravariant=True)
 Batch = TypeVar("Batch", bound=Sized)
@@ -72,6 +74,30 @@ class Learner(Protocol[Batch]):
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Put weights back into the same parameters, bit for bit."""
+        ...
+
+
+class Trainer(Protocol):
+    """Improves a learner, so that whoever has a model need not know how it is trained."""
+
+    def __call__(
+        self,
+        learner: Learner[Any],
+        optimiser: OptimiserSettings,
+        epochs: int,
+        patience: int,
+        minutes: float | None,
+        seed: int,
+    ) -> None:
+        """Leave in the learner the weights that validated best.
+
+        Args:
+            optimiser: how weights move.
+            epochs: at most so many rounds through its batches.
+            patience: epochs without a better validation after which to stop.
+            minutes: at most so long; None: as long as it takes.
+            seed: of the order of the batches, and of dropout.
+        """
         ...
 
 

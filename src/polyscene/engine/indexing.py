@@ -8,6 +8,7 @@ from typing import TypeAlias
 from polyscene.core.settings.index import AUTO, IndexSettings
 from polyscene.engine.state import System
 from polyscene.recommenders.factors import Factors
+from polyscene.recommenders.sequence.sequence import Sequence
 from polyscene.representation.index_choice import INDEXES, IndexCheck
 from polyscene.representation.index_rows import IndexedRows
 
@@ -42,5 +43,5 @@ def _rows_of(system: System) -> Iterator[tuple[str, str, IndexedRows]]:
         for view, vectors in state.space.distinct().items():
             yield name, view, vectors.rows
         for signal in state.fusion.present().values():
-            if isinstance(signal, Factors):
+            if isinstance(signal, Factors | Sequence):
                 yield name, signal.name, signal.rows

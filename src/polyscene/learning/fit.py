@@ -8,6 +8,7 @@ from typing import Any
 
 from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
+from polyscene.core.settings.signals import USUAL_SIGNALS
 from polyscene.data.splits.parts import Parts
 from polyscene.data.splits.phases import Phase
 from polyscene.learning.earlier_choices import with_earlier_choices
@@ -77,6 +78,7 @@ def fit_system(
     fusion_datas: dict[str, FusionData] = {}
     fitted = Fitted({}, {name: data.space(name, Phase.ALL) for name in scenarios})
     for name in scenarios:
+        fitted.notes += left_out_notes(name, settings.scenarios[name].signals, usable[name])
         evidence = past.pop(name)
         signals, reranker, _ = fitter.fit(name, evidence, Phase.PAST)
         known = PastSignals(names, signals, evidence, reranker)
@@ -144,6 +146,17 @@ def usable_signals(wanted: Sequence[str], evidence: Evidence) -> list[str]:
     """Return the wanted signals that have something to learn from; popularity where there is none."""
     usable = [name for name in SIGNALS if name in wanted and evidence.meets(SIGNALS[name].needs)]
     return usable or ["popularity"]
+
+
+def left_out_notes(name: str, wanted: Sequence[str], usable: Sequence[str]) -> list[str]:
+    """Return what is told of signals that a scenario lists by hand and that lack what they need.
+
+    Args:
+        name: of the scenario.
+    """
+    absent = [signal for signal in wanted if signal not in usable and signal not in USUAL_SIGNALS]
+    needs = {signal: " and ".join(sorted(SIGNALS[signal].needs)) for signal in absent}
+    return [f"{name}: '{signal}' is left out: it needs {needs[signal]}" for signal in absent]
 
 
 @dataclass(frozen=True)

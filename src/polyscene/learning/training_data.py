@@ -18,6 +18,7 @@ from polyscene.data.splits.phases import Phase
 from polyscene.data.splits.protocol import everything, split
 from polyscene.data.splits.repeats import repeats_note, repeats_of
 from polyscene.data.splits.sufficiency import split_problems
+from polyscene.learning.signal_trainer import train_learner
 from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.representation.item_space import ItemSpace
 
@@ -88,6 +89,7 @@ class TrainingData:
             scenario.clock,
             others,
             self.seed,
+            train_learner,
         )
 
     def at(self, parts: Mapping[str, Parts]) -> TrainingData:

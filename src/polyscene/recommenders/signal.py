@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
+from polyscene.core.contracts import Trainer
 from polyscene.core.settings.block import Strict
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import LATEST, Queries
@@ -28,6 +29,8 @@ from polyscene.representation.history_decay import history_decay
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
 
+MIN_SEQUENCES = 2000
+"""With fewer choices that follow another, order is not learned by gradients."""
 ENTRIES_AT_ONCE = 2**19
 """About so many entries of a sparse matrix are looked at together."""
 
@@ -39,6 +42,7 @@ class Need(StrEnum):
     MOMENTS = "moments"
     OTHER_SCENARIOS = "other scenarios"
     PRIOR = "prior"
+    SEQUENCES = "enough choices that follow another"
 
 
 class SignalSettings(Strict):
@@ -65,6 +69,7 @@ class Evidence:
         clock: whether times are moments or positions.
         elsewhere: the other scenarios by name.
         seed: of the run.
+        trainer: for signals that learn by gradients; None: these have nothing to say.
     """
 
     events: EventLog
@@ -75,6 +80,7 @@ class Evidence:
     clock: Clock
     elsewhere: Mapping[str, OtherScenario] = field(default_factory=dict)
     seed: int = 0
+    trainer: Trainer | None = None
 
     @property
     def born(self) -> LongArray:
@@ -99,6 +105,12 @@ class Evidence:
         """Return the events that count."""
         return self.events.take(self.events.weight > 0)
 
+    @property
+    def _follows(self) -> int:
+        """Return how many events that count come after another of the same user."""
+        users = self.events.user[self.events.weight > 0]
+        return len(users) - len(np.unique(users))
+
     def meets(self, needs: frozenset[Need]) -> bool:
         """Return whether everything is there that a signal cannot do without."""
         there = {
@@ -106,6 +118,7 @@ class Evidence:
             Need.MOMENTS: self.clock == "time",
             Need.OTHER_SCENARIOS: bool(self.elsewhere),
             Need.PRIOR: "prior" in self.space.views,
+            Need.SEQUENCES: self._follows >= MIN_SEQUENCES,
         }
         return all(there[need] for need in needs)
 

@@ -1,0 +1,145 @@
+"""The network of the signal `sequence`.
+
+It is here to be trained; fitted, it answers as `inference.SequenceWeights`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from polyscene.core.types import FloatArray
+from polyscene.recommenders.sequence.inference import SequenceWeights
+
+TEXT_SCALE = 0.5
+"""How long an item's vector is at the start, where it has a text."""
+SILENT_SCALE = 0.05
+"""How far apart items without text start, so that they can be told apart."""
+
+
+class Block(nn.Module):
+    """`x + A(norm(x))`, then `x + F(norm(x))`: self-attention that looks back only, and a thin layer.
+
+    The attention of place i to place j is `softmax_j(q_i · k_j / √(d / heads) + b[i - j])`: places are
+    counted back from who asks.
+    """
+
+    def __init__(self, size: int, heads: int, length: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_norm = nn.LayerNorm(size)
+        self.into = nn.Linear(size, 3 * size)
+        self.out = nn.Linear(size, size)
+        self.distance_bias = nn.Parameter(torch.zeros(heads, length))
+        self.thin_norm = nn.LayerNorm(size)
+        self.widen = nn.Linear(size, 2 * size)
+        self.narrow = nn.Linear(2 * size, size)
+        self.dropout = nn.Dropout(dropout)
+        distance = torch.arange(length)[:, None] - torch.arange(length)
+        self.distance = nn.Buffer(distance.clamp(min=0), persistent=False)
+        self.later = nn.Buffer(distance < 0, persistent=False)
+        with torch.no_grad():  # heads begin with different reaches, from the last event to all of them
+            slopes = torch.linspace(0.0, 1.0, heads + 1)[1:] ** 2
+            self.distance_bias.copy_(-slopes[:, None] * torch.arange(length))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, L, d) of (B, L, d)."""
+        x = x + self.dropout(self._attended(self.attention_norm(x)))
+        inner = functional.relu(self.widen(self.thin_norm(x)))
+        after: Tensor = x + self.dropout(self.narrow(inner))
+        return after
+
+    def _attended(self, x: Tensor) -> Tensor:
+        requests, length, size = x.shape
+        parts = self.into(x).view(requests, length, 3, self.heads, size // self.heads)
+        q, k, v = parts.permute(2, 0, 3, 1, 4)  # (B, H, L, d / H) each
+        bias = self.distance_bias[:, self.distance[:length, :length]]  # (H, L, L)
+        bias = bias.masked_fill(self.later[:length, :length], -torch.inf)
+        looks = torch.softmax(q @ k.transpose(2, 3) / math.sqrt(size // self.heads) + bias, dim=3)
+        out: Tensor = self.out((looks @ v).transpose(1, 2).reshape(requests, length, size))
+        return out
+
+
+class SequenceNetwork(nn.Module):
+    """Item vectors `w_i = P v_i + δ_i`, and the user's vector out of those of the history.
+
+    Args:
+        vectors: (n, t) v, the items' texts; a zero row has none.
+        own: (n,) which items have a δ of their own.
+        size: d, a multiple of `heads`.
+        length: so many events of a history are looked at.
+        forgetting: the share of items that are known by their text alone in a step, so that new ones, which
+            always are, find their place among the others (Volkovs et al., DropoutNet, NIPS 2017).
+    """
+
+    def __init__(
+        self,
+        vectors: FloatArray,
+        own: np.ndarray,
+        size: int,
+        layers: int,
+        heads: int,
+        length: int,
+        dropout: float,
+        forgetting: float,
+    ) -> None:
+        super().__init__()
+        self.vectors = nn.Buffer(torch.from_numpy(np.ascontiguousarray(vectors)), persistent=False)
+        self.own = nn.Buffer(torch.from_numpy(np.where(own, np.cumsum(own), 0)), persistent=False)
+        self.text = nn.Parameter(torch.from_numpy(_principal(vectors, size)))  # (t, d)
+        self.residual = nn.Parameter(torch.zeros(int(own.sum()) + 1, size))  # the first row is nobody's
+        self.start_norm = nn.LayerNorm(size)
+        self.blocks = nn.ModuleList(Block(size, heads, length, dropout) for _ in range(layers))
+        self.end_norm = nn.LayerNorm(size)
+        self.dropout = nn.Dropout(dropout)
+        self.forgetting = forgetting
+        self.silent = nn.Buffer(torch.from_numpy(~vectors.any(axis=1)), persistent=False)
+        with torch.no_grad():
+            of_silent = self.own[self.silent & (self.own > 0)]
+            self.residual[of_silent] = SILENT_SCALE * torch.randn(len(of_silent), size)
+
+    def items(self, rows: Tensor) -> Tensor:
+        """Return (m, d) vectors of items."""
+        own = self.own[rows]
+        kept = own > 0
+        if self.training and self.forgetting:
+            kept &= (torch.rand(len(own)) >= self.forgetting) | self.silent[rows]
+        residual = functional.embedding(own, self.residual) * kept[:, None]
+        return self.vectors[rows] @ self.text + residual
+
+    def users(self, x: Tensor, at: Tensor) -> Tensor:
+        """Return (T, d) what a user is at places of windows.
+
+        Args:
+            x: (B, L, d) vectors of the windows' items.
+            at: (T,) places in the flattened windows.
+        """
+        x = self.dropout(self.start_norm(x))
+        for block in self.blocks:
+            x = block(x)
+        users: Tensor = self.end_norm(x.flatten(0, 1)[at])
+        return users
+
+    def fitted(self) -> SequenceWeights:
+        """Return what was learned, for answering without torch."""
+        arrays = {name: value.detach().numpy().copy() for name, value in self.state_dict().items()}
+        residual = arrays.pop("residual")
+        residual[0] = 0.0
+        arrays["residual"] = residual[self.own.numpy()]
+        return SequenceWeights(arrays)
+
+
+def _principal(vectors: FloatArray, size: int) -> FloatArray:
+    """Return (t, size) the map to the directions in which the texts differ most."""
+    width = vectors.shape[1]
+    basis = np.zeros((width, size), np.float32)
+    _, directions = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
+    some = min(size, width)
+    basis[:, :some] = directions[:, ::-1][:, :some]
+    lengths = np.linalg.norm(vectors @ basis, axis=1)
+    usual = float(lengths[lengths > 0].mean()) if lengths.any() else 1.0
+    return (basis * TEXT_SCALE / usual).astype(np.float32)

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from polyscene.core.types import FloatArray
+from polyscene.recommenders.sequence.network import SequenceNetwork
+
+N, TEXT, SIZE, LENGTH = 9, 5, 8, 6
+
+
+def texts() -> FloatArray:
+    vectors = np.random.default_rng(0).normal(size=(N, TEXT)).astype(np.float32)
+    vectors[3] = 0.0
+    return vectors
+
+
+def network(layers: int = 2, own: np.ndarray | None = None, forgetting: float = 0.0) -> SequenceNetwork:
+    """Return one whose weights are nowhere zero."""
+    torch.manual_seed(0)
+    made = SequenceNetwork(
+        texts(), np.arange(N) < 7 if own is None else own, SIZE, layers, 2, LENGTH, 0.4, forgetting
+    )
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return made.eval()
+
+
+def users(made: SequenceNetwork, history: list[int], places: list[int]) -> FloatArray:
+    with torch.inference_mode():
+        x = made.items(torch.tensor(history))[None]
+        answer: FloatArray = made.users(x, torch.tensor(places)).numpy()
+    return answer
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("length", range(1, LENGTH + 1))
+def test_fitted_it_answers_without_torch_as_with_it(layers: int, length: int) -> None:
+    made = network(layers)
+    weights = made.fitted()
+    assert (weights.layers, weights.length) == (layers, LENGTH)
+    items = weights.items(texts())
+    with torch.inference_mode():
+        np.testing.assert_allclose(items, made.items(torch.arange(N)).numpy(), rtol=1e-5, atol=1e-6)
+    history = np.random.default_rng(length).integers(0, N, (2, length))
+    actual = weights.users(items[history])
+    assert actual.dtype == np.float32
+    for row in range(2):
+        expected = users(made, history[row].tolist(), [length - 1])
+        np.testing.assert_allclose(actual[row], expected[0], rtol=1e-4, atol=1e-5)
+
+
+def test_what_comes_later_is_not_looked_at() -> None:
+    made = network()
+    np.testing.assert_allclose(
+        users(made, [1, 2, 3, 4], [0, 1]), users(made, [1, 2, 6, 0], [0, 1]), rtol=1e-5, atol=1e-6
+    )
+    assert not np.allclose(users(made, [1, 2, 3], [2]), users(made, [2, 1, 3], [2]), atol=1e-3), "order"
+
+
+def test_places_are_counted_from_who_asks() -> None:
+    """With one layer, what lies farther back than the bias allows changes nothing wherever one stands."""
+    made = network(layers=1)
+    with torch.no_grad():
+        dict(made.named_parameters())["blocks.0.distance_bias"][:, 2:] = -1e9
+    alone = users(made, [4, 5], [1])
+    np.testing.assert_allclose(users(made, [1, 2, 3, 4, 5], [4]), alone, rtol=1e-4, atol=1e-5)
+
+
+def test_only_those_with_a_residual_differ_from_their_text() -> None:
+    made = network()
+    weights = made.fitted()
+    plain = texts() @ weights.arrays["text"]
+    np.testing.assert_allclose(weights.items(texts())[7:], plain[7:], rtol=1e-5)
+    assert (np.abs(weights.items(texts())[:7] - plain[:7]).max(axis=1) > 1e-3).all()
+    rows = np.array([2, 11])
+    later = np.ones((2, TEXT), np.float32)
+    expected = later @ weights.arrays["text"]
+    expected[0] += weights.arrays["residual"][2]
+    np.testing.assert_allclose(weights.items(later, rows), expected, rtol=1e-5)
+
+
+def test_untrained_an_item_is_its_text_and_one_without_is_apart_from_others() -> None:
+    torch.manual_seed(1)
+    made = SequenceNetwork(texts(), np.ones(N, bool), SIZE, 1, 2, LENGTH, 0.0, 0.0)
+    with torch.inference_mode():
+        items = made.items(torch.arange(N)).numpy()
+    has_text = np.arange(N) != 3
+    assert np.abs(items[3]).max() > 0
+    kept = texts()[has_text]  # the principal directions keep all of five dimensions in eight
+    ratio = np.linalg.norm(items[has_text], axis=1) / np.linalg.norm(kept, axis=1)
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
+
+
+def test_forgotten_items_are_their_text_while_training_and_themselves_afterwards() -> None:
+    made = network(forgetting=0.999999)
+    made.train()
+    items = made.items(torch.arange(N)).detach().numpy()
+    weights = made.fitted()
+    plain = texts() @ weights.arrays["text"]
+    has_text = np.arange(N) != 3
+    np.testing.assert_allclose(items[has_text], plain[has_text], rtol=1e-4, atol=1e-5)
+    assert np.abs(items[3]).max() > 0.01, "what has no text is all residual, and is never forgotten"
+    made.eval()
+    np.testing.assert_allclose(
+        made.items(torch.arange(N)).detach().numpy(), weights.items(texts()), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_catalogues_without_any_text_are_learned_by_behaviour() -> None:
+    torch.manual_seed(0)
+    made = SequenceNetwork(np.zeros((4, 0), np.float32), np.ones(4, bool), SIZE, 1, 2, LENGTH, 0.0, 0.0)
+    weights = made.fitted()
+    items = weights.items(np.zeros((4, 0), np.float32))
+    assert items.shape == (4, SIZE)
+    assert np.linalg.matrix_rank(items) == 4
