@@ -108,17 +108,20 @@ def alone(project: Project, *names: str) -> tuple[LanguageModel, TrainingData, S
     return load_model(project.settings.language, project.base), project.ground(), project.settings
 
 
+def tuned_on(
+    project: Project,
+    model: LanguageModel,
+    data: TrainingData,
+    settings: Settings,
+    earliest: TrainingData | None = None,
+) -> TunedLanguage:
+    models, folder = dict.fromkeys(data.dataset.scenarios, model), project.base / UNFINISHED
+    return tune_language(models, data, settings, folder, EncodingCache(None), Silent(), earliest)
+
+
 def tuned(project: Project, *names: str, ground: TrainingData | None = None) -> TunedLanguage:
     model, found, settings = alone(project, *names)
-    folder = project.base / UNFINISHED
-    return tune_language(
-        dict.fromkeys((ground or found).dataset.scenarios, model),
-        ground or found,
-        settings,
-        folder,
-        EncodingCache(None),
-        Silent(),
-    )
+    return tuned_on(project, model, ground or found, settings)
 
 
 @pytest.fixture(scope="module")
@@ -309,17 +312,7 @@ def test_the_test_part_changes_no_vector(village: Village) -> None:
     events = replace(scenario.events, item=item)
     dataset = replace(ground.dataset, scenarios={"shop": replace(scenario, events=events)})
     poisoned = tuning_ground(dataset, ground, settings)
-    found = [
-        tune_language(
-            dict.fromkeys(each.dataset.scenarios, model),
-            each,
-            settings,
-            project.base,
-            EncodingCache(None),
-            Silent(),
-        )
-        for each in (ground, poisoned)
-    ]
+    found = [tuned_on(project, model, each, settings) for each in (ground, poisoned)]
     assert hit.any()
     for name in ("early", "final", "common"):
         one, other = (getattr(each.vectors["shop"], name) for each in found)
@@ -336,13 +329,13 @@ def test_at_an_earlier_cut_nothing_that_came_after_it_is_known(village: Village)
     events = replace(scenario.events, item=item.astype(np.int32))
     dataset = replace(ground.dataset, scenarios={"shop": replace(scenario, events=events)})
     one, other = (
-        tune_language(model, each, settings, project.base, EncodingCache(None), Silent(), each.at(cut))
+        tuned_on(project, model, each, settings, each.at(cut))
         for each in (ground, tuning_ground(dataset, ground, settings))
     )
     assert later.any()
     np.testing.assert_array_equal(one.vectors["shop"].early, other.vectors["shop"].early)
     assert np.abs(one.vectors["shop"].final - other.vectors["shop"].final).max() > 1e-4
-    without = tune_language(model, ground, settings, project.base, EncodingCache(None), Silent())
+    without = tuned_on(project, model, ground, settings)
     assert np.abs(one.vectors["shop"].early - without.vectors["shop"].early).max() > 1e-4
 
 
@@ -369,26 +362,12 @@ def test_what_helps_nobody_is_not_kept(village: Village, monkeypatch: pytest.Mon
         return judged
 
     monkeypatch.setattr(language_tuner, "tuning_data", judged_by(-1.0))
-    found = tune_language(
-        dict.fromkeys(ground.dataset.scenarios, model),
-        ground,
-        settings,
-        project.base,
-        EncodingCache(None),
-        Silent(),
-    )
+    found = tuned_on(project, model, ground, settings)
     assert set(found.outcomes["shop"].steps.values()) == {0}
     np.testing.assert_allclose(found.vectors["shop"].early, frozen, atol=5e-3)
     np.testing.assert_allclose(found.vectors["shop"].final, frozen, atol=5e-3)
     monkeypatch.setattr(language_tuner, "tuning_data", judged_by(1.0))
-    other = tune_language(
-        dict.fromkeys(ground.dataset.scenarios, model),
-        ground,
-        settings,
-        project.base,
-        EncodingCache(None),
-        Silent(),
-    )
+    other = tuned_on(project, model, ground, settings)
     assert found.models["shop"].fingerprint != other.models["shop"].fingerprint
 
 
@@ -481,14 +460,7 @@ def test_without_anything_held_out_the_last_weights_are_kept(
     model, ground, settings = alone(project)
 
     monkeypatch.setattr(language_tuner, "tuning_data", unjudged)
-    found = tune_language(
-        dict.fromkeys(ground.dataset.scenarios, model),
-        ground,
-        settings,
-        project.base,
-        EncodingCache(None),
-        Silent(),
-    )
+    found = tuned_on(project, model, ground, settings)
     outcome = found.outcomes["shop"]
     assert math.isnan(outcome.before)
     assert outcome.steps == {"projection": 8, "weights": 6}
