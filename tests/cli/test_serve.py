@@ -67,7 +67,10 @@ def start(place: tuple[Path, Path]) -> Iterator[Callable[..., Served]]:
             served.stop(signal.SIGKILL)
 
 
-def test_a_click_survives_a_kill_and_changes_the_slate(start: Callable[..., Served]) -> None:
+def test_a_click_survives_a_kill_and_changes_the_slate(
+    start: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLYSCENE_SERVICE__LOAD_ENCODER", "false")
     served = start("--no-auth")
     asked = {"user": "guest", "scenario": "shop", "k": 3}
     first = httpx.post(served.url + "/v1/recommendations", json=asked).json()["items"]
