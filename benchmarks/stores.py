@@ -49,7 +49,7 @@ class Senders:
         seed: of the catalogue and the events.
     """
 
-    def __init__(self, place: str, servers: int, seed: int) -> None:
+    def __init__(self, place: Path | str, servers: int, seed: int) -> None:
         self.stores: list[EventStore] = []
         self.lives: list[LiveRun] = []
         for _ in range(servers):
@@ -153,13 +153,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _place(store: str) -> Iterator[str]:
+def _place(store: str) -> Iterator[Path | str]:
     if store == "postgres":
         with temporary_server() as server:
             yield server.url()
     else:
         with tempfile.TemporaryDirectory() as folder:
-            yield str(Path(folder))
+            yield Path(folder)
 
 
 def _quantiles(seconds: Sequence[float]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -33,7 +34,7 @@ from polyscene.serving.warming import EncoderState, EncoderWarming
 KEYS = "keys.json"
 """In the folder of a service."""
 THREADS = 2
-"""Requests that compute at the same time."""
+"""Requests that hand something in, or read the disk, at the same time."""
 NAMESPACE = "default"
 """Of the logs in a database, where the service has no name."""
 
@@ -54,6 +55,7 @@ class Service:
         management: what changes it while it serves.
         encoder: how far the language model for new items is.
         indexes: what the indexes of the live run were found to find, by scenario and view.
+        computing: the thread that answers what has to be computed.
     """
 
     live: LiveRun
@@ -66,6 +68,7 @@ class Service:
     snapshots: SnapshotKeeper
     name: str = ""
     settings: ServiceSettings = field(default_factory=ServiceSettings)
+    computing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "computing"))
     management: Management = field(init=False)
     encoder: EncoderWarming = field(init=False)
     indexes: IndexChecks = field(init=False)
@@ -133,9 +136,17 @@ class Service:
     async def in_pool(
         self, function: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Answer:
-        """Compute beside the loop that takes requests."""
-        loop, context = asyncio.get_running_loop(), copy_context()  # what is logged there names the request
-        return await loop.run_in_executor(self.pool, lambda: context.run(function, *args, **kwargs))
+        """Hand in or read beside the loop that takes requests."""
+        return await _beside(self.pool, partial(function, *args, **kwargs))
+
+    async def in_turn(
+        self, function: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Answer:
+        """Compute beside the loop, one request after the other.
+
+        Several at once would take the interpreter from each other a thousand times each, and all be later.
+        """
+        return await _beside(self.computing, partial(function, *args, **kwargs))
 
     @property
     def faults(self) -> list[str]:
@@ -153,6 +164,7 @@ class Service:
         self.management.known.close(self.live.store.identity)
         self.decisions.close()
         self.pool.shutdown()
+        self.computing.shutdown()
         for store in self.stores:
             store.close()
 
@@ -196,3 +208,9 @@ class Service:
         for name in live.system.scenarios:
             decide(live.system, Request("", name, 10))
         return checks
+
+
+async def _beside(executor: ThreadPoolExecutor, function: Callable[[], Answer]) -> Answer:
+    """Return what a function returns in a thread of an executor; what is logged there names the request."""
+    context = copy_context()
+    return await asyncio.get_running_loop().run_in_executor(executor, context.run, function)

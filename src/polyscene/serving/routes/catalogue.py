@@ -44,7 +44,7 @@ async def scenarios(request: Request) -> Response:
 async def popular(request: Request, scenario: Scenario, k: Size = 10) -> Response:
     """Return the items that are chosen most, the same for everybody, best first."""
     service = service_of(request)
-    return _listed(scenario, await service.in_pool(lists.popular, service.live.system, scenario, k))
+    return _listed(scenario, await service.in_turn(lists.popular, service.live.system, scenario, k))
 
 
 @router.get(
@@ -53,7 +53,7 @@ async def popular(request: Request, scenario: Scenario, k: Size = 10) -> Respons
 async def latest(request: Request, scenario: Scenario, k: Size = 10) -> Response:
     """Return the newest items, the same for everybody; `score` is when each appeared."""
     service = service_of(request)
-    return _listed(scenario, await service.in_pool(lists.latest, service.live.system, scenario, k))
+    return _listed(scenario, await service.in_turn(lists.latest, service.live.system, scenario, k))
 
 
 def _listed(scenario: str, places: Sequence[Recommendation]) -> Response:
@@ -74,7 +74,7 @@ async def similar_users(
 ) -> Response:
     """Return the users whose vectors are most like one user's, with their cosines, best first."""
     service = service_of(request)
-    alike = await service.in_pool(lists.users_like, service.live.system, user, scenario, k)
+    alike = await service.in_turn(lists.users_like, service.live.system, user, scenario, k)
     return answer({"user": user, "users": [{"id": name, "score": score} for name, score in alike]})
 
 

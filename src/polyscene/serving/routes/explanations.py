@@ -43,7 +43,7 @@ async def explain(request: Request, user: GivenId, item: GivenId, scenario: Give
     `rank` is null where the item may not be shown to the user.
     """
     service = service_of(request)
-    why = await service.in_pool(recommending.explain, service.live.system, user, item, scenario)
+    why = await service.in_turn(recommending.explain, service.live.system, user, item, scenario)
     return answer(plain_explanation(why))
 
 
@@ -66,7 +66,7 @@ async def explain_absence(
     """
     service = service_of(request)
     asked = Asked(user, scenario, k, reasons=False, explore=False, seen=seen)
-    return answer(plain_why_not(await service.in_pool(why_not, service.live.system, asked, item)))
+    return answer(plain_why_not(await service.in_turn(why_not, service.live.system, asked, item)))
 
 
 @router.post(
@@ -77,7 +77,7 @@ async def explain_absence(
 async def explain_absence_of(body: WhyNotBody, request: Request) -> Response:
     """Return the same for a request with all that it may say: filter, exclude, context, cursor."""
     service = service_of(request)
-    return answer(plain_why_not(await service.in_pool(_why_not, service, body)))
+    return answer(plain_why_not(await service.in_turn(_why_not, service, body)))
 
 
 def _why_not(service: Service, body: WhyNotBody) -> WhyNot:
@@ -140,7 +140,7 @@ async def replay_decision(request: Request, decision: DecisionId) -> Response:
     Where the same run answers, and nothing has come since, it is computed again too.
     """
     service = service_of(request)
-    return answer(await service.in_pool(_replayed, service, decision))
+    return answer(await service.in_turn(_replayed, service, decision))
 
 
 def _replayed(service: Service, decision: str) -> Plain:

@@ -51,7 +51,7 @@ async def similar(
 ) -> Response:
     """Return the items most like one item, best first; an item that was taken out is not among them."""
     service = service_of(request)
-    near = await service.in_pool(recommending.similar, service.live.system, item, scenario, k)
+    near = await service.in_turn(recommending.similar, service.live.system, item, scenario, k)
     places = [plain_place(place, True) for place in near]
     return answer({"scenario": scenario, "item": item, "items": places})
 

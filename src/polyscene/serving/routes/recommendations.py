@@ -30,7 +30,7 @@ async def recommend(body: RecommendationBody, request: Request) -> Response:
     decided and draws it again; `position` says how many events were known; `cursor` asks for the next page.
     """
     service = service_of(request)
-    return answer(await service.in_pool(_decided, service, body))
+    return answer(await service.in_turn(_decided, service, body))
 
 
 def _decided(service: Service, body: RecommendationBody) -> Plain:
