@@ -13,7 +13,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from generated_run import numbered_id
+from generated_ids import numbered_id
 from polyscene.core.clock import HOUR
 from polyscene.core.seeds import generator
 from polyscene.core.settings.signals import USUAL_SIGNALS

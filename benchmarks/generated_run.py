@@ -6,21 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from generated_ids import USERS_PER_ITEM
+
 if TYPE_CHECKING:
     from polyscene.engine.updates import Intake
     from polyscene.runs.item_encoder import ItemEncoder
-
-USERS_PER_ITEM = 2
-
-
-def numbered_id(letter: str, code: int, count: int) -> str:
-    """Return the id of one of so many, all of the same length."""
-    return f"{letter}{code:0{len(str(count))}}"
-
-
-def user_id(code: int, items: int) -> str:
-    """Return the id of a user of a system of so many items."""
-    return numbered_id("u", code, USERS_PER_ITEM * items)
 
 
 class GeneratedRun:

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 
-from generated_run import USERS_PER_ITEM, numbered_id, user_id
+from generated_ids import USERS_PER_ITEM, numbered_id, user_id
 
 CONNECTIONS = 4
 CONNECTIONS_AT_HALF = 32

@@ -29,7 +29,8 @@ from typing import Any, cast
 import numpy as np
 
 import prepared  # noqa: F401 - numpy reads it when it loads
-from generated_run import USERS_PER_ITEM, GeneratedRun, user_id
+from generated_ids import USERS_PER_ITEM, user_id
+from generated_run import GeneratedRun
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.serving.bodies import RecommendationBody
 from service_load import CONNECTIONS, EXPLORES, Load

@@ -22,7 +22,8 @@ from typing import Any, cast
 import numpy as np
 
 import prepared  # noqa: F401 - numpy reads it when it loads
-from generated_run import USERS_PER_ITEM, GeneratedRun, numbered_id, user_id
+from generated_ids import USERS_PER_ITEM, numbered_id, user_id
+from generated_run import GeneratedRun
 from polyscene.core.threads import set_threads
 from polyscene.engine.changes import changes_of
 from polyscene.engine.decision import Request
