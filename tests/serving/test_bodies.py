@@ -90,3 +90,7 @@ def test_an_unknown_key_of_a_rule_is_named(client: TestClient, error_of: ErrorOf
 def test_where_no_body_counts_none_is_taken(client: TestClient, error_of: ErrorOf, path: str) -> None:
     error = error_of(client.post(path, json={"force": True}))
     assert (error["code"], error["message"][:22]) == ("invalid", "expected no body here,")
+
+
+def test_an_empty_object_is_no_body(client: TestClient) -> None:
+    assert client.post("/v1/users/u1/erasure", json={}).status_code == 200
