@@ -33,6 +33,8 @@ settings.register_profile("unhurried", deadline=None, max_examples=60)
 """How fast a machine is, is no property of the code; every run draws other examples."""
 settings.load_profile("unhurried")
 
+os.environ.setdefault("POLYSCENE_FUSION__EARLIER_CUTS", "0")
+"""Small companies have few choices: learning from earlier ones would train each of them twice."""
 TESTED = "tested"
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 Rows = Sequence[tuple[int, int, int]]

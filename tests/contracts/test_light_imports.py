@@ -93,7 +93,7 @@ WATCHED = (
     DRAFTING,
 )
 VERBS: dict[str, tuple[tuple[str, ...], set[str]]] = {
-    "check": (("check", "-c", "{config}"), {*ASKING, READING, "tokenizers"}),
+    "check": (("check", "-c", "{config}"), {*ASKING, READING, DRAFTING, "tokenizers"}),
     "init": (("init", "{folder}/shop", "--out", "{out}/drafted.toml"), {"polars", DRAFTING}),
     "doctor": (("doctor", "-c", "{config}"), set()),
     "recommend": (("recommend", "nobody", "-s", "shop", "-c", "{config}"), ASKING),

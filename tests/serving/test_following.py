@@ -121,9 +121,16 @@ def test_servers_that_activate_different_runs_at_once_agree_in_the_end(
     opened: Open, runs: tuple[str, str], database: str
 ) -> None:
     servers = [opened("here", database), opened("there", database, runs[1])]
+    clients = [client_of(one) for one in servers]
+    for client in clients:
+        client.get("/health/ready")  # an application makes its routes when it is first asked
+
+    def activated(client: TestClient, run: str) -> int:
+        return client.post(f"/v1/models/{run}/activate?force=true").status_code
+
     with ThreadPoolExecutor(2) as pool:
         for _ in range(3):
-            list(pool.map(activate, servers, runs[::-1]))
+            assert list(pool.map(activated, clients, runs[::-1])) == [200, 200]
             await_true(
                 lambda: all(one.live.applied == one.live.store.last for one in servers), "both to learn"
             )
