@@ -33,8 +33,6 @@ settings.register_profile("unhurried", deadline=None, max_examples=60)
 """How fast a machine is, is no property of the code; every run draws other examples."""
 settings.load_profile("unhurried")
 
-os.environ.setdefault("POLYSCENE_FUSION__EARLIER_CUTS", "0")
-"""Small companies have few choices: learning from earlier ones would train each of them twice."""
 TESTED = "tested"
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 Rows = Sequence[tuple[int, int, int]]
@@ -131,7 +129,8 @@ def pytest_xdist_setupnodes() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-RUNTIME = '\n[runtime]\nthreads = 1\ncache = "cache"\n'
+QUICK = '\n[fusion]\nearlier_cuts = 0\n\n[runtime]\nthreads = 1\ncache = "cache"\n'
+"""Small companies have few choices: learning from earlier ones would take as long again."""
 
 
 def _write(folder: Path, users: int, items: int, days: int) -> Path:
@@ -141,7 +140,7 @@ def _write(folder: Path, users: int, items: int, days: int) -> Path:
 
     config = SampleWorld.generate(users=users, items_per_scenario=items, days=days).write(folder)
     with config.open("a", encoding="utf-8") as file:
-        file.write(RUNTIME)
+        file.write(QUICK)
     project = Project.open(config)
     project.evaluate(project.train())
     return config

@@ -37,11 +37,6 @@ test_share = 0.2
 """
 
 
-@pytest.fixture(autouse=True)
-def _with_earlier_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("POLYSCENE_FUSION__EARLIER_CUTS")
-
-
 def config(folder: Path, never_seen: Path, protocol: str) -> Path:
     path = folder / "polyscene.toml"
     text = CONFIG.replace("FOLDER", never_seen.as_posix()).replace("PROTOCOL", protocol)
