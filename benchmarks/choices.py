@@ -5,9 +5,10 @@
     python benchmarks/choices.py --set movielens_100k --tuning none
 
 For each share of the people (all of them, unless said otherwise) the same project is trained twice with the
-same seed, with `[fusion] earlier_cuts = 0, new_items = "cautious"` and as it is configured, and both are
-judged on the same choices, which neither has learned from. `--fold-valid` forgets which choices a given split
-names VALID, so that the latest tenth of what may be learned from teaches the fusion.
+same seed, with `[fusion] earlier_cuts = 0, new_items = "cautious"` and as it is configured, with four
+earlier cuts where it names none, and both are judged on the same choices, which neither has learned from.
+`--fold-valid` forgets which choices a given split names VALID, so that the latest tenth of what may be
+learned from teaches the fusion.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from polyscene.project import Project
 from projects import add_project_arguments, chosen_project
 from showing import Telling, table, write_json
 
+EARLIER_CUTS = 4
 SLICES = (None, "new_items", "cold_items", "cold_users")
 
 
@@ -123,8 +125,9 @@ def compared(options: argparse.Namespace, share: float) -> dict[str, Any]:
 def _settings(project: Project, way: str, tuning: str | None) -> Any:  # noqa: ANN401 - settings
     settings = project.settings
     changes: dict[str, Any] = {}
-    if way == "without":
-        changes["fusion"] = settings.fusion.model_copy(update={"earlier_cuts": 0, "new_items": "cautious"})
+    plain = {"earlier_cuts": 0, "new_items": "cautious"}
+    update = plain if way == "without" else {"earlier_cuts": settings.fusion.earlier_cuts or EARLIER_CUTS}
+    changes["fusion"] = settings.fusion.model_copy(update=update)
     if tuning is not None:
         changes["language"] = settings.language.model_copy(update={"tuning": tuning})
     return settings.model_copy(update=changes)

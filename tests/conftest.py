@@ -129,8 +129,7 @@ def pytest_xdist_setupnodes() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-QUICK = '\n[fusion]\nearlier_cuts = 0\n\n[runtime]\nthreads = 1\ncache = "cache"\n'
-"""Small companies have few choices: learning from earlier ones would take as long again."""
+RUNTIME = '\n[runtime]\nthreads = 1\ncache = "cache"\n'
 
 
 def _write(folder: Path, users: int, items: int, days: int) -> Path:
@@ -140,7 +139,7 @@ def _write(folder: Path, users: int, items: int, days: int) -> Path:
 
     config = SampleWorld.generate(users=users, items_per_scenario=items, days=days).write(folder)
     with config.open("a", encoding="utf-8") as file:
-        file.write(QUICK)
+        file.write(RUNTIME)
     project = Project.open(config)
     project.evaluate(project.train())
     return config

@@ -28,6 +28,7 @@ items = { path = "FOLDER/songs.csv", id = "song", text = ["name"] }
 events = { path = "FOLDER/plays.csv", user = "listener", item = "song", time = "played_at" }
 
 [fusion]
+earlier_cuts = 4
 epochs = 2
 enough_choices = 300
 

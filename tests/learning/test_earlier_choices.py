@@ -66,7 +66,7 @@ def learned_with(
         {"a": walks(people, 10, 1)},
         people,
         evaluation=HALF,
-        fusion=fusion,
+        fusion={"earlier_cuts": 4} | fusion,
         scenarios={"a": {"repeats": True}},
     )
     own = fusion_data(data, "a", signals_at(data, "a"), settings, Silent())
@@ -116,7 +116,9 @@ def test_a_scenario_with_enough_of_its_own_learns_no_earlier_ones(make_data: Mak
 
 
 def test_at_a_cut_the_signals_know_nothing_of_what_came_after(make_data: MakeData, walks: Walks) -> None:
-    data, settings = make_data({"a": walks(40, 10, 1)}, 40, evaluation=HALF, fusion={"enough_choices": 200})
+    data, settings = make_data(
+        {"a": walks(40, 10, 1)}, 40, evaluation=HALF, fusion={"enough_choices": 200, "earlier_cuts": 4}
+    )
     for parts in wanted_cuts(data, settings):
         at = data.at(parts)
         log = data.dataset.scenarios["a"].events
@@ -132,7 +134,7 @@ def test_a_system_says_what_its_fusion_learned_from(make_data: MakeData, walks: 
         {"a": walks(60, 10, 1)},
         60,
         evaluation=HALF,
-        fusion={"enough_choices": 200, "epochs": 2, "hidden": 4},
+        fusion={"earlier_cuts": 4, "enough_choices": 200, "epochs": 2, "hidden": 4},
         scenarios={"a": {"signals": ["popularity", "transitions"], "repeats": True}},
     )
     fitted = fit_system(data, settings, Silent(), cuts=wanted_cuts(data, settings))

@@ -16,7 +16,7 @@ class FusionSettings(Strict):
     epochs: int = Field(12, ge=1)
     max_choices: int = Field(12_000, ge=10, description="choices learned from, the latest")
     earlier_cuts: int = Field(
-        4,
+        0,
         ge=0,
         description="where the split's own choices are fewer than half of `enough_choices`, those before "
         "them are learned from too, at up to so many earlier cuts, each ranked by signals that know only "
