@@ -57,7 +57,7 @@ def test_it_comes_near_the_truth_and_says_how(kind: type[Estimator]) -> None:
     assert interval.estimator == kind.name
     assert (interval.n, interval.clusters) == (3000, 3000)
     assert 0 < interval.effective_sample_size <= 3000
-    assert interval.made
+    assert interval.method
 
 
 def test_the_same_log_gives_the_same_interval(kind: type[Estimator]) -> None:

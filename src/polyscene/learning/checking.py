@@ -73,9 +73,9 @@ def check_everything(
     except (MissingExtraError, ModelError) as error:
         problems.append(_model_problem(error))
     problems += _unreadable(coverage)
-    spoken = {name: spoken_in(catalogue.text) for name, catalogue in reading.catalogues.items()}
-    problems += _foreign(spoken, coverage, settings)
-    decisions += _languages(spoken, settings)
+    languages = {name: spoken_in(catalogue.text) for name, catalogue in reading.catalogues.items()}
+    problems += _foreign(languages, coverage, settings)
+    decisions += _languages(languages, settings)
     return ProjectReport(tuple(problems), tables.counts, coverage, decisions)
 
 
@@ -159,10 +159,10 @@ def _unreadable(coverage: Mapping[str, Coverage]) -> Iterator[Problem]:
 
 
 def _foreign(
-    spoken: Mapping[str, Spoken], coverage: Mapping[str, Coverage], settings: Settings
+    languages: Mapping[str, Spoken], coverage: Mapping[str, Coverage], settings: Settings
 ) -> Iterator[Problem]:
     """Warn of texts in other languages that an English model takes apart without knowing what they mean."""
-    for name, texts in spoken.items():
+    for name, texts in languages.items():
         readable = name not in coverage or coverage[name].readable
         english = settings.language_of(name).model == MINILM
         if english and readable and texts.enough and texts.foreign >= MANY:
@@ -177,13 +177,13 @@ def _foreign(
             )
 
 
-def _languages(spoken: Mapping[str, Spoken], settings: Settings) -> tuple[str, ...]:
+def _languages(languages: Mapping[str, Spoken], settings: Settings) -> tuple[str, ...]:
     """Return what each scenario's texts are written in and which model reads them, a sentence each."""
-    models = {name: settings.language_of(name).model for name in spoken}
-    said = [
+    models = {name: settings.language_of(name).model for name in languages}
+    sentences = [
         f"{name}: of {texts.texts:,} texts looked at, {texts.decided:,} show a language: {texts}; read with "
         f"'{shown_model(models[name])}'"
-        for name, texts in spoken.items()
+        for name, texts in languages.items()
         if texts.texts
     ]
-    return (*said, *differing_models(models))
+    return (*sentences, *differing_models(models))

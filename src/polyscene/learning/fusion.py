@@ -120,14 +120,14 @@ def fusion_data(
     choices = data.folds.tune(name, limits.max_choices, derived(data.seed, "fusion", name)).choices
     stream = generator(data.seed, "fusion", name)
     held = held_out_rows(choices.queries.user, stream)
-    made = examples_of(data, name, past, choices, held, settings, stream, progress)
+    scored = examples_of(data, name, past, choices, held, settings, stream, progress)
     sample = choices.pick(stream.permutation(np.flatnonzero(held))[:MAX_JUDGED])
     people = np.unique(choices.queries.user[held])
     return FusionData(
         past.signals,
-        made.features,
-        made.training,
-        made.held_out,
+        scored.features,
+        scored.training,
+        scored.held_out,
         sample,
         past.reranker,
         people,

@@ -118,4 +118,4 @@ def test_a_better_model_makes_the_interval_narrower(clicks: LoggedDecisions) -> 
         DoublyRobust(ModelledSettings(reward_model=name))(clicks, target) for name in ("tabular", "ridge")
     )
     assert better.high - better.low < 0.95 * (plain.high - plain.low)
-    assert "ridge reward model, cross-fitted" in better.made
+    assert "ridge reward model, cross-fitted" in better.method

@@ -23,7 +23,7 @@ def test_ips_is_the_mean_of_weight_times_reward(log: LoggedDecisions, target: Va
 def test_clipped_ips_states_clip_and_bias(log: LoggedDecisions, target: Values) -> None:
     interval = ClippedIps(ClippedSettings(clip=3))(log, target)
     assert interval.value == (2 + 0 + 0 + 3) / 4
-    assert "clipped at 3 in 1 of 4 decisions" in interval.made
+    assert "clipped at 3 in 1 of 4 decisions" in interval.method
     assert interval.bias_bound == 0.0  # the mean cut weight, 5.5 / 4, is above 1
     tight = ClippedIps(ClippedSettings(clip=0.5, reward_range=(0, 2)))(log, target)
     assert tight.value == (0.5 + 0 + 0 + 0.5) / 4
@@ -33,7 +33,7 @@ def test_clipped_ips_states_clip_and_bias(log: LoggedDecisions, target: Values) 
 
 def test_the_usual_clip_is_the_root_of_n(log: LoggedDecisions, target: Values) -> None:
     assert ClippedIps()(log, target).value == (2 + 0 + 0 + 2) / 4
-    assert "clipped at 2 in 1 of 4" in ClippedIps()(log, target).made
+    assert "clipped at 2 in 1 of 4" in ClippedIps()(log, target).method
 
 
 def test_snips_is_the_weighted_mean(log: LoggedDecisions, target: Values) -> None:
@@ -57,7 +57,7 @@ def test_switch_dr_trusts_the_model_beyond_its_threshold(log: LoggedDecisions, t
     interval = SwitchDr(SwitchSettings(threshold=2), PREDICTIONS)(log, target)
     assert interval.value == pytest.approx((1.875 + 1 - 0.125) / 4, abs=1e-15)
     assert interval.bias_bound == 4 / 4  # range of rewards 1, one decision of weight 4 beyond
-    assert "beyond it, in 1 of 4 decisions" in interval.made
+    assert "beyond it, in 1 of 4 decisions" in interval.method
 
 
 def test_switch_dr_ends_at_both_of_its_limits(log: LoggedDecisions, target: Values) -> None:
@@ -70,7 +70,7 @@ def _rare(weight: float) -> str:
     """Say what is made of eight decisions, one with a large weight and a surprising reward."""
     propensities = np.array([1.0] * 7 + [1 / weight])
     log = LoggedDecisions.single([0] * 8, propensities, [0.0] * 7 + [1.0], 1)
-    return SwitchDr(predictions=np.zeros((8, 1)))(log, np.ones((8, 1))).made
+    return SwitchDr(predictions=np.zeros((8, 1)))(log, np.ones((8, 1))).method
 
 
 def test_the_threshold_has_the_least_estimated_error() -> None:

@@ -153,8 +153,8 @@ def model_for(catalogues: Mapping[str, Spoken]) -> Guess:
     """
     if not catalogues:
         return Spoken(0, 0, {}).model
-    name, spoken = max(catalogues.items(), key=lambda pair: pair[1].foreign * pair[1].enough)
-    guess = spoken.model
+    name, texts = max(catalogues.items(), key=lambda pair: pair[1].foreign * pair[1].enough)
+    guess = texts.model
     return guess if len(catalogues) == 1 else replace(guess, why=f"{name}: {guess.why}")
 
 

@@ -113,8 +113,8 @@ class Estimator(ABC):
             n=len(log),
             clusters=clusters,
             estimator=self.name,
-            made="; ".join(
-                part for part in (contributions.made, f"{bounds} over {clusters:,} clusters") if part
+            method="; ".join(
+                part for part in (contributions.method, f"{bounds} over {clusters:,} clusters") if part
             ),
             bias_bound=contributions.bias_bound,
             warnings=(*contributions.warnings, *weight_warnings(contributions.weights, owners)),

@@ -29,7 +29,7 @@ class Interval:
         n: how many decisions were read.
         clusters: how many groups of decisions they belong to.
         estimator: its name.
-        made: how value and bounds were made, in words; states every clip and threshold.
+        method: how value and bounds were made, in words; states every clip and threshold.
         bias_bound: how far the expected value may lie from the truth because of clipping; 0 where there is no
             clip, None where nothing bounds it (a reward model's error).
         warnings: sentences about what makes the value doubtful.
@@ -43,7 +43,7 @@ class Interval:
     n: int
     clusters: int
     estimator: str
-    made: str
+    method: str
     bias_bound: float | None = 0.0
     warnings: tuple[str, ...] = ()
 
@@ -64,7 +64,7 @@ class Contributions:
         denominator: (n,); None stands for ones: a plain mean.
         bounds: between which every numerator lies, whatever the log; None: unknown.
         bias_bound: see `Interval`.
-        made: how, in words.
+        method: how, in words.
         warnings: sentences.
     """
 
@@ -73,7 +73,7 @@ class Contributions:
     denominator: Values | None = None
     bounds: tuple[float, float] | None = None
     bias_bound: float | None = 0.0
-    made: str = ""
+    method: str = ""
     warnings: tuple[str, ...] = field(default=())
 
     def cluster_sums(self, owners: Codes) -> Values:

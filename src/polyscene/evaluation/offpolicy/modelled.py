@@ -85,7 +85,7 @@ class Direct(Modelled):
             numerator=(target * predictions).sum(axis=2)[:, 0],
             weights=np.zeros((len(log), 0)),
             bias_bound=None,
-            made=f"mean prediction for the target ({source})",
+            method=f"mean prediction for the target ({source})",
             warnings=("The interval does not cover the error of the reward model.",),
         )
 
@@ -112,7 +112,7 @@ class DoublyRobust(Modelled):
             numerator=_corrected(log, target, predictions, weights),
             weights=weights[:, None],
             bounds=self._range(log, predictions, self.settings.max_weight),
-            made=f"predictions corrected by weighted residuals ({source})",
+            method=f"predictions corrected by weighted residuals ({source})",
         )
 
     def _range(
@@ -170,7 +170,7 @@ class SwitchDr(DoublyRobust):
             weights=weights[:, None],
             bounds=self._range(log, predictions, threshold),
             bias_bound=bias,
-            made=f"doubly robust up to weight {threshold:g}, {chosen}; beyond it, in "
+            method=f"doubly robust up to weight {threshold:g}, {chosen}; beyond it, in "
             f"{int(beyond.sum()):,} of "
             f"{len(log):,} decisions, the model alone (bias at most {bias:.6g}; {source})",
         )

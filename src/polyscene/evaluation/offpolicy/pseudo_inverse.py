@@ -73,7 +73,7 @@ class PseudoInverse(Estimator):
         return Contributions(
             numerator=weights * log.earned.sum(axis=1),
             weights=weights[:, None],
-            made=f"mean of pseudo-inverse weight times the slate's reward, {self.settings.logging} logging",
+            method=f"mean of pseudo-inverse weight times the slate's reward, {self.settings.logging} logging",
         )
 
     def weights(self, log: LoggedDecisions, target: Values) -> Values:

@@ -38,7 +38,7 @@ class SlateIps(Estimator):
             numerator=weights * log.earned.sum(axis=1),
             weights=weights[:, None],
             bounds=_range(self, log),
-            made="mean of the slate's weight times its reward",
+            method="mean of the slate's weight times its reward",
         )
 
 
@@ -65,7 +65,7 @@ class IndependentIps(Estimator):
             numerator=(weights * log.earned).sum(axis=1),
             weights=weights,
             bounds=_range(self, log),
-            made="mean of each place's marginal weight times its reward, summed over places",
+            method="mean of each place's marginal weight times its reward, summed over places",
         )
 
 
@@ -91,7 +91,7 @@ class RewardInteractionIps(Estimator):
             numerator=(weights * log.earned).sum(axis=1),
             weights=weights,
             bounds=_range(self, log),
-            made="mean of the weight up to each place times its reward, summed over places",
+            method="mean of the weight up to each place times its reward, summed over places",
         )
 
 
@@ -126,7 +126,7 @@ class CascadeDr(Modelled):
         return Contributions(
             numerator=(weights * residuals + before * expected).sum(axis=1),
             weights=weights,
-            made=f"returns from each place on, corrected by weighted residuals ({source})",
+            method=f"returns from each place on, corrected by weighted residuals ({source})",
         )
 
     def returns(self, log: LoggedDecisions, target: Values) -> tuple[Values, str]:

@@ -35,7 +35,7 @@ class Ips(Estimator):
             numerator=weights * log.rewards[:, 0],
             weights=weights[:, None],
             bounds=_range(self.known_reward_range(log), self.settings.max_weight),
-            made="mean of weight times reward",
+            method="mean of weight times reward",
         )
 
 
@@ -73,7 +73,7 @@ class ClippedIps(Estimator):
             weights=cut[:, None],
             bounds=_range(known, clip),
             bias_bound=largest * lost,
-            made=f"mean of weight times reward, weights clipped at {clip:g} in "
+            method=f"mean of weight times reward, weights clipped at {clip:g} in "
             f"{touched:,} of {len(log):,} decisions "
             f"(bias at most {largest * lost:.6g})",
         )
@@ -99,7 +99,7 @@ class Snips(Estimator):
             numerator=weights * log.rewards[:, 0],
             denominator=weights,
             weights=weights[:, None],
-            made="mean of the rewards by weight",
+            method="mean of the rewards by weight",
         )
 
 

@@ -78,22 +78,22 @@ def _make(folder: Path, source: Path) -> None:
     """Write the folder beside its place and rename it there; a broken one gives way."""
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making.") as scratch:
-        made = Path(scratch) / "model"
-        made.mkdir()
-        _write(made, source)
-        _verify(made)
-        flush_tree(made)
-        _put_in_place(made, folder, Path(scratch) / "former")
+        finished = Path(scratch) / "model"
+        finished.mkdir()
+        _write(finished, source)
+        _verify(finished)
+        flush_tree(finished)
+        _put_in_place(finished, folder, Path(scratch) / "former")
 
 
-def _put_in_place(made: Path, folder: Path, former: Path) -> None:
+def _put_in_place(finished: Path, folder: Path, former: Path) -> None:
     try:
-        os.replace(made, folder)
+        os.replace(finished, folder)
     except OSError:
         if _is_whole(folder):  # another process was faster
             return
         os.replace(folder, former)  # goes with the scratch folder
-        os.replace(made, folder)
+        os.replace(finished, folder)
 
 
 def _write(folder: Path, source: Path) -> None:
