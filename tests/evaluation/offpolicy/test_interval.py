@@ -120,6 +120,7 @@ def test_the_effective_sample_size_is_kishs() -> None:
 def test_an_interval_says_how_it_was_made(log: LoggedDecisions, target: Values) -> None:
     interval = Ips(EstimatorSettings(interval="percentile", level=0.9, resamples=50))(log, target)
     assert (interval.n, interval.clusters, interval.level, interval.estimator) == (4, 4, 0.9, "ips")
-    assert interval.method == "mean of weight times reward; percentile bootstrap, 50 resamples over 4 clusters"
+    method = "mean of weight times reward; percentile bootstrap, 50 resamples over 4 clusters"
+    assert interval.method == method
     assert interval.effective_sample_size == 6.5**2 / (4 + 0.25 + 16)
     assert interval.low <= interval.value <= interval.high
