@@ -11,6 +11,12 @@ from playwright.sync_api import Route, expect
 
 from .conftest import Open, Visit
 
+HOLD_ANSWERS = """() => {
+  const plain = window.fetch;
+  const released = new Promise((release) => { window.releaseAnswers = release; });
+  window.fetch = async (...asked) => { await released; return plain(...asked); };
+}"""
+
 
 def test_a_click_is_kept_and_changes_the_next_slate(visit: Visit) -> None:
     before = visit.ids("shop")
@@ -110,6 +116,22 @@ def test_the_policy_is_the_one_that_was_chosen(visit: Visit) -> None:
     expect(visit.places("news")).to_have_count(3)
     last = visit.bodies("/v1/recommendations")[-1]
     assert (last["policy"], last["k"]) == ({"name": "epsilon", "epsilon": 0.2}, 3)
+
+
+def test_a_half_typed_number_outlives_an_answer_that_arrives(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_text("How slates are chosen").click()
+    page.evaluate(HOLD_ANSWERS)
+    page.get_by_label("Policy").select_option("greedy")
+    page.get_by_label("Places").fill("3")
+    page.evaluate("() => window.releaseAnswers()")
+    expect(visit.status).to_contain_text("Chosen anew")
+    expect(page.get_by_label("Places")).to_have_value("3")
+    page.get_by_label("Places").press("Enter")
+    expect(visit.places("news")).to_have_count(3)
+    page.get_by_label("Places").fill("")
+    page.get_by_label("Places").press("Enter")
+    expect(page.get_by_label("Places")).to_have_value("3")
 
 
 def test_an_item_is_explained_and_its_like_are_found(visit: Visit) -> None:

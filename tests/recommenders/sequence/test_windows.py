@@ -56,8 +56,10 @@ def test_long_histories_are_cut_into_windows_that_overlap(make_log: MakeLog) -> 
 def test_what_is_asked_is_what_a_service_would_know(
     make_log: MakeLog, data: st.DataObject, length: int
 ) -> None:
-    rows = st.tuples(st.integers(0, 2), st.integers(0, 5), st.integers(0, 12))
-    log = make_log(data.draw(st.lists(rows, max_size=40)))
+    rows = data.draw(
+        st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5), st.integers(0, 12)), max_size=40)
+    )
+    log = make_log(rows, weight=[1.0 + number for number in range(len(rows))])
     choosing = Choosing.of(log)
     windows = choosing.windows(every(choosing), length)
     assert len(windows) == choosing.predictable.sum()
@@ -67,12 +69,13 @@ def test_what_is_asked_is_what_a_service_would_know(
     before = timeline.before(choosing.user[chosen], choosing.time[chosen], length)
     np.testing.assert_array_equal(singles.items, before.items)
     np.testing.assert_array_equal(singles.offsets, before.offsets)
-    by_choice = sorted((target, history) for history, target in told(singles))
-    for (target, history), (other, whole) in zip(
-        sorted((target, history) for history, target in told(windows)), by_choice, strict=True
-    ):
-        assert target == other
-        assert len(history) >= min(len(whole), (length + 1) // 2)
+    whole = dict(zip(singles.weight.tolist(), told(singles), strict=True))
+    assert len(whole) == len(windows), "every event weighs differently, so its weight names it"
+    for number, (history, target) in zip(windows.weight.tolist(), told(windows), strict=True):
+        known, chosen_item = whole[number]
+        assert target == chosen_item
+        assert history == known[len(known) - len(history) :], "what came just before"
+        assert len(history) >= min(len(known), (length + 1) // 2)
 
 
 def test_what_is_not_taught_is_no_target_but_stays_in_the_history(make_log: MakeLog) -> None:

@@ -46,20 +46,31 @@ export function Choosing({ session }) {
   const { choice } = session.state;
   const parameter = POLICIES[choice.policy];
   const set = (name, read) => (event) => session.choose({ [name]: read(event.target) });
-  const number = (target) => Math.min(Math.max(Number(target.value), Number(target.min)), Number(target.max));
   return html`<details class="choosing">
     <summary>How slates are chosen: <strong>${told(choice)}</strong></summary>
     <div class="row">
       <label>Policy <select id="policy" value=${choice.policy} onChange=${set("policy", (target) => target.value)}>
         ${Object.keys(POLICIES).map((name) => html`<option value=${name}>${POLICY_NAMES[name]}</option>`)}</select></label>
-      ${parameter && html`<label>${parameter.name} <input id="parameter" type="number" min=${parameter.least} max=${parameter.most} step=${parameter.step}
-        value=${choice.parameter} onChange=${set("parameter", number)} /></label>`}
-      <label>Places <input id="places" type="number" min="1" max="50" value=${choice.k} onChange=${set("k", (target) => Math.round(number(target)) || 5)} /></label>
+      ${parameter && html`<label>${parameter.name} <${NumberField} id="parameter" least=${parameter.least} most=${parameter.most} step=${parameter.step}
+        value=${choice.parameter} onCommit=${(parameter) => session.choose({ parameter })} /></label>`}
+      <label>Places <${NumberField} id="places" least="1" most="50" step="1" value=${choice.k} onCommit=${(k) => session.choose({ k: Math.round(k) })} /></label>
       <label>What the user had <select value=${choice.seen} onChange=${set("seen", (target) => target.value)}>
         <option value="">as configured</option><option value="hide">is hidden</option><option value="allow">may come again</option></select></label>
       <label class="check"><input id="explore" type="checkbox" checked=${choice.explore} onChange=${set("explore", (target) => target.checked)} /> explore</label>
     </div>
   </details>`;
+}
+
+// A number that is taken once it is written: what is half typed outlives the answers that arrive meanwhile, and
+// an emptied field goes back to what it was.
+function NumberField({ id, value, least, most, step, onCommit }) {
+  const [draft, setDraft] = useState(null);
+  const commit = (event) => {
+    setDraft(null);
+    if (event.target.value) onCommit(Math.min(Math.max(Number(event.target.value), Number(least)), Number(most)));
+  };
+  return html`<input id=${id} type="number" min=${least} max=${most} step=${step} value=${draft ?? value}
+    onInput=${(event) => setDraft(event.target.value)} onChange=${commit} />`;
 }
 
 function told({ policy, parameter, explore, k }) {
