@@ -11,14 +11,15 @@ killed, must sweep away what the killed ones left.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,18 @@ from polyscene.sample.world import SampleWorld
 from projects import WORK
 from showing import table, write_json
 
-TRAIN = "import sys, polyscene as ps; ps.Project.open(sys.argv[1]).train()"
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["polyscene.runs.training", "transformers.models.bert.modeling_bert"])
+"""Trainings are processes that were forked after their imports: a kill meets work, not loading."""
 PEOPLE = 3
 POLL = 0.002
 Slates = dict[str, list[tuple[str, float]]]
+
+
+def train(config: Path, settings: dict[str, str]) -> None:
+    """Train a project with settings of its own."""
+    os.environ.update(settings)
+    Project.open(config).train()
 
 
 @dataclass(frozen=True)
@@ -63,11 +72,10 @@ class CrashTest:
     def __init__(self, folder: Path, users: int, items: int, seed: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         self.config = SampleWorld.generate(seed, users, items, days=15).write(folder)
-        settings = {
+        self.settings = {
             "POLYSCENE_RUNTIME__CACHE": str(folder.resolve() / "cache"),
             "POLYSCENE_FUSION__EPOCHS": "2",
         }
-        self.environment = os.environ | settings
         self.project = Project.open(self.config)
         self.people = self.project.dataset.users.values.head(PEOPLE).to_list()
         self.project.runs_folder.mkdir(parents=True)
@@ -76,29 +84,33 @@ class CrashTest:
         self.slates = self.answers()
 
     def _complete(self) -> None:
-        with self.start() as training:
-            if training.wait():
-                raise RuntimeError(f"expected a finished training, found exit status {training.returncode}")
+        training = self.start()
+        training.join()
+        if training.exitcode:
+            raise RuntimeError(f"expected a finished training, found exit status {training.exitcode}")
 
     def _durations(self) -> tuple[float, float]:
         """Return the seconds that a whole training takes, and those in which its run is being written."""
         start = time.perf_counter()
-        with self.start() as training:
-            self._await_writing(training, set())
-            writing = time.perf_counter()
-            while self.left():
-                time.sleep(POLL)
-            written = time.perf_counter()
+        training = self.start()
+        self._await_writing(training, set())
+        writing = time.perf_counter()
+        while self.left():
+            time.sleep(POLL)
+        written = time.perf_counter()
+        training.join()
         return time.perf_counter() - start, written - writing
 
-    def _await_writing(self, training: subprocess.Popen[bytes], before: set[str]) -> None:
+    def _await_writing(self, training: BaseProcess, before: set[str]) -> None:
         """Wait until the training has begun to write, or has ended."""
-        while training.poll() is None and set(self.left()) <= before:
+        while training.is_alive() and set(self.left()) <= before:
             time.sleep(POLL)
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> BaseProcess:
         """Start a training in a process of its own."""
-        return subprocess.Popen([sys.executable, "-c", TRAIN, str(self.config)], env=self.environment)
+        training = FORKS.Process(target=train, args=(self.config, self.settings))
+        training.start()
+        return training
 
     def answers(self) -> Slates:
         """Return what the oldest run recommends, read from the disk anew."""
@@ -118,13 +130,14 @@ class CrashTest:
         """Start a training, kill it and look at what is there."""
         before = set(self.left())
         start = time.perf_counter()
-        with self.start() as training:
-            if aim == "while writing":
-                self._await_writing(training, before)
-                time.sleep(draws.uniform(0, self.writing))
-            else:
-                time.sleep(draws.uniform(0, 1.05 * self.duration))
-            training.kill()
+        training = self.start()
+        if aim == "while writing":
+            self._await_writing(training, before)
+            time.sleep(draws.uniform(0, self.writing))
+        else:
+            time.sleep(draws.uniform(0, 1.05 * self.duration))
+        training.kill()
+        training.join()
         seconds = time.perf_counter() - start
         harm, finished = self._harm()
         return Crash(aim, seconds, finished, tuple(sorted(set(self.left()) - before)), harm)
