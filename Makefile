@@ -1,6 +1,6 @@
 # make demo    a trained system, evaluated, with slates and a report, from a fresh clone
 # make test    everything that must hold before a change is taken: make lint and make tests, side by side
-# make browser a Chromium, for the tests of the first page: by apt, where there is none
+# make browser a Chromium, for the tests of the first page: the one without a window, by apt, where there is none
 # make reference  the Python interface as pages, in build/reference, its links checked
 # Another Python:  make test PYTHON=/path/to/python3.12
 # Fewer processes: make test WORKERS=1  (0: all in one; usual: as many as there are processors)
@@ -32,13 +32,17 @@ reference: $(STAMP)
 	$(BIN)/python docs/build_reference.py build/reference
 
 browser:
-	@for name in "$$CHROMIUM" chromium chromium-browser google-chrome google-chrome-stable; do \
+	@for name in "$$CHROMIUM" chromium-headless-shell; do \
 		if [ -n "$$name" ] && command -v "$$name"; then exit 0; fi; \
 	done; \
-	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
-		echo "error: expected a Chromium, found none; install one, or name one: CHROMIUM=/path/to/chromium" >&2; exit 2; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && \
+		apt-get -qq install -y --no-install-recommends chromium-headless-shell >/dev/null; then \
+		command -v chromium-headless-shell; exit; \
 	fi; \
-	apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium >/dev/null && command -v chromium
+	for name in chromium chromium-browser google-chrome google-chrome-stable; do \
+		command -v "$$name" && exit 0; \
+	done; \
+	echo "error: expected a Chromium, found none; install one, or name one: CHROMIUM=/path/to/chromium" >&2; exit 2
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -2,10 +2,18 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 from polyscene.serving.stores.opening import EVENTS
 from polyscene.serving.stores.sqlite_events import SqliteEventStore
 
 Script = Callable[[str], ModuleType]
+
+
+@pytest.fixture(autouse=True)
+def no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is killed takes events and gives slates; a language model would only be loaded again and again."""
+    monkeypatch.setenv("POLYSCENE_SERVICE__LOAD_ENCODER", "false")
 
 
 def test_kills_do_no_harm_and_harm_would_be_noticed(

@@ -27,7 +27,7 @@ from polyscene.serving.service import Service
 from polyscene.serving.stores.contract import LoggedEvent
 from polyscene.serving.tenants import Tenants
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 EXPECTED_NOISE = "Failed to load resource"
 """What Chromium writes of every answer that is an error; the tests of errors look at the page instead."""
 

@@ -29,8 +29,7 @@ def settled(visit: Visit, opener: str) -> None:
     expect(visit.page.get_by_role("dialog")).not_to_contain_text("One moment.")
 
 
-@pytest.mark.parametrize("width", [1280, 360])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
 def test_axe_finds_nothing_wrong(open_page: Open, scheme: Scheme, width: int) -> None:
     visit = open_page(width=width, color_scheme=scheme, reduced_motion="reduce")
     visit.be("u00042")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import os
 import re
 import resource
 import shutil
@@ -31,13 +32,20 @@ def place(run: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pat
     return run.folder.parents[2] / "polyscene.toml", tmp_path_factory.mktemp("service")
 
 
+WITHOUT_ENCODER = {"POLYSCENE_SERVICE__LOAD_ENCODER": "false"}
+"""No test here puts an item, and a language model takes longer to load than the rest of a service."""
+
+
 class Served:
     """A service in a process of its own."""
 
     def __init__(self, config: Path, data: Path, *options: str) -> None:
         words = ["serve", "--config", str(config), "--data", str(data), "--port", "0", *options]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", COMMAND, *words], stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", COMMAND, *words],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | WITHOUT_ENCODER,
         )
         assert self.process.stderr is not None
         self.lines = []
@@ -67,10 +75,7 @@ def start(place: tuple[Path, Path]) -> Iterator[Callable[..., Served]]:
             served.stop(signal.SIGKILL)
 
 
-def test_a_click_survives_a_kill_and_changes_the_slate(
-    start: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("POLYSCENE_SERVICE__LOAD_ENCODER", "false")
+def test_a_click_survives_a_kill_and_changes_the_slate(start: Callable[..., Served]) -> None:
     served = start("--no-auth")
     asked = {"user": "guest", "scenario": "shop", "k": 3}
     first = httpx.post(served.url + "/v1/recommendations", json=asked).json()["items"]

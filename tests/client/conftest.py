@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -52,7 +53,8 @@ def served(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     words = ["serve", "--no-auth", "--port", "0", "--data", str(tmp_path_factory.mktemp("served"))]
     words += ["--config", str(run.folder.parents[2] / "polyscene.toml")]
     command = [sys.executable, "-c", "from polyscene.cli.main import run; run()", *words]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    environment = os.environ | {"POLYSCENE_SERVICE__LOAD_ENCODER": "false"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
         lines = iter(process.stderr.readline, "")
         yield (

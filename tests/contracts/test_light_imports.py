@@ -119,4 +119,4 @@ def test_a_verb_loads_what_it_needs(verb: str, company: Path, tmp_path: Path) ->
 
 
 def test_a_verb_that_learns_loads_what_learns() -> None:
-    assert "torch" in imports_of("polyscene.runs.training")[-1]
+    assert "torch" in imports_of("polyscene.training.losses")[-1]

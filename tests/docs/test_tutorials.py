@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import polars as pl
@@ -18,18 +16,17 @@ LEFT: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("name", list(LEFT))
-def test_a_tutorial_runs(name: str, tmp_path: Path) -> None:
-    environment = os.environ | {"TUTORIAL_USERS": "120", "OMP_NUM_THREADS": "1"}
-    environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
-    command = [sys.executable, str(FOLDER / f"{name}.py")]
-    ended = subprocess.run(
-        command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
+def test_a_tutorial_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TUTORIAL_USERS", "120")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
     assert all((tmp_path / path).exists() for path in LEFT[name])
     table = next(tmp_path.glob("*.csv"))
     assert len(pl.read_csv(table)) > 5
-    assert "polyscene" in ended.stdout
+    assert "polyscene" in capsys.readouterr().out
 
 
 def test_every_tutorial_is_run_and_found() -> None:

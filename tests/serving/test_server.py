@@ -34,7 +34,8 @@ class Served:
 
     def __init__(self, config: Path, data: Path, settings: dict[str, str]) -> None:
         words = ["serve", "--config", str(config), "--data", str(data), "--port", "0", "--no-auth"]
-        variables = {f"POLYSCENE_SERVICE__{name}": value for name, value in settings.items()}
+        chosen = {"LOAD_ENCODER": "false", **settings}  # no test here puts an item
+        variables = {f"POLYSCENE_SERVICE__{name}": value for name, value in chosen.items()}
         self.process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, *words],
             stderr=subprocess.PIPE,
