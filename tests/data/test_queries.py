@@ -119,3 +119,14 @@ def test_picked_choices_keep_their_target_and_every_history() -> None:
     assert picked.queries.time.tolist() == [3, 2]
     assert listed(picked.queries.history) == [[], [1, 2]]
     assert listed(picked.queries.elsewhere["b"]) == [[4, 5], [3]]
+
+
+@given(times=st.lists(st.integers(-2, 3), max_size=20), size=st.integers(1, 4))
+def test_moments_are_never_mixed_and_nothing_is_left_out(times: list[int], size: int) -> None:
+    time = np.sort(np.array(times, np.int64))
+    whole = Queries(np.arange(len(time), dtype=np.int32), time, Histories.of([[1]] * len(time)))
+    blocks = list(whole.moments(size))
+    assert [row for place, _ in blocks for row in range(len(time))[place]] == list(range(len(time)))
+    assert all(1 <= len(block) <= size and len(set(block.time.tolist())) == 1 for _, block in blocks)
+    full = sum(-(-times.count(moment) // size) for moment in set(times))
+    assert len(blocks) == full

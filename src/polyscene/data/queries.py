@@ -6,6 +6,7 @@ items of one basket never see each other. It does not score anything and does no
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -139,6 +140,14 @@ class Queries:
         for start in range(0, len(self), size):
             stop = min(start + size, len(self))
             yield slice(start, stop), self.take(start, stop)
+
+    def moments(self, size: int) -> Iterator[tuple[slice, Self]]:
+        """Cut a batch that is ordered by time into blocks of one moment, of at most `size` requests."""
+        later = 1 + np.flatnonzero(np.diff(self.time))
+        for first, last in itertools.pairwise([0, *later.tolist(), len(self)]):
+            for start in range(first, last, size):
+                stop = min(start + size, last)
+                yield slice(start, stop), self.take(start, stop)
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ class Case:
         scenario: its name.
         choices: the requests with the items that were taken.
         open: which items (B, n) may be shown in answer to B requests.
-        item_events: (n,) training events of each item.
-        user_events: (n_users,) training events of each user, in all scenarios.
+        item_events: (n,) events of each item that are learned from; may grow while it is judged.
+        user_events: (n_users,) events of each user that are learned from, in all scenarios; may grow too.
         vectors: (n, d) item vectors for diversity; None leaves it out.
         seen_items: "kept" or "removed", for the report.
     """
@@ -46,6 +46,7 @@ def judge(
     block: int,
     list_length: int,
     progress: Progress,
+    learn: Callable[[int], None] | None = None,
 ) -> Judgement:
     """Rank the whole catalogue for every choice, with every model.
 
@@ -55,13 +56,18 @@ def judge(
         score_all: returns (B, n) scores by model name.
         block: requests at a time.
         list_length: how many best items to keep of each list.
+        learn: is called with the moment of the next choices, for the models to learn what lies before it; the
+            choices are then ordered by time, and those of one moment are ranked before one is learned.
     """
     ranks: dict[str, list[NDArray[np.float64]]] = {}
     top: dict[str, list[IntArray]] = {}
-    counts = []
-    choices = case.choices
+    counts, item_events, user_events = [], [], []
+    choices, popularity = case.choices, case.item_events.copy()
+    blocks = choices.queries.blocks if learn is None else choices.queries.moments
     with progress.track(f"{case.scenario}: judging", len(choices), "choices") as advance:
-        for rows, queries in choices.queries.blocks(block):
+        for rows, queries in blocks(block):
+            if learn is not None:
+                learn(int(queries.time[0]))
             target = choices.target[rows].astype(np.int64)
             open_ = case.open(queries)
             open_[np.arange(len(target)), target] = True
@@ -69,6 +75,8 @@ def judge(
                 ranks.setdefault(model, []).append(mid_ranks(scores, target, open_))
                 top.setdefault(model, []).append(_best(scores, open_, list_length))
             counts.append(candidate_counts(np.zeros(open_.shape, np.float32), open_))
+            item_events.append(case.item_events[target])
+            user_events.append(case.user_events[queries.user])
             advance(len(target))
     empty = np.zeros(0, np.int64)
     return Judgement(
@@ -76,9 +84,9 @@ def judge(
         choices.queries.user,
         np.concatenate([empty, *counts]),
         {model: np.concatenate(parts).astype(np.float32) for model, parts in ranks.items()},
-        choice_slices(case.item_events[choices.target], case.user_events[choices.queries.user]),
+        choice_slices(np.concatenate([empty, *item_events]), np.concatenate([empty, *user_events])),
         {model: np.concatenate(parts) for model, parts in top.items()},
-        case.item_events,
+        popularity,
         case.vectors,
         case.protocol,
         case.seen_items,

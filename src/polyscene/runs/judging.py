@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from polyscene.data.schema import Dataset, EventLog, Scenario
 from polyscene.data.splits.description import describe_split, differences
 from polyscene.data.splits.folds import Folds
 from polyscene.data.splits.phases import Phase
-from polyscene.data.splits.protocol import split
+from polyscene.data.splits.protocol import protocol_of, split
 from polyscene.engine.state import ScenarioState
 from polyscene.evaluation.judge import Case, judge
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.results import Results
 from polyscene.recommenders.fusion.blocks import block_size
+from polyscene.recommenders.fusion.fusion import Fusion
+from polyscene.recommenders.fusion.stream import Stream
 from polyscene.runs.run import Run
 
 EXPOSURE = "exposure.safetensors"
@@ -32,8 +35,13 @@ LISTED = 20
 """At least so many items are kept of every list, for coverage and exposure."""
 
 
-def evaluate(run: Run, dataset: Dataset, settings: Settings, progress: Progress) -> Results:
+def evaluate(
+    run: Run, dataset: Dataset, settings: Settings, progress: Progress, learns_on: bool | None = None
+) -> Results:
     """Judge every signal and the fusion of a run on the test part of every scenario.
+
+    Args:
+        learns_on: whether what was judged is learned before what came later is; None: as the protocol has it.
 
     Raises:
         RunError: the run has learned from the test part, or was trained on other tables or another split.
@@ -41,6 +49,9 @@ def evaluate(run: Run, dataset: Dataset, settings: Settings, progress: Progress)
     _require_same_split(run, dataset, settings)
     evaluation = settings.evaluation
     parts = split(dataset, evaluation)
+    learns_on = protocol_of(evaluation).learns_on if learns_on is None else learns_on
+    if learns_on:  # it changes while it is judged
+        run = Run(run.folder, run.present, run.index)
     whole = [name for name, place in run.system.scenarios.items() if place.fusion.hide_seen]
     folds = Folds(dataset, parts, evaluation, whole)
     seen = np.zeros(len(dataset.users), np.int64)
@@ -50,20 +61,21 @@ def evaluate(run: Run, dataset: Dataset, settings: Settings, progress: Progress)
     for name, place in run.system.scenarios.items():
         fold = folds.test(name, settings.seed)
         counts = np.bincount(fold.learn.item, minlength=len(place.catalogue))
-        fusion = place.fusion
+        fusion, active = place.fusion, seen.copy()
         case = Case(
             name,
             fold.choices,
             fusion.open,
             counts,
-            seen,
+            active,
             place.space.view("tuned").vectors if place.space.has_text else None,
             "removed" if fusion.hide_seen else "kept",
             evaluation.protocol,
         )
         size = block_size(fusion, settings.runtime.blocks_mb)
         longest = max(LISTED, *evaluation.cutoffs)
-        judgements.append(judge(case, fusion.score_all, size, longest, progress))
+        learn = _learning(folds, name, fusion, counts, active) if learns_on else None
+        judgements.append(judge(case, fusion.score_all, size, longest, progress, learn))
     return Results(
         tuple(judgements),
         tuple(evaluation.cutoffs),
@@ -72,6 +84,32 @@ def evaluate(run: Run, dataset: Dataset, settings: Settings, progress: Progress)
         machine(),
         versions(),
     )
+
+
+def _learning(
+    folds: Folds, name: str, fusion: Fusion, item_events: LongArray, user_events: LongArray
+) -> Callable[[int], None]:
+    """Return what lets a fusion learn what it is judged on, up to a moment, and counts it.
+
+    Args:
+        item_events: (n,) how often each item was learned from; is counted on.
+        user_events: (n_users,) how often each user was, in all scenarios; is counted on.
+    """
+    here = Stream(fusion.observe, folds.learned(name, Phase.ALL), folds.later(name), len(user_events))
+    elsewhere = [
+        Stream(lambda _: None, folds.learned(other, Phase.ALL), folds.later(other), len(user_events))
+        for other in folds.scenarios
+        if other != name
+    ]
+
+    def learn_before(moment: int) -> None:
+        events = here.learn_before(moment)
+        np.add.at(item_events, events.item, 1)
+        np.add.at(user_events, events.user, 1)
+        for stream in elsewhere:
+            np.add.at(user_events, stream.learn_before(moment).user, 1)
+
+    return learn_before
 
 
 def save_exposure(results: Results, folder: Path) -> None:

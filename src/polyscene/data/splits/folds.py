@@ -72,6 +72,16 @@ class Folds:
             kept &= ~np.isin(events.item, self._newcomers[name])
         return events.take(kept)
 
+    @property
+    def scenarios(self) -> list[str]:
+        """Return their names."""
+        return list(self._dataset.scenarios)
+
+    def later(self, name: str, phase: Phase = Phase.ALL) -> EventLog:
+        """Return what is ranked after a phase in a scenario, and may be learned from once it is."""
+        judged = Part.VALID if phase is Phase.PAST else Part.TEST
+        return self._dataset.scenarios[name].events.take(mask_of(self._parts[name], judged))
+
     def _fold(
         self,
         name: str,

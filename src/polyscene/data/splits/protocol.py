@@ -25,10 +25,12 @@ class SplitProtocol(ABC):
         by_user: whether every user's events are split by their own order, rather than all at a moment.
         gives_context: whether the user says what is CONTEXT, so that it is never learned, not even by a run
             that is not judged.
+        learns_on: whether what was judged is learned, in the order of time, before what came later is judged.
     """
 
     by_user: ClassVar[bool] = False
     gives_context: ClassVar[bool] = False
+    learns_on: ClassVar[bool] = False
 
     @abstractmethod
     def split(self, dataset: Dataset, settings: EvaluationSettings) -> dict[str, Parts]:

@@ -18,8 +18,9 @@ from polyscene.recommenders.fusion.alone import alone, for_everybody, silent
 from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE, padded, proposed
 from polyscene.recommenders.fusion.features import MIN_PEAK, Block, Features, Prepared, Signals
 from polyscene.recommenders.fusion.inference import VIEWS, FusionWeights
+from polyscene.recommenders.fusion.stream import observer
 from polyscene.recommenders.reranker import Reranker
-from polyscene.recommenders.signal import Extends, Observation, Signal, Updates
+from polyscene.recommenders.signal import Extends, Signal
 
 FLOATS_PER_CANDIDATE = 4
 """Working memory of one score, in floats per signal."""
@@ -67,8 +68,8 @@ class Fusion:
         self.names, self.signals, self.features = tuple(names), tuple(signals), features
         self.weights, self.scenario, self.hide_seen = weights, scenario, hide_seen
         self.fallback, self.reranker = fallback, reranker
+        self.observe = observer(features, signals)
         every: list[object] = list(signals)
-        self._updating = [signal for signal in every if isinstance(signal, Updates)]
         self._extending = [signal for signal in every if isinstance(signal, Extends)]
 
     @property
@@ -214,12 +215,6 @@ class Fusion:
     def signal_weights(self) -> Mapping[str, float]:
         """Return the mean additive weight of every signal, for reports."""
         return dict(zip(self.names, self.weights.signal_weights().tolist(), strict=True))
-
-    def observe(self, event: Observation) -> None:
-        """Let features and every signal that learns from single events take one in."""
-        self.features.observe(event)
-        for signal in self._updating:
-            signal.observe(event)
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Let features and every signal that keeps something per item take in new and changed items."""

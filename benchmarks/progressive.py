@@ -1,0 +1,133 @@
+"""The stream after the warm-up: every choice is ranked among all items, then learned; and without learning.
+
+    python benchmarks/progressive.py --set movietweetings --choices 2000 --json progressive.json
+
+The first half trains (`--warmup`), the rest is judged by the protocol `progressive`. "Standing still" is the
+same system with what was fitted on the first half only: people's histories go on, signals do not learn. All
+events are learned; of the choices a random part is judged. Differences are of NDCG@10, with 95 % intervals
+over people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import prepared  # noqa: F401 - numpy reads it when it loads
+from measuring import measured
+from polyscene.core.errors import PolysceneError
+from polyscene.evaluation.provenance import machine, versions
+from polyscene.evaluation.results import SYSTEM, Judgement
+from polyscene.evaluation.significance import Interval, paired_bootstrap
+from polyscene.metrics.ranking import ndcg
+from polyscene.project import Project
+from polyscene.runs.judging import evaluate
+from projects import add_project_arguments, chosen_project
+from showing import Telling, table, write_json
+
+CUTOFF = 10
+NEW = "new_items"
+
+
+def streamed(project: Project, warmup: float, choices: int) -> Project:
+    """Return the project, judged by the stream that follows its warm-up."""
+    how = {"protocol": "progressive", "warmup": warmup, "max_cases": choices, "hidden_items": 0.0}
+    evaluation = project.settings.evaluation.model_copy(update=how)
+    settings = project.settings.model_copy(update={"evaluation": evaluation})
+    return Project(settings, project.base, project.config, project.progress)
+
+
+def compared(living: Judgement, still: Judgement, seed: int) -> dict[str, Any]:
+    """Return the models' values, and by how much the living system leads."""
+    values = {model: ndcg(ranks, CUTOFF) for model, ranks in living.ranks.items()}
+    still_values = {model: ndcg(ranks, CUTOFF) for model, ranks in still.ranks.items()}
+    best = max((model for model in values if model != SYSTEM), key=lambda model: float(values[model].mean()))
+    new = living.slices[NEW]
+
+    def lead(other: Any) -> list[float]:  # noqa: ANN401 - an array
+        interval: Interval = paired_bootstrap(values[SYSTEM], other, living.users, seed=seed)
+        return [interval.mean, interval.low, interval.high]
+
+    return {
+        "choices": living.n_choices,
+        "new": int(new.sum()),
+        "models": {
+            model: {
+                "ndcg": float(row.mean()),
+                "new_items": float(row[new].mean()) if new.any() else None,
+                "standing_still": float(still_values[model].mean()),
+            }
+            for model, row in values.items()
+        },
+        "best": best,
+        "over_best": lead(values[best]),
+        "over_standing_still": lead(still_values[SYSTEM]),
+    }
+
+
+def shown(scenarios: dict[str, dict[str, Any]]) -> str:
+    """Return a table for each scenario, and the leads below it."""
+    lines = []
+    for name, row in scenarios.items():
+        rows = [
+            [
+                model,
+                f"{value['ndcg']:.4f}",
+                "-" if value["new_items"] is None else f"{value['new_items']:.4f}",
+                f"{value['standing_still']:.4f}",
+            ]
+            for model, value in sorted(row["models"].items(), key=lambda pair: -pair[1]["ndcg"])
+        ]
+        lines.append(
+            f"{name}: {row['choices']:,} choices, {row['new']:,} of them of items nobody had chosen yet"
+        )
+        lines.append(table(["model", "ndcg@10", "of new items", "standing still"], rows))
+        for key, words in (
+            ("over_best", f"the best signal, {row['best']}"),
+            ("over_standing_still", "standing still"),
+        ):
+            mean, low, high = row[key]
+            lines.append(f"polyscene over {words}: {mean:+.4f} [{low:+.4f}, {high:+.4f}]")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train on the warm-up, judge twice, print, write."""
+    options = _parser().parse_args(arguments)
+    try:
+        project = streamed(chosen_project(options, Telling()), options.warmup, options.choices)
+        with measured() as training:
+            run = project.train()
+        with measured() as judging:
+            living = evaluate(run, project.dataset, project.settings, project.progress)
+        still = evaluate(run, project.dataset, project.settings, project.progress, learns_on=False)
+    except PolysceneError as error:
+        print(error, file=sys.stderr)
+        return 1
+    scenarios = {
+        one.scenario: compared(one, other, project.settings.seed)
+        for one, other in zip(living.judgements, still.judgements, strict=True)
+    }
+    print(shown(scenarios))
+    print(f"training: {training.seconds:.1f} s; judging while it learns: {judging.seconds:.1f} s")
+    if options.json is not None:
+        about = {"machine": machine(), "versions": versions(), "seed": project.settings.seed}
+        cost = {"train": training.to_json(), "judge": judging.to_json()}
+        write_json(options.json, about | {"scenarios": scenarios, "cost": cost})
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_project_arguments(made)
+    made.add_argument(
+        "--choices", type=int, default=2_000, metavar="N", help="that are judged; default: 2000"
+    )
+    made.add_argument("--warmup", type=float, default=0.5, metavar="SHARE", help="default: 0.5")
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())
