@@ -12,9 +12,9 @@ from polyscene.core.settings.fusion import FusionSettings
 from polyscene.core.settings.project import Settings
 from polyscene.data.schema import Part
 from polyscene.data.splits.phases import Phase
-from polyscene.learning.earlier_choices import ENOUGH_HELD_OUT, few, wanted_cuts, with_earlier_choices
+from polyscene.learning.earlier_choices import few, wanted_cuts, with_earlier_choices
 from polyscene.learning.fit import fit_system
-from polyscene.learning.fusion import FusionData, PastSignals, fusion_data
+from polyscene.learning.fusion import ENOUGH_HELD_OUT, FusionData, PastSignals, fusion_data
 from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders.popularity import Popularity
 

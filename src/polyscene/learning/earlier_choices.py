@@ -20,12 +20,9 @@ from polyscene.core.types import BoolArray
 from polyscene.data.schema import Part
 from polyscene.data.splits.earlier_cuts import earlier_cuts
 from polyscene.data.splits.parts import Parts
-from polyscene.learning.fusion import FusionData, PastSignals, examples_of
+from polyscene.learning.fusion import ENOUGH_HELD_OUT, FusionData, PastSignals, examples_of
 from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders.fusion.training import Example
-
-ENOUGH_HELD_OUT = 200
-"""With fewer held-out choices of the split's own, earlier ones help to tell when to stop."""
 
 FitAt = Callable[[TrainingData, str], PastSignals]
 """Fits one scenario's signals on the past of a cut."""

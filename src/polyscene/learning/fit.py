@@ -12,17 +12,8 @@ from polyscene.core.settings.signals import USUAL_SIGNALS
 from polyscene.data.splits.parts import Parts
 from polyscene.data.splits.phases import Phase
 from polyscene.learning.earlier_choices import with_earlier_choices
-from polyscene.learning.fusion import (
-    EARLIER,
-    FusionData,
-    PastSignals,
-    better_signal,
-    fusion_data,
-    held_out_gains,
-    mean_gains,
-    train_fusion,
-    used_alone_note,
-)
+from polyscene.learning.fallback import better_signal, compared, held_out_gains, mean_gains, used_alone_note
+from polyscene.learning.fusion import FusionData, PastSignals, TrainedFusion, fusion_data, train_fusion
 from polyscene.learning.new_items import Lift, fair_lift
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.training_data import TrainingData
@@ -74,7 +65,7 @@ def fit_system(
     usable = {name: usable_signals(settings.scenarios[name].signals, past[name]) for name in scenarios}
     names = [name for name in SIGNALS if any(name in wanted for wanted in usable.values())]
     fitter = _SignalFitter(data, names, usable, settings, progress, readers)
-    earlier = [data.at(parts) for parts in cuts]
+    earlier = data.at_each(cuts)
     fusion_datas: dict[str, FusionData] = {}
     fitted = Fitted({}, {name: data.space(name, Phase.ALL) for name in scenarios})
     for name in scenarios:
@@ -84,14 +75,15 @@ def fit_system(
         known = PastSignals(names, signals, evidence, reranker)
         learned = fusion_data(data, name, known, settings, progress)
         fusion_datas[name] = with_earlier_choices(learned, name, earlier, fitter.at, settings, progress)
-    networks, curves = train_fusion(fusion_datas, len(names), settings, data.seed, progress)
-    fitted.curves |= curves
-    if EARLIER in curves:
-        fitted.notes.append(earlier_note(fusion_datas, curves[EARLIER]))
+    trained = train_fusion(fusion_datas, len(names), settings, data.seed, progress)
+    networks = trained.networks
+    fitted.curves |= trained.curves
+    if trained.gains:
+        fitted.notes.append(earlier_note(fusion_datas, trained))
     for number, (name, learned) in enumerate(fusion_datas.items()):
         wanted = settings.fusion.new_items == "fair" and learned.enough
         lift = fair_lift(networks[name], number, learned.examples) if wanted else Lift(0.0, 0)
-        fitted.facts[name] = _facts(learned, lift)
+        fitted.facts[name] = _facts(learned, lift, trained.earlier_kept)
         fusion = Fusion(
             names,
             learned.signals,
@@ -103,9 +95,11 @@ def fit_system(
         )
         gains = held_out_gains(fusion, learned.judged, settings.runtime.blocks_mb)
         fitted.validation[name] = mean_gains(gains)
-        fallback = better_signal(learned, gains)
+        comparison = compared(learned, networks[name], number, lift.size, names, gains)
+        own = learned if trained.earlier_kept else replace(learned, earlier=())
+        fallback = better_signal(own, comparison)
         if fallback is not None:
-            fitted.notes.append(used_alone_note(name, fallback, learned, gains))
+            fitted.notes.append(used_alone_note(name, fallback, own, comparison))
         elif lift.new_choices:
             fitted.notes.append(lift.note(name))
         evidence = data.evidence(name, Phase.ALL)
@@ -119,24 +113,30 @@ def fit_system(
     return fitted
 
 
-def earlier_note(fusion_datas: Mapping[str, FusionData], curve: Curve) -> str:
+def earlier_note(fusion_datas: Mapping[str, FusionData], trained: TrainedFusion) -> str:
     """Return what is said of the choices from before the split's own, and whether they helped."""
     counts = ", ".join(
         f"{name}: {learned.n_own:,} and {len(learned.examples) - learned.n_own:,} earlier ones"
         for name, learned in fusion_datas.items()
     )
-    best = min(curve.validation)
-    verdict = f"loss on those held out {curve.initial:.4f} to {best:.4f}"
-    if best >= curve.initial:
-        verdict = "the earlier ones made it no better on those held out and are left out"
-    return f"choices that the fusion learned from: {counts}; {verdict}"
+    gains = ", ".join(
+        f"{name} {-gain.every.mean:+.4f} [{-gain.every.high:+.4f} to {-gain.every.low:+.4f}]"
+        for name, gain in trained.gains.items()
+    )
+    left_out = "" if trained.earlier_kept else ": not surely better, so the earlier ones are left out"
+    return f"choices that the fusion learned from: {counts}; loss on those held out: {gains}{left_out}"
 
 
-def _facts(learned: FusionData, lift: Lift) -> dict[str, Any]:
-    """Return what a run's manifest says of how one scenario's fusion learned."""
+def _facts(learned: FusionData, lift: Lift, kept: bool) -> dict[str, Any]:
+    """Return what a run's manifest says of how one scenario's fusion learned.
+
+    Args:
+        kept: whether it holds what earlier choices taught.
+    """
     return {
         "choices": learned.n_own,
         "earlier_choices": len(learned.examples) - learned.n_own,
+        "earlier_kept": kept,
         "earlier_seconds": round(learned.earlier_seconds, 1),
         "new_items": asdict(lift),
     }

@@ -81,6 +81,7 @@ class Evidence:
     elsewhere: Mapping[str, OtherScenario] = field(default_factory=dict)
     seed: int = 0
     trainer: Trainer | None = None
+    decay_of: Evidence | None = None
 
     @property
     def born(self) -> LongArray:
@@ -97,6 +98,8 @@ class Evidence:
 
         It is measured with the language model as it came, so that what it learned by heart does not count.
         """
+        if self.decay_of is not None:
+            return self.decay_of.decay
         vectors = self.space.view("prior").vectors
         return history_decay(self.positive, self.n_users, self.clock, vectors, self.seed)
 
