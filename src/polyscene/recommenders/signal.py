@@ -70,6 +70,7 @@ class Evidence:
         elsewhere: the other scenarios by name.
         seed: of the run.
         trainer: for signals that learn by gradients; None: these have nothing to say.
+        decay_of: tells how fast taste fades in the place of this; None: this does.
     """
 
     events: EventLog
