@@ -136,7 +136,8 @@ def test_the_earliest_cut_tells_all_how_fast_taste_fades(make_data: MakeData, wa
     cuts = wanted_cuts(data, settings)
     assert len(cuts) == 3
     first, second, earliest = (data.evidence("a", Phase.PAST) for data in data.at_each(cuts))
-    assert first.decay_of is second.decay_of is earliest.decay_of is not None
+    assert first.decay_of is second.decay_of is earliest.decay_of
+    assert first.decay_of is not None
     assert first.decay_of.events.time.max() == earliest.events.time.max() < second.events.time.max()
     object.__setattr__(first.decay_of, "decay", 0.123)
     assert second.decay == 0.123

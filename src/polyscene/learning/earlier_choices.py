@@ -55,6 +55,7 @@ def with_earlier_choices(
     fit: FitAt,
     settings: Settings,
     progress: Progress,
+    time_for: Callable[[int], bool] = lambda cuts: True,
 ) -> FusionData:
     """Return what a scenario's fusion learns from with choices at earlier cuts, as many as it lacks.
 
@@ -64,12 +65,13 @@ def with_earlier_choices(
     Args:
         cuts: the data at each, the latest first.
         fit: what fits the signals at a cut.
+        time_for: whether there is time for the cuts that are left, so many of them.
     """
     known, began = learned.n_own, time.monotonic()
     earlier, held_out = list[Example](), list(learned.held_out)
     for number, data in enumerate(cuts if few(known, settings.fusion) else (), 1):
         lacking = min(settings.fusion.enough_choices, settings.fusion.max_choices) - known
-        if lacking <= 0:
+        if lacking <= 0 or not time_for(len(cuts) - number + 1):
             break
         choices = data.folds.tune(name, lacking, derived(data.seed, "cut", name, str(number))).choices
         known += len(choices)

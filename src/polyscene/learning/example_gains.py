@@ -27,7 +27,7 @@ def example_gains(
         lifts: (L,) logits that are added to new items.
     """
     learner = FusionLearner(network, scenario, (), ())
-    lifted, signals = [np.zeros((0, len(lifts)))], [np.zeros((0, network.n_signals))]
+    lifted = [np.zeros((0, len(lifts)))]
     for start in range(0, len(choices), BATCH):
         batch = list(choices[start : start + BATCH])
         with torch.inference_mode():
@@ -37,8 +37,13 @@ def example_gains(
             weight = np.exp(example.log_weights)
             scores = row[:n] - example.log_weights
             lifted.append(_ranked(scores[None] + lifts[:, None] * new, weight)[None])
-            signals.append(_ranked(example.signals, weight)[None])
-    return np.concatenate(lifted), np.concatenate(signals)
+    return np.concatenate(lifted), signal_gains(choices, network.n_signals)
+
+
+def signal_gains(choices: Sequence[Example], n_signals: int) -> Values:
+    """Return (n, K) NDCG@10 of every choice by each signal alone."""
+    gains = [_ranked(example.signals, np.exp(example.log_weights))[None] for example in choices]
+    return np.concatenate([np.zeros((0, n_signals)), *gains])
 
 
 def _ranked(scores: Scores, weight: Scores) -> Values:

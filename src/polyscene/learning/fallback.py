@@ -16,7 +16,7 @@ from polyscene.core.types import IntArray, LongArray
 from polyscene.data.queries import Choices
 from polyscene.evaluation.results import SYSTEM
 from polyscene.evaluation.significance import paired_bootstrap
-from polyscene.learning.example_gains import CUTOFF, example_gains
+from polyscene.learning.example_gains import CUTOFF, example_gains, signal_gains
 from polyscene.learning.fusion import ENOUGH_HELD_OUT, MIN_CHOICES, FusionData
 from polyscene.metrics.ranking import mid_ranks, ndcg
 from polyscene.recommenders.fusion.blocks import block_size
@@ -71,7 +71,7 @@ def compared(
     places = {name: names.index(name) for name in gains if name != SYSTEM}
     held_out = learned.held_out
     system, by_signal = example_gains(network, scenario, held_out, np.array([lift]))
-    of_training = example_gains(network, scenario, learned.taught, np.zeros(1))[1]
+    of_training = signal_gains(learned.taught, len(names))
     means = np.concatenate([by_signal, of_training]).sum(axis=0) / max(len(learned.examples), 1)
     return Comparison(
         {SYSTEM: system[:, 0].tolist()} | {name: by_signal[:, k].tolist() for name, k in places.items()},

@@ -83,6 +83,13 @@ class FusionData:
         """Return every choice to learn from, earlier ones too."""
         return [*self.training, *self.earlier]
 
+    def without(self, place: int) -> FusionData:
+        """Return the same without the signal at a place, as if it had said nothing of any choice."""
+        for example in self.examples:
+            example.signals[place], example.peaks[place] = 0.0, 0.0
+        signals = [None if number == place else one for number, one in enumerate(self.signals)]
+        return replace(self, signals=signals)
+
     @property
     def examples(self) -> list[Example]:
         """Return every choice, held out or not."""
@@ -247,7 +254,12 @@ class TrainedFusion:
 
 
 def train_fusion(
-    fusion_datas: Mapping[str, FusionData], n_signals: int, settings: Settings, seed: int, progress: Progress
+    fusion_datas: Mapping[str, FusionData],
+    n_signals: int,
+    settings: Settings,
+    seed: int,
+    progress: Progress,
+    minutes: float | None = None,
 ) -> TrainedFusion:
     """Train one network on all scenarios, `L = Σ_s λ_s L_s`, then tune a copy of it for each.
 
@@ -257,6 +269,7 @@ def train_fusion(
 
     Args:
         fusion_datas: by scenario, in the order of their numbers.
+        minutes: that each of the trainings may last.
     """
     torch.manual_seed(derived(seed, "network") % 2**31)
     numbers = {name: number for number, name in enumerate(fusion_datas)}
@@ -268,10 +281,11 @@ def train_fusion(
     if able:
         learners = {name: _learner(shared, numbers[name], able[name]) for name in able}
         weights = {name: settings.scenarios[name].weight for name in able}
-        plan = fusion_plan(settings.fusion.epochs, "fusion: together")
+        plan = fusion_plan(settings.fusion.epochs, "fusion: together", minutes=minutes)
         trained.curves["all scenarios"] = fit(learners, weights, plan, stream, progress)
         if any(fusion_data.earlier for fusion_data in able.values()):
-            plan = fusion_plan(_more_epochs(able, settings.fusion.epochs), "fusion: with earlier choices")
+            epochs = _more_epochs(able, settings.fusion.epochs)
+            plan = fusion_plan(epochs, "fusion: with earlier choices", minutes=minutes)
             learners = {name: _learner(shared, numbers[name], able[name], earlier=True) for name in able}
             before = _copy(shared).state_dict()
             losses = {name: learner.losses() for name, learner in learners.items()}
@@ -281,7 +295,7 @@ def train_fusion(
             if not trained.earlier_kept:
                 shared.load_state_dict(before)
     for name in able if len(able) > 1 else ():
-        plan = fusion_plan(max(settings.fusion.epochs // 2, 1), f"fusion: {name}", TUNING_RATE)
+        plan = fusion_plan(max(settings.fusion.epochs // 2, 1), f"fusion: {name}", TUNING_RATE, minutes)
         trained.networks[name] = _copy(shared)
         learners = {name: _learner(trained.networks[name], numbers[name], able[name])}
         trained.curves[name] = fit(learners, {name: 1.0}, plan, stream, progress)

@@ -26,10 +26,12 @@ PATIENCE = 4
 LEARNING_RATE = 5e-3
 
 
-def fusion_plan(epochs: int, label: str, learning_rate: float = LEARNING_RATE) -> Plan:
-    """Return how a fusion learns: AdamW with cosine decay to zero, epoch by epoch."""
+def fusion_plan(
+    epochs: int, label: str, learning_rate: float = LEARNING_RATE, minutes: float | None = None
+) -> Plan:
+    """Return how a fusion learns: AdamW with cosine decay to zero, epoch by epoch, at most so long."""
     optimiser = OptimiserSettings(learning_rate=learning_rate, weight_decay=1e-3, warmup=0.0, clip=5.0)
-    return Plan(Budget(epochs=epochs), optimiser, label, stepping="epoch", patience=PATIENCE)
+    return Plan(Budget(epochs=epochs, minutes=minutes), optimiser, label, stepping="epoch", patience=PATIENCE)
 
 
 class FusionLearner:

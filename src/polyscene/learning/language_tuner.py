@@ -159,19 +159,19 @@ class LanguageTuner:
         leads = self._leads.get(name)
         if leads is None:
             return vectors, None
-        reach = wanted_reach(self.settings.language)
-        bound = bounded_by(unit_vectors(leads.pooled[:, 0]), vectors, self._lead_chars[name], reach)
+        ahead, reach = unit_vectors(leads.pooled[:, 0]), wanted_reach(self.settings.language)
+        bound = bounded_by(ahead, vectors, self._lead_chars[name], reach)
         return bound.vectors, bound
 
-    def learn_past(self) -> PastTuning:
-        """Learn from the past, and judge on what came after it."""
+    def learn_past(self, minutes: float | None = None) -> PastTuning:
+        """Learn from the past in at most so many minutes, and judge on what came after it."""
         self._rest(True)
         before = self.vectors()
         decays = {name: self._decay(name, vectors) for name, vectors in before.items()}
         data = self._tuning_data(decays, Phase.PAST)
         limits = self._step_limits()
         rounds = dict.fromkeys(limits, float(self.details.epochs))
-        learned = self._learn(data, rounds, limits, Phase.PAST)
+        learned = self._learn(data, rounds, limits, Phase.PAST, minutes)
         curves = {stage: curve for stage, (curve, _) in learned.items()}
         steps = {stage: _best_step(curve) for stage, curve in curves.items()}
         best = {stage: steps[stage] / per_round for stage, (_, per_round) in learned.items()}
@@ -228,17 +228,21 @@ class LanguageTuner:
         rounds: Mapping[str, float],
         limits: Mapping[str, int],
         phase: Phase,
+        minutes: float | None = None,
     ) -> dict[str, tuple[Curve, int]]:
         """Learn stage by stage.
 
         Args:
             rounds: of each stage, times through the choices.
             limits: of each stage, steps, where they are bounded.
+            minutes: of all stages together, where they are bounded.
 
         Returns:
             The curve of each stage that learned, and how many steps a round took.
         """
         learned = {}
+        own, n = self.details.minutes, len(rounds)
+        bound = own if minutes is None else min(minutes / n, own or math.inf)
         for stage, wanted in rounds.items():
             self._rest(stage == PROJECTION)
             learners, shares = self._learners(data)
@@ -246,8 +250,8 @@ class LanguageTuner:
             steps = math.ceil(wanted * per_round)
             steps = min(steps, limits.get(stage, steps))
             if steps and any(True for encoder in self.encoders.values() for _ in encoder.named_parameters()):
-                budget = Budget(steps, minutes=self.details.minutes)
-                learned[stage] = self._stage(learners, shares, stage, budget, phase), per_round
+                curve = self._stage(learners, shares, stage, Budget(steps, minutes=bound), phase)
+                learned[stage] = curve, per_round
         return learned
 
     def _learners(self, data: Mapping[str, TuningData]) -> tuple[dict[str, TextLearner], dict[str, float]]:

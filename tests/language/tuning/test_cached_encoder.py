@@ -15,7 +15,7 @@ from polyscene.core.settings.tuning import TuningDetails
 from polyscene.language.model.language_model import LanguageModel, hidden_states
 from polyscene.language.model.pooling import pool
 from polyscene.language.text.cache import EncodingCache, encoding_keys
-from polyscene.language.text.encoding import encode, padded
+from polyscene.language.text.encoding import encode, padded, padded_batches
 from polyscene.language.tuning import cached_encoder
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed, frozen_layers, marked
@@ -223,11 +223,10 @@ def test_a_later_training_reads_only_texts_that_no_earlier_one_read(
 ) -> None:
     """The first catalogue has its texts in another order, and none of "a new one"."""
     read: list[str] = []
-    batches = cached_encoder.padded_batches
 
     def watched(model: LanguageModel, texts: Sequence[str], *others: object) -> Any:
         read.extend(texts)
-        return batches(model, texts, *others)  # type: ignore[arg-type]
+        return padded_batches(model, texts, *others)  # type: ignore[arg-type]
 
     monkeypatch.setattr(cached_encoder, "padded_batches", watched)
     cache = EncodingCache(tmp_path)

@@ -56,8 +56,7 @@ class ActivationCache:
         """
         for start in range(0, len(keys), KEYS_AT_ONCE):
             places = {self._own(key): start + place for place, key in enumerate(keys[start:][:KEYS_AT_ONCE])}
-            rows: list[tuple[bytes, bytes, int]] = []
-            self._with_table(lambda table, own=list(places), rows=rows: rows.extend(self._rows(table, own)))
+            rows = self._rows(list(places))
             for key, blob, checksum in rows:
                 if checksum == _checksum(key, blob) and len(blob) % (2 * self._width) == 0:
                     take(places[key], np.frombuffer(blob, "<f2").reshape(-1, self._width))
@@ -79,12 +78,16 @@ class ActivationCache:
 
         self._with_table(store)
 
-    def _rows(self, table: sqlite3.Connection, own: Sequence[bytes]) -> list[tuple[bytes, bytes, int]]:
-        marks = ",".join("?" * len(own))
-        query = f"SELECT key, states, checksum FROM activations WHERE key IN ({marks})"
-        rows = table.execute(query, own).fetchall()
-        touched = f"UPDATE activations SET used = ? WHERE key IN ({marks})"
-        table.execute(touched, (self._training, *own))
+    def _rows(self, own: Sequence[bytes]) -> list[tuple[bytes, bytes, int]]:
+        marks, rows = ",".join("?" * len(own)), list[tuple[bytes, bytes, int]]()
+
+        def load(table: sqlite3.Connection) -> None:
+            query = f"SELECT key, states, checksum FROM activations WHERE key IN ({marks})"
+            rows.extend(table.execute(query, own))
+            touched = f"UPDATE activations SET used = ? WHERE key IN ({marks})"
+            table.execute(touched, (self._training, *own))
+
+        self._with_table(load)
         return rows
 
     def _room(self, table: sqlite3.Connection, wanted: int) -> int:

@@ -280,7 +280,7 @@ class CachedEncoder:
         kept: States = self._activations[self._offsets[row] : self._offsets[row + 1]]
         return kept
 
-    def _keep(self, rows: LongArray, activations: FloatArray) -> None:
+    def _keep(self, rows: LongArray, activations: FloatArray | States) -> None:
         """Keep the (length, width) activations of the texts of these rows, which are the same text."""
         assert self._activations is not None
         for row in rows:
