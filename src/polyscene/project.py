@@ -157,13 +157,11 @@ class Project:
             RunError: the folder of the runs cannot be written, or its disk is full: told before the work.
         """
         demand_room(self.runs_folder, 0, REMEDY)  # before torch is loaded, and hours before it is needed
-        from polyscene.learning.time_budget import TimeBudget
         from polyscene.runs.run import Run
         from polyscene.runs.training import train_run
 
-        limit = TimeBudget.of(budget)
         set_threads(self.settings.runtime.threads)
-        return Run(train_run(self, everything_counts, limit), self.settings.scenarios, self.settings.index)
+        return Run(train_run(self, everything_counts, budget), self.settings.scenarios, self.settings.index)
 
     def evaluate(self, run: Run | None = None) -> Results:
         """Judge a run (default: the newest) on the test part, and write metrics and report into its folder.

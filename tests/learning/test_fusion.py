@@ -234,3 +234,19 @@ def test_the_limit_of_choices_is_kept(make_data: MakeData, walks: Walks) -> None
     known_signals = PastSignals(["popularity"], [Popularity().fit(past)], past)
     found = fusion_data(data, "a", known_signals, known, Silent())
     assert len(found.training) + len(found.held_out) == 25
+
+
+def test_choices_without_a_signal_are_as_if_it_had_never_been(make_data: MakeData, walks: Walks) -> None:
+    data, known = make_data({"a": walks(40, 10, 1)}, 40, scenarios={"a": {"repeats": True}})
+    past = data.evidence("a", Phase.PAST)
+    fitted, names = Popularity().fit(past), ["popularity", "asked"]
+    both = fusion_data(data, "a", PastSignals(names, [fitted, Asked().fit(past)], past), known, Silent())
+    one = fusion_data(data, "a", PastSignals(names, [fitted, None], past), known, Silent())
+    assert not np.array_equal(both.training[0].user, one.training[0].user)
+    less = both.without(1)
+    assert less.signals[0] is fitted
+    assert less.signals[1] is None
+    assert len(less.examples) == len(one.examples) > 0
+    for found, expected in zip(less.examples, one.examples, strict=True):
+        for name in ("signals", "facts", "peaks", "user", "log_weights"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))

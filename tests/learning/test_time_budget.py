@@ -1,4 +1,4 @@
-"""A training that may last only so long leaves out the worst bargains, and says so, by a clock of the test."""
+"""A training that may last only so long leaves out the worst bargains, and says so, by the test's clock."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from polyscene.core.errors import ConfigError
 from polyscene.core.progress import Silent
 from polyscene.core.settings.project import Settings
 from polyscene.learning.earlier_choices import wanted_cuts
-from polyscene.learning.fit import Fitted, fit_system
+from polyscene.learning.fit import PAST, Fitted, fit_system
 from polyscene.learning.language import TunedLanguage, _tune_together
-from polyscene.learning.language_tuner import LanguageTuner, PastTuning, TuningOutcome
+from polyscene.learning.language_tuner import LanguageTuner
 from polyscene.learning.time_budget import REFIT_SHARE, TimeBudget, seconds_of, too_dear
 from polyscene.learning.training_data import TrainingData
+from polyscene.learning.tuning_outcome import PastTuning, TuningOutcome
 from polyscene.recommenders.recency import Recency
 from polyscene.recommenders.signal import Evidence
 
@@ -112,7 +113,6 @@ def fitted_in(
     data: TrainingData,
     settings: Settings,
     seconds: float | None,
-    watch: Watch,
     monkeypatch: pytest.MonkeyPatch,
 ) -> tuple[Fitted, TimeBudget]:
     """Fit a system whose recency takes 10 seconds, and nothing else any."""
@@ -159,7 +159,7 @@ def test_what_there_is_no_time_for_is_left_out_and_told(
     assert any("'recency', 10.0 s for an NDCG@10 of" in what for what in budget.left_out) is not kept
     assert (fitted.facts["a"]["earlier_choices"] > 0) is cuts
     assert ("a: choices at 4 earlier cuts" in budget.left_out) is not cuts
-    assert budget.cost("a: recency: past") == 10.0
+    assert budget.cost(f"a: recency: {PAST}") == 10.0
     assert budget.cost("a: recency: earlier") == (40.0 if cuts else 0.0)
     assert seconds is None or budget.left >= 0
 

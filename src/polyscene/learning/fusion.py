@@ -19,7 +19,7 @@ from polyscene.evaluation.significance import Interval, bootstrap_interval
 from polyscene.learning.fusion_learner import FusionLearner, fusion_plan
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import Values
-from polyscene.recommenders.fusion.features import Features, Signals
+from polyscene.recommenders.fusion.features import MIN_PEAK, USER_FACTS, Features, Signals
 from polyscene.recommenders.fusion.fusion import RERANKED, second_look
 from polyscene.recommenders.fusion.network import FusionNetwork
 from polyscene.recommenders.fusion.training import Example, examples
@@ -86,7 +86,8 @@ class FusionData:
     def without(self, place: int) -> FusionData:
         """Return the same without the signal at a place, as if it had said nothing of any choice."""
         for example in self.examples:
-            example.signals[place], example.peaks[place] = 0.0, 0.0
+            example.signals[place], example.peaks[place] = 0.0, MIN_PEAK
+            example.user[USER_FACTS + place] = np.log1p(MIN_PEAK)
         signals = [None if number == place else one for number, one in enumerate(self.signals)]
         return replace(self, signals=signals)
 

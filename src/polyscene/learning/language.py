@@ -29,9 +29,10 @@ from polyscene.language.tuning.methods import frozen_layers, marked, must_be_tun
 from polyscene.learning.bounding import BoundedCatalogue, facts_of, read_catalogue
 from polyscene.learning.item_views import LANGUAGE, ViewRecipe
 from polyscene.learning.language_notes import differing_models
-from polyscene.learning.language_tuner import EncoderFactory, LanguageTuner, TuningOutcome, effective_method
+from polyscene.learning.language_tuner import EncoderFactory, LanguageTuner, effective_method
 from polyscene.learning.time_budget import TUNING_SHARE, TimeBudget
 from polyscene.learning.training_data import ItemVectors, TrainingData
+from polyscene.learning.tuning_outcome import TuningOutcome
 from polyscene.representation.item_space import ViewName
 from polyscene.training.loop import Curve
 
@@ -115,7 +116,7 @@ class TunedLanguage:
     def _gains(self) -> list[str]:
         return [
             f"{name}: the language model learned {outcome.weights:,} weights; on held-out choices its "
-            f"content signal went from NDCG@10 {outcome.before:.4f} to {outcome.after:.4f}"
+            f"content signal went from NDCG@10 {outcome.before:.4f} to {outcome.after:.4f}{outcome.faded()}"
             for name, outcome in self.outcomes.items()
             if not math.isnan(outcome.before)
         ]
@@ -228,7 +229,9 @@ def _tune_together(
     for name, vectors in final.items():
         common = plain[name] if tuner.details.scope == "scenario" else vectors
         origin = tuned.backbones[name].fingerprint
-        tuned.vectors[name] = ItemVectors(past.vectors[name], vectors, common, plain[name], origin)
+        decay = past.outcomes[name].decay
+        own = None if decay is None else decay.decay
+        tuned.vectors[name] = ItemVectors(past.vectors[name], vectors, common, plain[name], origin, own)
         tuned.models[name] = finished
     tuned.outcomes |= past.outcomes
     tuned.bounds |= tuner.bounds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,9 +27,11 @@ from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.method import method_of
 from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words, tuned_weights
 from polyscene.learning.bounding import BoundedCatalogue, wanted_reach
+from polyscene.learning.content_judge import held_out_decay
 from polyscene.learning.objectives.learner import TextLearner, objectives_of
 from polyscene.learning.training_data import TrainingData
 from polyscene.learning.tuning_data import TuningData, tuning_data
+from polyscene.learning.tuning_outcome import PastTuning, TuningOutcome
 from polyscene.representation.item_space import ItemSpace
 from polyscene.training.averaging import fit_seeds, seeds_of
 from polyscene.training.budget import Budget
@@ -46,43 +48,9 @@ EncoderFactory = Callable[
 """What makes a `CachedEncoder`."""
 
 
-@dataclass(frozen=True)
-class TuningOutcome:
-    """What tuning did to one scenario.
-
-    Attributes:
-        before, after: NDCG@10 of the content signal on held-out choices; NaN where there are none.
-        steps: taken in each stage.
-        weights: how many numbers learned.
-        size: of the file that keeps them, in bytes.
-    """
-
-    before: float
-    after: float
-    steps: Mapping[str, int]
-    weights: int
-    size: int
-
-
 def effective_method(settings: Settings) -> str:
     """Return the method; "none" where its weights get no step, and the projection learns alone."""
     return settings.language.tuning if settings.tuning.steps else "none"
-
-
-@dataclass(frozen=True)
-class PastTuning:
-    """What learning from the past alone came to.
-
-    Attributes:
-        rounds: of each stage, how many times through the choices were best.
-        decays: by scenario, how fast taste was found to fade.
-    """
-
-    vectors: Mapping[str, FloatArray]
-    outcomes: Mapping[str, TuningOutcome]
-    curves: Mapping[str, Curve]
-    rounds: Mapping[str, float]
-    decays: Mapping[str, float]
 
 
 class LanguageTuner:
@@ -181,7 +149,9 @@ class LanguageTuner:
         outcomes = {}
         for name, part in data.items():
             judge = part.judge or (lambda vectors: math.nan)
-            outcomes[name] = TuningOutcome(judge(before[name]), judge(after[name]), steps, weights, size)
+            found = held_out_decay(self._past, name, after[name], decays[name])
+            gains = judge(before[name]), judge(after[name])
+            outcomes[name] = TuningOutcome(*gains, steps, weights, size, found)
         return PastTuning(after, outcomes, curves, best, decays)
 
     def learn_all(self, past: PastTuning) -> dict[str, FloatArray]:

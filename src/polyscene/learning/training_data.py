@@ -33,6 +33,7 @@ class ItemVectors:
         common: in the space that all scenarios share.
         prior: by the model as it came; None where it is used so.
         origin: fingerprint of the language model as it came.
+        decay: how fast taste fades by the tuned vectors, told by choices after the past; None: as by others.
     """
 
     early: FloatArray
@@ -40,6 +41,7 @@ class ItemVectors:
     common: FloatArray
     prior: FloatArray | None = None
     origin: str = ""
+    decay: float | None = None
 
     def space(self, phase: Phase) -> ItemSpace:
         """Return them as one space, tuned on no more than may be learned from."""
@@ -93,6 +95,7 @@ class TrainingData:
             self.seed,
             train_learner,
             self.decay_of.get(name),
+            self.vectors[name].decay if name in self.vectors else None,
         )
 
     def at(self, parts: Mapping[str, Parts]) -> TrainingData:

@@ -71,6 +71,7 @@ class Evidence:
         seed: of the run.
         trainer: for signals that learn by gradients; None: these have nothing to say.
         decay_of: tells how fast taste fades in the place of this; None: this does.
+        tuned_decay: the same by tuned vectors, where held-out choices told it.
     """
 
     events: EventLog
@@ -83,6 +84,7 @@ class Evidence:
     seed: int = 0
     trainer: Trainer | None = None
     decay_of: Evidence | None = None
+    tuned_decay: float | None = None
 
     @property
     def born(self) -> LongArray:

@@ -60,12 +60,14 @@ class Trained(Protocol):
         ...
 
 
-def train_run(project: Trained, everything_counts: bool, budget: TimeBudget) -> Path:
+def train_run(
+    project: Trained, everything_counts: bool, budget: float | str | TimeBudget | None = None
+) -> Path:
     """Fit the whole system and return the folder of the run.
 
     Args:
         everything_counts: learn from the test part too.
-        budget: how long it may take, from when it was made.
+        budget: how long it may take, in seconds or as "2m".
 
     Raises:
         DataError: the tables cannot be used.
@@ -73,6 +75,7 @@ def train_run(project: Trained, everything_counts: bool, budget: TimeBudget) -> 
         ModelError: the language model cannot be used.
         RunError: the folder of the runs cannot be written, or its disk is full: told before the work.
     """
+    budget = TimeBudget.of(budget)
     keep_freed_memory()
     settings, progress = project.settings, project.progress
     data = project.ground(everything_counts)

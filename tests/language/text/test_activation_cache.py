@@ -72,7 +72,7 @@ def test_those_not_asked_for_the_longest_make_room(tmp_path: Path) -> None:
     asks = kept(tmp_path, max_bytes=bound)
     assert list(known(asks, [b"a", b"c"])) == [0]
     asks.write([b"c"], [states(3)])
-    assert list(known(kept(tmp_path), [b"a", b"b", b"c"])) == [0, 2]
+    assert set(known(kept(tmp_path), [b"a", b"b", b"c"])) == {0, 2}
 
 
 def test_what_one_training_keeps_does_not_drive_out_its_own(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_what_one_training_keeps_does_not_drive_out_its_own(tmp_path: Path) -> N
     cache = kept(tmp_path, max_bytes=2 * BYTES + 1)
     cache.write([b"a", b"b", b"c"], [states(1), states(2), states(3)])
     cache.write([b"d"], [states(4)])
-    assert list(known(kept(tmp_path), [b"a", b"b", b"c", b"d"])) == [0, 1]
+    assert set(known(kept(tmp_path), [b"a", b"b", b"c", b"d"])) == {0, 1}
 
 
 def test_a_folder_that_cannot_be_used_knows_nothing(tmp_path: Path) -> None:
