@@ -5,8 +5,9 @@
     python benchmarks/choices.py --set movielens_100k --tuning none
 
 For each share of the people (all of them, unless said otherwise) the same project is trained twice with the
-same seed, with `[fusion] earlier_cuts = 0, new_items = "cautious"` and as it is configured, with four
-earlier cuts where it names none, and both are judged on the same choices, which neither has learned from.
+same seed, with `[fusion] earlier_cuts = 0, new_items = "cautious"` and as it is configured, and both are
+judged on the same choices, which neither has learned from. What a training costs is told in processor
+seconds too, which count the same on a busy machine.
 `--fold-valid` forgets which choices a given split names VALID, so that the latest tenth of what may be
 learned from teaches the fusion.
 """
@@ -35,7 +36,6 @@ from polyscene.project import Project
 from projects import add_project_arguments, chosen_project
 from showing import Telling, table, write_json
 
-EARLIER_CUTS = 4
 SLICES = (None, "new_items", "cold_items", "cold_users")
 
 
@@ -126,8 +126,8 @@ def _settings(project: Project, way: str, tuning: str | None) -> Any:  # noqa: A
     settings = project.settings
     changes: dict[str, Any] = {}
     plain = {"earlier_cuts": 0, "new_items": "cautious"}
-    update = plain if way == "without" else {"earlier_cuts": settings.fusion.earlier_cuts or EARLIER_CUTS}
-    changes["fusion"] = settings.fusion.model_copy(update=update)
+    if way == "without":
+        changes["fusion"] = settings.fusion.model_copy(update=plain)
     if tuning is not None:
         changes["language"] = settings.language.model_copy(update={"tuning": tuning})
     return settings.model_copy(update=changes)
@@ -176,7 +176,10 @@ def shown_rows(outcome: dict[str, Any]) -> str:
                     f"{row['best signal']} {row['its value']:.4f}",
                 ]
             )
-    seconds = ", ".join(f"{way} {cost['seconds']:,.0f}" for way, cost in outcome["cost"].items())
+    seconds = ", ".join(
+        f"{way} {cost['seconds']:,.0f} ({cost['processor_seconds']:,.0f} of a processor)"
+        for way, cost in outcome["cost"].items()
+    )
     head = ["ndcg@10 of the system", "choices", "without", "with", "difference", "best signal"]
     return table(head, lines) + f"\nseconds of training: {seconds}\n"
 

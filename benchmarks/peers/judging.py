@@ -234,4 +234,5 @@ def _chosen(
 
 def _add(total: Cost, step: Cost) -> None:
     total.seconds += step.seconds
+    total.processor_seconds += step.processor_seconds
     total.peak_mb = max(total.peak_mb, step.peak_mb)

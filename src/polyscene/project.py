@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # each method loads what it needs: asking a run needs neither
     from polyscene.learning.checking import ProjectReport
     from polyscene.learning.ratings import RatingResults, RatingSettings
     from polyscene.learning.search import SearchResult
+    from polyscene.learning.time_budget import TimeBudget
     from polyscene.learning.training_data import TrainingData
     from polyscene.runs.run import Run
 
@@ -142,15 +143,16 @@ class Project:
 
         return Run(find_run(self.runs_folder, run_id), self.settings.scenarios, self.settings.index)
 
-    def train(self, everything_counts: bool = False) -> Run:
+    def train(self, everything_counts: bool = False, budget: float | str | TimeBudget | None = None) -> Run:
         """Fit the whole system and leave a run behind, whole or not at all.
 
         Args:
             everything_counts: learn from the test part too; such a run serves best and cannot be judged.
+            budget: how long it may take, in seconds or as "2m"; what is left out for it, the run tells.
 
         Raises:
             DataError: the tables cannot be used.
-            ConfigError: the protocol does not fit the tables, or a reader not the language model.
+            ConfigError: the protocol does not fit the tables, a reader not the model; the budget is no time.
             ModelError: the language model cannot be used.
             RunError: the folder of the runs cannot be written, or its disk is full: told before the work.
         """
@@ -159,8 +161,7 @@ class Project:
         from polyscene.runs.training import train_run
 
         set_threads(self.settings.runtime.threads)
-        folder = train_run(self, everything_counts)
-        return Run(folder, self.settings.scenarios, self.settings.index)
+        return Run(train_run(self, everything_counts, budget), self.settings.scenarios, self.settings.index)
 
     def evaluate(self, run: Run | None = None) -> Results:
         """Judge a run (default: the newest) on the test part, and write metrics and report into its folder.
@@ -299,8 +300,8 @@ class Project:
     ) -> Compressed:
         """Make the language model smaller or faster, and write it into a new folder.
 
-        It is calibrated on texts of all catalogues and judged on the smallest catalogue; a student on texts
-        that it never read. What loses more than the bounds allow is refused, and nothing is written.
+        It is calibrated on all catalogues and judged on the smallest, a student on texts that it never read.
+        What loses more than the bounds allow is refused, and nothing is written.
 
         Args:
             request: what is to be done.
@@ -311,8 +312,7 @@ class Project:
 
         Raises:
             FileExistsError: the folder is there already.
-            ModelError: more is lost than the bounds allow; or the model cannot be used, or was compressed
-                before, by a way that leaves nothing to work on.
+            ModelError: more is lost than the bounds allow; the model cannot be used, or not compressed again.
             DataError: the tables cannot be used.
         """
         from polyscene.language.compression.judging import Bounds

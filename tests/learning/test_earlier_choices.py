@@ -12,9 +12,9 @@ from polyscene.core.settings.fusion import FusionSettings
 from polyscene.core.settings.project import Settings
 from polyscene.data.schema import Part
 from polyscene.data.splits.phases import Phase
-from polyscene.learning.earlier_choices import ENOUGH_HELD_OUT, few, wanted_cuts, with_earlier_choices
+from polyscene.learning.earlier_choices import few, wanted_cuts, with_earlier_choices
 from polyscene.learning.fit import fit_system
-from polyscene.learning.fusion import FusionData, PastSignals, fusion_data
+from polyscene.learning.fusion import ENOUGH_HELD_OUT, FusionData, PastSignals, fusion_data
 from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders.popularity import Popularity
 
@@ -129,6 +129,22 @@ def test_at_a_cut_the_signals_know_nothing_of_what_came_after(make_data: MakeDat
         assert at.evidence("a", Phase.PAST).events.time.max() < log.time.max()
 
 
+def test_the_earliest_cut_tells_all_how_fast_taste_fades(make_data: MakeData, walks: Walks) -> None:
+    data, settings = make_data(
+        {"a": walks(40, 10, 1)}, 40, evaluation=HALF, fusion={"enough_choices": 200, "earlier_cuts": 3}
+    )
+    cuts = wanted_cuts(data, settings)
+    assert len(cuts) == 3
+    first, second, earliest = (data.evidence("a", Phase.PAST) for data in data.at_each(cuts))
+    assert first.decay_of is second.decay_of is earliest.decay_of
+    assert first.decay_of is not None
+    assert first.decay_of.events.time.max() == earliest.events.time.max() < second.events.time.max()
+    object.__setattr__(first.decay_of, "decay", 0.123)
+    assert second.decay == 0.123
+    assert data.at_each([]) == []
+    assert data.evidence("a", Phase.PAST).decay_of is None
+
+
 def test_a_system_says_what_its_fusion_learned_from(make_data: MakeData, walks: Walks) -> None:
     data, settings = make_data(
         {"a": walks(60, 10, 1)},
@@ -143,7 +159,10 @@ def test_a_system_says_what_its_fusion_learned_from(make_data: MakeData, walks: 
     assert facts["earlier_choices"] == 200 - 48
     assert facts["new_items"]["size"] == 0.0
     (note,) = [note for note in fitted.notes if note.startswith("choices that the fusion learned from")]
-    assert note.startswith("choices that the fusion learned from: a: 48 and 152 earlier ones; ")
+    assert note.startswith(
+        "choices that the fusion learned from: a: 48 and 152 earlier ones; loss on those held"
+    )
+    assert note.endswith("earlier ones are left out") is not facts["earlier_kept"]
     assert "with earlier choices" in fitted.curves
 
 

@@ -9,69 +9,35 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from tests.learning.planted import lessons, planted
 
 from polyscene.core.progress import Silent
 from polyscene.core.settings.project import Settings
-from polyscene.data.queries import Choices, Histories, Queries
+from polyscene.data.queries import Queries
 from polyscene.data.splits.phases import Phase
+from polyscene.evaluation.significance import Interval
 from polyscene.learning.fusion import (
     EARLIER,
     MIN_CHOICES,
     MIN_SPREAD,
-    TRUSTED,
+    EarlierGain,
     FusionData,
     PastSignals,
-    better_signal,
+    TrainedFusion,
     fusion_data,
-    held_out_gains,
     held_out_rows,
-    mean_gains,
     train_fusion,
-    used_alone_note,
 )
 from polyscene.learning.fusion_learner import FusionLearner
 from polyscene.learning.training_data import TrainingData
-from polyscene.recommenders.fusion.features import Features
-from polyscene.recommenders.fusion.fusion import Fusion
 from polyscene.recommenders.fusion.network import FusionNetwork
 from polyscene.recommenders.fusion.training import Example
 from polyscene.recommenders.popularity import Popularity
 from polyscene.recommenders.scores import Scores
-from polyscene.recommenders.signal import Evidence, SignalSettings
+from polyscene.recommenders.signal import SignalSettings
 
 MakeData = Callable[..., tuple[TrainingData, Settings]]
 Walks = Callable[[int, int, int], Sequence[tuple[int, int, int]]]
-NO_CHOICES = Choices(Queries(np.zeros(0, np.int32), np.zeros(0, np.int64), None), np.zeros(0, np.int32))  # type: ignore[arg-type]
-
-
-def planted(right: int, count: int, seed: int, shift: float = 0.0) -> list[Example]:
-    """Make choices among 6 items: signal `right` of two knows the chosen one, the other misleads."""
-    draws = np.random.default_rng(seed)
-    made = []
-    for _ in range(count):
-        signals = draws.uniform(0, 0.5, (2, 6))
-        signals[right, 0] = 1.0
-        signals[1 - right, draws.integers(1, 6)] = 1.0
-        user = draws.normal(shift, 1.0, 5)
-        user[2] = 7.0
-        made.append(
-            Example(
-                signals.astype(np.float16),
-                np.zeros((6, 5), np.float16),
-                np.ones(2, np.float32),
-                user.astype(np.float32),
-                np.zeros(6, np.float32),
-            )
-        )
-    return made
-
-
-def lessons(right: int, count: int, seed: int, shift: float = 0.0) -> FusionData:
-    features = Features(
-        np.zeros(6, np.float32), np.zeros(6, np.int64), np.zeros(6, np.int64), False, np.ones(2, np.float32)
-    )
-    held_out = planted(right, 40, seed + 1, shift)
-    return FusionData((None, None), features, planted(right, count, seed, shift), held_out, NO_CHOICES)
 
 
 def settings(**weights: float) -> Settings:
@@ -90,7 +56,7 @@ OPPOSITES = {"a": lessons(0, 200, 1), "b": lessons(1, 200, 3), "few": lessons(0,
 
 
 def together(a: float = 1.0, b: float = 1.0) -> dict[str, FusionNetwork]:
-    return train_fusion(OPPOSITES, 2, settings(a=a, b=b, few=1.0), 5, Silent())[0]
+    return train_fusion(OPPOSITES, 2, settings(a=a, b=b, few=1.0), 5, Silent()).networks
 
 
 def test_scenarios_count_as_their_weights_say() -> None:
@@ -100,7 +66,8 @@ def test_scenarios_count_as_their_weights_say() -> None:
 
 
 def test_each_scenario_gets_weights_of_its_own_that_suit_it_better() -> None:
-    networks, curves = train_fusion(OPPOSITES, 2, settings(a=1.0, b=1.0, few=1.0), 5, Silent())
+    trained = train_fusion(OPPOSITES, 2, settings(a=1.0, b=1.0, few=1.0), 5, Silent())
+    networks, curves = trained.networks, trained.curves
     assert list(curves) == ["all scenarios", "a", "b"]
     assert len({id(network) for network in networks.values()}) == 3
     for number, name in enumerate("ab"):
@@ -108,23 +75,24 @@ def test_each_scenario_gets_weights_of_its_own_that_suit_it_better() -> None:
 
 
 def test_one_scenario_alone_is_trained_once() -> None:
-    networks, curves = train_fusion(
+    trained = train_fusion(
         {"a": OPPOSITES["a"], "few": OPPOSITES["few"]}, 2, settings(a=1.0, few=1.0), 5, Silent()
     )
+    networks, curves = trained.networks, trained.curves
     assert list(curves) == ["all scenarios"]
     assert networks["a"] is networks["few"]
     assert loss(networks["a"], 0, 0) < 0.5 * np.log(6)
 
 
 def test_without_choices_nothing_is_trained() -> None:
-    networks, curves = train_fusion({"few": OPPOSITES["few"]}, 2, settings(few=1.0), 5, Silent())
-    assert curves == {}
-    assert torch.all(networks["few"].out.weight == 0)
+    trained = train_fusion({"few": OPPOSITES["few"]}, 2, settings(few=1.0), 5, Silent())
+    assert trained.curves == {}
+    assert torch.all(trained.networks["few"].out.weight == 0)
 
 
 def test_the_context_is_standardised_by_what_the_training_choices_show() -> None:
     shifted = {"a": lessons(0, 100, 1, shift=3.0), "few": lessons(1, 10, 7, shift=-3.0)}
-    networks, _ = train_fusion(shifted, 2, settings(a=1.0, few=1.0), 5, Silent())
+    networks = train_fusion(shifted, 2, settings(a=1.0, few=1.0), 5, Silent()).networks
     rows = np.stack([example.user for data in shifted.values() for example in data.training])
     mean, spread = networks["a"].context_mean.numpy(), networks["a"].context_spread.numpy()
     np.testing.assert_allclose(mean[:5], rows.mean(axis=0), rtol=1e-5)
@@ -144,40 +112,6 @@ def test_a_fifth_of_the_people_is_held_out_with_all_their_choices(people: int, e
     assert not set(user[held]) & set(user[~held])
 
 
-@pytest.mark.parametrize(
-    ("count", "fusion", "expected"),
-    [
-        (MIN_CHOICES, 0.3, None),
-        (MIN_CHOICES, 0.2, None),  # as good as the best signal: the fusion is kept
-        (MIN_CHOICES, 0.1, "good"),
-        (MIN_CHOICES - 1, 0.3, "good"),
-    ],
-)
-def test_the_best_signal_is_used_alone_where_the_fusion_does_not_reach_it(
-    count: int, fusion: float, expected: str | None
-) -> None:
-    gains = {"polyscene": [fusion] * 4, "bad": [0.05] * 4, "good": [0.2] * 4}
-    judged = replace(judged_on(range(4)), training=planted(0, count, 1))
-    assert better_signal(judged, gains) == expected
-
-
-@pytest.mark.parametrize(
-    ("earlier", "behind", "expected"),
-    [
-        (TRUSTED - MIN_CHOICES, [-0.3, 0.2, -0.3, 0.2, -0.1], None),
-        (TRUSTED - MIN_CHOICES, [-0.3, -0.2, -0.3, -0.2, -0.1], "good"),
-        (TRUSTED - MIN_CHOICES - 1, [-0.3, 0.2, -0.3, 0.2, -0.1], "good"),
-    ],
-)
-def test_a_fusion_that_learned_from_many_is_given_up_only_on_evidence(
-    earlier: int, behind: list[float], expected: str | None
-) -> None:
-    gains = {"polyscene": [0.5 + one for one in behind], "bad": [0.0] * 5, "good": [0.5] * 5}
-    some = planted(0, 1, 1) * earlier
-    judged = replace(judged_on(range(5)), training=planted(0, MIN_CHOICES, 1), earlier=some)
-    assert better_signal(judged, gains) == expected
-
-
 def test_earlier_choices_alone_teach_nothing() -> None:
     none_own = replace(lessons(0, 0, 1), earlier=planted(0, 100, 2))
     assert not none_own.enough
@@ -185,26 +119,78 @@ def test_earlier_choices_alone_teach_nothing() -> None:
     assert not replace(lessons(0, 1, 1), earlier=planted(0, MIN_CHOICES - 2, 2)).enough
 
 
+def went_on(own: FusionData, earlier: list[Example]) -> TrainedFusion:
+    return train_fusion({"a": replace(own, earlier=earlier)}, 2, settings(a=1.0), 5, Silent())
+
+
+def assert_same_weights(one: TrainedFusion, other: TrainedFusion) -> None:
+    pairs = zip(
+        one.networks["a"].state_dict().values(), other.networks["a"].state_dict().values(), strict=True
+    )
+    assert all(torch.equal(*pair) for pair in pairs)
+
+
 def test_earlier_choices_that_agree_make_the_network_better() -> None:
     own = lessons(0, 40, 1)
-    plain, curves = train_fusion({"a": own}, 2, settings(a=1.0), 5, Silent())
-    assert EARLIER not in curves
-    helped, curves = train_fusion(
-        {"a": replace(own, earlier=planted(0, 400, 2))}, 2, settings(a=1.0), 5, Silent()
-    )
-    assert min(curves[EARLIER].validation) < curves[EARLIER].initial
-    assert loss(helped["a"], 0, 0) < loss(plain["a"], 0, 0) - 0.1
+    plain, helped = went_on(own, []), went_on(own, planted(0, 400, 2))
+    assert EARLIER not in plain.curves
+    assert not plain.earlier_kept
+    assert helped.earlier_kept
+    before, after = loss(plain.networks["a"], 0, 0), loss(helped.networks["a"], 0, 0)
+    assert after < before - 0.1
+    curve = helped.curves[EARLIER]
+    gain = helped.gains["a"]
+    assert gain.every.mean == pytest.approx(curve.initial - min(curve.validation), abs=1e-5)
+    assert 0 < gain.every.low < gain.every.mean < gain.every.high
+    assert gain.own == pytest.approx(gain.every.mean)
 
 
 def test_earlier_choices_that_mislead_change_nothing() -> None:
     own = lessons(0, 200, 1)
-    plain, _ = train_fusion({"a": own}, 2, settings(a=1.0), 5, Silent())
-    misled, curves = train_fusion(
-        {"a": replace(own, earlier=planted(1, 1000, 2))}, 2, settings(a=1.0), 5, Silent()
-    )
-    assert min(curves[EARLIER].validation) >= curves[EARLIER].initial
-    for one, other in zip(plain["a"].state_dict().values(), misled["a"].state_dict().values(), strict=True):
-        assert torch.equal(one, other)
+    misled = went_on(own, planted(1, 1000, 2))
+    assert not misled.earlier_kept
+    assert_same_weights(went_on(own, []), misled)
+
+
+def test_earlier_choices_that_are_better_for_earlier_ones_alone_change_nothing() -> None:
+    """The split's own choices held out, a tenth of them, go the other way."""
+    own = lessons(0, 40, 1)
+    mixed = replace(own, held_out=[*own.held_out, *planted(1, 360, 5)])
+    misled = went_on(mixed, planted(1, 400, 2))
+    assert misled.gains["a"].every.low > 0
+    assert misled.gains["a"].own < 0
+    assert_same_weights(went_on(mixed, []), misled)
+
+
+def gain(low: float, own: float) -> EarlierGain:
+    return EarlierGain(Interval(low + 0.1, low, low + 0.2), own)
+
+
+@pytest.mark.parametrize(
+    ("gains", "expected"),
+    [
+        ([], False),
+        ([gain(0.01, 0.1)], True),
+        ([gain(0.01, 0.0)], True),  # no choice of the split's own is held out
+        ([gain(-0.01, 0.1)], False),
+        ([gain(float("nan"), 0.1)], False),
+        ([gain(0.01, 0.1), gain(-0.01, 0.0)], True),
+        ([gain(0.01, 0.1), gain(0.01, -0.001)], False),
+    ],
+)
+def test_earlier_choices_count_where_one_scenario_is_surely_better_and_none_worse(
+    gains: list[EarlierGain], expected: bool
+) -> None:
+    trained = TrainedFusion({}, {}, {str(number): one for number, one in enumerate(gains)})
+    assert trained.earlier_kept is expected
+
+
+def test_the_interval_of_a_gain_is_over_people() -> None:
+    """One person with many choices tells nothing."""
+    own = lessons(0, 1, 1)
+    alone = replace(own, held_out=[replace(one, person=3) for one in own.held_out])
+    assert EarlierGain.of(np.ones(40), own).every.low == 1.0
+    assert np.isnan(EarlierGain.of(np.ones(40), alone).every.low)
 
 
 class Asked(Popularity):
@@ -250,54 +236,17 @@ def test_the_limit_of_choices_is_kept(make_data: MakeData, walks: Walks) -> None
     assert len(found.training) + len(found.held_out) == 25
 
 
-@pytest.mark.parametrize(("hide_seen", "rank"), [(False, 3), (True, 2)])
-def test_validation_ranks_the_open_catalogue(
-    make_evidence: Callable[..., Evidence], asked: Callable[..., Queries], hide_seen: bool, rank: int
-) -> None:
-    """Item 2 is chosen: 0 and 1 stand before it, and 0 was had before."""
-    evidence = make_evidence([(0, 0, 0)], 4, clock="sequence")
-    features = Features.of(evidence)
-    counted = make_evidence([(0, item, 0) for item in range(4) for _ in range(4 - item)], 4, clock="sequence")
-    signals = [Popularity().fit(counted), None]
-    features.measure(signals, asked([[0]]))
-    fusion = Fusion(
-        ["popularity", "linear"], signals, features, FusionNetwork(2, 1, 2).fitted(), 0, hide_seen
-    )
-    found = mean_gains(held_out_gains(fusion, Choices(asked([[0], [0]]), np.array([2, 2], np.int32)), 16))
-    assert set(found) == {"polyscene", "popularity"}
-    assert found["popularity"] == pytest.approx(1 / np.log2(1 + rank))
-
-
-def judged_on(users: Sequence[int]) -> FusionData:
-    """Return what a fusion learned from 60 choices and is judged on: one choice per user that is named."""
-    n = len(users)
-    choices = Choices(
-        Queries(np.array(users, np.int32), np.zeros(n, np.int64), Histories.of([[]] * n)),
-        np.zeros(n, np.int32),
-    )
-    return replace(lessons(0, 60, 1), judged=choices)
-
-
-@pytest.mark.parametrize("n", [1, 8, MIN_CHOICES - 1])
-def test_a_handful_of_choices_is_said_to_tell_nothing(n: int) -> None:
-    gains = {"polyscene": [0.0] * n, "linear": [1.0] * n}
-    note = used_alone_note("shop", "linear", judged_on(range(n)), gains)
-    assert f"on {n} held-out choices of {n} users it reached NDCG@10 1.0000, the fusion 0.0000" in note
-    assert note.endswith(f": {n} choices are too few to tell anything")
-
-
-def test_without_held_out_choices_nothing_is_told() -> None:
-    note = used_alone_note("shop", "popularity", judged_on([]), {"polyscene": [], "popularity": []})
-    assert note.endswith("no choice was held out, so nothing can be told; the fusion learned from 60")
-
-
-def test_many_choices_tell_only_what_their_interval_does() -> None:
-    draws, users = np.random.default_rng(0), list(range(200))
-    ahead, noise = draws.uniform(0.2, 1.0, 200), draws.normal(0, 0.3, 200)
-    clear = {"polyscene": (ahead - 0.2).tolist(), "linear": ahead.tolist()}
-    assert used_alone_note("a", "linear", judged_on(users), clear).endswith(
-        "difference -0.2000 [-0.2000 to -0.2000]"
-    )
-    open_ = {"polyscene": (ahead + noise).tolist(), "linear": ahead.tolist()}
-    note = used_alone_note("a", "linear", judged_on(users), open_)
-    assert note.endswith("which of them is better is not told by these choices")
+def test_choices_without_a_signal_are_as_if_it_had_never_been(make_data: MakeData, walks: Walks) -> None:
+    data, known = make_data({"a": walks(40, 10, 1)}, 40, scenarios={"a": {"repeats": True}})
+    past = data.evidence("a", Phase.PAST)
+    fitted, names = Popularity().fit(past), ["popularity", "asked"]
+    both = fusion_data(data, "a", PastSignals(names, [fitted, Asked().fit(past)], past), known, Silent())
+    one = fusion_data(data, "a", PastSignals(names, [fitted, None], past), known, Silent())
+    assert not np.array_equal(both.training[0].user, one.training[0].user)
+    less = both.without(1)
+    assert less.signals[0] is fitted
+    assert less.signals[1] is None
+    assert len(less.examples) == len(one.examples) > 0
+    for found, expected in zip(less.examples, one.examples, strict=True):
+        for name in ("signals", "facts", "peaks", "user", "log_weights"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))

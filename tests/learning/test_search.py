@@ -23,9 +23,9 @@ from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.methods import dressed, frozen_layers
 from polyscene.learning import search as searching
 from polyscene.learning.language import try_tuning
-from polyscene.learning.language_tuner import TuningOutcome
 from polyscene.learning.search import SharedEncoders, read_trials
 from polyscene.learning.search_space import Trial
+from polyscene.learning.tuning_outcome import TuningOutcome
 from polyscene.project import Project
 
 pytest.importorskip("optuna")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -145,3 +146,12 @@ def test_content_transitions_are_the_product_with_neighbourhoods_on_both_sides(
     expected = near @ Transitions().fit(evidence).matrix.todense() @ near.T
     actual = ContentTransitions().fit(evidence).matrix.todense()
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_what_held_out_choices_told_of_the_decay_counts_for_tuned_vectors_alone(
+    vectors: FloatArray, make_evidence: MakeEvidence
+) -> None:
+    told = replace(make_evidence([(0, 0, 0)], 11, vectors=vectors, prior=vectors), tuned_decay=0.31)
+    assert Content().fit(told).decay == 0.31
+    assert ContentPrior().fit(told).decay == DEFAULT_DECAY
+    assert Content(Content.Settings(decay=0.4)).fit(told).decay == 0.4

@@ -13,12 +13,22 @@ Everything = Annotated[
 ]
 
 
-def train(config: Config = CONFIG, everything: Everything = False, seed: Seed = None) -> None:
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--budget", metavar="TIME", help="At most so long: 90s, 2m, 1h. The run tells what it left out."
+    ),
+]
+
+
+def train(
+    config: Config = CONFIG, everything: Everything = False, budget: BudgetOption = None, seed: Seed = None
+) -> None:
     """Fit every signal and the fusion on the project's tables and leave a run behind.
 
     The run appears under its name only when it is whole; one that is interrupted leaves nothing.
     """
     from polyscene.cli.console import show
 
-    run = opened(config, seed).train(everything)
+    run = opened(config, seed).train(everything, budget)
     show(f"run {run.id}", f"in  {run.folder}")

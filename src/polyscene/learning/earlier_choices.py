@@ -20,12 +20,9 @@ from polyscene.core.types import BoolArray
 from polyscene.data.schema import Part
 from polyscene.data.splits.earlier_cuts import earlier_cuts
 from polyscene.data.splits.parts import Parts
-from polyscene.learning.fusion import FusionData, PastSignals, examples_of
+from polyscene.learning.fusion import ENOUGH_HELD_OUT, FusionData, PastSignals, examples_of
 from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders.fusion.training import Example
-
-ENOUGH_HELD_OUT = 200
-"""With fewer held-out choices of the split's own, earlier ones help to tell when to stop."""
 
 FitAt = Callable[[TrainingData, str], PastSignals]
 """Fits one scenario's signals on the past of a cut."""
@@ -58,6 +55,7 @@ def with_earlier_choices(
     fit: FitAt,
     settings: Settings,
     progress: Progress,
+    time_for: Callable[[int], bool] = lambda cuts: True,
 ) -> FusionData:
     """Return what a scenario's fusion learns from with choices at earlier cuts, as many as it lacks.
 
@@ -67,12 +65,13 @@ def with_earlier_choices(
     Args:
         cuts: the data at each, the latest first.
         fit: what fits the signals at a cut.
+        time_for: whether there is time for the cuts that are left, so many of them.
     """
     known, began = learned.n_own, time.monotonic()
     earlier, held_out = list[Example](), list(learned.held_out)
     for number, data in enumerate(cuts if few(known, settings.fusion) else (), 1):
         lacking = min(settings.fusion.enough_choices, settings.fusion.max_choices) - known
-        if lacking <= 0:
+        if lacking <= 0 or not time_for(len(cuts) - number + 1):
             break
         choices = data.folds.tune(name, lacking, derived(data.seed, "cut", name, str(number))).choices
         known += len(choices)

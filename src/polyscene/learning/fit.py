@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from polyscene.core.progress import Progress
@@ -12,27 +13,22 @@ from polyscene.core.settings.signals import USUAL_SIGNALS
 from polyscene.data.splits.parts import Parts
 from polyscene.data.splits.phases import Phase
 from polyscene.learning.earlier_choices import with_earlier_choices
-from polyscene.learning.fusion import (
-    EARLIER,
-    FusionData,
-    PastSignals,
-    better_signal,
-    fusion_data,
-    held_out_gains,
-    mean_gains,
-    train_fusion,
-    used_alone_note,
-)
+from polyscene.learning.example_gains import signal_gains
+from polyscene.learning.fallback import better_signal, compared, held_out_gains, mean_gains, used_alone_note
+from polyscene.learning.fusion import FusionData, PastSignals, TrainedFusion, fusion_data, train_fusion
 from polyscene.learning.new_items import Lift, fair_lift
 from polyscene.learning.reranker import RerankerTrainer
+from polyscene.learning.time_budget import REFIT_SHARE, TimeBudget, too_dear
 from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders.fusion.features import Features, Signals
-from polyscene.recommenders.fusion.fusion import Fusion
+from polyscene.recommenders.fusion.fusion import RERANKED, Fusion
 from polyscene.recommenders.registry import SIGNALS
 from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.signal import Evidence, Signal
 from polyscene.representation.item_space import ItemSpace
 from polyscene.training.loop import Curve
+
+PAST = Phase.PAST.value
 
 
 @dataclass
@@ -62,19 +58,22 @@ def fit_system(
     progress: Progress,
     readers: RerankerTrainer | None = None,
     cuts: Sequence[Mapping[str, Parts]] = (),
+    budget: TimeBudget | None = None,
 ) -> Fitted:
     """Fit every signal and the fusion of every scenario.
 
     Args:
         cuts: the parts at cuts before the split's own, whose choices teach the fusion too.
         readers: trains what reads for each text ranker, on what that has learned from.
+        budget: how long it may take; None: as long as it does.
     """
+    budget = budget or TimeBudget()
     scenarios = list(data.dataset.scenarios)
     past = {name: data.evidence(name, Phase.PAST) for name in scenarios}
     usable = {name: usable_signals(settings.scenarios[name].signals, past[name]) for name in scenarios}
     names = [name for name in SIGNALS if any(name in wanted for wanted in usable.values())]
-    fitter = _SignalFitter(data, names, usable, settings, progress, readers)
-    earlier = [data.at(parts) for parts in cuts]
+    fitter = _SignalFitter(data, names, usable, settings, progress, readers, budget)
+    earlier = data.at_each(cuts)
     fusion_datas: dict[str, FusionData] = {}
     fitted = Fitted({}, {name: data.space(name, Phase.ALL) for name in scenarios})
     for name in scenarios:
@@ -83,15 +82,20 @@ def fit_system(
         signals, reranker, _ = fitter.fit(name, evidence, Phase.PAST)
         known = PastSignals(names, signals, evidence, reranker)
         learned = fusion_data(data, name, known, settings, progress)
-        fusion_datas[name] = with_earlier_choices(learned, name, earlier, fitter.at, settings, progress)
-    networks, curves = train_fusion(fusion_datas, len(names), settings, data.seed, progress)
-    fitted.curves |= curves
-    if EARLIER in curves:
-        fitted.notes.append(earlier_note(fusion_datas, curves[EARLIER]))
+        fusion_datas[name] = with_earlier_choices(
+            learned, name, earlier, fitter.at, settings, progress, partial(fitter.time_for_cuts, name)
+        )
+    fitter.leave_out_dear(fusion_datas)
+    minutes = budget.minutes((1 - REFIT_SHARE) / 2)
+    trained = train_fusion(fusion_datas, len(names), settings, data.seed, progress, minutes)
+    networks = trained.networks
+    fitted.curves |= trained.curves
+    if trained.gains:
+        fitted.notes.append(earlier_note(fusion_datas, trained))
     for number, (name, learned) in enumerate(fusion_datas.items()):
         wanted = settings.fusion.new_items == "fair" and learned.enough
         lift = fair_lift(networks[name], number, learned.examples) if wanted else Lift(0.0, 0)
-        fitted.facts[name] = _facts(learned, lift)
+        fitted.facts[name] = _facts(learned, lift, trained.earlier_kept)
         fusion = Fusion(
             names,
             learned.signals,
@@ -103,9 +107,11 @@ def fit_system(
         )
         gains = held_out_gains(fusion, learned.judged, settings.runtime.blocks_mb)
         fitted.validation[name] = mean_gains(gains)
-        fallback = better_signal(learned, gains)
+        comparison = compared(learned, networks[name], number, lift.size, names, gains)
+        own = learned if trained.earlier_kept else replace(learned, earlier=())
+        fallback = better_signal(own, comparison)
         if fallback is not None:
-            fitted.notes.append(used_alone_note(name, fallback, learned, gains))
+            fitted.notes.append(used_alone_note(name, fallback, own, comparison))
         elif lift.new_choices:
             fitted.notes.append(lift.note(name))
         evidence = data.evidence(name, Phase.ALL)
@@ -119,24 +125,30 @@ def fit_system(
     return fitted
 
 
-def earlier_note(fusion_datas: Mapping[str, FusionData], curve: Curve) -> str:
+def earlier_note(fusion_datas: Mapping[str, FusionData], trained: TrainedFusion) -> str:
     """Return what is said of the choices from before the split's own, and whether they helped."""
     counts = ", ".join(
         f"{name}: {learned.n_own:,} and {len(learned.examples) - learned.n_own:,} earlier ones"
         for name, learned in fusion_datas.items()
     )
-    best = min(curve.validation)
-    verdict = f"loss on those held out {curve.initial:.4f} to {best:.4f}"
-    if best >= curve.initial:
-        verdict = "the earlier ones made it no better on those held out and are left out"
-    return f"choices that the fusion learned from: {counts}; {verdict}"
+    gains = ", ".join(
+        f"{name} {-gain.every.mean:+.4f} [{-gain.every.high:+.4f} to {-gain.every.low:+.4f}]"
+        for name, gain in trained.gains.items()
+    )
+    left_out = "" if trained.earlier_kept else ": not surely better, so the earlier ones are left out"
+    return f"choices that the fusion learned from: {counts}; loss on those held out: {gains}{left_out}"
 
 
-def _facts(learned: FusionData, lift: Lift) -> dict[str, Any]:
-    """Return what a run's manifest says of how one scenario's fusion learned."""
+def _facts(learned: FusionData, lift: Lift, kept: bool) -> dict[str, Any]:
+    """Return what a run's manifest says of how one scenario's fusion learned.
+
+    Args:
+        kept: whether it holds what earlier choices taught.
+    """
     return {
         "choices": learned.n_own,
         "earlier_choices": len(learned.examples) - learned.n_own,
+        "earlier_kept": kept,
         "earlier_seconds": round(learned.earlier_seconds, 1),
         "new_items": asdict(lift),
     }
@@ -159,6 +171,11 @@ def left_out_notes(name: str, wanted: Sequence[str], usable: Sequence[str]) -> l
     return [f"{name}: '{signal}' is left out: it needs {needs[signal]}" for signal in absent]
 
 
+def _part(name: str, signal: str, when: str) -> str:
+    """Return what the fitting of a signal is called in a budget of time."""
+    return f"{name}: {signal}: {when}"
+
+
 @dataclass(frozen=True)
 class _SignalFitter:
     """Fits every scenario's usable signals, once for each phase, in the fusion's order."""
@@ -169,15 +186,19 @@ class _SignalFitter:
     settings: Settings
     progress: Progress
     readers: RerankerTrainer | None
+    budget: TimeBudget
+    when: str = ""
 
     def fit(self, name: str, evidence: Evidence, phase: Phase) -> tuple[Signals, Reranker | None, list[str]]:
         """Return one scenario's signals, the reranker of its text ranker, and what to tell of it."""
         signals: dict[str, Signal] = {}
+        when = self.when or phase.value
         label = f"{name}: {phase.value}: signals"
         with self.progress.track(label, len(self.usable[name]), "signals") as advance:
             for signal in self.usable[name]:
                 kind = SIGNALS[signal]
-                signals[signal] = kind(self.settings.signal(signal)).fit(evidence)
+                with self.budget.measured(_part(name, signal, when)):
+                    signals[signal] = kind(self.settings.signal(signal)).fit(evidence)
                 advance(1)
         ordered = [signals.get(signal) for signal in self.names]
         return ordered, *self._reranker(name, ordered, evidence)
@@ -185,9 +206,41 @@ class _SignalFitter:
     def at(self, data: TrainingData, name: str) -> PastSignals:
         """Return one scenario's signals as they would have been fitted at an earlier cut."""
         evidence = data.evidence(name, Phase.PAST)
-        able = replace(self, data=data, usable={**self.usable, name: self._still_usable(name, evidence)})
+        usable = {**self.usable, name: self._still_usable(name, evidence)}
+        able = replace(self, data=data, usable=usable, when="earlier")
         signals, reranker, _ = able.fit(name, evidence, Phase.PAST)
         return PastSignals(self.names, signals, evidence, reranker)
+
+    def time_for_cuts(self, name: str, cuts: int) -> bool:
+        """Return whether there is time for another cut, and for fitting everything anew after it.
+
+        Args:
+            cuts: that are left, to be told where there is none.
+        """
+        cost = self.budget.cost
+        seconds = {one: sum(cost(_part(one, signal, PAST)) for signal in self.names) for one in self.usable}
+        enough = REFIT_SHARE * (self.budget.left - seconds[name]) >= sum(seconds.values())
+        if not enough:
+            self.budget.leave_out(f"{name}: choices at {cuts} earlier cuts")
+        return enough
+
+    def leave_out_dear(self, fusion_datas: dict[str, FusionData]) -> None:
+        """Leave out signals that cost most for their worth where fitting all anew would take too long."""
+        if not self.budget.bounded:
+            return
+        seconds, worth = dict[tuple[str, str], float](), dict[tuple[str, str], float]()
+        for name, learned in fusion_datas.items():
+            gains = signal_gains(learned.examples, len(self.names))
+            for signal in self.usable[name]:
+                if signal != RERANKED:
+                    place = self.names.index(signal)
+                    seconds[name, signal] = self.budget.cost(_part(name, signal, PAST))
+                    worth[name, signal] = float(gains[:, place].sum()) / max(len(gains), 1)
+        for name, signal in too_dear(seconds, worth, REFIT_SHARE * self.budget.left):
+            self.usable[name].remove(signal)
+            fusion_datas[name] = fusion_datas[name].without(self.names.index(signal))
+            cost, gain = seconds[name, signal], worth[name, signal]
+            self.budget.leave_out(f"{name}: '{signal}', {cost:.1f} s for an NDCG@10 of {gain:.4f} alone")
 
     def _still_usable(self, name: str, evidence: Evidence) -> list[str]:
         return [signal for signal in self.usable[name] if evidence.meets(SIGNALS[signal].needs)]

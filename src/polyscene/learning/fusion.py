@@ -1,12 +1,9 @@
-"""How the fusion learns: from choices that the signals have not learned from, for all scenarios and for each.
-
-Where it does not reach the best signal on people held out, that signal is used alone.
-"""
+"""How the fusion learns: from choices that the signals have not learned from, for all scenarios and each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -14,18 +11,16 @@ import torch
 from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
 from polyscene.core.settings.project import Settings
-from polyscene.core.types import BoolArray, IntArray, LongArray
+from polyscene.core.types import BoolArray, IntArray
 from polyscene.data.queries import Choices
 from polyscene.data.schema import UNKNOWN_TIME
 from polyscene.data.splits.phases import Phase
-from polyscene.evaluation.results import SYSTEM
-from polyscene.evaluation.significance import paired_bootstrap
+from polyscene.evaluation.significance import Interval, bootstrap_interval
 from polyscene.learning.fusion_learner import FusionLearner, fusion_plan
 from polyscene.learning.training_data import TrainingData
-from polyscene.metrics.ranking import mid_ranks, ndcg
-from polyscene.recommenders.fusion.blocks import block_size
-from polyscene.recommenders.fusion.features import Features, Signals
-from polyscene.recommenders.fusion.fusion import RERANKED, Fusion, second_look
+from polyscene.metrics.ranking import Values
+from polyscene.recommenders.fusion.features import MIN_PEAK, USER_FACTS, Features, Signals
+from polyscene.recommenders.fusion.fusion import RERANKED, second_look
 from polyscene.recommenders.fusion.network import FusionNetwork
 from polyscene.recommenders.fusion.training import Example, examples
 from polyscene.recommenders.reranker import Reranker
@@ -38,13 +33,11 @@ MAX_JUDGED = 2000
 """At most so many held-out choices decide between the fusion and the best signal."""
 MAX_MEASURED = 256
 """The signals' scales are measured on at most so many requests."""
+ENOUGH_HELD_OUT = 200
+"""With fewer held-out choices of the split's own, earlier ones help to tell better weights from worse."""
 MIN_CHOICES = 30
 """A scenario with fewer choices to learn from gets no weights of its own, and its best signal alone."""
-TRUSTED = 500
-"""A fusion that has learned from so many choices is given up only on evidence."""
 TUNING_RATE = 1e-3
-CUTOFF = 10
-UNDECIDED = ": which of them is better is not told by these choices"
 EARLIER = "with earlier choices"
 """The curve of the training that goes on with them."""
 MAX_PASSES = 24_000
@@ -83,12 +76,25 @@ class FusionData:
     @property
     def enough(self) -> bool:
         """Return whether a fusion can learn from so many choices."""
-        return bool(self.training) and len(self.training) + len(self.earlier) >= MIN_CHOICES
+        return bool(self.training) and len(self.taught) >= MIN_CHOICES
+
+    @property
+    def taught(self) -> list[Example]:
+        """Return every choice to learn from, earlier ones too."""
+        return [*self.training, *self.earlier]
+
+    def without(self, place: int) -> FusionData:
+        """Return the same without the signal at a place, as if it had said nothing of any choice."""
+        for example in self.examples:
+            example.signals[place], example.peaks[place] = 0.0, MIN_PEAK
+            example.user[USER_FACTS + place] = np.log1p(MIN_PEAK)
+        signals = [None if number == place else one for number, one in enumerate(self.signals)]
+        return replace(self, signals=signals)
 
     @property
     def examples(self) -> list[Example]:
         """Return every choice, held out or not."""
-        return [*self.training, *self.held_out, *self.earlier]
+        return [*self.taught, *self.held_out]
 
 
 @dataclass(frozen=True)
@@ -204,44 +210,97 @@ def held_out_rows(user: IntArray, stream: np.random.Generator) -> BoolArray:
     return np.isin(user, stream.choice(people, size, replace=False))
 
 
+@dataclass(frozen=True)
+class EarlierGain:
+    """How much smaller earlier choices made the loss of one scenario's choices held out.
+
+    Attributes:
+        every: over all of them, with its interval over people.
+        own: over the split's own alone; 0 where there are none.
+    """
+
+    every: Interval
+    own: float
+
+    @classmethod
+    def of(cls, differences: Values, fusion_data: FusionData) -> EarlierGain:
+        """Return the gain of (n,) differences between the losses of the choices held out."""
+        people = np.array([example.person for example in fusion_data.held_out])
+        n_own = fusion_data.n_own - len(fusion_data.training)
+        return cls(bootstrap_interval(differences, people), float(differences[:n_own].sum()) / max(n_own, 1))
+
+
+@dataclass(frozen=True)
+class TrainedFusion:
+    """What came of training.
+
+    Attributes:
+        networks: of every scenario.
+        curves: of the trainings.
+        gains: by scenario, where there were earlier choices.
+    """
+
+    networks: dict[str, FusionNetwork]
+    curves: dict[str, Curve]
+    gains: Mapping[str, EarlierGain] = field(default_factory=dict)
+
+    @property
+    def earlier_kept(self) -> bool:
+        """Return whether the networks hold what earlier choices taught.
+
+        They must make some scenario better beyond its interval, and none worse on the split's own choices.
+        """
+        sure = [gain for gain in self.gains.values() if gain.every.low > 0]
+        return bool(sure) and all(gain.own >= 0 for gain in self.gains.values())
+
+
 def train_fusion(
-    fusion_datas: Mapping[str, FusionData], n_signals: int, settings: Settings, seed: int, progress: Progress
-) -> tuple[dict[str, FusionNetwork], dict[str, Curve]]:
+    fusion_datas: Mapping[str, FusionData],
+    n_signals: int,
+    settings: Settings,
+    seed: int,
+    progress: Progress,
+    minutes: float | None = None,
+) -> TrainedFusion:
     """Train one network on all scenarios, `L = Σ_s λ_s L_s`, then tune a copy of it for each.
 
     Where there are earlier choices the network goes on with them. The signals saw less then, and what people
-    chose may have been another thing: the weights before are kept where those after are no better on the
-    split's own choices held out.
+    chose may have been another thing: the weights before are put back unless those after are surely better,
+    see `TrainedFusion.earlier_kept`.
 
     Args:
         fusion_datas: by scenario, in the order of their numbers.
-
-    Returns:
-        The network of every scenario, and the curves of the trainings.
+        minutes: that each of the trainings may last.
     """
     torch.manual_seed(derived(seed, "network") % 2**31)
     numbers = {name: number for number, name in enumerate(fusion_datas)}
     shared = FusionNetwork(n_signals, len(numbers), settings.fusion.hidden)
     _standardise_context(shared, fusion_datas)
     able = {name: fusion_data for name, fusion_data in fusion_datas.items() if fusion_data.enough}
-    networks, curves = dict.fromkeys(numbers, shared), {}
+    trained = TrainedFusion(dict.fromkeys(numbers, shared), {})
     stream = generator(seed, "training")
     if able:
         learners = {name: _learner(shared, numbers[name], able[name]) for name in able}
         weights = {name: settings.scenarios[name].weight for name in able}
-        plan = fusion_plan(settings.fusion.epochs, "fusion: together")
-        curves["all scenarios"] = fit(learners, weights, plan, stream, progress)
+        plan = fusion_plan(settings.fusion.epochs, "fusion: together", minutes=minutes)
+        trained.curves["all scenarios"] = fit(learners, weights, plan, stream, progress)
         if any(fusion_data.earlier for fusion_data in able.values()):
+            epochs = _more_epochs(able, settings.fusion.epochs)
+            plan = fusion_plan(epochs, "fusion: with earlier choices", minutes=minutes)
             learners = {name: _learner(shared, numbers[name], able[name], earlier=True) for name in able}
-            plan = fusion_plan(_more_epochs(able, settings.fusion.epochs), "fusion: with earlier choices")
-            curves[EARLIER] = fit(learners, weights, plan, stream, progress)
-    if len(able) > 1:
-        for name in able:
-            plan = fusion_plan(max(settings.fusion.epochs // 2, 1), f"fusion: {name}", TUNING_RATE)
-            networks[name] = _copy(shared)
-            learners = {name: _learner(networks[name], numbers[name], able[name])}
-            curves[name] = fit(learners, {name: 1.0}, plan, stream, progress)
-    return networks, curves
+            before = _copy(shared).state_dict()
+            losses = {name: learner.losses() for name, learner in learners.items()}
+            trained.curves[EARLIER] = fit(learners, weights, plan, stream, progress)
+            gains = {name: losses[name] - learner.losses() for name, learner in learners.items()}
+            trained = replace(trained, gains={name: EarlierGain.of(gains[name], able[name]) for name in able})
+            if not trained.earlier_kept:
+                shared.load_state_dict(before)
+    for name in able if len(able) > 1 else ():
+        plan = fusion_plan(max(settings.fusion.epochs // 2, 1), f"fusion: {name}", TUNING_RATE, minutes)
+        trained.networks[name] = _copy(shared)
+        learners = {name: _learner(trained.networks[name], numbers[name], able[name])}
+        trained.curves[name] = fit(learners, {name: 1.0}, plan, stream, progress)
+    return trained
 
 
 def _more_epochs(fusion_datas: Mapping[str, FusionData], epochs: int) -> int:
@@ -274,63 +333,3 @@ def _standardise_context(network: FusionNetwork, fusion_datas: Mapping[str, Fusi
         network.context_mean[: context.shape[1]] = context.mean(dim=0)
         spread = context.std(dim=0, unbiased=False)
         network.context_spread[: context.shape[1]] = torch.where(spread > MIN_SPREAD, spread, 1.0)
-
-
-def better_signal(fusion_data: FusionData, gains: Mapping[str, list[float]]) -> str | None:
-    """Return the best signal where the fusion has not learned enough or does not reach it, else None.
-
-    The best of many signals on a few choices is partly luck. So a fusion that has learned from many is given
-    up only where it lies behind beyond the interval.
-
-    Args:
-        gains: of every held-out choice by model, as `held_out_gains` returns them.
-    """
-    means = mean_gains(gains)
-    best = max((model for model in means if model != SYSTEM), key=means.__getitem__)
-    if not fusion_data.enough:
-        return best
-    if means[SYSTEM] >= means[best]:
-        return None
-    learned = len(fusion_data.training) + len(fusion_data.earlier)
-    behind = paired_bootstrap(gains[SYSTEM], gains[best], fusion_data.judged.queries.user)
-    return best if learned < TRUSTED or behind.excludes_zero else None
-
-
-def mean_gains(gains: Mapping[str, list[float]]) -> dict[str, float]:
-    """Return the mean by model; 0 without choices."""
-    return {model: float(np.mean(values)) if values else 0.0 for model, values in gains.items()}
-
-
-def held_out_gains(fusion: Fusion, choices: Choices, blocks_mb: int) -> dict[str, list[float]]:
-    """Return NDCG@10 of every choice by model, the whole catalogue ranked."""
-    gains: dict[str, list[float]] = {model: [] for model in (SYSTEM, *fusion.fitted())}
-    for rows, queries in choices.queries.blocks(block_size(fusion, blocks_mb)):
-        open_ = fusion.open(queries)
-        target: LongArray = choices.target[rows].astype(np.int64)
-        open_[np.arange(len(target)), target] = True
-        for model, scores in fusion.score_all(queries).items():
-            gains[model] += ndcg(mid_ranks(scores, target, open_), CUTOFF).tolist()
-    return gains
-
-
-def used_alone_note(name: str, best: str, fusion_data: FusionData, gains: Mapping[str, list[float]]) -> str:
-    """Return what is said where a signal is used alone: on how many choices, and whether they tell anything.
-
-    Args:
-        gains: by model, as `held_out_gains` returns them.
-    """
-    judged, learned = len(fusion_data.judged), len(fusion_data.training)
-    head = f"{name}: '{best}' is used alone"
-    if not judged:
-        return f"{head}: no choice was held out, so nothing can be told; the fusion learned from {learned:,}"
-    users = fusion_data.judged.queries.user
-    mean = {model: float(np.mean(gains[model])) for model in (best, SYSTEM)}
-    against = paired_bootstrap(gains[SYSTEM], gains[best], users)
-    bounds = f" [{against.low:+.4f} to {against.high:+.4f}]" if against.known else ""
-    few = f": {judged:,} choices are too few to tell anything" if judged < MIN_CHOICES else UNDECIDED
-    verdict = "" if against.excludes_zero and judged >= MIN_CHOICES else few
-    return (
-        f"{head}: on {judged:,} held-out choices of {len(np.unique(users)):,} users it reached "
-        f"NDCG@{CUTOFF} {mean[best]:.4f}, the fusion {mean[SYSTEM]:.4f} after {learned:,} choices; "
-        f"difference {against.mean:+.4f}{bounds}{verdict}"
-    )

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from polyscene.core.settings.tuning import OptimiserSettings
+from polyscene.metrics.ranking import Values
 from polyscene.recommenders.fusion.network import FusionNetwork, TorchBlock
 from polyscene.recommenders.fusion.training import Example, padded
 from polyscene.training.budget import Budget
@@ -25,10 +26,12 @@ PATIENCE = 4
 LEARNING_RATE = 5e-3
 
 
-def fusion_plan(epochs: int, label: str, learning_rate: float = LEARNING_RATE) -> Plan:
-    """Return how a fusion learns: AdamW with cosine decay to zero, epoch by epoch."""
+def fusion_plan(
+    epochs: int, label: str, learning_rate: float = LEARNING_RATE, minutes: float | None = None
+) -> Plan:
+    """Return how a fusion learns: AdamW with cosine decay to zero, epoch by epoch, at most so long."""
     optimiser = OptimiserSettings(learning_rate=learning_rate, weight_decay=1e-3, warmup=0.0, clip=5.0)
-    return Plan(Budget(epochs=epochs), optimiser, label, stepping="epoch", patience=PATIENCE)
+    return Plan(Budget(epochs=epochs, minutes=minutes), optimiser, label, stepping="epoch", patience=PATIENCE)
 
 
 class FusionLearner:
@@ -74,12 +77,16 @@ class FusionLearner:
 
     def validate(self) -> float:
         """Return the mean loss over the choices held out."""
-        total = 0.0
+        return float(self.losses().sum()) / max(len(self._held_out), 1)
+
+    def losses(self) -> Values:
+        """Return (n,) the loss of every choice held out."""
+        parts = [np.zeros(0)]
         with torch.inference_mode():
             for start in range(0, len(self._held_out), BATCH):
                 logits = self.logits(list(self._held_out[start : start + BATCH]))
-                total += float(torch.logsumexp(logits, dim=1).sum() - logits[:, 0].sum())
-        return total / max(len(self._held_out), 1)
+                parts.append((torch.logsumexp(logits, dim=1) - logits[:, 0]).double().numpy())
+        return np.concatenate(parts)
 
     def weights(self) -> Mapping[str, Tensor]:
         """Return a copy of the network's state."""

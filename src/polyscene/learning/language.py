@@ -29,10 +29,15 @@ from polyscene.language.tuning.methods import frozen_layers, marked, must_be_tun
 from polyscene.learning.bounding import BoundedCatalogue, facts_of, read_catalogue
 from polyscene.learning.item_views import LANGUAGE, ViewRecipe
 from polyscene.learning.language_notes import differing_models
-from polyscene.learning.language_tuner import EncoderFactory, LanguageTuner, TuningOutcome, effective_method
+from polyscene.learning.language_tuner import EncoderFactory, LanguageTuner, effective_method
+from polyscene.learning.time_budget import TUNING_SHARE, TimeBudget
 from polyscene.learning.training_data import ItemVectors, TrainingData
+from polyscene.learning.tuning_outcome import TuningOutcome
 from polyscene.representation.item_space import ViewName
 from polyscene.training.loop import Curve
+
+READING, TUNING_PAST, TUNING_ALL = "reading texts", "tuning on the past", "tuning on everything"
+"""What is measured of a training's time."""
 
 
 @dataclass
@@ -111,7 +116,7 @@ class TunedLanguage:
     def _gains(self) -> list[str]:
         return [
             f"{name}: the language model learned {outcome.weights:,} weights; on held-out choices its "
-            f"content signal went from NDCG@10 {outcome.before:.4f} to {outcome.after:.4f}"
+            f"content signal went from NDCG@10 {outcome.before:.4f} to {outcome.after:.4f}{outcome.faded()}"
             for name, outcome in self.outcomes.items()
             if not math.isnan(outcome.before)
         ]
@@ -138,6 +143,7 @@ def tune_language(
     cache: EncodingCache,
     progress: Progress,
     earliest: TrainingData | None = None,
+    budget: TimeBudget | None = None,
 ) -> TunedLanguage:
     """Tune the language models on the training events and read every catalogue with what came of it.
 
@@ -147,18 +153,24 @@ def tune_language(
         cache: of what the untuned model reads.
         earliest: the data at the earliest of the cuts that teach the fusion: what is tuned on the past knows
             nothing that came after it, and so serves all cuts; None: there are none.
+        budget: how long the whole training may take; None: as long as it does.
     """
-    tuned = TunedLanguage(models, {})
-    for names in _sharing(models, settings):
+    tuned, budget = TunedLanguage(models, {}), budget or TimeBudget()
+    groups = _sharing(models, settings)
+    for number, names in enumerate(groups):
         model, own = models[names[0]], _of_model(settings, names[0])
         untuned = partial(_read_untuned, model, own.language, data, cache, progress)
         if own.language.tuning == "none":
-            _leave_untuned(tuned, names, untuned)
+            with budget.measured(READING):
+                _leave_untuned(tuned, names, untuned)
             continue
         must_be_tunable(model, effective_method(own))
-        tuner = LanguageTuner(model, data, own, names, folder, progress, cache=cache, past=earliest)
-        read = tuner.untuned if tuner.reads_as_untuned else untuned
-        _tune_together(tuner, tuned, {name: tuned.keep_prior(name, read(name)) for name in names})
+        with budget.measured(READING):
+            tuner = LanguageTuner(model, data, own, names, folder, progress, cache=cache, past=earliest)
+            read = tuner.untuned if tuner.reads_as_untuned else untuned
+            plain = {name: tuned.keep_prior(name, read(name)) for name in names}
+        if not _tune_together(tuner, tuned, plain, budget, TUNING_SHARE / (len(groups) - number)):
+            _leave_untuned(tuned, names, read)
     return tuned
 
 
@@ -185,20 +197,47 @@ def _leave_untuned(
             tuned.bounds[name] = tuned.prior_bounds[name]
 
 
-def _tune_together(tuner: LanguageTuner, tuned: TunedLanguage, plain: Mapping[str, FloatArray]) -> None:
-    """Learn from the past and judge, then from everything; leave vectors, model, curves and bounds."""
-    past = tuner.learn_past()
-    final = tuner.learn_all(past)
+def _tune_together(
+    tuner: LanguageTuner,
+    tuned: TunedLanguage,
+    plain: Mapping[str, FloatArray],
+    budget: TimeBudget,
+    share: float,
+) -> bool:
+    """Learn from the past and judge, then from everything; leave vectors, model, curves and bounds.
+
+    Args:
+        share: of the time that is left, at most so much for both, where there is a bound.
+
+    Returns:
+        Whether it was worth its time. Without a bound it always is: the fusion finds out.
+    """
+    with budget.measured(TUNING_PAST):
+        past = tuner.learn_past(budget.minutes(share / 2))
+    gains = [outcome.after - outcome.before for outcome in past.outcomes.values()]
+    if budget.bounded and all(gain <= 0 for gain in gains):
+        budget.leave_out(f"{tuner.label}: tuning of the language model, which gained nothing in its time")
+        tuner.forget()
+        return False
+    final = past.vectors
+    if budget.left < budget.cost(TUNING_PAST):
+        budget.leave_out(f"{tuner.label}: tuning of the language model on what came after the past")
+    else:
+        with budget.measured(TUNING_ALL):
+            final = tuner.learn_all(past)
     finished = marked(tuner.model)
     for name, vectors in final.items():
         common = plain[name] if tuner.details.scope == "scenario" else vectors
         origin = tuned.backbones[name].fingerprint
-        tuned.vectors[name] = ItemVectors(past.vectors[name], vectors, common, plain[name], origin)
+        decay = past.outcomes[name].decay
+        own = None if decay is None else decay.decay
+        tuned.vectors[name] = ItemVectors(past.vectors[name], vectors, common, plain[name], origin, own)
         tuned.models[name] = finished
     tuned.outcomes |= past.outcomes
     tuned.bounds |= tuner.bounds
     tuner.forget()
     tuned.curves |= {f"language model, {tuner.label}, {stage}": curve for stage, curve in past.curves.items()}
+    return True
 
 
 def try_tuning(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,9 +27,11 @@ from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.method import method_of
 from polyscene.language.tuning.methods import dressed, frozen_layers, learn_words, tuned_weights
 from polyscene.learning.bounding import BoundedCatalogue, wanted_reach
+from polyscene.learning.content_judge import held_out_decay
 from polyscene.learning.objectives.learner import TextLearner, objectives_of
 from polyscene.learning.training_data import TrainingData
 from polyscene.learning.tuning_data import TuningData, tuning_data
+from polyscene.learning.tuning_outcome import PastTuning, TuningOutcome
 from polyscene.representation.item_space import ItemSpace
 from polyscene.training.averaging import fit_seeds, seeds_of
 from polyscene.training.budget import Budget
@@ -46,43 +48,9 @@ EncoderFactory = Callable[
 """What makes a `CachedEncoder`."""
 
 
-@dataclass(frozen=True)
-class TuningOutcome:
-    """What tuning did to one scenario.
-
-    Attributes:
-        before, after: NDCG@10 of the content signal on held-out choices; NaN where there are none.
-        steps: taken in each stage.
-        weights: how many numbers learned.
-        size: of the file that keeps them, in bytes.
-    """
-
-    before: float
-    after: float
-    steps: Mapping[str, int]
-    weights: int
-    size: int
-
-
 def effective_method(settings: Settings) -> str:
     """Return the method; "none" where its weights get no step, and the projection learns alone."""
     return settings.language.tuning if settings.tuning.steps else "none"
-
-
-@dataclass(frozen=True)
-class PastTuning:
-    """What learning from the past alone came to.
-
-    Attributes:
-        rounds: of each stage, how many times through the choices were best.
-        decays: by scenario, how fast taste was found to fade.
-    """
-
-    vectors: Mapping[str, FloatArray]
-    outcomes: Mapping[str, TuningOutcome]
-    curves: Mapping[str, Curve]
-    rounds: Mapping[str, float]
-    decays: Mapping[str, float]
 
 
 class LanguageTuner:
@@ -159,19 +127,19 @@ class LanguageTuner:
         leads = self._leads.get(name)
         if leads is None:
             return vectors, None
-        reach = wanted_reach(self.settings.language)
-        bound = bounded_by(unit_vectors(leads.pooled[:, 0]), vectors, self._lead_chars[name], reach)
+        ahead, reach = unit_vectors(leads.pooled[:, 0]), wanted_reach(self.settings.language)
+        bound = bounded_by(ahead, vectors, self._lead_chars[name], reach)
         return bound.vectors, bound
 
-    def learn_past(self) -> PastTuning:
-        """Learn from the past, and judge on what came after it."""
+    def learn_past(self, minutes: float | None = None) -> PastTuning:
+        """Learn from the past in at most so many minutes, and judge on what came after it."""
         self._rest(True)
         before = self.vectors()
         decays = {name: self._decay(name, vectors) for name, vectors in before.items()}
         data = self._tuning_data(decays, Phase.PAST)
         limits = self._step_limits()
         rounds = dict.fromkeys(limits, float(self.details.epochs))
-        learned = self._learn(data, rounds, limits, Phase.PAST)
+        learned = self._learn(data, rounds, limits, Phase.PAST, minutes)
         curves = {stage: curve for stage, (curve, _) in learned.items()}
         steps = {stage: _best_step(curve) for stage, curve in curves.items()}
         best = {stage: steps[stage] / per_round for stage, (_, per_round) in learned.items()}
@@ -181,7 +149,9 @@ class LanguageTuner:
         outcomes = {}
         for name, part in data.items():
             judge = part.judge or (lambda vectors: math.nan)
-            outcomes[name] = TuningOutcome(judge(before[name]), judge(after[name]), steps, weights, size)
+            found = held_out_decay(self._past, name, after[name], decays[name])
+            gains = judge(before[name]), judge(after[name])
+            outcomes[name] = TuningOutcome(*gains, steps, weights, size, found)
         return PastTuning(after, outcomes, curves, best, decays)
 
     def learn_all(self, past: PastTuning) -> dict[str, FloatArray]:
@@ -228,17 +198,21 @@ class LanguageTuner:
         rounds: Mapping[str, float],
         limits: Mapping[str, int],
         phase: Phase,
+        minutes: float | None = None,
     ) -> dict[str, tuple[Curve, int]]:
         """Learn stage by stage.
 
         Args:
             rounds: of each stage, times through the choices.
             limits: of each stage, steps, where they are bounded.
+            minutes: of all stages together, where they are bounded.
 
         Returns:
             The curve of each stage that learned, and how many steps a round took.
         """
         learned = {}
+        own, n = self.details.minutes, len(rounds)
+        bound = own if minutes is None else min(minutes / n, own or math.inf)
         for stage, wanted in rounds.items():
             self._rest(stage == PROJECTION)
             learners, shares = self._learners(data)
@@ -246,8 +220,8 @@ class LanguageTuner:
             steps = math.ceil(wanted * per_round)
             steps = min(steps, limits.get(stage, steps))
             if steps and any(True for encoder in self.encoders.values() for _ in encoder.named_parameters()):
-                budget = Budget(steps, minutes=self.details.minutes)
-                learned[stage] = self._stage(learners, shares, stage, budget, phase), per_round
+                curve = self._stage(learners, shares, stage, Budget(steps, minutes=bound), phase)
+                learned[stage] = curve, per_round
         return learned
 
     def _learners(self, data: Mapping[str, TuningData]) -> tuple[dict[str, TextLearner], dict[str, float]]:

@@ -11,11 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from polyscene.core.types import BoolArray
-from polyscene.learning.fusion_learner import BATCH, FusionLearner
-from polyscene.metrics.ranking import Scores, Values, ndcg
+from polyscene.learning.example_gains import CUTOFF, example_gains
+from polyscene.metrics.ranking import Values
 from polyscene.recommenders.fusion.features import NEW
 from polyscene.recommenders.fusion.network import FusionNetwork
 from polyscene.recommenders.fusion.training import Example
@@ -28,7 +26,6 @@ MAX_LOSS = 0.01
 """The share of the NDCG@10 over all choices that is given up for it at most."""
 MIN_NEW = 20
 """Fewer choices of new items tell nothing."""
-CUTOFF = 10
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ def fair_lift(network: FusionNetwork, scenario: int, choices: Sequence[Example])
     count = int(new.sum())
     if count < MIN_NEW:
         return Lift(0.0, count)
-    gains, signals = _gains(network, scenario, choices)
+    gains, signals = example_gains(network, scenario, choices, LIFTS)
     aim = FAIR_SHARE * float(signals[new].mean(axis=0).max())
     place = _place(gains[new].mean(axis=0), gains.mean(axis=0), aim)
     reached, overall = gains[new].mean(axis=0)[[0, place]], gains.mean(axis=0)[[0, place]]
@@ -88,28 +85,3 @@ def _place(new: Values, overall: Values, aim: float) -> int:
 
 def _pair(values: Values) -> tuple[float, float]:
     return float(values[0]), float(values[1])
-
-
-def _gains(network: FusionNetwork, scenario: int, choices: Sequence[Example]) -> tuple[Values, Values]:
-    """Return NDCG@10 of every choice by lift (n, L), and by signal (n, K)."""
-    learner = FusionLearner(network, scenario, (), ())
-    lifted, signals = [], []
-    for start in range(0, len(choices), BATCH):
-        batch = list(choices[start : start + BATCH])
-        with torch.inference_mode():
-            logits = learner.logits(batch).numpy()
-        for row, example in zip(logits, batch, strict=True):
-            n, new = len(example.log_weights), example.facts[:, NEW] > 0
-            weight = np.exp(example.log_weights)
-            scores = row[:n] - example.log_weights
-            lifted.append(_ranked(scores[None] + LIFTS[:, None] * new, weight))
-            signals.append(_ranked(example.signals, weight))
-    return np.stack(lifted), np.stack(signals)
-
-
-def _ranked(scores: Scores, weight: Scores) -> Values:
-    """Return (M,) NDCG@10 of the first of (M, C) candidates; ties count half, a candidate its weight."""
-    first = scores[:, :1]
-    ahead: BoolArray = scores[:, 1:] > first
-    ranks = 1 + ahead @ weight[1:] + ((scores[:, 1:] == first) @ weight[1:]) / 2
-    return ndcg(ranks, CUTOFF)

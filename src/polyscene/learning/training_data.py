@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from polyscene.core.errors import ConfigError
@@ -33,6 +33,7 @@ class ItemVectors:
         common: in the space that all scenarios share.
         prior: by the model as it came; None where it is used so.
         origin: fingerprint of the language model as it came.
+        decay: how fast taste fades by the tuned vectors, told by choices after the past; None: as by others.
     """
 
     early: FloatArray
@@ -40,6 +41,7 @@ class ItemVectors:
     common: FloatArray
     prior: FloatArray | None = None
     origin: str = ""
+    decay: float | None = None
 
     def space(self, phase: Phase) -> ItemSpace:
         """Return them as one space, tuned on no more than may be learned from."""
@@ -58,6 +60,7 @@ class TrainingData:
         notes: what was decided here and from what figures, each a sentence.
         in_order: whether every user's events are split by their order, rather than all at a moment.
         split: the steps of the split itself, where this is the data at an earlier cut.
+        decay_of: by scenario, an earlier past that tells how fast taste fades, in the place of the own one.
     """
 
     dataset: Dataset
@@ -70,6 +73,7 @@ class TrainingData:
     notes: tuple[str, ...] = ()
     in_order: bool = False
     split: Folds | None = None
+    decay_of: Mapping[str, Evidence] = field(default_factory=dict)
     _spaces: dict[tuple[str, Phase], ItemSpace] = field(default_factory=dict, init=False, repr=False)
 
     def evidence(self, name: str, phase: Phase) -> Evidence:
@@ -90,11 +94,24 @@ class TrainingData:
             others,
             self.seed,
             train_learner,
+            self.decay_of.get(name),
+            self.vectors[name].decay if name in self.vectors else None,
         )
 
     def at(self, parts: Mapping[str, Parts]) -> TrainingData:
         """Return the same data at an earlier cut."""
         return replace(self, parts=parts, folds=self.folds.at(parts), split=self.folds_of_split)
+
+    def at_each(self, cuts: Sequence[Mapping[str, Parts]]) -> list[TrainingData]:
+        """Return the same data at earlier cuts, the latest first; the earliest tells how fast taste fades.
+
+        That is measured once then, and on nothing that any of them is to predict.
+        """
+        if not cuts:
+            return []
+        earliest = self.at(cuts[-1])
+        decay_of = {name: earliest.evidence(name, Phase.PAST) for name in self.dataset.scenarios}
+        return [replace(self.at(parts), decay_of=decay_of) for parts in cuts]
 
     @property
     def folds_of_split(self) -> Folds:

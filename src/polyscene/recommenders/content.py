@@ -68,9 +68,10 @@ class Content(Signal):
         return self.space.view(self.view).vectors
 
     def fit(self, evidence: Evidence) -> Self:
-        """Take the vectors, and measure how fast taste fades."""
+        """Take the vectors, and measure how fast taste fades where held-out choices have not told it."""
         self.space = evidence.space
-        self.decay = self.settings.decay or evidence.decay
+        own = evidence.tuned_decay if self.view == "tuned" else None
+        self.decay = self.settings.decay or own or evidence.decay
         return self
 
     def users(self, queries: Queries) -> FloatArray:

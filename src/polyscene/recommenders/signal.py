@@ -70,6 +70,8 @@ class Evidence:
         elsewhere: the other scenarios by name.
         seed: of the run.
         trainer: for signals that learn by gradients; None: these have nothing to say.
+        decay_of: tells how fast taste fades in the place of this; None: this does.
+        tuned_decay: the same by tuned vectors, where held-out choices told it.
     """
 
     events: EventLog
@@ -81,6 +83,8 @@ class Evidence:
     elsewhere: Mapping[str, OtherScenario] = field(default_factory=dict)
     seed: int = 0
     trainer: Trainer | None = None
+    decay_of: Evidence | None = None
+    tuned_decay: float | None = None
 
     @property
     def born(self) -> LongArray:
@@ -97,6 +101,8 @@ class Evidence:
 
         It is measured with the language model as it came, so that what it learned by heart does not count.
         """
+        if self.decay_of is not None:
+            return self.decay_of.decay
         vectors = self.space.view("prior").vectors
         return history_decay(self.positive, self.n_users, self.clock, vectors, self.seed)
 

@@ -25,6 +25,7 @@ from polyscene.learning.fit import Fitted, fit_system
 from polyscene.learning.language import TunedLanguage, tune_language
 from polyscene.learning.language_notes import unread_texts
 from polyscene.learning.reranker import RerankerTrainer
+from polyscene.learning.time_budget import TimeBudget
 from polyscene.learning.training_data import TrainingData
 from polyscene.runs.folder import REMEDY, UNFINISHED, new_run, write_manifest
 from polyscene.runs.item_encoder import KEY, encoder_facts
@@ -59,11 +60,14 @@ class Trained(Protocol):
         ...
 
 
-def train_run(project: Trained, everything_counts: bool) -> Path:
+def train_run(
+    project: Trained, everything_counts: bool, budget: float | str | TimeBudget | None = None
+) -> Path:
     """Fit the whole system and return the folder of the run.
 
     Args:
         everything_counts: learn from the test part too.
+        budget: how long it may take, in seconds or as "2m".
 
     Raises:
         DataError: the tables cannot be used.
@@ -71,6 +75,7 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
         ModelError: the language model cannot be used.
         RunError: the folder of the runs cannot be written, or its disk is full: told before the work.
     """
+    budget = TimeBudget.of(budget)
     keep_freed_memory()
     settings, progress = project.settings, project.progress
     data = project.ground(everything_counts)
@@ -84,17 +89,18 @@ def train_run(project: Trained, everything_counts: bool) -> Path:
     cuts = wanted_cuts(data, settings) if rerankers is None else []
     earliest = data.at(cuts[-1]) if cuts else None
     unfinished = project.runs_folder / UNFINISHED
-    tuned = tune_language(models, data, settings, unfinished, cache, progress, earliest)
-    fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers, cuts)
+    tuned = tune_language(models, data, settings, unfinished, cache, progress, earliest, budget)
+    fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers, cuts, budget)
     fitted.curves = tuned.curves | fitted.curves
     unread = list(_unread(project.dataset, tuned))
-    fitted.notes = [*data.notes, *fitted.notes, *tuned.notes(), *unread]
+    fitted.notes = [*data.notes, *fitted.notes, *tuned.notes(), *unread, *budget.notes()]
     system = System.of(project.dataset, fitted.spaces, fitted.fusions)
     with new_run(project.runs_folder) as (run_id, folder):
         facts = save_system(system, folder)
         tuned.save(folder, settings)
         manifest = _manifest(project, fitted, facts, everything_counts) | {
             "tuning": tuned.facts(),
+            "budget": budget.facts(),
             "reach": tuned.bound_facts(),
             "unread_texts": unread,
             KEY: encoder_facts(tuned.fingerprints(), tuned.views(settings), folder, project.base),

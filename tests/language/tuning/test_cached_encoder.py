@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from polyscene.core.settings.tuning import TuningDetails
 from polyscene.language.model.language_model import LanguageModel, hidden_states
 from polyscene.language.model.pooling import pool
-from polyscene.language.text.encoding import encode, padded
+from polyscene.language.text.cache import EncodingCache, encoding_keys
+from polyscene.language.text.encoding import encode, padded, padded_batches
 from polyscene.language.tuning import cached_encoder
 from polyscene.language.tuning.cached_encoder import CachedEncoder
-from polyscene.language.tuning.methods import marked
+from polyscene.language.tuning.methods import dressed, frozen_layers, marked
 
 HALF = 2e-3
 """Kept activations have 11 bits."""
@@ -202,3 +206,47 @@ def test_an_adversary_pushes_where_the_first_layer_that_learns_begins(
     modules[0].register_forward_hook(lambda module, given, output: passed.append(tuple(output.shape)))
     reader.embed(np.array([0, 5]))
     assert passed == [(2, len(reader.tokens[0]), 16)]
+
+
+def read_with(cache: EncodingCache, backbone: LanguageModel, texts: Sequence[str]) -> CachedEncoder:
+    details = TuningDetails(layers=1, words=False)
+    torch.manual_seed(3)
+    model = dressed(backbone, "top", details, 8)
+    return CachedEncoder(model, texts, frozen_layers(model, "top", details), 48, cache=cache)
+
+
+def test_a_later_training_reads_only_texts_that_no_earlier_one_read(
+    backbone: LanguageModel,
+    tuning_texts: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first catalogue has its texts in another order, and none of "a new one"."""
+    read: list[str] = []
+
+    def watched(model: LanguageModel, texts: Sequence[str], *others: object) -> Any:
+        read.extend(texts)
+        return padded_batches(model, texts, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cached_encoder, "padded_batches", watched)
+    cache = EncodingCache(tmp_path)
+    read_with(cache, backbone, tuning_texts[::-1])
+    assert sorted(read) == sorted(set(tuning_texts))
+    read.clear()
+    plain = read_with(EncodingCache(tmp_path / "other"), backbone, [*tuning_texts, "a new one"])
+    read.clear()
+    again = read_with(cache, backbone, [*tuning_texts, "a new one"])
+    assert sorted(read) == ["", "a new one"]  # nothing is kept of a text without words
+    np.testing.assert_allclose(again.pooled, plain.pooled, atol=1e-5)
+    np.testing.assert_allclose(again.all(), plain.all(), atol=HALF)
+
+
+def test_what_is_kept_serves_encoding_too(
+    backbone: LanguageModel, tuning_texts: list[str], tmp_path: Path
+) -> None:
+    cache = EncodingCache(tmp_path)
+    read_with(cache, backbone, tuning_texts)
+    keys = encoding_keys(backbone, sorted(set(tuning_texts) - {""}))
+    vectors, known = cache.read(backbone.fingerprint, keys, backbone.dimension)
+    assert known.all()
+    np.testing.assert_allclose(vectors, encode(backbone, sorted(set(tuning_texts) - {""})), atol=1e-5)

@@ -16,14 +16,14 @@ class FusionSettings(Strict):
     epochs: int = Field(12, ge=1)
     max_choices: int = Field(12_000, ge=10, description="choices learned from, the latest")
     earlier_cuts: int = Field(
-        0,
+        4,
         ge=0,
         description="where the split's own choices are fewer than half of `enough_choices`, those before "
         "them are learned from too, at up to so many earlier cuts, each ranked by signals that know only "
-        "what came before it",
+        "what came before it; 0: never",
     )
     enough_choices: int = Field(
-        4_000, ge=10, description="own and earlier choices together are no more than so many"
+        2_000, ge=10, description="own and earlier choices together are no more than so many"
     )
     new_items: Literal["fair", "cautious"] = Field(
         "fair",

@@ -78,7 +78,7 @@ class EncodingCache:
                 if row is not None and vector is not None and len(vector) == dimension:
                     vectors[row], known[row] = vector, True
 
-        self._with_file(fingerprint, load)
+        self.with_file(fingerprint, load)
         return vectors, known
 
     def write(self, fingerprint: str, keys: Sequence[bytes], vectors: FloatArray) -> None:
@@ -91,9 +91,9 @@ class EncodingCache:
             connection.executemany("INSERT OR REPLACE INTO encodings VALUES (?, ?, ?)", records)
             connection.execute("COMMIT")
 
-        self._with_file(fingerprint, store)
+        self.with_file(fingerprint, store)
 
-    def _with_file(self, fingerprint: str, work: Callable[[sqlite3.Connection], None]) -> None:
+    def with_file(self, fingerprint: str, work: Callable[[sqlite3.Connection], None]) -> None:
         """Do `work` on the model's file; a damaged file is set aside and the work tried once more."""
         file = self.folder / f"{fingerprint[:32]}.sqlite3"
         for last in (False, True):

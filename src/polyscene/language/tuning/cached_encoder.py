@@ -23,6 +23,7 @@ from polyscene.language.model.packed_bert import packed
 from polyscene.language.model.pooling import pool
 from polyscene.language.model.projection import Projection
 from polyscene.language.model.token_embeddings import phrases_of
+from polyscene.language.text.activation_cache import States
 from polyscene.language.text.cache import EncodingCache, pool_cached
 from polyscene.language.text.encoding import (
     DEFAULT_BATCH_TOKENS,
@@ -35,6 +36,7 @@ from polyscene.language.text.encoding import (
 )
 from polyscene.language.text.normalisation import normalise
 from polyscene.language.tuning import adalora_budget
+from polyscene.language.tuning.known_texts import KnownTexts
 from polyscene.language.tuning.partial_forward import answers_in_tuples, upper_states
 from polyscene.language.tuning.resting import RestingTexts, tokens_at
 
@@ -237,18 +239,48 @@ class CachedEncoder:
             )[rows]
             return
         readers = np.split(np.argsort(rows, kind="stable"), np.cumsum(np.bincount(rows))[:-1])
-        tokens = [self.tokens[texts[0]] for texts in readers if len(texts)]
-        for places, ids, mask in padded_batches(model, distinct, tokens, self.batch_tokens, progress):
+        unread, known = np.arange(len(distinct)), None
+        if cache is not None and distinct:
+            known = KnownTexts(cache, model, distinct, self.layers, self.frozen)
+            unread = self._taken(known, readers, progress)
+        some = [distinct[place] for place in unread]
+        tokens = [self.tokens[readers[place][0]] for place in unread]
+        for places, ids, mask in padded_batches(model, some, tokens, self.batch_tokens, progress):
             with torch.inference_mode():
                 states = hidden_states(model.module, ids, mask, model.autocast)
                 pooled = pooled_layers(model, states, mask, self.layers)  # (b, L, width)
                 kept = None if self._activations is None else states[self.frozen].cpu().numpy()
-            for number, place in enumerate(places):
+            for number, place in enumerate(unread[places]):
                 self._pooled[readers[place]] = pooled[number]
                 if kept is not None:
                     self._keep(readers[place], kept[number])
+            if known:
+                firsts = [readers[place][0] for place in unread[places]]
+                known.add(unread[places], pooled, [self._kept_of(row) for row in firsts])
+        if known:
+            known.store()
 
-    def _keep(self, rows: LongArray, activations: FloatArray) -> None:
+    def _taken(self, known: KnownTexts, readers: Sequence[LongArray], progress: Progress) -> LongArray:
+        """Take what is known of the texts; return the places of those that are not."""
+        unread = np.ones(len(readers), np.bool_)
+
+        def take(place: int, pooled: FloatArray, states: States) -> None:
+            if len(states) == self.lengths[readers[place][0]]:
+                self._pooled[readers[place]] = pooled
+                self._keep(readers[place], states)
+                unread[place] = False
+
+        known.read(take)
+        if not unread.all():
+            progress.say(f"{int(np.sum(~unread)):,} of {len(unread):,} texts were read before")
+        return np.flatnonzero(unread)
+
+    def _kept_of(self, row: int) -> States:
+        assert self._activations is not None
+        kept: States = self._activations[self._offsets[row] : self._offsets[row + 1]]
+        return kept
+
+    def _keep(self, rows: LongArray, activations: FloatArray | States) -> None:
         """Keep the (length, width) activations of the texts of these rows, which are the same text."""
         assert self._activations is not None
         for row in rows:

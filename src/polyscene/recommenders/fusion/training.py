@@ -40,6 +40,7 @@ class Example:
         facts: (C, 5) item and pair facts, half precision.
         peaks, user: as in `Block`, one row.
         log_weights: (C,) log importance weights.
+        person: code of the user who chose; -1: not said.
     """
 
     signals: HalfArray
@@ -47,6 +48,7 @@ class Example:
     peaks: FloatArray
     user: FloatArray
     log_weights: FloatArray
+    person: int = -1
 
 
 def examples(
@@ -75,7 +77,10 @@ def examples(
         open_ = ~features.closed(queries, hide_seen)
         target = choices.target[rows]
         yield [
-            _example(block, row, int(target[row]), open_[row], full, generator, new_share)
+            replace(
+                _example(block, row, int(target[row]), open_[row], full, generator, new_share),
+                person=int(queries.user[row]),
+            )
             for row in range(len(target))
         ]
 
