@@ -250,3 +250,33 @@ def test_choices_without_a_signal_are_as_if_it_had_never_been(make_data: MakeDat
     for found, expected in zip(less.examples, one.examples, strict=True):
         for name in ("signals", "facts", "peaks", "user", "log_weights"):
             np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+
+
+def living(make_data: MakeData, live: bool | None) -> tuple[FusionData, Popularity]:
+    """Return what a fusion learns from of one stream in which somebody new chooses every second."""
+    rows = [(user, user % 3 if user < 48 else 5, 1_000_000 * user) for user in range(100)]
+    blocks = {"evaluation": {"protocol": "progressive", "valid_share": 0.4, "warmup": 0.8}}
+    data, known = make_data({"a": rows}, 100, fusion={"live": live}, **blocks)
+    past = data.evidence("a", Phase.PAST)
+    signal = Popularity().fit(past)
+    return fusion_data(data, "a", PastSignals(["popularity"], [signal], past), known, Silent()), signal
+
+
+@pytest.mark.parametrize("live", [True, None])
+def test_signals_learn_on_while_choices_are_made_into_examples(
+    make_data: MakeData, live: bool | None
+) -> None:
+    learned, signal = living(make_data, live)
+    n = len(learned.training) + len(learned.held_out)
+    assert n == 32
+    counts = sorted(round(float(np.expm1(example.facts[0, 0]))) for example in learned.examples)
+    assert counts[0] == 0
+    assert counts[-1] > 0, "later choices of the new item find it known"
+    assert signal.score(learned.judged.queries)[:, 5].tolist() == [0.0] * len(learned.judged)
+    assert learned.features.counts[5] == 0, "what is judged has not been learned"
+    assert np.all(np.diff(learned.judged.queries.time) > 0)
+
+
+def test_signals_that_stand_still_find_it_new_to_the_end(make_data: MakeData) -> None:
+    learned, _ = living(make_data, live=False)
+    assert {float(example.facts[0, 0]) for example in learned.examples} == {0.0}

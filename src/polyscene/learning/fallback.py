@@ -22,6 +22,7 @@ from polyscene.metrics.ranking import mid_ranks, ndcg
 from polyscene.recommenders.fusion.blocks import block_size
 from polyscene.recommenders.fusion.fusion import Fusion
 from polyscene.recommenders.fusion.network import FusionNetwork
+from polyscene.recommenders.fusion.training import BUILD, Learn
 
 TRUSTED = 500
 """A fusion that has learned from so many choices is given up only on evidence."""
@@ -101,10 +102,19 @@ def mean_gains(gains: Mapping[str, list[float]]) -> dict[str, float]:
     return {model: float(np.mean(values)) if values else 0.0 for model, values in gains.items()}
 
 
-def held_out_gains(fusion: Fusion, choices: Choices, blocks_mb: int) -> dict[str, list[float]]:
-    """Return NDCG@10 of every choice by model, the whole catalogue ranked."""
+def held_out_gains(
+    fusion: Fusion, choices: Choices, blocks_mb: int, learn: Learn | None = None
+) -> dict[str, list[float]]:
+    """Return NDCG@10 of every choice by model, the whole catalogue ranked.
+
+    Args:
+        learn: as of `examples`.
+    """
     gains: dict[str, list[float]] = {model: [] for model in (SYSTEM, *fusion.fitted())}
-    for rows, queries in choices.queries.blocks(block_size(fusion, blocks_mb)):
+    size = block_size(fusion, blocks_mb)
+    for rows, queries in choices.queries.blocks(size if learn is None else min(size, BUILD)):
+        if learn is not None:
+            learn(int(queries.time[0]))
         open_ = fusion.open(queries)
         target: LongArray = choices.target[rows].astype(np.int64)
         open_[np.arange(len(target)), target] = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +23,7 @@ from polyscene.metrics.ranking import Values
 from polyscene.recommenders.fusion.features import MIN_PEAK, USER_FACTS, Features, Signals
 from polyscene.recommenders.fusion.fusion import RERANKED, second_look
 from polyscene.recommenders.fusion.network import FusionNetwork
+from polyscene.recommenders.fusion.stream import living, observer
 from polyscene.recommenders.fusion.training import Example, examples
 from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.signal import Evidence
@@ -127,14 +129,14 @@ def fusion_data(
     stream = generator(data.seed, "fusion", name)
     held = held_out_rows(choices.queries.user, stream)
     scored = examples_of(data, name, past, choices, held, settings, stream, progress)
-    sample = choices.pick(stream.permutation(np.flatnonzero(held))[:MAX_JUDGED])
+    sample = stream.permutation(np.flatnonzero(held))[:MAX_JUDGED]
     people = np.unique(choices.queries.user[held])
     return FusionData(
         past.signals,
         scored.features,
         scored.training,
         scored.held_out,
-        sample,
+        choices.pick(np.sort(sample) if data.learns_on else sample),
         past.reranker,
         people,
         n_own=len(choices),
@@ -167,25 +169,28 @@ def examples_of(
         held: (n,) which of the choices are held out.
     """
     learned, judged = np.flatnonzero(~held), np.flatnonzero(held)
-    features = Features.of(past.evidence)
-    features.measure(past.signals, choices.queries.pick(stream.permutation(learned)[:MAX_MEASURED]))
+    features, signals, learn = Features.of(past.evidence), past.signals, None
+    features.measure(signals, choices.queries.pick(stream.permutation(learned)[:MAX_MEASURED]))
+    parts = [learned, judged]
+    if data.learns_on:
+        signals, parts = living(signals, past.evidence.space), [np.arange(len(choices))]
+        learn = data.stream(name, observer(features, signals)).learn_before
     full = past.evidence.n_items <= settings.fusion.max_catalogue
     reread = None
     if past.reranker is not None:
         reread = second_look(past.reranker, features, past.names.index(RERANKED))
     share = new_share(data, name, past.evidence)
-    parts: list[list[Example]] = []
+    scored: dict[int, Example] = {}
+    unseen = data.hide_seen[name]
     with progress.track(f"{name}: choices", len(choices), "choices") as advance:
-        for rows in (learned, judged):
-            part: list[Example] = []
-            chosen = choices.pick(rows)
-            for batch in examples(
-                features, past.signals, chosen, full, stream, data.hide_seen[name], reread, share
-            ):
-                part += batch
+        for rows in parts:
+            chosen, order = choices.pick(rows), iter(rows.tolist())
+            for batch in examples(features, signals, chosen, full, stream, unseen, reread, share, learn):
+                scored |= zip(itertools.islice(order, len(batch)), batch, strict=True)
                 advance(len(batch))
-            parts.append(part)
-    return ScoredChoices(features, *parts)
+    untaught = Features.of(past.evidence)
+    untaught.scales = features.scales
+    return ScoredChoices(untaught, *([scored[int(row)] for row in side] for side in (learned, judged)))
 
 
 def new_share(data: TrainingData, name: str, evidence: Evidence) -> float:

@@ -15,10 +15,11 @@ from polyscene.data.splits.folds import Folds
 from polyscene.data.splits.newcomers import newcomers
 from polyscene.data.splits.parts import Parts, mask_of
 from polyscene.data.splits.phases import Phase
-from polyscene.data.splits.protocol import everything, split
+from polyscene.data.splits.protocol import everything, protocol_of, split
 from polyscene.data.splits.repeats import repeats_note, repeats_of
 from polyscene.data.splits.sufficiency import split_problems
 from polyscene.learning.signal_trainer import train_learner
+from polyscene.recommenders.fusion.stream import Observe, Stream
 from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.representation.item_space import ItemSpace
 
@@ -60,6 +61,7 @@ class TrainingData:
         notes: what was decided here and from what figures, each a sentence.
         in_order: whether every user's events are split by their order, rather than all at a moment.
         split: the steps of the split itself, where this is the data at an earlier cut.
+        learns_on: whether signals learn each choice once it was ranked, while the fusion learns and later.
         decay_of: by scenario, an earlier past that tells how fast taste fades, in the place of the own one.
     """
 
@@ -73,6 +75,7 @@ class TrainingData:
     notes: tuple[str, ...] = ()
     in_order: bool = False
     split: Folds | None = None
+    learns_on: bool = False
     decay_of: Mapping[str, Evidence] = field(default_factory=dict)
     _spaces: dict[tuple[str, Phase], ItemSpace] = field(default_factory=dict, init=False, repr=False)
 
@@ -97,6 +100,11 @@ class TrainingData:
             self.decay_of.get(name),
             self.vectors[name].decay if name in self.vectors else None,
         )
+
+    def stream(self, name: str, observe: Observe) -> Stream:
+        """Return what lets the signals of the past learn the choices that the fusion learns from."""
+        known, later = self.folds.learned(name, Phase.PAST), self.folds.later(name, Phase.PAST)
+        return Stream(observe, known, later, len(self.dataset.users))
 
     def at(self, parts: Mapping[str, Parts]) -> TrainingData:
         """Return the same data at an earlier cut."""
@@ -149,7 +157,18 @@ def training_data(
     without_repeats = [name for name, hidden in hide_seen.items() if hidden]
     folds = Folds(dataset, parts, evaluation, without_repeats, new_items)
     in_order = splits_in_order(dataset, evaluation)
-    return TrainingData(dataset, parts, folds, {}, since, hide_seen, settings.seed, tuple(notes), in_order)
+    return TrainingData(
+        dataset,
+        parts,
+        folds,
+        {},
+        since,
+        hide_seen,
+        settings.seed,
+        tuple(notes),
+        in_order,
+        learns_on=protocol_of(evaluation).learns_on if settings.fusion.live is None else settings.fusion.live,
+    )
 
 
 def sufficient_data(dataset: Dataset, settings: Settings, everything_counts: bool = False) -> TrainingData:

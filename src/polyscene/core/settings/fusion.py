@@ -15,6 +15,11 @@ class FusionSettings(Strict):
     hidden: int = Field(32, ge=1)
     epochs: int = Field(12, ge=1)
     max_choices: int = Field(12_000, ge=10, description="choices learned from, the latest")
+    live: bool | None = Field(
+        None,
+        description="whether signals learn each choice before the fusion learns from the next, as they do in "
+        "a service; default: as the protocol judges",
+    )
     earlier_cuts: int = Field(
         4,
         ge=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import numpy as np
 
@@ -10,8 +11,19 @@ from polyscene.data.schema import EventLog
 from polyscene.data.timeline import LiveTimeline
 from polyscene.recommenders.fusion.features import Features, Signals
 from polyscene.recommenders.signal import Observation, Updates
+from polyscene.representation.item_space import ItemSpace
 
 Observe = Callable[[Observation], None]
+
+
+def living(signals: Signals, space: ItemSpace) -> Signals:
+    """Return copies of the signals that learn from single events; the others, and their space, stay."""
+    every: list[object] = list(signals)
+    shared = {id(space): space}
+    return [
+        deepcopy(signal, dict(shared)) if isinstance(one, Updates) else signal
+        for one, signal in zip(every, signals, strict=True)
+    ]
 
 
 def observer(features: Features, signals: Signals) -> Observe:

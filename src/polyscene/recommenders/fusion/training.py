@@ -29,6 +29,7 @@ MAX_HALF = 6e4
 HalfArray = NDArray[np.float16]
 
 Reread = Callable[[FloatArray, Queries], FloatArray]
+Learn = Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def examples(
     hide_seen: bool,
     reread: Reread | None = None,
     new_share: float = 1.0,
+    learn: Learn | None = None,
 ) -> Iterator[list[Example]]:
     """Yield the choices as examples, in lists of at most 64.
 
@@ -69,8 +71,12 @@ def examples(
         reread: takes a second look at (B, K, n) scaled scores of B requests.
         new_share: how many of the items without events count as there: of catalogues that do not say since
             when an item is there, those that came later are among the candidates too.
+        learn: is called with the first moment of the next list, for the signals to learn what lies before it;
+            the choices are then ordered by time.
     """
     for rows, queries in choices.queries.blocks(BUILD):
+        if learn is not None:
+            learn(int(queries.time[0]))
         block = features.block(signals, queries)
         if reread is not None:
             block = replace(block, signals=reread(block.signals, queries))
