@@ -212,6 +212,7 @@ def _tune_together(
     Returns:
         Whether it was worth its time. Without a bound it always is: the fusion finds out.
     """
+    before = budget.cost(TUNING_PAST)
     with budget.measured(TUNING_PAST):
         past = tuner.learn_past(budget.minutes(share / 2))
     gains = [outcome.after - outcome.before for outcome in past.outcomes.values()]
@@ -220,7 +221,7 @@ def _tune_together(
         tuner.forget()
         return False
     final = past.vectors
-    if budget.left < budget.cost(TUNING_PAST):
+    if budget.left < budget.cost(TUNING_PAST) - before:
         budget.leave_out(f"{tuner.label}: tuning of the language model on what came after the past")
     else:
         with budget.measured(TUNING_ALL):
