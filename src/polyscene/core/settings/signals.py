@@ -27,7 +27,7 @@ USUAL_SIGNALS = (
 )
 """What is combined unless a scenario says otherwise."""
 
-SIGNALS: Registry[Any] = Registry("polyscene.signals", (*USUAL_SIGNALS, "text_ranker", "sequence"))
+SIGNALS: Registry[Any] = Registry("polyscene.signals", (*USUAL_SIGNALS, "text_ranker", "sequence", "posterior"))
 """Subclasses of `recommenders.signal.Signal` by name."""
 
 RENAMED: Mapping[str, str] = {"elsewhere": "cross_scenario"}

@@ -19,7 +19,7 @@ from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE
 from polyscene.recommenders.fusion.features import MIN_PEAK, Block, Features, Prepared, Signals
 from polyscene.recommenders.fusion.inference import VIEWS, FusionWeights
 from polyscene.recommenders.reranker import Reranker
-from polyscene.recommenders.signal import Extends, Observation, Signal, Updates
+from polyscene.recommenders.signal import Extends, Forgets, Notices, Observation, Signal, Updates
 
 FLOATS_PER_CANDIDATE = 4
 """Working memory of one score, in floats per signal."""
@@ -70,6 +70,8 @@ class Fusion:
         every: list[object] = list(signals)
         self._updating = [signal for signal in every if isinstance(signal, Updates)]
         self._extending = [signal for signal in every if isinstance(signal, Extends)]
+        self._noticing = [signal for signal in every if isinstance(signal, Notices)]
+        self._forgetting = [signal for signal in every if isinstance(signal, Forgets)]
 
     @property
     def row_bytes(self) -> int:
@@ -220,6 +222,16 @@ class Fusion:
         self.features.observe(event)
         for signal in self._updating:
             signal.observe(event)
+
+    def notice(self, event: Observation) -> None:
+        """Let every signal that learns from events which count for nothing take one in."""
+        for signal in self._noticing:
+            signal.notice(event)
+
+    def forget(self, user: int) -> None:
+        """Let every signal that keeps something about each user forget one."""
+        for signal in self._forgetting:
+            signal.forget(user)
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Let features and every signal that keeps something per item take in new and changed items."""

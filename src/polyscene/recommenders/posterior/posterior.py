@@ -1,0 +1,319 @@
+"""Gaussian beliefs about every user and item, that move with each event and know how sure they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+import numpy as np
+from pydantic import BaseModel
+
+from polyscene.core.arrays import Arrays
+from polyscene.core.clock import DAY
+from polyscene.core.growing import GrowingArray
+from polyscene.core.seeds import derived
+from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
+from polyscene.data.queries import Queries
+from polyscene.recommenders.posterior.events import Lessons, Reader, powers, repeat_shares, shares_of
+from polyscene.recommenders.posterior.prior import prior_means, projection
+from polyscene.recommenders.posterior.settings import PosteriorSettings
+from polyscene.recommenders.posterior.tables import (
+    NEVER,
+    Beliefs,
+    GrowingBeliefs,
+    Rates,
+    Stream,
+    beliefs_named,
+    loosened,
+    named,
+    stream_named,
+)
+from polyscene.recommenders.posterior.uncertainty import Spread, deviations, drawn
+from polyscene.recommenders.scores import DenseScores, Scores
+from polyscene.recommenders.signal import Evidence, Observation, Signal
+from polyscene.representation.item_space import ItemSpace
+from polyscene.responsible.explanation import Sentences
+
+EVENTS_PER_DAY = 1000
+"""Where times are only an order, so many events stand for a day when bursts are counted."""
+MEASURED_EVENTS = 100_000
+"""Half-lives are compared on the latest events, at most so many."""
+JUDGED_SHARE = 0.1
+"""The share of these under which each half-life is judged, each event before it is learned."""
+
+
+class Posterior(Signal):
+    """`score(u, i) = x_uᵀ w_i + b_i`: means of Gaussian beliefs with independent numbers.
+
+    An item's vector begins as what the language model says of it, a shrunk and whitened projection of length
+    1, and events move it from there; a user's begins at 0. Every choice is compared with items of the recent
+    stream: one step of assumed-density filtering on the user, both items and both biases. Biases fade with
+    the half-life under which the latest events are likeliest.
+
+    No event moves an item further than `event_limit`; no user's choices of one item together further than
+    `(1 + repeats) * event_limit`; nothing that happens within a span of `burst_days` moves its bias or its
+    vector further than `burst_limit` from where they stood when the span began.
+
+    Live: equal to a fit on all events in the order in which they came, with the half-life and the projection
+    of the last fit. New items begin with their text; an edited text moves an item by what the text moved.
+
+    Source: D. Stern, R. Herbrich, T. Graepel, Matchbox, WWW 2009, with the vectors of a language model as
+    prior means, and comparisons in place of ratings; see `likelihoods` and `kernels`.
+    """
+
+    name: ClassVar[str] = "posterior"
+    sentences: ClassVar[Sentences] = Sentences("What you and others chose of late speaks for it.")
+    Settings = PosteriorSettings
+
+    def __init__(self, settings: BaseModel | None = None) -> None:
+        super().__init__(settings)
+        self._reader = Reader(self.settings)
+        self._begin(ItemSpace.empty(0), np.zeros((0, self.settings.size), np.float32), True, 0)
+        self.half_life = self.settings.half_lives[0]
+
+    def _begin(self, space: ItemSpace, mapped: FloatArray, moments: bool, seed: int) -> None:
+        """Believe what is believed before any event."""
+        self._space, self._mapped, self._moments = space, mapped, moments
+        vectors = space.view("tuned").vectors
+        priors = prior_means(vectors, np.arange(len(vectors)), mapped)
+        self._priors: GrowingArray[np.float32] = GrowingArray(priors)
+        self._items = GrowingBeliefs(self._of_items(priors))
+        self._users = GrowingBeliefs(self._of_users(0))
+        self._rows: GrowingArray[np.int32] = GrowingArray(np.zeros(0, np.int32))
+        self._stream = Stream.empty(self.settings.stream, len(priors), seed)
+        self._latest = NEVER
+
+    def _of_items(self, priors: FloatArray) -> Beliefs:
+        return Beliefs.prior(priors, self.settings.item_variance, self.settings.bias_variance)
+
+    def _of_users(self, count: int) -> Beliefs:
+        means = np.zeros((count, self.settings.size), np.float32)
+        return Beliefs.prior(means, self.settings.user_variance, self.settings.bias_variance)
+
+    @property
+    def rates(self) -> Rates:
+        """Return how beliefs loosen and how far they may move."""
+        rates: Rates = self.settings.rates(self.half_life, self._moments)
+        return rates
+
+    def fit(self, evidence: Evidence) -> Self:
+        """Measure the half-life of a bias, then learn every event in its order."""
+        vectors, seed = evidence.space.view("tuned").vectors, derived(evidence.seed, self.name)
+        mapped = projection(vectors, np.unique(evidence.positive.item), self.settings.size)
+        self._reader = Reader.of(self.settings, evidence.events)
+        lessons = self._reader.read(evidence.events)
+        self.half_life = self.settings.half_lives[0]
+        self._begin(evidence.space, mapped, evidence.clock == "time", seed)
+        if len(lessons.rows):
+            self.half_life = self._likeliest(evidence, mapped)
+            self._begin(evidence.space, mapped, evidence.clock == "time", seed)
+            self._learn(evidence, lessons)
+        return self
+
+    def _learn(self, evidence: Evidence, lessons: Lessons) -> None:
+        from polyscene.recommenders.posterior.kernels import learn_all  # numba
+
+        events = evidence.events.take(lessons.rows)
+        times = self._moments_of(events.time, events.weight > 0)
+        users = self._rows_of(events.user)
+        learn_all(
+            self._users.writable(),
+            self._items.writable(),
+            self._stream,
+            users,
+            events.item,
+            times,
+            lessons.kinds,
+            lessons.values,
+            lessons.weights,
+            repeat_shares(events.user, events.item, events.weight > 0, self.settings.repeats),
+            self.settings.negatives,
+            self.rates,
+        )
+        self._latest = int(times.max())
+
+    def _likeliest(self, evidence: Evidence, mapped: FloatArray) -> float:
+        """Return the half-life under which the latest choices are likeliest, each before it is learned."""
+        if len(self.settings.half_lives) == 1 or not self._moments or not len(evidence.positive):
+            return float(self.settings.half_lives[0])
+        likelihoods = [self._likelihood(evidence, mapped, one) for one in self.settings.half_lives]
+        return float(self.settings.half_lives[int(np.argmax(likelihoods))])
+
+    def _likelihood(self, evidence: Evidence, mapped: FloatArray, half_life: float) -> float:
+        from polyscene.recommenders.posterior.kernels import evidence as log_evidence  # numba
+
+        self._begin(evidence.space, mapped, True, derived(evidence.seed, self.name))
+        self.half_life = half_life
+        positive = evidence.positive
+        events = positive.take(np.arange(max(len(positive) - MEASURED_EVENTS, 0), len(positive)))
+        return float(
+            log_evidence(
+                self._fresh_users(events.user),
+                self._items.writable(),
+                self._stream,
+                np.unique(events.user, return_inverse=True)[1].astype(np.int32),
+                events.item,
+                events.time,
+                powers(events.weight),
+                repeat_shares(events.user, events.item, events.weight > 0, self.settings.repeats),
+                self.settings.negatives,
+                self.rates,
+                int(len(events) * (1 - JUDGED_SHARE)),
+            )
+        )
+
+    def _fresh_users(self, users: IntArray) -> Beliefs:
+        return self._of_users(len(np.unique(users)))
+
+    def _moments_of(self, times: LongArray, choices: BoolArray) -> LongArray:
+        """Return when events happened; where times are an order, by how many choices came before."""
+        if self._moments:
+            return times
+        before: LongArray = self._stream.counts[0] + np.cumsum(choices) - choices
+        return before * (DAY // EVENTS_PER_DAY)
+
+    def _rows_of(self, users: IntArray) -> IntArray:
+        """Return (m,) rows of users, who get one where they have none."""
+        codes, first, place = np.unique(users, return_index=True, return_inverse=True)
+        self._rows.extend(np.full(max(int(codes[-1]) + 1 - len(self._rows), 0), -1, np.int32))
+        rows = self._rows.writable()
+        strangers = codes[np.argsort(first, kind="stable")]
+        strangers = strangers[rows[strangers] < 0]
+        rows[strangers] = np.arange(len(self._users), len(self._users) + len(strangers), dtype=np.int32)
+        self._users.extend(self._of_users(len(strangers)))
+        known: IntArray = rows[codes][place]
+        return known
+
+    def _row_of(self, user: int) -> int:
+        if user < len(self._rows):
+            row = int(self._rows.array[user])
+            if row >= 0:
+                return row
+        return int(self._rows_of(np.array([user], np.int32))[0])
+
+    def observe(self, event: Observation) -> None:
+        """Learn one event that counts."""
+        around = np.count_nonzero(event.past == event.item) + np.count_nonzero(event.later == event.item)
+        share = float(shares_of(np.array([around]), self.settings.repeats)[0])
+        self._observe(event, min(event.weight, 1.0), share)
+
+    def notice(self, event: Observation) -> None:
+        """Learn from an event that counts for nothing, where its action is named in the settings."""
+        self._observe(event, 1.0, 1.0)
+
+    def _observe(self, event: Observation, weight: float, share: float) -> None:
+        kind, value = self._reader.kind(event.action, event.weight, event.value)
+        if not kind:
+            return
+        from polyscene.recommenders.posterior.kernels import learn  # numba
+
+        now = event.time if self._moments else int(self._stream.counts[0]) * (DAY // EVENTS_PER_DAY)
+        row = self._row_of(event.user)
+        learn(
+            self._users.writable(),
+            self._items.writable(),
+            self._stream,
+            row,
+            event.item,
+            now,
+            kind,
+            value,
+            weight,
+            share,
+            self.settings.negatives,
+            self.rates,
+        )
+        self._latest = max(self._latest, now)
+
+    def extend(self, rows: LongArray, since: LongArray) -> None:
+        """Let new items begin with their text, and move known ones by what their text moved."""
+        priors = prior_means(self._space.view("tuned").vectors, rows, self._mapped)
+        known = rows < len(self._priors)
+        self._items.writable().means[rows[known]] += priors[known] - self._priors.array[rows[known]]
+        self._priors.put(rows[known], priors[known])
+        self._priors.extend(priors[~known])
+        self._items.extend(self._of_items(priors[~known]))
+        times = np.zeros(len(self._priors), np.int32)
+        times[: len(self._stream.times)] = self._stream.times
+        self._stream = self._stream._replace(times=times)
+
+    def forget(self, user: int) -> None:
+        """Believe of a user what is believed of a stranger; what they taught of items stays learned."""
+        if user < len(self._rows) and self._rows.array[user] >= 0:
+            self._users.put(self._rows.array[[user]].astype(np.int64), self._of_users(1))
+
+    def users_of(self, queries: Queries) -> Beliefs:
+        """Return what is believed of (B,) users; of strangers what is believed of anybody."""
+        known = (queries.user >= 0) & (queries.user < len(self._rows))
+        rows = np.full(len(queries), -1)
+        rows[known] = self._rows.array[queries.user[known]]
+        beliefs = self._of_users(len(queries))
+        for column, values in zip(beliefs, self._users.now, strict=True):
+            column[rows >= 0] = values[rows[rows >= 0]]
+        return loosened(beliefs, self._latest, self.rates.user_drift, self.rates.user_prior, self.rates)
+
+    def items_now(self, rows: LongArray | None = None) -> Beliefs:
+        """Return what is believed of the named items at the moment of the latest event; None: of all."""
+        beliefs = self._items.now if rows is None else self._items.now.take(rows)
+        return loosened(beliefs, self._latest, self.rates.item_drift, self.rates.item_prior, self.rates)
+
+    def biases(self) -> FloatArray:
+        """Return (n_items,) expected biases at the moment of the latest event."""
+        items = self._items.now
+        elapsed = np.where(items.moments == NEVER, 0, self._latest - items.moments)
+        biases: FloatArray = (items.bias * np.exp2(self.rates.fade * elapsed)).astype(np.float32)
+        return biases
+
+    def prepare(self, queries: Queries) -> Scores:
+        """Return expected scores of every item."""
+        users, items = self.users_of(queries), self._items.now
+        return DenseScores(users.means @ items.means.T + self.biases())
+
+    def deviation(self, queries: Queries, candidates: IntArray | LongArray | None = None) -> FloatArray:
+        """Return (B, C) standard deviations of scores; None: (B, n_items), of the whole catalogue."""
+        return deviations(self._spread(queries, candidates))
+
+    def draw(
+        self, queries: Queries, candidates: IntArray | LongArray | None, chance: np.random.Generator
+    ) -> FloatArray:
+        """Return (B, C) scores drawn from what is believed, those of a request from one and the same user."""
+        return drawn(self._spread(queries, candidates), chance)
+
+    def _spread(self, queries: Queries, candidates: IntArray | LongArray | None) -> Spread:
+        if candidates is None:
+            return Spread(self.users_of(queries), self.items_now(), None)
+        rows, place = np.unique(candidates, return_inverse=True)
+        return Spread(self.users_of(queries), self.items_now(rows), place.reshape(candidates.shape))
+
+    def moved(self) -> FloatArray:
+        """Return (n_items,) how far events have moved each item from where its text put it."""
+        items = self._items.now
+        vectors = ((items.means - self._priors.array) ** 2).sum(axis=1)
+        distances: FloatArray = np.sqrt(vectors + self.biases() ** 2)
+        return distances
+
+    def state(self) -> Arrays:
+        """Return all beliefs, the stream, and what makes priors of texts."""
+        return {
+            **named("items", self._items.now),
+            **named("users", self._users.now),
+            **named("stream", self._stream),
+            **self._reader.state(),
+            "priors": self._priors.array,
+            "projection": self._mapped,
+            "rows": self._rows.array,
+            "half_life": np.array(self.half_life),
+            "clock": np.array([self._moments, self._latest], np.int64),
+        }
+
+    def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
+        """Take everything back."""
+        self._space, self._mapped = space, state["projection"]
+        self._reader = Reader.restore(self.settings, state)
+        self._priors, self._rows = GrowingArray(state["priors"]), GrowingArray(state["rows"])
+        self._items = GrowingBeliefs(beliefs_named("items", state))
+        self._users = GrowingBeliefs(beliefs_named("users", state))
+        self._stream = stream_named("stream", state)
+        self.half_life = float(state["half_life"])
+        self._moments, self._latest = bool(state["clock"][0]), int(state["clock"][1])
+        return self

@@ -1,0 +1,172 @@
+"""The plain arrays that beliefs are kept in, and how they grow; free of numba, which only events need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyscene.core.arrays import Arrays
+from polyscene.core.growing import GrowingArray
+from polyscene.core.types import FloatArray, IntArray, LongArray
+
+NEVER = np.iinfo(np.int64).min
+"""The moment of what has not been moved yet, and the number of its span."""
+
+
+class Beliefs(NamedTuple):
+    """Independent Gaussians about the vectors and biases of n users or items.
+
+    Attributes:
+        means, variances: (n, d).
+        bias, bias_variance: (n,).
+        moments: (n,) until when each was followed, in microseconds; `NEVER` where it was not moved yet.
+        anchors: (n,) the bias at the beginning of the present span.
+        path: (n,) how far the vector has moved within it.
+        spans: (n,) the number of that span.
+    """
+
+    means: FloatArray
+    variances: FloatArray
+    bias: FloatArray
+    bias_variance: FloatArray
+    moments: LongArray
+    anchors: FloatArray
+    path: FloatArray
+    spans: LongArray
+
+    @classmethod
+    def prior(cls, means: FloatArray, variance: float, bias_variance: float) -> Self:
+        """Return what is believed before any event: (n, d) means, and no bias."""
+        n = len(means)
+        return cls(
+            means.astype(np.float32),
+            np.full(means.shape, variance, np.float32),
+            np.zeros(n, np.float32),
+            np.full(n, bias_variance, np.float32),
+            np.full(n, NEVER),
+            np.zeros(n, np.float32),
+            np.zeros(n, np.float32),
+            np.full(n, NEVER),
+        )
+
+    def take(self, rows: LongArray) -> Self:
+        """Return a copy of the named rows."""
+        return type(self)(*(column[rows] for column in self))
+
+
+class Stream(NamedTuple):
+    """What came lately, of which the items are drawn that a choice stands against.
+
+    Attributes:
+        latest: (r,) items of the latest events; place k modulo r holds that of event k.
+        times: (n,) how often each item stands in `latest`.
+        counts: (2,) events so far; the seed.
+    """
+
+    latest: IntArray
+    times: IntArray
+    counts: LongArray
+
+    @classmethod
+    def empty(cls, length: int, n_items: int, seed: int) -> Self:
+        """Return a stream in which nothing has come yet."""
+        return cls(np.zeros(length, np.int32), np.zeros(n_items, np.int32), np.array([0, seed], np.int64))
+
+
+class Rates(NamedTuple):
+    """How beliefs loosen with time, and how far they may move; times in microseconds.
+
+    Attributes:
+        user_drift, item_drift: growth of a vector's variances per microsecond.
+        user_prior, item_prior, bias_prior: variances beyond which nothing grows.
+        fade: what is left of a bias after a microsecond, as a logarithm to base 2; 0 or less.
+        noise: variance of a choice.
+        step: how far one comparison moves an item at most.
+        reach: how far all events of a span move an item's bias, and its vector, at most.
+        span: length of a span.
+    """
+
+    user_drift: float
+    item_drift: float
+    user_prior: float
+    item_prior: float
+    bias_prior: float
+    fade: float
+    noise: float
+    step: float
+    reach: float
+    span: int
+
+
+def loosened(beliefs: Beliefs, now: int, drift: float, prior: float, rates: Rates) -> Beliefs:
+    """Return what is believed at a moment: variances grown, biases faded, as `kernels.loosen` does it.
+
+    Args:
+        drift, prior: of the vectors' variances.
+    """
+    followed = (beliefs.moments != NEVER) & (beliefs.moments < now)
+    elapsed = np.where(followed, now - np.where(followed, beliefs.moments, 0), 0).astype(np.float64)
+    grown = np.minimum(beliefs.variances + (drift * elapsed)[:, None], prior)
+    left = np.exp2(rates.fade * elapsed)
+    doubt = rates.bias_prior + (beliefs.bias_variance - rates.bias_prior) * left * left
+    return beliefs._replace(
+        variances=np.maximum(grown, beliefs.variances).astype(np.float32),
+        bias=(beliefs.bias * left).astype(np.float32),
+        bias_variance=doubt.astype(np.float32),
+        moments=np.where(followed, now, beliefs.moments),
+    )
+
+
+class GrowingBeliefs:
+    """Beliefs about so many users or items as there are now.
+
+    Args:
+        beliefs: to start from; copied when they first change.
+    """
+
+    def __init__(self, beliefs: Beliefs) -> None:
+        self._columns: list[GrowingArray[Any]] = [GrowingArray(column) for column in beliefs]
+        self._writable: Beliefs | None = None
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    @property
+    def now(self) -> Beliefs:
+        """Return views that later changes show through."""
+        return Beliefs(*(column.array for column in self._columns))
+
+    def writable(self) -> Beliefs:
+        """Return views that may be changed in place."""
+        if self._writable is None:
+            self._writable = Beliefs(*(column.writable() for column in self._columns))
+        return self._writable
+
+    def extend(self, more: Beliefs) -> None:
+        """Add rows at the end."""
+        for column, values in zip(self._columns, more, strict=True):
+            column.extend(values)
+        self._writable = None
+
+    def put(self, rows: LongArray, beliefs: Beliefs) -> None:
+        """Replace rows."""
+        for column, values in zip(self.writable(), beliefs, strict=True):
+            column[rows] = values
+
+
+def named(prefix: str, arrays: NamedTuple) -> Arrays:
+    """Return the arrays of a table under names that begin with a prefix."""
+    return {f"{prefix}.{name}": column for name, column in arrays._asdict().items()}
+
+
+def beliefs_named(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Beliefs:
+    """Return the beliefs that `named` gave names to."""
+    return Beliefs(*(arrays[f"{prefix}.{name}"] for name in Beliefs._fields))
+
+
+def stream_named(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Stream:
+    """Return a copy of the stream that `named` gave names to."""
+    return Stream(*(np.array(arrays[f"{prefix}.{name}"]) for name in Stream._fields))
