@@ -131,7 +131,7 @@ class Observation:
     Attributes:
         past, past_weights: what the user had done here before it, oldest first, and how much each counts.
         later, later_weights: what the user had done here after it, where the event comes late.
-        action: what happened, by the name that events have for it; None: they name no action.
+        action: what happened, by its name in the log; None: not told.
         value: what it measured; NaN where nothing.
     """
 
@@ -147,18 +147,10 @@ class Observation:
     value: float = math.nan
 
     @classmethod
-    def alone(
-        cls,
-        user: int,
-        item: int,
-        time: int,
-        weight: float,
-        action: str | None = None,
-        value: float = math.nan,
-    ) -> Self:
-        """Return an event without what else its user has done here."""
+    def alone(cls, user: int, item: int, time: int, weight: float, *how: Any) -> Self:
+        """Return an event without what else its user has done here; `how` may hold action and value."""
         items, weights = np.zeros(0, np.int32), np.zeros(0, np.float32)
-        return cls(user, item, time, weight, items, weights, items, weights, action, value)
+        return cls(user, item, time, weight, items, weights, items, weights, *how)
 
 
 class Signal(ABC):
@@ -270,7 +262,7 @@ class Updates(Protocol):
 
 @runtime_checkable
 class Notices(Protocol):
-    """A signal that learns also from events that count for nothing, such as what was shown and passed over."""
+    """A signal that learns also from events that count for nothing, such as what was passed over."""
 
     def notice(self, event: Observation) -> None:
         """Take in one event of weight 0; what else its user has done is not told."""

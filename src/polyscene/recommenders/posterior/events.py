@@ -1,4 +1,4 @@
-"""What each event of a log says: a choice, something shown that was taken or passed over, a measured value."""
+"""What each event says: a choice, something shown that was taken or passed over, a measured value."""
 
 from __future__ import annotations
 
@@ -27,20 +27,18 @@ class Scale(NamedTuple):
     spread: float
 
 
-class Lessons(NamedTuple):
-    """What (m,) events teach, in their order.
+class Readings(NamedTuple):
+    """What (m,) events of a log say, in their order.
 
     Attributes:
         rows: (m,) of the log.
         kinds: (m,) sums of what each is.
         values: (m,) in units of the usual spread; 0 where nothing was measured.
-        weights: (m,) powers of the likelihoods, in [0, 1].
     """
 
     rows: LongArray
     kinds: LongArray
     values: FloatArray
-    weights: FloatArray
 
 
 @dataclass(frozen=True)
@@ -78,8 +76,8 @@ class Reader:
         amounts: FloatArray = np.log1p(np.maximum(values, 0.0))
         return amounts
 
-    def read(self, events: EventLog) -> Lessons:
-        """Return what a log teaches."""
+    def read(self, events: EventLog) -> Readings:
+        """Return what a log says."""
         kinds = np.where(events.weight > 0, CHOSEN | (TAKEN if self.settings.passed_over else 0), 0)
         passed = np.zeros(len(events), np.bool_)
         for name in self.settings.passed_over:
@@ -91,7 +89,7 @@ class Reader:
             values[measured] = self._scaled(events.value[measured], name)
             kinds = np.where(measured, kinds | MEASURED, kinds)
         rows = np.flatnonzero(kinds)
-        return Lessons(rows, kinds[rows], values[rows], powers(events.weight[rows]))
+        return Readings(rows, kinds[rows].astype(np.int64), values[rows])
 
     def kind(self, action: str | None, weight: float, value: float) -> tuple[int, float]:
         """Return what one event is, and its value in units of the usual spread."""
@@ -117,7 +115,9 @@ class Reader:
     def restore(cls, settings: PosteriorSettings, state: Arrays) -> Self:
         """Build from `state`."""
         names = cls(settings).measuring
-        return cls(settings, {name: Scale(*row) for name, row in zip(names, state["scales"].tolist(), strict=True)})
+        return cls(
+            settings, {name: Scale(*row) for name, row in zip(names, state["scales"].tolist(), strict=True)}
+        )
 
 
 def powers(weights: FloatArray) -> FloatArray:

@@ -11,7 +11,6 @@ import math
 import numpy as np
 from numba import njit
 
-from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.recommenders.posterior.events import CHOSEN, MEASURED, PASSED, TAKEN
 from polyscene.recommenders.posterior.likelihoods import (
     ROOT_2,
@@ -19,8 +18,10 @@ from polyscene.recommenders.posterior.likelihoods import (
     pairwise_probit,
     pointwise_probit,
 )
-from polyscene.recommenders.posterior.tables import NEVER, Beliefs, Rates, Stream
+from polyscene.recommenders.posterior.tables import NEVER, Beliefs, Lessons, Rates, Stream
 
+MIN_CHANCE = 1e-12
+"""What was expected with less counts as expected with so much."""
 TRIES = 16
 """So many draws at most look for an item that the chosen one stands against."""
 
@@ -134,7 +135,14 @@ def allowed(
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
 def compare(
-    users: Beliefs, items: Beliefs, user: int, item: int, other: int, weight: float, share: float, rates: Rates
+    users: Beliefs,
+    items: Beliefs,
+    user: int,
+    item: int,
+    other: int,
+    weight: float,
+    share: float,
+    rates: Rates,
 ) -> None:
     """Learn that a user chose an item and not another one: a step on the user, both items and both biases.
 
@@ -204,6 +212,7 @@ def move(
     item: int,
     slope: float,
     curvature: float,
+    length: float,
     share: float,
     rates: Rates,
 ) -> None:
@@ -211,9 +220,9 @@ def move(
 
     Args:
         slope, curvature: of its likelihood.
+        length: of the step of the item's vector for a slope of 1, as `predicted` has it.
         share: what the step counts for the item, in [0, 1].
     """
-    length = predicted(users, items, user, item)[2]
     gain = allowed(items, item, slope * items.bias_variance[item], abs(slope) * length, share, rates)
     for k in range(users.means.shape[1]):
         taste, doubt = float(users.means[user, k]), float(users.variances[user, k])
@@ -258,78 +267,30 @@ def learn_choice(
 
 
 @njit(cache=True, nogil=True)
-def learn(
-    users: Beliefs,
-    items: Beliefs,
-    stream: Stream,
-    user: int,
-    item: int,
-    now: int,
-    kind: int,
-    value: float,
-    weight: float,
-    share: float,
-    negatives: int,
-    rates: Rates,
+def _learn_event(
+    users: Beliefs, items: Beliefs, stream: Stream, lessons: Lessons, at: int, negatives: int, rates: Rates
 ) -> None:
-    """Learn from one event everything that it says.
-
-    Args:
-        now: its moment, in microseconds.
-        kind: the sum of what it is, of `CHOSEN`, `TAKEN`, `PASSED` and `MEASURED`.
-        value: what was measured, in units of its spread.
-        weight: the power of its likelihood, in [0, 1].
-        share: what it counts for the item, in [0, 1].
-    """
+    """Learn from one event everything that it says."""
+    user, item, now, kind = lessons.user[at], lessons.item[at], lessons.times[at], lessons.kinds[at]
+    weight, share = float(lessons.weights[at]), float(lessons.shares[at])
     loosen(users, user, now, rates.user_drift, rates.user_prior, rates)
     _loosened_item(items, item, now, rates)
     if kind & CHOSEN:
         learn_choice(users, items, stream, user, item, now, weight, share, negatives, rates)
-    if kind & (TAKEN | PASSED):
-        mean, variance, _ = predicted(users, items, user, item)
-        slope, curvature = pointwise_probit(mean, variance + rates.noise, kind & TAKEN > 0)
-        move(users, items, user, item, weight * slope, weight * curvature, share, rates)
-    if kind & MEASURED:
-        mean, variance, _ = predicted(users, items, user, item)
-        slope, curvature = gaussian(value - mean, variance + rates.noise)
-        move(users, items, user, item, weight * slope, weight * curvature, share, rates)
+    if kind & (TAKEN | PASSED | MEASURED) == 0:
+        return
+    for one in (TAKEN | PASSED, MEASURED):
+        if kind & one:
+            mean, variance, length = predicted(users, items, user, item)
+            if one == MEASURED:
+                slope, curvature = gaussian(lessons.values[at] - mean, variance + rates.noise)
+            else:
+                slope, curvature = pointwise_probit(mean, variance + rates.noise, kind & TAKEN > 0)
+            move(users, items, user, item, weight * slope, weight * curvature, length, share, rates)
 
 
 @njit(cache=True, nogil=True)
-def learn_all(
-    users: Beliefs,
-    items: Beliefs,
-    stream: Stream,
-    user: IntArray,
-    item: IntArray,
-    times: LongArray,
-    kinds: LongArray,
-    values: FloatArray,
-    weights: FloatArray,
-    shares: FloatArray,
-    negatives: int,
-    rates: Rates,
-) -> None:
-    """Learn (m,) events one after another: see `learn`."""
-    for at in range(len(user)):
-        learn(
-            users,
-            items,
-            stream,
-            user[at],
-            item[at],
-            times[at],
-            kinds[at],
-            values[at],
-            weights[at],
-            shares[at],
-            negatives,
-            rates,
-        )
-
-
-@njit(cache=True, nogil=True)
-def log_chance(
+def _log_chance(
     users: Beliefs, items: Beliefs, stream: Stream, user: int, item: int, now: int, draw: int, rates: Rates
 ) -> float:
     """Return the logarithm of the probability with which a choice was expected, against a drawn item."""
@@ -341,49 +302,35 @@ def log_chance(
     one, doubt, _ = predicted(users, items, user, item)
     two, more, _ = predicted(users, items, user, other)
     spread = math.sqrt(rates.noise + doubt + more)
-    return math.log(max(0.5 * math.erfc((two - one) / spread / ROOT_2), 1e-12))
+    return math.log(max(0.5 * math.erfc((two - one) / spread / ROOT_2), MIN_CHANCE))
 
 
 @njit(cache=True, nogil=True)
-def evidence(
+def learn(
     users: Beliefs,
     items: Beliefs,
     stream: Stream,
-    user: IntArray,
-    item: IntArray,
-    times: LongArray,
-    weights: FloatArray,
-    shares: FloatArray,
+    lessons: Lessons,
     negatives: int,
     rates: Rates,
     start: int,
 ) -> float:
-    """Learn (m,) choices and return how likely those from `start` on were, each before it was learned.
+    """Learn events one after another, and return the log-likelihood of those from `start` on.
 
     Simultaneous events of one user are all asked about before any of them is learned.
+
+    Args:
+        negatives: items that each choice stands against.
     """
-    total, at = 0.0, 0
-    while at < len(user):
-        stop = at + 1
-        while stop < len(user) and user[stop] == user[at] and times[stop] == times[at]:
+    total, at, count = 0.0, 0, len(lessons.user)
+    while at < count:
+        user, now, stop = lessons.user[at], lessons.times[at], at + 1
+        while stop < count and lessons.user[stop] == user and lessons.times[stop] == now:
             stop += 1
         for row in range(max(at, start), stop):
             draw = (stream.counts[0] + row - at) * negatives
-            total += log_chance(users, items, stream, user[row], item[row], times[row], draw, rates)
+            total += _log_chance(users, items, stream, user, lessons.item[row], now, draw, rates)
         for row in range(at, stop):
-            learn(
-                users,
-                items,
-                stream,
-                user[row],
-                item[row],
-                times[row],
-                CHOSEN,
-                0.0,
-                weights[row],
-                shares[row],
-                negatives,
-                rates,
-            )
+            _learn_event(users, items, stream, lessons, row, negatives, rates)
         at = stop
     return total

@@ -4,7 +4,8 @@ Each takes the mean m and variance v that are predicted for the margin, the nois
 and returns the slope `g = ∂ log Z / ∂m` and the curvature `h = -∂² log Z / ∂m²` of the evidence Z. A quantity
 with coefficient a and variance s in the margin then moves by `s a g`, and its variance becomes
 `s (1 - s a² h)`: the moments of the true posterior, projected on a Gaussian (assumed-density filtering: T.
-Minka, A family of algorithms for approximate Bayesian inference, MIT 2001, chapter 3). Since `0 < h <= 1 / v` and `s a² < v`, a variance stays positive.
+Minka, A family of algorithms for approximate Bayesian inference, MIT 2001, chapter 3). Since `0 < h <= 1 / v`
+and `s a² < v`, a variance stays positive.
 
 Loading this module loads numba: see `core.compiled`.
 """

@@ -14,13 +14,22 @@ from polyscene.core.growing import GrowingArray
 from polyscene.core.seeds import derived
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
-from polyscene.recommenders.posterior.events import Lessons, Reader, powers, repeat_shares, shares_of
+from polyscene.data.schema import EventLog
+from polyscene.recommenders.posterior.events import (
+    CHOSEN,
+    Reader,
+    Readings,
+    powers,
+    repeat_shares,
+    shares_of,
+)
 from polyscene.recommenders.posterior.prior import prior_means, projection
 from polyscene.recommenders.posterior.settings import PosteriorSettings
 from polyscene.recommenders.posterior.tables import (
     NEVER,
     Beliefs,
     GrowingBeliefs,
+    Lessons,
     Rates,
     Stream,
     beliefs_named,
@@ -68,6 +77,7 @@ class Posterior(Signal):
     def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
         self._reader = Reader(self.settings)
+        self._one = Lessons.empty(1)
         self._begin(ItemSpace.empty(0), np.zeros((0, self.settings.size), np.float32), True, 0)
         self.half_life = self.settings.half_lives[0]
 
@@ -101,69 +111,51 @@ class Posterior(Signal):
         vectors, seed = evidence.space.view("tuned").vectors, derived(evidence.seed, self.name)
         mapped = projection(vectors, np.unique(evidence.positive.item), self.settings.size)
         self._reader = Reader.of(self.settings, evidence.events)
-        lessons = self._reader.read(evidence.events)
+        readings = self._reader.read(evidence.events)
         self.half_life = self.settings.half_lives[0]
         self._begin(evidence.space, mapped, evidence.clock == "time", seed)
-        if len(lessons.rows):
+        if len(readings.rows):
             self.half_life = self._likeliest(evidence, mapped)
             self._begin(evidence.space, mapped, evidence.clock == "time", seed)
-            self._learn(evidence, lessons)
+            self._learn(evidence.events.take(readings.rows), readings)
         return self
 
-    def _learn(self, evidence: Evidence, lessons: Lessons) -> None:
-        from polyscene.recommenders.posterior.kernels import learn_all  # numba
-
-        events = evidence.events.take(lessons.rows)
+    def _learn(self, events: EventLog, readings: Readings, start: int | None = None) -> float:
+        """Learn events, and return how likely those from `start` on were, each before it was learned."""
         times = self._moments_of(events.time, events.weight > 0)
-        users = self._rows_of(events.user)
-        learn_all(
-            self._users.writable(),
-            self._items.writable(),
-            self._stream,
-            users,
+        lessons = Lessons(
+            self._rows_of(events.user),
             events.item,
             times,
-            lessons.kinds,
-            lessons.values,
-            lessons.weights,
+            readings.kinds,
+            readings.values,
+            powers(events.weight),
             repeat_shares(events.user, events.item, events.weight > 0, self.settings.repeats),
-            self.settings.negatives,
-            self.rates,
         )
-        self._latest = int(times.max())
+        self._latest = max(self._latest, int(times.max()))
+        return self._step(lessons, len(times) if start is None else start)
+
+    def _step(self, lessons: Lessons, start: int) -> float:
+        from polyscene.recommenders.posterior.kernels import learn  # numba
+
+        users, items = self._users.writable(), self._items.writable()
+        return float(learn(users, items, self._stream, lessons, self.settings.negatives, self.rates, start))
 
     def _likeliest(self, evidence: Evidence, mapped: FloatArray) -> float:
         """Return the half-life under which the latest choices are likeliest, each before it is learned."""
-        if len(self.settings.half_lives) == 1 or not self._moments or not len(evidence.positive):
+        choices = evidence.positive
+        if len(self.settings.half_lives) == 1 or not self._moments or not len(choices):
             return float(self.settings.half_lives[0])
-        likelihoods = [self._likelihood(evidence, mapped, one) for one in self.settings.half_lives]
-        return float(self.settings.half_lives[int(np.argmax(likelihoods))])
-
-    def _likelihood(self, evidence: Evidence, mapped: FloatArray, half_life: float) -> float:
-        from polyscene.recommenders.posterior.kernels import evidence as log_evidence  # numba
-
-        self._begin(evidence.space, mapped, True, derived(evidence.seed, self.name))
-        self.half_life = half_life
-        positive = evidence.positive
-        events = positive.take(np.arange(max(len(positive) - MEASURED_EVENTS, 0), len(positive)))
-        return float(
-            log_evidence(
-                self._fresh_users(events.user),
-                self._items.writable(),
-                self._stream,
-                np.unique(events.user, return_inverse=True)[1].astype(np.int32),
-                events.item,
-                events.time,
-                powers(events.weight),
-                repeat_shares(events.user, events.item, events.weight > 0, self.settings.repeats),
-                self.settings.negatives,
-                self.rates,
-                int(len(events) * (1 - JUDGED_SHARE)),
-            )
+        choices = choices.take(np.arange(max(len(choices) - MEASURED_EVENTS, 0), len(choices)))
+        readings = Readings(
+            np.arange(len(choices)), np.full(len(choices), CHOSEN), np.zeros(len(choices), np.float32)
         )
-
-    def _fresh_users(self, users: IntArray) -> Beliefs:
-        return self._of_users(len(np.unique(users)))
+        likelihoods = []
+        for half_life in self.settings.half_lives:
+            self._begin(evidence.space, mapped, True, derived(evidence.seed, self.name))
+            self.half_life = half_life
+            likelihoods.append(self._learn(choices, readings, int(len(choices) * (1 - JUDGED_SHARE))))
+        return float(self.settings.half_lives[int(np.argmax(likelihoods))])
 
     def _moments_of(self, times: LongArray, choices: BoolArray) -> LongArray:
         """Return when events happened; where times are an order, by how many choices came before."""
@@ -205,24 +197,11 @@ class Posterior(Signal):
         kind, value = self._reader.kind(event.action, event.weight, event.value)
         if not kind:
             return
-        from polyscene.recommenders.posterior.kernels import learn  # numba
-
         now = event.time if self._moments else int(self._stream.counts[0]) * (DAY // EVENTS_PER_DAY)
-        row = self._row_of(event.user)
-        learn(
-            self._users.writable(),
-            self._items.writable(),
-            self._stream,
-            row,
-            event.item,
-            now,
-            kind,
-            value,
-            weight,
-            share,
-            self.settings.negatives,
-            self.rates,
-        )
+        what = self._row_of(event.user), event.item, now, kind, value, weight, share
+        for column, number in zip(self._one, what, strict=True):
+            column[0] = number
+        self._step(self._one, 1)
         self._latest = max(self._latest, now)
 
     def extend(self, rows: LongArray, since: LongArray) -> None:

@@ -18,8 +18,8 @@ GOLDEN = 0x9E3779B97F4A7C15
 def projection(vectors: FloatArray, rows: LongArray, size: int) -> FloatArray:
     """Return the (d, size) map from language-model vectors to priors: shrunk, whitened principal components.
 
-    `P_k = u_k / √(λ_k + mean λ)`, with eigenvectors u and eigenvalues λ of the second moments of the rows, the
-    largest first; columns beyond the rank are 0.
+    `P_k = u_k / √(λ_k + mean λ)`, with eigenvectors u and eigenvalues λ of the second moments of the rows,
+    the largest first; columns beyond the rank are 0.
 
     Args:
         vectors: (n, d) centred unit vectors; a zero row has no text.
@@ -54,7 +54,9 @@ def prior_means(vectors: FloatArray, rows: LongArray, mapped: FloatArray) -> Flo
 def _places(rows: LongArray, size: int) -> FloatArray:
     """Return (m, size) unit vectors that look random: `splitmix64` of row and column, see `kernels.mixed`."""
     with np.errstate(over="ignore"):
-        bits = (rows[:, None].astype(np.uint64) * np.uint64(size) + np.arange(size, dtype=np.uint64)) + np.uint64(1)
+        bits = (
+            rows[:, None].astype(np.uint64) * np.uint64(size) + np.arange(size, dtype=np.uint64)
+        ) + np.uint64(1)
         bits *= np.uint64(GOLDEN)
         for step, factor in zip(STEPS, FACTORS, strict=False):
             bits = (bits ^ (bits >> np.uint64(step))) * np.uint64(factor)

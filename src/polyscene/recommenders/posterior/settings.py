@@ -1,4 +1,4 @@
-"""`[signals.posterior]`: how sure one is before any event, how fast that fades, and how far events may reach."""
+"""`[signals.posterior]`: how sure one is before any event, how that fades, how far events may reach."""
 
 from __future__ import annotations
 
@@ -24,11 +24,15 @@ class PosteriorSettings(SignalSettings):
         min_length=1,
         description="days after which half of a bias is gone; the likeliest is kept",
     )
-    user_drift: float = Field(0.001, ge=0, description="growth a day of a user's variances, up to the prior's")
+    user_drift: float = Field(
+        0.001, ge=0, description="growth a day of a user's variances, up to the prior's"
+    )
     item_drift: float = Field(0.00001, ge=0, description="growth a day of an item's variances, as above")
     event_limit: float = Field(1.0, gt=0, description="how far one event moves an item at most")
     repeats: float = Field(
-        5.0, gt=0, description="k earlier choices of an item by the same user make one count 1 / (1 + k / repeats)²"
+        5.0,
+        gt=0,
+        description="k earlier choices of an item by the same user make one count 1 / (1 + k / repeats)²",
     )
     burst_limit: float = Field(
         2.0, gt=0, description="how far all events of a span move an item's bias, and its vector, at most"

@@ -76,6 +76,37 @@ class Stream(NamedTuple):
         return cls(np.zeros(length, np.int32), np.zeros(n_items, np.int32), np.array([0, seed], np.int64))
 
 
+class Lessons(NamedTuple):
+    """What (m,) events teach, in their order.
+
+    Attributes:
+        user: rows of the users' beliefs.
+        item: rows of the items'.
+        times: when, in microseconds.
+        kinds: what each is, sums of the numbers in `events`.
+        values: what was measured, in units of its usual spread; 0 where nothing.
+        weights: powers of the likelihoods, in [0, 1].
+        shares: what each counts for its item, in [0, 1].
+    """
+
+    user: IntArray
+    item: IntArray
+    times: LongArray
+    kinds: LongArray
+    values: FloatArray
+    weights: FloatArray
+    shares: FloatArray
+
+    @classmethod
+    def empty(cls, length: int) -> Self:
+        """Return room for so many."""
+        whole, parts = (
+            (np.zeros(length, np.int32) for _ in range(2)),
+            (np.zeros(length, np.float32) for _ in range(3)),
+        )
+        return cls(*whole, np.zeros(length, np.int64), np.zeros(length, np.int64), *parts)
+
+
 class Rates(NamedTuple):
     """How beliefs loosen with time, and how far they may move; times in microseconds.
 
