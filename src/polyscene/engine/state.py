@@ -17,7 +17,7 @@ from polyscene.core.locks import ReadWriteLock
 from polyscene.core.types import Attribute, BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import HISTORY_LENGTH, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Clock, Dataset, EventLog, Ids
-from polyscene.data.timeline import LiveTimeline
+from polyscene.data.timeline import LiveTimeline, Neighbourhood
 from polyscene.engine.catalogue import LiveCatalogue, Numbering
 from polyscene.engine.rules import RuleBook
 from polyscene.policies.greedy import Greedy
@@ -27,6 +27,8 @@ from polyscene.recommenders.signal import Observation
 from polyscene.representation.item_space import ItemSpace, ViewName
 
 NO_USER = -1
+_NO_ITEMS, _NO_WEIGHTS = np.zeros(0, np.int32), np.zeros(0, np.float32)
+NOTHING_AROUND = Neighbourhood(_NO_ITEMS, _NO_WEIGHTS, _NO_ITEMS, _NO_WEIGHTS)
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,7 @@ class ScenarioState:
             return
         if event.had:
             self.had.add(*what)
-        self.fusion.notice(Observation.alone(*what, *how))
+        self.fusion.notice(Observation(*what, *NOTHING_AROUND, *how))
 
     def put(self, items: Sequence[ItemDescription]) -> None:
         """Take in new and changed items: they can be recommended by the next request."""

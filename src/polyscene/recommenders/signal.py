@@ -147,10 +147,10 @@ class Observation:
     value: float = math.nan
 
     @classmethod
-    def alone(cls, user: int, item: int, time: int, weight: float, *how: Any) -> Self:
-        """Return an event without what else its user has done here; `how` may hold action and value."""
+    def alone(cls, user: int, item: int, time: int, weight: float) -> Self:
+        """Return the event of a user who has done nothing else here."""
         items, weights = np.zeros(0, np.int32), np.zeros(0, np.float32)
-        return cls(user, item, time, weight, items, weights, items, weights, *how)
+        return cls(user, item, time, weight, items, weights, items, weights)
 
 
 class Signal(ABC):

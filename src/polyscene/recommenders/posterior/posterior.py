@@ -83,15 +83,15 @@ class Posterior(Signal):
 
     def _begin(self, space: ItemSpace, mapped: FloatArray, moments: bool, seed: int) -> None:
         """Believe what is believed before any event."""
-        self._space, self._mapped, self._moments = space, mapped, moments
+        self.space, self.projection, self.moments = space, mapped, moments
         vectors = space.view("tuned").vectors
         priors = prior_means(vectors, np.arange(len(vectors)), mapped)
-        self._priors: GrowingArray[np.float32] = GrowingArray(priors)
+        self._prior_rows: GrowingArray[np.float32] = GrowingArray(priors)
         self._items = GrowingBeliefs(self._of_items(priors))
         self._users = GrowingBeliefs(self._of_users(0))
-        self._rows: GrowingArray[np.int32] = GrowingArray(np.zeros(0, np.int32))
-        self._stream = Stream.empty(self.settings.stream, len(priors), seed)
-        self._latest = NEVER
+        self._row_numbers: GrowingArray[np.int32] = GrowingArray(np.zeros(0, np.int32))
+        self.stream = Stream.empty(self.settings.stream, len(priors), seed)
+        self.latest = NEVER
 
     def _of_items(self, priors: FloatArray) -> Beliefs:
         return Beliefs.prior(priors, self.settings.item_variance, self.settings.bias_variance)
@@ -101,9 +101,19 @@ class Posterior(Signal):
         return Beliefs.prior(means, self.settings.user_variance, self.settings.bias_variance)
 
     @property
+    def priors(self) -> FloatArray:
+        """Return (n_items, size) where the items' texts put them."""
+        return self._prior_rows.array
+
+    @property
+    def rows(self) -> IntArray:
+        """Return (m,) by user code the row of what is believed of them; -1: nothing is."""
+        return self._row_numbers.array
+
+    @property
     def rates(self) -> Rates:
         """Return how beliefs loosen and how far they may move."""
-        rates: Rates = self.settings.rates(self.half_life, self._moments)
+        rates: Rates = self.settings.rates(self.half_life, self.moments)
         return rates
 
     def fit(self, evidence: Evidence) -> Self:
@@ -132,19 +142,19 @@ class Posterior(Signal):
             powers(events.weight),
             repeat_shares(events.user, events.item, events.weight > 0, self.settings.repeats),
         )
-        self._latest = max(self._latest, int(times.max()))
+        self.latest = max(self.latest, int(times.max()))
         return self._step(lessons, len(times) if start is None else start)
 
     def _step(self, lessons: Lessons, start: int) -> float:
         from polyscene.recommenders.posterior.kernels import learn  # numba
 
         users, items = self._users.writable(), self._items.writable()
-        return float(learn(users, items, self._stream, lessons, self.settings.negatives, self.rates, start))
+        return float(learn(users, items, self.stream, lessons, self.settings.negatives, self.rates, start))
 
     def _likeliest(self, evidence: Evidence, mapped: FloatArray) -> float:
         """Return the half-life under which the latest choices are likeliest, each before it is learned."""
         choices = evidence.positive
-        if len(self.settings.half_lives) == 1 or not self._moments or not len(choices):
+        if len(self.settings.half_lives) == 1 or not self.moments or not len(choices):
             return float(self.settings.half_lives[0])
         choices = choices.take(np.arange(max(len(choices) - MEASURED_EVENTS, 0), len(choices)))
         readings = Readings(
@@ -159,16 +169,16 @@ class Posterior(Signal):
 
     def _moments_of(self, times: LongArray, choices: BoolArray) -> LongArray:
         """Return when events happened; where times are an order, by how many choices came before."""
-        if self._moments:
+        if self.moments:
             return times
-        before: LongArray = self._stream.counts[0] + np.cumsum(choices) - choices
+        before: LongArray = self.stream.counts[0] + np.cumsum(choices) - choices
         return before * (DAY // EVENTS_PER_DAY)
 
     def _rows_of(self, users: IntArray) -> IntArray:
         """Return (m,) rows of users, who get one where they have none."""
         codes, first, place = np.unique(users, return_index=True, return_inverse=True)
-        self._rows.extend(np.full(max(int(codes[-1]) + 1 - len(self._rows), 0), -1, np.int32))
-        rows = self._rows.writable()
+        self._row_numbers.extend(np.full(max(int(codes[-1]) + 1 - len(self.rows), 0), -1, np.int32))
+        rows = self._row_numbers.writable()
         strangers = codes[np.argsort(first, kind="stable")]
         strangers = strangers[rows[strangers] < 0]
         rows[strangers] = np.arange(len(self._users), len(self._users) + len(strangers), dtype=np.int32)
@@ -177,8 +187,8 @@ class Posterior(Signal):
         return known
 
     def _row_of(self, user: int) -> int:
-        if user < len(self._rows):
-            row = int(self._rows.array[user])
+        if user < len(self.rows):
+            row = int(self.rows[user])
             if row >= 0:
                 return row
         return int(self._rows_of(np.array([user], np.int32))[0])
@@ -197,49 +207,60 @@ class Posterior(Signal):
         kind, value = self._reader.kind(event.action, event.weight, event.value)
         if not kind:
             return
-        now = event.time if self._moments else int(self._stream.counts[0]) * (DAY // EVENTS_PER_DAY)
+        now = event.time if self.moments else int(self.stream.counts[0]) * (DAY // EVENTS_PER_DAY)
         what = self._row_of(event.user), event.item, now, kind, value, weight, share
         for column, number in zip(self._one, what, strict=True):
             column[0] = number
         self._step(self._one, 1)
-        self._latest = max(self._latest, now)
+        self.latest = max(self.latest, now)
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Let new items begin with their text, and move known ones by what their text moved."""
-        priors = prior_means(self._space.view("tuned").vectors, rows, self._mapped)
-        known = rows < len(self._priors)
-        self._items.writable().means[rows[known]] += priors[known] - self._priors.array[rows[known]]
-        self._priors.put(rows[known], priors[known])
-        self._priors.extend(priors[~known])
+        priors = prior_means(self.space.view("tuned").vectors, rows, self.projection)
+        known = rows < len(self.priors)
+        self._items.writable().means[rows[known]] += priors[known] - self.priors[rows[known]]
+        self._prior_rows.put(rows[known], priors[known])
+        self._prior_rows.extend(priors[~known])
         self._items.extend(self._of_items(priors[~known]))
-        times = np.zeros(len(self._priors), np.int32)
-        times[: len(self._stream.times)] = self._stream.times
-        self._stream = self._stream._replace(times=times)
+        times = np.zeros(len(self.priors), np.int32)
+        times[: len(self.stream.times)] = self.stream.times
+        self.stream = self.stream._replace(times=times)
 
     def forget(self, user: int) -> None:
         """Believe of a user what is believed of a stranger; what they taught of items stays learned."""
-        if user < len(self._rows) and self._rows.array[user] >= 0:
-            self._users.put(self._rows.array[[user]].astype(np.int64), self._of_users(1))
+        if user < len(self.rows) and self.rows[user] >= 0:
+            self._users.put(self.rows[[user]].astype(np.int64), self._of_users(1))
 
     def users_of(self, queries: Queries) -> Beliefs:
         """Return what is believed of (B,) users; of strangers what is believed of anybody."""
-        known = (queries.user >= 0) & (queries.user < len(self._rows))
-        rows = np.full(len(queries), -1)
-        rows[known] = self._rows.array[queries.user[known]]
-        beliefs = self._of_users(len(queries))
+        return self.users_at(queries.user, self.latest)
+
+    def users_at(self, users: IntArray | LongArray, moment: int) -> Beliefs:
+        """Return what is believed of (B,) user codes, followed to a moment."""
+        known = (users >= 0) & (users < len(self.rows))
+        rows = np.full(len(users), -1)
+        rows[known] = self.rows[users[known]]
+        beliefs = self._of_users(len(users))
         for column, values in zip(beliefs, self._users.now, strict=True):
             column[rows >= 0] = values[rows[rows >= 0]]
-        return loosened(beliefs, self._latest, self.rates.user_drift, self.rates.user_prior, self.rates)
+        return loosened(beliefs, moment, self.rates.user_drift, self.rates.user_prior, self.rates)
 
     def items_now(self, rows: LongArray | None = None) -> Beliefs:
         """Return what is believed of the named items at the moment of the latest event; None: of all."""
         beliefs = self._items.now if rows is None else self._items.now.take(rows)
-        return loosened(beliefs, self._latest, self.rates.item_drift, self.rates.item_prior, self.rates)
+        return loosened(beliefs, self.latest, self.rates.item_drift, self.rates.item_prior, self.rates)
+
+    def items_at(self, priors: FloatArray, moment: int) -> Beliefs:
+        """Return what is believed of the items, and of those of `priors` beyond them, at a moment."""
+        more = self._of_items(priors[len(self.priors) :])
+        pairs = zip(self._items.now, more, strict=True)
+        beliefs = Beliefs(*(np.concatenate(pair) for pair in pairs))
+        return loosened(beliefs, moment, self.rates.item_drift, self.rates.item_prior, self.rates)
 
     def biases(self) -> FloatArray:
         """Return (n_items,) expected biases at the moment of the latest event."""
         items = self._items.now
-        elapsed = np.where(items.moments == NEVER, 0, self._latest - items.moments)
+        elapsed = np.where(items.moments == NEVER, 0, self.latest - items.moments)
         biases: FloatArray = (items.bias * np.exp2(self.rates.fade * elapsed)).astype(np.float32)
         return biases
 
@@ -267,7 +288,7 @@ class Posterior(Signal):
     def moved(self) -> FloatArray:
         """Return (n_items,) how far events have moved each item from where its text put it."""
         items = self._items.now
-        vectors = ((items.means - self._priors.array) ** 2).sum(axis=1)
+        vectors = ((items.means - self.priors) ** 2).sum(axis=1)
         distances: FloatArray = np.sqrt(vectors + self.biases() ** 2)
         return distances
 
@@ -276,23 +297,23 @@ class Posterior(Signal):
         return {
             **named("items", self._items.now),
             **named("users", self._users.now),
-            **named("stream", self._stream),
+            **named("stream", self.stream),
             **self._reader.state(),
-            "priors": self._priors.array,
-            "projection": self._mapped,
-            "rows": self._rows.array,
+            "priors": self.priors,
+            "projection": self.projection,
+            "rows": self.rows,
             "half_life": np.array(self.half_life),
-            "clock": np.array([self._moments, self._latest], np.int64),
+            "clock": np.array([self.moments, self.latest], np.int64),
         }
 
     def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
         """Take everything back."""
-        self._space, self._mapped = space, state["projection"]
+        self.space, self.projection = space, state["projection"]
         self._reader = Reader.restore(self.settings, state)
-        self._priors, self._rows = GrowingArray(state["priors"]), GrowingArray(state["rows"])
+        self._prior_rows, self._row_numbers = GrowingArray(state["priors"]), GrowingArray(state["rows"])
         self._items = GrowingBeliefs(beliefs_named("items", state))
         self._users = GrowingBeliefs(beliefs_named("users", state))
-        self._stream = stream_named("stream", state)
+        self.stream = stream_named("stream", state)
         self.half_life = float(state["half_life"])
-        self._moments, self._latest = bool(state["clock"][0]), int(state["clock"][1])
+        self.moments, self.latest = bool(state["clock"][0]), int(state["clock"][1])
         return self
