@@ -133,7 +133,7 @@ def repeat_shares(user: IntArray, item: IntArray, counted: BoolArray, repeats: f
     """
     place = user.astype(np.int64) << 32 | item
     order = np.argsort(place, kind="stable")
-    before = np.cumsum(counted[order]) - counted[order]
+    before: LongArray = np.cumsum(counted[order]) - counted[order]
     starts = np.r_[True, place[order][1:] != place[order][:-1]]
     firsts = np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0)) if len(order) else order
     earlier = np.empty(len(order), np.int64)

@@ -22,8 +22,6 @@ from polyscene.recommenders.posterior.tables import NEVER, Beliefs, Lessons, Rat
 
 MIN_CHANCE = 1e-12
 """What was expected with less counts as expected with so much."""
-TRIES = 16
-"""So many draws at most look for an item that the chosen one stands against."""
 
 
 @njit(cache=True, nogil=True)
@@ -40,33 +38,40 @@ def mixed(seed: int, number: int) -> np.uint64:
 
 @njit(cache=True, nogil=True)
 def negative(stream: Stream, item: int, number: int) -> int:
-    """Return an item of the stream other than the chosen one; -1: none was found.
+    """Return an item of the stream other than the chosen one, each as likely; -1: there is none.
 
-    Every item of the stream is as likely as any other: a place is drawn, and its item taken with a
-    probability of 1 in so many as it has places. Drawn by how often they come, they would take popularity
-    away.
+    Drawn by how often they come, they would take popularity away.
 
     Args:
         number: of the draw; no two draws share one.
     """
-    room = min(stream.counts[0], len(stream.latest))
-    drawn = -1
-    for attempt in range(TRIES if room else 0):
-        bits = mixed(stream.counts[1], number * TRIES + attempt)
-        candidate = stream.latest[int((bits & np.uint64(0xFFFFFFFF)) % np.uint64(room))]
-        if candidate != item:
-            drawn = candidate
-            if float(bits >> np.uint64(32)) * stream.times[candidate] < 2.0**32:
-                return drawn
+    there = stream.times[item] > 0
+    count = stream.counts[1] - (1 if there else 0)
+    if count < 1:
+        return -1
+    place = np.int64(mixed(stream.counts[2], number) % np.uint64(count))
+    if there and place >= stream.places[item]:
+        place += 1
+    drawn: int = stream.distinct[place]
     return drawn
 
 
 @njit(cache=True, nogil=True)
 def note(stream: Stream, item: int) -> None:
-    """Let the stream know of an event."""
+    """Let the stream know of an event; the oldest leaves it."""
     place = stream.counts[0] % len(stream.latest)
     if stream.counts[0] >= len(stream.latest):
-        stream.times[stream.latest[place]] -= 1
+        oldest = stream.latest[place]
+        stream.times[oldest] -= 1
+        if stream.times[oldest] == 0:
+            stream.counts[1] -= 1
+            last = stream.distinct[stream.counts[1]]
+            stream.distinct[stream.places[oldest]] = last
+            stream.places[last] = stream.places[oldest]
+    if stream.times[item] == 0:
+        stream.places[item] = stream.counts[1]
+        stream.distinct[stream.counts[1]] = item
+        stream.counts[1] += 1
     stream.latest[place] = item
     stream.times[item] += 1
     stream.counts[0] += 1

@@ -115,10 +115,7 @@ def _streams(prior: Stream, one: Stream, other: Stream, n_items: int) -> Stream:
     rest = np.concatenate([part[: len(part) - shared] for part in recent])
     events = np.concatenate([rest, turns])[-length:].astype(np.int32)
     count = max(int(one.counts[0] + other.counts[0] - prior.counts[0]), len(events))
-    latest = np.zeros(length, np.int32)
-    latest[np.arange(count - len(events), count) % length] = events
-    times = np.bincount(events, minlength=n_items).astype(np.int32)
-    return Stream(latest, times, np.array([count, int(one.counts[1])], np.int64))
+    return Stream.of(events, count, length, n_items, int(one.counts[2]))
 
 
 def _in_order(stream: Stream) -> IntArray:

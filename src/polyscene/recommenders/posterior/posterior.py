@@ -33,6 +33,7 @@ from polyscene.recommenders.posterior.tables import (
     Rates,
     Stream,
     beliefs_named,
+    columns,
     loosened,
     named,
     stream_named,
@@ -209,7 +210,7 @@ class Posterior(Signal):
             return
         now = event.time if self.moments else int(self.stream.counts[0]) * (DAY // EVENTS_PER_DAY)
         what = self._row_of(event.user), event.item, now, kind, value, weight, share
-        for column, number in zip(self._one, what, strict=True):
+        for column, number in zip(columns(self._one), what, strict=True):
             column[0] = number
         self._step(self._one, 1)
         self.latest = max(self.latest, now)
@@ -222,9 +223,7 @@ class Posterior(Signal):
         self._prior_rows.put(rows[known], priors[known])
         self._prior_rows.extend(priors[~known])
         self._items.extend(self._of_items(priors[~known]))
-        times = np.zeros(len(self.priors), np.int32)
-        times[: len(self.stream.times)] = self.stream.times
-        self.stream = self.stream._replace(times=times)
+        self.stream = self.stream.grown(len(self.priors))
 
     def forget(self, user: int) -> None:
         """Believe of a user what is believed of a stranger; what they taught of items stays learned."""
@@ -241,7 +240,7 @@ class Posterior(Signal):
         rows = np.full(len(users), -1)
         rows[known] = self.rows[users[known]]
         beliefs = self._of_users(len(users))
-        for column, values in zip(beliefs, self._users.now, strict=True):
+        for column, values in zip(columns(beliefs), columns(self._users.now), strict=True):
             column[rows >= 0] = values[rows[rows >= 0]]
         return loosened(beliefs, moment, self.rates.user_drift, self.rates.user_prior, self.rates)
 
@@ -253,8 +252,8 @@ class Posterior(Signal):
     def items_at(self, priors: FloatArray, moment: int) -> Beliefs:
         """Return what is believed of the items, and of those of `priors` beyond them, at a moment."""
         more = self._of_items(priors[len(self.priors) :])
-        pairs = zip(self._items.now, more, strict=True)
-        beliefs = Beliefs(*(np.concatenate(pair) for pair in pairs))
+        pairs = zip(columns(self._items.now), columns(more), strict=True)
+        beliefs = Beliefs._make(np.concatenate(pair) for pair in pairs)
         return loosened(beliefs, moment, self.rates.item_drift, self.rates.item_prior, self.rates)
 
     def biases(self) -> FloatArray:
@@ -282,7 +281,7 @@ class Posterior(Signal):
     def _spread(self, queries: Queries, candidates: IntArray | LongArray | None) -> Spread:
         if candidates is None:
             return Spread(self.users_of(queries), self.items_now(), None)
-        rows, place = np.unique(candidates, return_inverse=True)
+        rows, place = np.unique(candidates.astype(np.int64), return_inverse=True)
         return Spread(self.users_of(queries), self.items_now(rows), place.reshape(candidates.shape))
 
     def moved(self) -> FloatArray:

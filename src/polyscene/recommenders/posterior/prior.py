@@ -53,13 +53,10 @@ def prior_means(vectors: FloatArray, rows: LongArray, mapped: FloatArray) -> Flo
 
 def _places(rows: LongArray, size: int) -> FloatArray:
     """Return (m, size) unit vectors that look random: `splitmix64` of row and column, see `kernels.mixed`."""
-    with np.errstate(over="ignore"):
-        bits = (
-            rows[:, None].astype(np.uint64) * np.uint64(size) + np.arange(size, dtype=np.uint64)
-        ) + np.uint64(1)
-        bits *= np.uint64(GOLDEN)
-        for step, factor in zip(STEPS, FACTORS, strict=False):
-            bits = (bits ^ (bits >> np.uint64(step))) * np.uint64(factor)
-        bits ^= bits >> np.uint64(STEPS[-1])
+    cells = rows[:, None] * size + np.arange(1, size + 1)
+    bits: NDArray[np.uint64] = cells.astype(np.uint64) * np.uint64(GOLDEN)
+    for step, factor in zip(STEPS, FACTORS, strict=False):
+        bits = (bits ^ (bits >> np.uint64(step))) * np.uint64(factor)
+    bits = bits ^ (bits >> np.uint64(STEPS[-1]))
     uniform: NDArray[np.float64] = (bits >> np.uint64(11)).astype(np.float64) / 2.0**53
     return unit((uniform - 0.5).astype(np.float32))

@@ -52,9 +52,9 @@ class Beliefs(NamedTuple):
             np.full(n, NEVER),
         )
 
-    def take(self, rows: LongArray) -> Self:
+    def take(self, rows: LongArray) -> Beliefs:
         """Return a copy of the named rows."""
-        return type(self)(*(column[rows] for column in self))
+        return Beliefs._make(column[rows] for column in columns(self))
 
 
 class Stream(NamedTuple):
@@ -63,17 +63,40 @@ class Stream(NamedTuple):
     Attributes:
         latest: (r,) items of the latest events; place k modulo r holds that of event k.
         times: (n,) how often each item stands in `latest`.
-        counts: (2,) events so far; the seed.
+        distinct: (n,) the items that do, so many as there are.
+        places: (n,) where each of them stands in `distinct`.
+        counts: (3,) events so far; how many distinct items; the seed.
     """
 
     latest: IntArray
     times: IntArray
+    distinct: IntArray
+    places: IntArray
     counts: LongArray
+
+    @classmethod
+    def of(cls, events: IntArray, count: int, length: int, n_items: int, seed: int) -> Self:
+        """Return a stream of so many events, of which the latest are given, oldest first."""
+        latest = np.zeros(length, np.int32)
+        latest[np.arange(count - len(events), count) % length] = events
+        codes = np.unique(events)
+        distinct, places = np.zeros(n_items, np.int32), np.zeros(n_items, np.int32)
+        distinct[: len(codes)], places[codes] = codes, np.arange(len(codes))
+        times = np.bincount(events, minlength=n_items).astype(np.int32)
+        return cls(latest, times, distinct, places, np.array([count, len(codes), seed], np.int64))
 
     @classmethod
     def empty(cls, length: int, n_items: int, seed: int) -> Self:
         """Return a stream in which nothing has come yet."""
-        return cls(np.zeros(length, np.int32), np.zeros(n_items, np.int32), np.array([0, seed], np.int64))
+        return cls.of(np.zeros(0, np.int32), 0, length, n_items, seed)
+
+    def grown(self, n_items: int) -> Self:
+        """Return the stream with room for so many items."""
+        more = np.zeros(max(n_items - len(self.times), 0), np.int32)
+        wider = {
+            name: np.concatenate([getattr(self, name), more]) for name in ("times", "distinct", "places")
+        }
+        return self._replace(**wider)
 
 
 class Lessons(NamedTuple):
@@ -100,11 +123,8 @@ class Lessons(NamedTuple):
     @classmethod
     def empty(cls, length: int) -> Self:
         """Return room for so many."""
-        whole, parts = (
-            (np.zeros(length, np.int32) for _ in range(2)),
-            (np.zeros(length, np.float32) for _ in range(3)),
-        )
-        return cls(*whole, np.zeros(length, np.int64), np.zeros(length, np.int64), *parts)
+        kinds = (np.int32, np.int32, np.int64, np.int64, np.float32, np.float32, np.float32)
+        return cls._make(np.zeros(length, kind) for kind in kinds)
 
 
 class Rates(NamedTuple):
@@ -130,6 +150,11 @@ class Rates(NamedTuple):
     step: float
     reach: float
     span: int
+
+
+def columns(table: Beliefs | Lessons | Stream) -> tuple[NDArray[Any], ...]:
+    """Return the arrays of a table."""
+    return tuple(np.asarray(column) for column in table)
 
 
 def loosened(beliefs: Beliefs, now: int, drift: float, prior: float, rates: Rates) -> Beliefs:
@@ -159,7 +184,7 @@ class GrowingBeliefs:
     """
 
     def __init__(self, beliefs: Beliefs) -> None:
-        self._columns: list[GrowingArray[Any]] = [GrowingArray(column) for column in beliefs]
+        self._columns: list[GrowingArray[Any]] = [GrowingArray(column) for column in columns(beliefs)]
         self._writable: Beliefs | None = None
 
     def __len__(self) -> int:
@@ -168,23 +193,23 @@ class GrowingBeliefs:
     @property
     def now(self) -> Beliefs:
         """Return views that later changes show through."""
-        return Beliefs(*(column.array for column in self._columns))
+        return Beliefs._make(column.array for column in self._columns)
 
     def writable(self) -> Beliefs:
         """Return views that may be changed in place."""
         if self._writable is None:
-            self._writable = Beliefs(*(column.writable() for column in self._columns))
+            self._writable = Beliefs._make(column.writable() for column in self._columns)
         return self._writable
 
     def extend(self, more: Beliefs) -> None:
         """Add rows at the end."""
-        for column, values in zip(self._columns, more, strict=True):
+        for column, values in zip(self._columns, columns(more), strict=True):
             column.extend(values)
         self._writable = None
 
     def put(self, rows: LongArray, beliefs: Beliefs) -> None:
         """Replace rows."""
-        for column, values in zip(self.writable(), beliefs, strict=True):
+        for column, values in zip(columns(self.writable()), columns(beliefs), strict=True):
             column[rows] = values
 
 
@@ -195,9 +220,9 @@ def named(prefix: str, arrays: NamedTuple) -> Arrays:
 
 def beliefs_named(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Beliefs:
     """Return the beliefs that `named` gave names to."""
-    return Beliefs(*(arrays[f"{prefix}.{name}"] for name in Beliefs._fields))
+    return Beliefs._make(arrays[f"{prefix}.{name}"] for name in Beliefs._fields)
 
 
 def stream_named(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Stream:
     """Return a copy of the stream that `named` gave names to."""
-    return Stream(*(np.array(arrays[f"{prefix}.{name}"]) for name in Stream._fields))
+    return Stream._make(np.array(arrays[f"{prefix}.{name}"]) for name in Stream._fields)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.recommenders.posterior.tables import Beliefs
@@ -21,7 +22,7 @@ class Spread(NamedTuple):
     items: Beliefs
     place: LongArray | None
 
-    def picked(self, matrix: FloatArray) -> FloatArray:
+    def picked(self, matrix: NDArray[Any]) -> FloatArray:
         """Return (B, C) of a (B, m) matrix."""
         if self.place is None:
             return matrix.astype(np.float32)
