@@ -111,7 +111,7 @@ def test_the_next_request_sees_an_event(fitted: Posterior, ask: Callable[..., An
 
 
 def test_an_item_is_unmoved_before_its_first_event_and_stands_against_nothing(
-    make_world: MakeWorld, posterior: Make, two_tastes: Callable
+    make_world: MakeWorld, posterior: Make, two_tastes: Callable[..., Any]
 ) -> None:
     signal = posterior().fit(make_world([row for row in two_tastes(200) if row[1] != 3]))
     assert signal.moved()[3] == 0.0
