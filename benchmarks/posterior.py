@@ -19,9 +19,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,26 +32,28 @@ from polyscene.core.errors import PolysceneError
 from polyscene.core.seeds import derived, generator
 from polyscene.core.types import BoolArray, FloatArray, LongArray
 from polyscene.data.queries import LATEST, Histories, Queries
-from polyscene.data.schema import Dataset, EventLog
-from polyscene.engine.state import CodedEvent, ScenarioState, System
+from polyscene.data.schema import EventLog
+from polyscene.data.splits.availability import available
 from polyscene.evaluation.provenance import machine, versions
-from polyscene.evaluation.results import SYSTEM
-from polyscene.evaluation.significance import paired_bootstrap
-from polyscene.metrics.ranking import mid_ranks, ndcg
-from polyscene.project import Project
+from polyscene.language.model.loading import load_model
+from polyscene.language.model.packed_bert import packed
+from polyscene.language.text.cache import EncodingCache, encode_cached
+from polyscene.metrics.ranking import mid_ranks
 from polyscene.recommenders.posterior.merging import divergence, merge
 from polyscene.recommenders.posterior.posterior import Posterior
 from polyscene.recommenders.posterior.settings import PosteriorSettings
 from polyscene.recommenders.signal import Evidence, Observation
-from projects import add_project_arguments, chosen_project
-from showing import Telling, table, write_json
+from polyscene.representation.item_space import ItemSpace
+from posterior_stream import NAME, Stream, cut, quality
+from projects import add_project_arguments
+from showing import table, write_json
 
-NAME = "posterior"
 ASKED = 200
 """So many users are asked when replicas and ranks are compared."""
 NO_LIMIT = 1e9
 BOT_SHARE = 0.01
 WEEK = 7 * DAY
+PARTS = ("alone", "whole")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,140 +65,23 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--pushes", type=int, default=20, help="choices of each bot (20)")
     made.add_argument("--development", action="store_true", help="forget the second half of all events")
     made.add_argument("--tuning", help="another method than the configured one, such as none")
-    made.add_argument("--alone", action="store_true", help="leave the whole system out")
+    made.add_argument("--people", type=float, default=1.0, help="share of the users (1.0)")
+    made.add_argument("--part", choices=PARTS, nargs="+", default=PARTS, help="default: both")
     return made
 
 
-@dataclass(frozen=True)
-class Stream:
-    """A project cut in two: what is learned first, and the events of one scenario that come then."""
-
-    project: Project
-    scenario: str
-    past: Dataset
-    rest: EventLog
-
-
-def cut(options: argparse.Namespace) -> Stream:
-    """Cut the first scenario that has moments in the middle of its events; others keep what lies before."""
-    project = chosen_project(options, Telling())
-    data = project.dataset
-    name = next(name for name, one in data.scenarios.items() if one.clock == "time")
-    events = data.scenarios[name].events
-    if options.development:
-        events = events.take(events.time < _middle(events))
-    moment = _middle(events)
-    scenarios = {
-        other: replace(
-            one, events=one.events.take(one.events.time < moment) if one.clock == "time" else one.events
-        )
-        for other, one in data.scenarios.items()
-    }
-    rest = events.take(events.time >= moment)
-    rest = rest.take(np.arange(min(len(rest), options.stream or len(rest))))
-    return Stream(project, name, replace(data, scenarios=scenarios), rest)
-
-
-def _middle(events: EventLog) -> int:
-    return int(np.sort(events.time)[len(events) // 2])
-
-
-def trained(stream: Stream, options: argparse.Namespace, with_posterior: bool) -> System:
-    """Train the whole system on the first half, and let it serve."""
-    settings = stream.project.settings
-    scenario = settings.scenarios[stream.scenario]
-    names = [name for name in scenario.signals if name != NAME] + [NAME] * with_posterior
-    scenarios = {**settings.scenarios, stream.scenario: scenario.model_copy(update={"signals": tuple(names)})}
-    changes: dict[str, Any] = {"scenarios": scenarios}
-    if options.tuning is not None:
-        changes["language"] = settings.language.model_copy(update={"tuning": options.tuning})
-    project = Project(
-        settings.model_copy(update=changes),
-        stream.project.base,
-        stream.project.config,
-        stream.project.progress,
-    )
-    vars(project)["dataset"] = stream.past
-    return project.train(everything_counts=True).system
-
-
-def moments_of(events: EventLog) -> Iterator[slice]:
-    """Yield the rows of each user's simultaneous events."""
-    changed = (np.diff(events.user) != 0) | (np.diff(events.time) != 0)
-    borders = [0, *(np.flatnonzero(changed) + 1).tolist(), len(events)]
-    yield from (slice(start, stop) for start, stop in pairwise(borders))
-
-
-def judged(events: EventLog, most: int) -> set[int]:
-    """Return the first rows of the moments that are ranked: evenly spread, about so many choices."""
-    starts = np.array([rows.start for rows in moments_of(events)])
-    every = max(1, -(-len(events) // most))
-    return set(starts[::every].tolist())
-
-
-def streamed(system: System, stream: Stream, most: int) -> dict[str, list[float]]:
-    """Rank, then learn, every moment of the stream; return NDCG@10 by model, and the users who asked."""
-    state, events = system.scenarios[stream.scenario], stream.rest
-    gains: dict[str, list[float]] = {"user": []}
-    ranked = judged(events, most)
-    for rows in moments_of(events):
-        if rows.start in ranked:
-            _rank(system, state, events.take(np.arange(rows.start, rows.stop)), gains)
-        for row in range(rows.start, rows.stop):
-            state.observe(coded(events, row))
-    return gains
-
-
-def _rank(system: System, state: ScenarioState, basket: EventLog, gains: dict[str, list[float]]) -> None:
-    queries = system.queries(int(basket.user[0]), state)
-    queries = replace(queries, time=basket.time[:1])
-    targets = basket.item[basket.choice & (basket.weight > 0)].astype(np.int64)
-    open_ = np.repeat(state.fusion.open(queries), len(targets), axis=0)
-    open_[np.arange(len(targets)), targets] = True
-    if len(targets):
-        for model, scores in state.fusion.score_all(queries).items():
-            ranks = mid_ranks(np.repeat(scores, len(targets), axis=0), targets, open_)
-            gains.setdefault(model, []).extend(ndcg(ranks, 10).tolist())
-        gains["user"] += [float(basket.user[0])] * len(targets)
-
-
-def coded(events: EventLog, row: int) -> CodedEvent:
-    """Return a row of a log as a live system takes it in."""
-    had = bool(events.had[row]) if events.had is not None else False
-    return CodedEvent(
-        int(events.user[row]),
-        int(events.item[row]),
-        int(events.action[row]),
-        float(events.value[row]),
-        float(events.weight[row]),
-        bool(events.choice[row]),
-        int(events.time[row]),
-        had,
-    )
-
-
-def quality(stream: Stream, options: argparse.Namespace, system: System) -> dict[str, Any]:
-    """Return NDCG@10 of the whole with the posterior and without, and of every signal alone."""
-    with_ = streamed(system, stream, options.choices)
-    without = streamed(trained(stream, options, with_posterior=False), stream, options.choices)
-    users = np.array(with_["user"], np.int64)
-    means = {model: float(np.mean(values)) for model, values in with_.items() if model != "user"}
-    lead = paired_bootstrap(with_[SYSTEM], without[SYSTEM], users, seed=stream.project.settings.seed)
-    return {
-        "choices": len(users),
-        "with": means.pop(SYSTEM),
-        "without": float(np.mean(without[SYSTEM])),
-        "difference": {"mean": lead.mean} | ({"low": lead.low, "high": lead.high} if lead.known else {}),
-        "alone": means,
-    }
-
-
-def evidence_of(stream: Stream, state: ScenarioState) -> Evidence:
-    """Return what the posterior learns from before the stream."""
-    past, features = stream.past.scenarios[stream.scenario], state.fusion.features
-    seed = stream.project.settings.seed
-    n_users = len(stream.past.users)
-    return Evidence(past.events, n_users, len(past.catalogue), state.space, features.since, "time", seed=seed)
+def evidence_of(stream: Stream) -> Evidence:
+    """Return what the posterior learns from before the stream, texts read by the model as it came."""
+    past, project = stream.past.scenarios[stream.scenario], stream.project
+    cache = project.settings.runtime.cache
+    store = EncodingCache(None if cache is None else project.base / cache, project.progress)
+    model = load_model(project.settings.language, project.base, project.progress)
+    batch_tokens = project.settings.language.batch_tokens
+    vectors = encode_cached(packed(model), past.catalogue.text, cache=store, batch_tokens=batch_tokens)
+    n_users, space = len(stream.past.users), ItemSpace.of(vectors)
+    since = available(past.catalogue.since, past.events)
+    seed = project.settings.seed
+    return Evidence(past.events, n_users, len(past.catalogue), space, since, "time", seed=seed)
 
 
 def followed(signal: Posterior, events: EventLog) -> float:
@@ -264,9 +148,8 @@ def _distances(
     }
 
 
-def attack(stream: Stream, state: ScenarioState, pushes: int, seed: int) -> dict[str, Any]:
+def attack(stream: Stream, past: Evidence, pushes: int, seed: int) -> dict[str, Any]:
     """Return the median rank of an unknown item before and after bots push it, with limits and without."""
-    past = evidence_of(stream, state)
     counts = np.bincount(past.positive.item, minlength=past.n_items)
     draws = generator(seed, "bots")
     pushed = int(draws.choice(np.flatnonzero(counts == counts[counts > 0].min())))
@@ -304,9 +187,8 @@ def _standing(scores: FloatArray, item: int) -> dict[str, float]:
     return {"median": float(np.median(ranks)), "top10": float(np.mean(ranks <= 10))}
 
 
-def fitting_us(stream: Stream, state: ScenarioState, half_life: float) -> float:
+def fitting_us(past: Evidence, half_life: float) -> float:
     """Return processor microseconds of an event in a fit with a half-life that is known."""
-    past = evidence_of(stream, state)
     signal = Posterior(PosteriorSettings(half_lives=(half_life,)))
     signal.fit(replace(past, events=past.events.take(np.arange(min(1000, len(past.events))))))  # compiled now
     start = time.process_time()
@@ -314,26 +196,33 @@ def fitting_us(stream: Stream, state: ScenarioState, half_life: float) -> float:
     return (time.process_time() - start) / max(len(past.positive), 1) * 1e6
 
 
+def alone(stream: Stream, pushes: int) -> dict[str, Any]:
+    """Return what is measured of the posterior without the whole system."""
+    past, seed = evidence_of(stream), stream.project.settings.seed
+    signal = Posterior().fit(past)
+    return {
+        "half_life": signal.half_life,
+        "fit_us": fitting_us(past, signal.half_life),
+        "replicas": merging(signal, stream, seed),
+        "attack": attack(stream, past, pushes, seed),
+    }
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, stream, join, attack, print, write."""
     options = parser().parse_args(arguments)
     try:
         stream = cut(options)
-        seed = stream.project.settings.seed
+        report: dict[str, Any] = {
+            "project": stream.project.settings.name,
+            "development": options.development,
+            "people": options.people,
+        }
         with measured() as cost:
-            system = trained(stream, options, with_posterior=True)
-            state = system.scenarios[stream.scenario]
-            signal = Posterior().fit(evidence_of(stream, state))
-            report: dict[str, Any] = {
-                "project": stream.project.settings.name,
-                "development": options.development,
-                "half_life": signal.half_life,
-                "fit_us": fitting_us(stream, state, signal.half_life),
-                "replicas": merging(signal, stream, seed),
-                "attack": attack(stream, state, options.pushes, seed),
-            }
-            if not options.alone:
-                report["quality"] = quality(stream, options, system)
+            if "alone" in options.part:
+                report["alone"] = alone(stream, options.pushes)
+            if "whole" in options.part:
+                report["whole"] = quality(stream, options)
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1
@@ -346,33 +235,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def shown_report(report: dict[str, Any]) -> str:
     """Return the tables."""
-    replicas, bots = report["replicas"], report["attack"]
-    head = (
-        f"{report['project']}: half-life of a bias {report['half_life']:g} days; processor µs of an event: "
-        f"{report['fit_us']:.1f} in a fit, {replicas['observe_us']:.1f} live ({replicas['events']:,} events)"
-    )
+    parts = [str(report["project"])]
+    if "alone" in report:
+        parts += shown_alone(report["alone"])
+    if "whole" in report:
+        values = report["whole"]
+        lead = values["difference"]
+        bounds = f" [{lead['low']:+.4f}, {lead['high']:+.4f}]" if "low" in lead else ""
+        signals = sorted(values["alone"].items(), key=lambda pair: -pair[1])
+        rows = [["whole, with", f"{values['with']:.4f}"], ["whole, without", f"{values['without']:.4f}"]]
+        parts += [
+            f"{values['choices']:,} choices ranked; with - without {lead['mean']:+.4f}{bounds}",
+            table(["NDCG@10", "mean"], rows + [[name, f"{value:.4f}"] for name, value in signals]),
+        ]
+    return "\n".join(parts)
+
+
+def shown_alone(values: dict[str, Any]) -> list[str]:
+    """Return the tables of the posterior without the whole."""
+    replicas, bots = values["replicas"], values["attack"]
     near = [
         [name, f"{row['score']:.3f}", f"{row['top10']:.3f}", f"{row['nats']:.3f}"]
         for name, row in replicas["distances"].items()
     ]
     ranks = [[name, f"{row['median']:,.0f}", f"{row['top10']:.1%}"] for name, row in bots["ranks"].items()]
-    parts = [
-        head,
+    return [
+        f"half-life of a bias {values['half_life']:g} days; processor µs of an event: {values['fit_us']:.1f} "
+        f"in a fit, {replicas['observe_us']:.1f} live ({replicas['events']:,} events)",
         table(["against all learned together", "score, RMS in spreads", "same top 10", "nats an item"], near),
         f"{bots['bots']} bots beside {bots['people']:,} people, {bots['pushes']} choices each",
         table([f"rank of the item among {bots['items']:,}", "median", "in the top 10"], ranks),
     ]
-    if "quality" in report:
-        values = report["quality"]
-        lead = values["difference"]
-        bounds = f" [{lead['low']:+.4f}, {lead['high']:+.4f}]" if "low" in lead else ""
-        alone = sorted(values["alone"].items(), key=lambda pair: -pair[1])
-        rows = [["whole, with", f"{values['with']:.4f}"], ["whole, without", f"{values['without']:.4f}"]]
-        parts += [
-            f"{values['choices']:,} choices ranked; with - without {lead['mean']:+.4f}{bounds}",
-            table(["NDCG@10", "mean"], rows + [[name, f"{value:.4f}"] for name, value in alone]),
-        ]
-    return "\n".join(parts)
 
 
 if __name__ == "__main__":
