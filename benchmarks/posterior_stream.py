@@ -62,7 +62,7 @@ def trained(stream: Stream, options: argparse.Namespace, with_posterior: bool) -
     settings = stream.project.settings
     scenario = settings.scenarios[stream.scenario]
     names = [name for name in scenario.signals if name != NAME] + [NAME] * with_posterior
-    scenarios = {**settings.scenarios, stream.scenario: scenario.model_copy(update={"signals": tuple(names)})}
+    scenarios = {**settings.scenarios, stream.scenario: scenario.model_copy(update={"signals": names})}
     changes: dict[str, Any] = {"scenarios": scenarios}
     if options.tuning is not None:
         changes["language"] = settings.language.model_copy(update={"tuning": options.tuning})
