@@ -142,9 +142,14 @@ def repeat_shares(user: IntArray, item: IntArray, counted: BoolArray, repeats: f
 
 
 def shares_of(earlier: LongArray, repeats: float) -> FloatArray:
-    """Return `1 / (1 + k / repeats)²`: all choices of one item by one user count less than `1 + repeats`."""
-    shares: FloatArray = ((1.0 + earlier / repeats) ** -2.0).astype(np.float32)
+    """Return (m,) `1 / (1 + k / repeats)²`: all choices of an item by one user count below `1 + repeats`."""
+    shares: FloatArray = (1.0 / (1.0 + earlier / repeats) ** 2).astype(np.float32)
     return shares
+
+
+def share_of(earlier: int, repeats: float) -> float:
+    """Return the same of one choice."""
+    return 1.0 / (1.0 + earlier / repeats) ** 2
 
 
 def _rows_of(events: EventLog, action: str) -> BoolArray:

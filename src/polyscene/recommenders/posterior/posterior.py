@@ -21,7 +21,7 @@ from polyscene.recommenders.posterior.events import (
     Readings,
     powers,
     repeat_shares,
-    shares_of,
+    share_of,
 )
 from polyscene.recommenders.posterior.prior import prior_means, projection
 from polyscene.recommenders.posterior.settings import PosteriorSettings
@@ -79,6 +79,7 @@ class Posterior(Signal):
         super().__init__(settings)
         self._reader = Reader(self.settings)
         self._one = Lessons.empty(1)
+        self._rates: tuple[tuple[float, bool], Rates] | None = None
         self._begin(ItemSpace.empty(0), np.zeros((0, self.settings.size), np.float32), True, 0)
         self.half_life = self.settings.half_lives[0]
 
@@ -114,8 +115,10 @@ class Posterior(Signal):
     @property
     def rates(self) -> Rates:
         """Return how beliefs loosen and how far they may move."""
-        rates: Rates = self.settings.rates(self.half_life, self.moments)
-        return rates
+        key = self.half_life, self.moments
+        if self._rates is None or self._rates[0] != key:
+            self._rates = key, self.settings.rates(*key)
+        return self._rates[1]
 
     def fit(self, evidence: Evidence) -> Self:
         """Measure the half-life of a bias, then learn every event in its order."""
@@ -196,9 +199,8 @@ class Posterior(Signal):
 
     def observe(self, event: Observation) -> None:
         """Learn one event that counts."""
-        around = np.count_nonzero(event.past == event.item) + np.count_nonzero(event.later == event.item)
-        share = float(shares_of(np.array([around]), self.settings.repeats)[0])
-        self._observe(event, min(event.weight, 1.0), share)
+        earlier = sum(np.count_nonzero(part == event.item) for part in (event.past, event.later) if len(part))
+        self._observe(event, min(event.weight, 1.0), share_of(earlier, self.settings.repeats))
 
     def notice(self, event: Observation) -> None:
         """Learn from an event that counts for nothing, where its action is named in the settings."""
