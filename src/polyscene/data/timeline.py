@@ -23,6 +23,10 @@ class Neighbourhood(NamedTuple):
     later_weights: FloatArray
 
 
+_NO_ITEMS, _NO_WEIGHTS = np.zeros(0, np.int32), np.zeros(0, np.float32)
+NOTHING_AROUND = Neighbourhood(_NO_ITEMS, _NO_WEIGHTS, _NO_ITEMS, _NO_WEIGHTS)
+
+
 class _Grown:
     """The events of a user who did something since the start, oldest first.
 

@@ -17,7 +17,7 @@ from polyscene.core.locks import ReadWriteLock
 from polyscene.core.types import Attribute, BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import HISTORY_LENGTH, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Clock, Dataset, EventLog, Ids
-from polyscene.data.timeline import LiveTimeline
+from polyscene.data.timeline import NOTHING_AROUND, LiveTimeline
 from polyscene.engine.catalogue import LiveCatalogue, Numbering
 from polyscene.engine.rules import RuleBook
 from polyscene.policies.greedy import Greedy
@@ -187,12 +187,15 @@ class ScenarioState:
         """Take in one event: the next request sees it."""
         moment = self.latest + 1 if event.time is None else event.time
         self.log.add(event, moment)
+        what = event.user, event.item, moment, event.weight
+        how = self.log.actions[event.action], event.value
         if event.weight > 0:
             self.latest = max(self.latest, moment)
-            around = self.timeline.add(event.user, event.item, moment, event.weight)
-            self.fusion.observe(Observation(event.user, event.item, moment, event.weight, *around))
-        elif event.had:
-            self.had.add(event.user, event.item, moment, event.weight)
+            self.fusion.observe(Observation(*what, *self.timeline.add(*what), *how))
+            return
+        if event.had:
+            self.had.add(*what)
+        self.fusion.notice(Observation(*what, *NOTHING_AROUND, *how))
 
     def put(self, items: Sequence[ItemDescription]) -> None:
         """Take in new and changed items: they can be recommended by the next request."""
@@ -226,6 +229,7 @@ class ScenarioState:
         self.log.forget(user)
         self.timeline.forget(user)
         self.had.forget(user)
+        self.fusion.forget(user)
 
 
 class System:

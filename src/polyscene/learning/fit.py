@@ -105,7 +105,7 @@ def fit_system(
             data.hide_seen[name],
             reranker=learned.reranker,
         )
-        learn = data.stream(name, fusion.observe).learn_before if data.learns_on else None
+        learn = data.stream(name, fusion).learn_before if data.learns_on else None
         gains = held_out_gains(fusion, learned.judged, settings.runtime.blocks_mb, learn)
         fitted.validation[name] = mean_gains(gains)
         comparison = compared(learned, networks[name], number, lift.size, names, gains)

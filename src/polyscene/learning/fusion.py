@@ -23,7 +23,7 @@ from polyscene.metrics.ranking import Values
 from polyscene.recommenders.fusion.features import MIN_PEAK, USER_FACTS, Features, Signals
 from polyscene.recommenders.fusion.fusion import RERANKED, second_look
 from polyscene.recommenders.fusion.network import FusionNetwork
-from polyscene.recommenders.fusion.stream import living, observer
+from polyscene.recommenders.fusion.stream import Learners, living
 from polyscene.recommenders.fusion.training import Example, examples
 from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.signal import Evidence
@@ -174,7 +174,7 @@ def examples_of(
     parts = [learned, judged]
     if data.learns_on:
         signals, parts = living(signals, past.evidence.space), [np.arange(len(choices))]
-        learn = data.stream(name, observer(features, signals)).learn_before
+        learn = data.stream(name, Learners(features, signals)).learn_before
     full = past.evidence.n_items <= settings.fusion.max_catalogue
     reread = None
     if past.reranker is not None:

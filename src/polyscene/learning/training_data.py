@@ -19,7 +19,7 @@ from polyscene.data.splits.protocol import everything, protocol_of, split
 from polyscene.data.splits.repeats import repeats_note, repeats_of
 from polyscene.data.splits.sufficiency import split_problems
 from polyscene.learning.signal_trainer import train_learner
-from polyscene.recommenders.fusion.stream import Observe, Stream
+from polyscene.recommenders.fusion.stream import Learns, Stream
 from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.representation.item_space import ItemSpace
 
@@ -101,10 +101,10 @@ class TrainingData:
             self.vectors[name].decay if name in self.vectors else None,
         )
 
-    def stream(self, name: str, observe: Observe) -> Stream:
+    def stream(self, name: str, learners: Learns) -> Stream:
         """Return what lets the signals of the past learn the choices that the fusion learns from."""
         known, later = self.folds.learned(name, Phase.PAST), self.folds.later(name, Phase.PAST)
-        return Stream(observe, known, later, len(self.dataset.users))
+        return Stream(learners, known, later, len(self.dataset.users))
 
     def at(self, parts: Mapping[str, Parts]) -> TrainingData:
         """Return the same data at an earlier cut."""

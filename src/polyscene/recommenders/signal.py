@@ -7,6 +7,7 @@ judged.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -131,11 +132,13 @@ class Evidence:
 
 @dataclass(slots=True)
 class Observation:
-    """One event that counts, as a live signal takes it in, in codes.
+    """One event, as a live signal takes it in, in codes.
 
     Attributes:
         past, past_weights: what the user had done here before it, oldest first, and how much each counts.
         later, later_weights: what the user had done here after it, where the event comes late.
+        action: what happened, by its name in the log; None: not told.
+        value: what it measured; NaN where nothing.
     """
 
     user: int
@@ -146,6 +149,8 @@ class Observation:
     past_weights: FloatArray
     later: IntArray
     later_weights: FloatArray
+    action: str | None = None
+    value: float = math.nan
 
     @classmethod
     def alone(cls, user: int, item: int, time: int, weight: float) -> Self:
@@ -258,6 +263,39 @@ class Updates(Protocol):
 
     def observe(self, event: Observation) -> None:
         """Take in one event."""
+        ...
+
+
+@runtime_checkable
+class Notices(Protocol):
+    """A signal that learns also from events that count for nothing, such as what was passed over."""
+
+    def notice(self, event: Observation) -> None:
+        """Take in one event of weight 0; what else its user has done is not told."""
+        ...
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """A signal that keeps something about each user."""
+
+    def forget(self, user: int) -> None:
+        """Know no more of a user than of a stranger; what they taught of items stays learned."""
+        ...
+
+
+@runtime_checkable
+class Uncertain(Protocol):
+    """A signal that knows how sure it is of its scores."""
+
+    def draw(
+        self, queries: Queries, candidates: IntArray | LongArray | None, chance: np.random.Generator
+    ) -> FloatArray:
+        """Return (B, C) scores drawn from what it believes; None: (B, n_items), of the whole catalogue."""
+        ...
+
+    def deviation(self, queries: Queries, candidates: IntArray | LongArray | None = None) -> FloatArray:
+        """Return (B, C) standard deviations of its scores; None: (B, n_items), of the whole catalogue."""
         ...
 
 

@@ -95,19 +95,19 @@ def _learning(
         item_events: (n,) how often each item was learned from; is counted on.
         user_events: (n_users,) how often each user was, in all scenarios; is counted on.
     """
-    here = Stream(fusion.observe, folds.learned(name, Phase.ALL), folds.later(name), len(user_events))
-    elsewhere = [
-        Stream(lambda _: None, folds.learned(other, Phase.ALL), folds.later(other), len(user_events))
-        for other in folds.scenarios
-        if other != name
-    ]
+    here = Stream(fusion, folds.learned(name, Phase.ALL), folds.later(name), len(user_events))
+    others = [folds.later(other) for other in folds.scenarios if other != name]
+    times = np.concatenate([np.zeros(0, np.int64), *(log.time for log in others)])
+    users = np.concatenate([np.zeros(0, np.int32), *(log.user for log in others)])[np.argsort(times)]
+    times = np.sort(times)
+    counted = 0
 
     def learn_before(moment: int) -> None:
-        events = here.learn_before(moment)
+        nonlocal counted
+        events, start = here.learn_before(moment), counted
+        counted = max(start, int(np.searchsorted(times, moment)))
         np.add.at(item_events, events.item, 1)
-        np.add.at(user_events, events.user, 1)
-        for stream in elsewhere:
-            np.add.at(user_events, stream.learn_before(moment).user, 1)
+        np.add.at(user_events, np.concatenate([events.user, users[start:counted]]), 1)
 
     return learn_before
 

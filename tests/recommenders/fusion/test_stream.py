@@ -13,13 +13,29 @@ from polyscene.recommenders.fusion.stream import Stream
 from polyscene.recommenders.signal import Observation
 
 MakeLog = Callable[..., EventLog]
+
+
+class Heard(list[Observation]):
+    """What was observed; what was noticed apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noticed: list[Observation] = []
+
+    def observe(self, event: Observation) -> None:
+        self.append(event)
+
+    def notice(self, event: Observation) -> None:
+        self.noticed.append(event)
+
+
 KNOWN = [(0, 1, 1), (1, 2, 2)]
 
 
 def test_what_lies_before_a_moment_is_learned_once(make_log: MakeLog) -> None:
-    events: list[Observation] = []
+    events = Heard()
     later = make_log([(0, 3, 30), (1, 4, 10), (0, 5, 20), (0, 6, 20)])
-    stream = Stream(events.append, make_log(KNOWN), later, 2)
+    stream = Stream(events, make_log(KNOWN), later, 2)
     assert stream.learn_before(10).item.tolist() == []
     assert stream.learn_before(21).item.tolist() == [4, 5, 6]
     assert stream.learn_before(15).item.tolist() == []
@@ -35,13 +51,14 @@ def test_what_lies_before_a_moment_is_learned_once(make_log: MakeLog) -> None:
     assert all(len(one.later) == 0 for one in events)
 
 
-def test_what_counts_for_nothing_is_passed_by(make_log: MakeLog) -> None:
-    events: list[Observation] = []
+def test_what_counts_for_nothing_is_only_noticed(make_log: MakeLog) -> None:
+    events = Heard()
     later = make_log([(0, 3, 5), (0, 4, 6)], weight=[0.0, 2.0])
-    passed = Stream(events.append, make_log(KNOWN), later, 2).learn_before(10)
+    passed = Stream(events, make_log(KNOWN), later, 2).learn_before(10)
     assert passed.item.tolist() == [3, 4]
     assert [(one.item, one.weight) for one in events] == [(4, 2.0)]
     assert events[0].past.tolist() == [1]
+    assert [(one.item, one.weight, len(one.past)) for one in events.noticed] == [(3, 0.0, 0)]
 
 
 @given(
@@ -51,9 +68,9 @@ def test_what_counts_for_nothing_is_passed_by(make_log: MakeLog) -> None:
 def test_any_steps_learn_what_one_step_learns(
     make_log: MakeLog, rows: list[tuple[int, int, int]], moments: list[int]
 ) -> None:
-    at_once, by_steps = list[Observation](), list[Observation]()
-    Stream(at_once.append, make_log(KNOWN), make_log(rows), 3).learn_before(99)
-    stream = Stream(by_steps.append, make_log(KNOWN), make_log(rows), 3)
+    at_once, by_steps = Heard(), Heard()
+    Stream(at_once, make_log(KNOWN), make_log(rows), 3).learn_before(99)
+    stream = Stream(by_steps, make_log(KNOWN), make_log(rows), 3)
     for moment in moments:
         stream.learn_before(moment)
         assert all(one.time < max(moments) for one in by_steps)

@@ -27,7 +27,10 @@ USUAL_SIGNALS = (
 )
 """What is combined unless a scenario says otherwise."""
 
-SIGNALS: Registry[Any] = Registry("polyscene.signals", (*USUAL_SIGNALS, "text_ranker", "sequence"))
+OTHER_SIGNALS = ("text_ranker", "sequence", "posterior")
+"""What is combined where a scenario says so."""
+
+SIGNALS: Registry[Any] = Registry("polyscene.signals", (*USUAL_SIGNALS, *OTHER_SIGNALS))
 """Subclasses of `recommenders.signal.Signal` by name."""
 
 RENAMED: Mapping[str, str] = {"elsewhere": "cross_scenario"}

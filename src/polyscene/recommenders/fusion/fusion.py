@@ -18,9 +18,9 @@ from polyscene.recommenders.fusion.alone import alone, for_everybody, silent
 from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE, padded, proposed
 from polyscene.recommenders.fusion.features import MIN_PEAK, Block, Features, Prepared, Signals
 from polyscene.recommenders.fusion.inference import VIEWS, FusionWeights
-from polyscene.recommenders.fusion.stream import observer
+from polyscene.recommenders.fusion.stream import Learners
 from polyscene.recommenders.reranker import Reranker
-from polyscene.recommenders.signal import Extends, Signal
+from polyscene.recommenders.signal import Extends, Forgets, Observation, Signal
 
 FLOATS_PER_CANDIDATE = 4
 """Working memory of one score, in floats per signal."""
@@ -68,9 +68,10 @@ class Fusion:
         self.names, self.signals, self.features = tuple(names), tuple(signals), features
         self.weights, self.scenario, self.hide_seen = weights, scenario, hide_seen
         self.fallback, self.reranker = fallback, reranker
-        self.observe = observer(features, signals)
+        self._learners = Learners(features, signals)
         every: list[object] = list(signals)
         self._extending = [signal for signal in every if isinstance(signal, Extends)]
+        self._forgetting = [signal for signal in every if isinstance(signal, Forgets)]
 
     @property
     def row_bytes(self) -> int:
@@ -215,6 +216,19 @@ class Fusion:
     def signal_weights(self) -> Mapping[str, float]:
         """Return the mean additive weight of every signal, for reports."""
         return dict(zip(self.names, self.weights.signal_weights().tolist(), strict=True))
+
+    def observe(self, event: Observation) -> None:
+        """Let features and every signal that learns from single events take one in."""
+        self._learners.observe(event)
+
+    def notice(self, event: Observation) -> None:
+        """Let every signal that learns from events which count for nothing take one in."""
+        self._learners.notice(event)
+
+    def forget(self, user: int) -> None:
+        """Let every signal that keeps something about each user forget one."""
+        for signal in self._forgetting:
+            signal.forget(user)
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Let features and every signal that keeps something per item take in new and changed items."""

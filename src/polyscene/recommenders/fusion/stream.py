@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import deepcopy
+from typing import Protocol
 
 import numpy as np
 
 from polyscene.data.schema import EventLog
-from polyscene.data.timeline import LiveTimeline
+from polyscene.data.timeline import NOTHING_AROUND, LiveTimeline
 from polyscene.recommenders.fusion.features import Features, Signals
-from polyscene.recommenders.signal import Observation, Updates
+from polyscene.recommenders.signal import Notices, Observation, Updates
 from polyscene.representation.item_space import ItemSpace
 
-Observe = Callable[[Observation], None]
+
+class Learns(Protocol):
+    """Takes in single events, as a service brings them."""
+
+    def observe(self, event: Observation) -> None:
+        """Take in an event that counts."""
+        ...
+
+    def notice(self, event: Observation) -> None:
+        """Take in an event that counts for nothing."""
+        ...
 
 
 def living(signals: Signals, space: ItemSpace) -> Signals:
@@ -26,31 +36,43 @@ def living(signals: Signals, space: ItemSpace) -> Signals:
     ]
 
 
-def observer(features: Features, signals: Signals) -> Observe:
-    """Return what lets features and every signal that learns from single events take one in."""
-    candidates: list[object] = list(signals)
-    updating = [signal for signal in candidates if isinstance(signal, Updates)]
+class Learners:
+    """Features, and the signals that learn from single events.
 
-    def observe(event: Observation) -> None:
-        features.observe(event)
-        for signal in updating:
+    Args:
+        signals: those that do not learn so are passed by.
+    """
+
+    def __init__(self, features: Features, signals: Signals) -> None:
+        every: list[object] = list(signals)
+        self._features = features
+        self._updating = [signal for signal in every if isinstance(signal, Updates)]
+        self._noticing = [signal for signal in every if isinstance(signal, Notices)]
+
+    def observe(self, event: Observation) -> None:
+        """Take in an event that counts."""
+        self._features.observe(event)
+        for signal in self._updating:
             signal.observe(event)
 
-    return observe
+    def notice(self, event: Observation) -> None:
+        """Take in an event that counts for nothing, as some signals learn from what was passed by."""
+        for signal in self._noticing:
+            signal.notice(event)
 
 
 class Stream:
     """The events that lie behind a cut, and how far they are learned.
 
     Args:
-        observe: takes in each that counts.
+        learners: take in each.
         known: what was learned before.
         later: what comes.
         n_users: of the numbering.
     """
 
-    def __init__(self, observe: Observe, known: EventLog, later: EventLog, n_users: int) -> None:
-        self._observe, self._timeline = observe, LiveTimeline(known, n_users)
+    def __init__(self, learners: Learns, known: EventLog, later: EventLog, n_users: int) -> None:
+        self._learners, self._timeline = learners, LiveTimeline(known, n_users)
         self._later = later.take(np.argsort(later.time, kind="stable"))
         self._next = 0
 
@@ -59,12 +81,11 @@ class Stream:
         stop = int(np.searchsorted(self._later.time, moment))
         events = self._later.take(np.arange(self._next, max(self._next, stop)))
         self._next += len(events)
-        rows = zip(events.user, events.item, events.time, events.weight, strict=True)
-        for user, item, time, weight in rows:
+        columns = events.user, events.item, events.time, events.weight, events.action, events.value
+        for user, item, time, weight, action, value in zip(*(one.tolist() for one in columns), strict=True):
+            what, how = (user, item, time, weight), (events.actions[action], value)
             if weight > 0:
-                self._learn(int(user), int(item), int(time), float(weight))
+                self._learners.observe(Observation(*what, *self._timeline.add(*what), *how))
+            else:
+                self._learners.notice(Observation(*what, *NOTHING_AROUND, *how))
         return events
-
-    def _learn(self, user: int, item: int, time: int, weight: float) -> None:
-        around = self._timeline.add(user, item, time, weight)
-        self._observe(Observation(user, item, time, weight, *around))
