@@ -263,9 +263,7 @@ def living(make_data: MakeData, live: bool | None) -> tuple[FusionData, Populari
 
 
 @pytest.mark.parametrize("live", [True, None])
-def test_signals_learn_on_while_choices_are_made_into_examples(
-    make_data: MakeData, live: bool | None
-) -> None:
+def test_signals_learn_on_while_choices_become_examples(make_data: MakeData, live: bool | None) -> None:
     learned, signal = living(make_data, live)
     n = len(learned.training) + len(learned.held_out)
     assert n == 32

@@ -22,7 +22,7 @@ from polyscene.metrics.ranking import mid_ranks, ndcg
 from polyscene.recommenders.fusion.blocks import block_size
 from polyscene.recommenders.fusion.fusion import Fusion
 from polyscene.recommenders.fusion.network import FusionNetwork
-from polyscene.recommenders.fusion.training import BUILD, Learn
+from polyscene.recommenders.fusion.training import LEARNED_AFTER, Learn
 
 TRUSTED = 500
 """A fusion that has learned from so many choices is given up only on evidence."""
@@ -112,7 +112,7 @@ def held_out_gains(
     """
     gains: dict[str, list[float]] = {model: [] for model in (SYSTEM, *fusion.fitted())}
     size = block_size(fusion, blocks_mb)
-    for rows, queries in choices.queries.blocks(size if learn is None else min(size, BUILD)):
+    for rows, queries in choices.queries.blocks(size if learn is None else min(size, LEARNED_AFTER)):
         if learn is not None:
             learn(int(queries.time[0]))
         open_ = fusion.open(queries)

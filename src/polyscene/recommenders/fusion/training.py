@@ -23,6 +23,8 @@ from polyscene.recommenders.fusion.features import NEW, Block, Features, Signals
 BEST = 100
 SAMPLED = 300
 BUILD = 64
+LEARNED_AFTER = 8
+"""Where signals learn on between choices, so many are looked at before these are learned."""
 MAX_HALF = 6e4
 """What half precision holds."""
 
@@ -74,7 +76,7 @@ def examples(
         learn: is called with the first moment of the next list, for the signals to learn what lies before it;
             the choices are then ordered by time.
     """
-    for rows, queries in choices.queries.blocks(BUILD):
+    for rows, queries in choices.queries.blocks(BUILD if learn is None else LEARNED_AFTER):
         if learn is not None:
             learn(int(queries.time[0]))
         block = features.block(signals, queries)

@@ -199,7 +199,7 @@ class Posterior(Signal):
 
     def observe(self, event: Observation) -> None:
         """Learn one event that counts."""
-        earlier = sum(np.count_nonzero(part == event.item) for part in (event.past, event.later) if len(part))
+        earlier = sum(int((part == event.item).sum()) for part in (event.past, event.later) if len(part))
         self._observe(event, min(event.weight, 1.0), share_of(earlier, self.settings.repeats))
 
     def notice(self, event: Observation) -> None:
