@@ -16,6 +16,7 @@ from polyscene.cli.evaluate import evaluate
 from polyscene.cli.explain import explain
 from polyscene.cli.failures import guarded
 from polyscene.cli.init import init
+from polyscene.cli.judge import judge
 from polyscene.cli.recommend import recommend
 from polyscene.cli.report import report
 from polyscene.cli.serve import serve
@@ -36,6 +37,10 @@ VERBS: dict[Callable[..., None], tuple[str, str]] = {
     explain: ("Say why an item stands where it stands.", "polyscene explain u42 sku-7 --scenario shop"),
     report: ("Write the HTML report of an evaluated run.", "polyscene report"),
     serve: ("Take events and give recommendations over HTTP.", "polyscene serve --no-auth"),
+    judge: (
+        "Say what another policy would have earned, from the log of a service.",
+        "polyscene judge --policy plackett_luce:0.1 --against logged",
+    ),
     compress: (
         "Make the language model smaller or faster.",
         "polyscene compress --way distil --keep 0.5 --out student/",
