@@ -184,6 +184,6 @@ def test_what_cannot_be_judged_is_refused(settings: dict[str, ScenarioSettings],
     with pytest.raises(UnknownIdError, match="expected a scenario out of shop"):
         judge(log, settings, "greedy", scenario="news")
     log.take(_world()[0][0])
-    with pytest.raises(ArgumentError, match="such as epsilon:0.1"):
+    with pytest.raises(ArgumentError, match="such as epsilon"):
         judge(log, settings, "epsilon:7")
     assert "--data" in _typed("--policy", "greedy", "--config", config, code=2).output

@@ -216,11 +216,12 @@ def judge(
     names = _scenarios(log, settings, scenario)
     one, other = _policy(policy), _policy(against)
     judgements = []
+    end = max((event.time for event in log.events if event.time is not None), default=0)
     for name in names:
         counted = _counted(log.events, name, settings[name], actions)
         acts = [Act(one.user, one.item, name, one.time) for one in counted]
         slates = [slate for slate in log.slates if slate.scenario == name]
-        joined = join(slates, acts, int(hours * MICROSECONDS_PER_HOUR))
+        joined = join(slates, acts, int(hours * MICROSECONDS_PER_HOUR), end)
         comparison = compare(
             joined, one, other, estimators=estimators, interval=interval, level=level, seed=seed
         )

@@ -73,5 +73,11 @@ def test_every_decision_and_every_act_is_counted_once() -> None:
     assert sum(joined.counts.values()) == len(slates) + len(acts)
 
 
+def test_a_log_that_goes_on_closes_the_windows_of_its_decisions() -> None:
+    slates = [_slate("one", 10, "a")]
+    assert join(slates, [], window=50).slates == ()
+    assert join(slates, [], window=50, end=60).slates == tuple(slates)
+
+
 def test_nothing_gives_nothing() -> None:
     assert join([], [], window=1).slates == ()

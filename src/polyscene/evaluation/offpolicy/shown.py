@@ -80,7 +80,7 @@ OPEN_ACTS = "acts that belong to decisions whose window was not over"
 JUDGED = "decisions with their rewards"
 
 
-def join(slates: Iterable[ShownSlate], acts: Sequence[Act], window: int) -> Joined:
+def join(slates: Iterable[ShownSlate], acts: Sequence[Act], window: int, end: int = 0) -> Joined:
     """Give every act to the latest decision that had shown its item to its user, within a window.
 
     The log of events does not say which slate an act answers, so user, scenario, item and time do. Decisions
@@ -90,10 +90,11 @@ def join(slates: Iterable[ShownSlate], acts: Sequence[Act], window: int) -> Join
         slates: in any order.
         acts: that count as a reward.
         window: microseconds after a decision in which an act belongs to it.
+        end: a moment up to which the log is known to be whole, if it is later than all of these.
     """
     ordered = sorted(slates, key=lambda one: (one.time, one.id))
     moments = [one.time for one in ordered] + [act.time for act in acts if act.time is not None]
-    end = max(moments, default=0)
+    end = max([*moments, end])
     counts = dict.fromkeys(
         (JUDGED, EMPTY, OPEN, JOINED, AGAIN, TOO_LATE, NOT_SHOWN, OPEN_ACTS, WITHOUT_TIME), 0
     )
