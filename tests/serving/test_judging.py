@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,9 +139,9 @@ def test_an_exported_log_says_the_same_as_the_stores(
 ) -> None:
     records, acts = _world()
     users = sorted({one.user for one in records})
-    lines: list[dict[str, object]] = []
+    lines: list[dict[str, Any]] = []
     for user in users:
-        lines.append({"kind": "profile", "user": user, "fields": {}})
+        lines += [{"kind": "profile", "user": user}]
         lines += [{"kind": "entry", "offset": 1} | _entry(act) for act in acts if act.user == user]
         lines += [{"kind": "decision"} | plain_record(one, None) for one in records if one.user == user]
     path = tmp_path / "log.jsonl"

@@ -194,6 +194,7 @@ def _open(
                 snapshots=SnapshotSettings(event_days=logs.event_days),
                 from_the_rest=logs.from_the_rest,
                 pinned=run is not None,
+                drift=settings.drift,
             )
             undo.callback(service.close)
             services.append(service)

@@ -20,6 +20,7 @@ from polyscene.evaluation.offpolicy.comparison import Comparison, compare
 from polyscene.evaluation.offpolicy.shown import Act, ShownSlate, join
 from polyscene.policies.policy import Policy
 from polyscene.policies.registry import choice_of, policy_named, policy_of
+from polyscene.serving.checking import with_neutral_actions
 from polyscene.serving.packing import limits_of
 from polyscene.serving.stores.contract import (
     EPOCH,
@@ -260,7 +261,9 @@ def _policy(policy: str | Policy) -> Policy | None:
 def _counted(
     events: Iterable[LoggedEvent], scenario: str, settings: ScenarioSettings, actions: Sequence[str]
 ) -> list[LoggedEvent]:
-    return list(_counting(events, scenario, ActionWeights.of(settings), frozenset(actions)))
+    return list(
+        _counting(events, scenario, ActionWeights.of(with_neutral_actions(settings)), frozenset(actions))
+    )
 
 
 def _counting(

@@ -80,6 +80,12 @@ class Metrics:
             ("scenario",),
             registry=self.registry,
         )
+        self._drift = Counter(
+            "polyscene_drift",
+            "Changes that were detected, by scenario and stream.",
+            ("scenario", "stream"),
+            registry=self.registry,
+        )
         self._index_recall = Gauge(
             "polyscene_index_recall",
             "Share of the nearest vectors that an index finds, by scenario, view and kind, measured when the "
@@ -108,6 +114,10 @@ class Metrics:
         self.slates.labels(slate.scenario).inc()
         drawn = any(place.propensity < 1.0 for place in slate.items)
         self._explored.labels(slate.scenario).inc(drawn)
+
+    def drift_detected(self, scenario: str, stream: str) -> None:
+        """Count a change."""
+        self._drift.labels(scenario, stream).inc()
 
     def indexes_checked(self, checks: Mapping[tuple[str, str], IndexCheck]) -> None:
         """Tell what the indexes of the run that is live from now on find, by scenario and view."""

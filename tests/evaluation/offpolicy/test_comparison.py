@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -67,10 +68,11 @@ def pairs() -> Joined:
 
 @pytest.mark.parametrize("size", [1, 2])
 @pytest.mark.parametrize("interval", ["normal", "percentile"])
-def test_values_and_their_difference_lie_where_the_truth_is(size: int, interval: str) -> None:
+def test_values_and_their_difference_lie_where_the_truth_is(
+    size: int, interval: Literal["normal", "percentile"]
+) -> None:
     policy, against = _softmax(0.3), Epsilon(EpsilonSettings(epsilon=0.5))
-    kind = "percentile" if interval == "percentile" else "normal"
-    comparison = compare(_log(_softmax(0.5), 1500, size), policy, against, interval=kind)
+    comparison = compare(_log(_softmax(0.5), 1500, size), policy, against, interval=interval)
     truths = _value(policy, size), _value(against, size)
     assert len(comparison.estimates) == 3
     assert comparison.supported
