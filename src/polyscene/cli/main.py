@@ -10,6 +10,7 @@ import typer
 
 from polyscene.cli.check import check
 from polyscene.cli.compress import compress
+from polyscene.cli.cycle import cycle
 from polyscene.cli.demo import demo
 from polyscene.cli.doctor import doctor
 from polyscene.cli.evaluate import evaluate
@@ -40,6 +41,10 @@ VERBS: dict[Callable[..., None], tuple[str, str]] = {
     judge: (
         "Say what another policy would have earned, from the log of a service.",
         "polyscene judge --policy plackett_luce:0.1 --against logged",
+    ),
+    cycle: (
+        "Learn from what a service has logged; promote the run, or refuse it.",
+        "polyscene cycle --service http://127.0.0.1:8000",
     ),
     compress: (
         "Make the language model smaller or faster.",

@@ -144,6 +144,19 @@ def test_propensities_that_the_logged_policy_does_not_have_are_warned_of(pairs: 
     assert compare(pairs, _softmax(0.4)).warnings == ()
 
 
+def test_a_policy_may_choose_by_the_scores_of_another_model(pairs: Joined) -> None:
+    better = np.log(CLICKS).astype(np.float32)
+    policy = _softmax(1.0)
+    first = CLICKS / CLICKS.sum()
+    truth = float(first @ CLICKS)
+    for place in range(4):
+        rest = np.where(np.arange(4) == place, 0, CLICKS)
+        truth += float(first[place] * (rest / rest.sum()) @ CLICKS * EXAMINED[1])
+    comparison = compare(pairs, policy, None, rescored=[better] * len(pairs.slates))
+    assert comparison.answer.policy.low < truth < comparison.answer.policy.high
+    assert comparison.answer.against.value == pytest.approx(comparison.earned, abs=0.05)
+
+
 def test_estimators_that_cannot_answer_say_why(pairs: Joined, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("cascade_dr", "independent_ips", "doubly_robust", "slate_ips")
     monkeypatch.setattr("polyscene.evaluation.offpolicy.comparison.MAX_TABLE", 100)

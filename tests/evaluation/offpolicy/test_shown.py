@@ -71,6 +71,7 @@ def test_every_decision_and_every_act_is_counted_once() -> None:
         shown.WITHOUT_TIME: 1,
     }
     assert sum(joined.counts.values()) == len(slates) + len(acts)
+    assert joined.stood == (0, 0, -1, -1, -1, -1, -1, 0)
 
 
 def test_a_log_that_goes_on_closes_the_windows_of_its_decisions() -> None:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from polyscene.core.errors import ConfigError, Problem
 from polyscene.core.settings.block import Strict
+from polyscene.core.settings.cycle import CycleSettings
 from polyscene.core.settings.drift import DriftSettings
 from polyscene.core.settings.environment import variable, with_environment
 from polyscene.core.settings.evaluation import EvaluationSettings
@@ -54,6 +55,7 @@ class Settings(Strict):
     index: IndexSettings = Field(default_factory=IndexSettings)
     service: ServiceSettings = Field(default_factory=ServiceSettings)
     drift: DriftSettings = Field(default_factory=DriftSettings)
+    cycle: CycleSettings = Field(default_factory=CycleSettings)
 
     _notes: tuple[str, ...] = PrivateAttr(())
 

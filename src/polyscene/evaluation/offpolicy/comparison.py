@@ -11,6 +11,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from polyscene.core.errors import ArgumentError, PolysceneError
+from polyscene.core.types import FloatArray
 from polyscene.evaluation.offpolicy.diagnostics import overlap_warnings, weight_warnings
 from polyscene.evaluation.offpolicy.estimator import ESTIMATORS, Estimator
 from polyscene.evaluation.offpolicy.interval import Contributions, Interval, effective_sample_size
@@ -109,7 +110,7 @@ class Comparison:
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON can say it; what is no number is null."""
-        plain: dict[str, Any] = _without_nan(
+        plain: dict[str, Any] = without_nan(
             asdict(self)
             | {
                 "supported": self.supported,
@@ -139,6 +140,7 @@ def compare(
     interval: Literal["normal", "percentile"] = "normal",
     level: float = 0.95,
     seed: int = 0,
+    rescored: Sequence[FloatArray] | None = None,
 ) -> Comparison:
     """Return what two policies would have earned on the decisions of a log, choosing by its scores.
 
@@ -150,6 +152,8 @@ def compare(
         interval: how bounds are made, of values and of their difference.
         level: of the bounds.
         seed: of the bootstrap and of the folds of reward models.
+        rescored: by slate, (C,) scores by which the first policy chooses in place of the logged ones, such as
+            another model's; then it may not be None.
 
     Raises:
         ArgumentError: there are no decisions, or no estimator can answer.
@@ -162,7 +166,8 @@ def compare(
         )
     places = max(len(one.items) for one in joined.slates)
     names = tuple(estimators) or (OF_SLATES if places > 1 else OF_PLACES)
-    read = _read(joined, (policy, against), any(ESTIMATORS[name].reads_all for name in names))
+    wants_tables = any(ESTIMATORS[name].reads_all for name in names)
+    read = _read(joined, (policy, against), wants_tables, rescored)
     estimates, left_out = list[Estimate](), dict[str, str]()
     for name in names:
         kind = ESTIMATORS[name]
@@ -263,7 +268,12 @@ def _log_warnings(read: _Read) -> tuple[str, ...]:
     )
 
 
-def _read(joined: Joined, policies: Sequence[Policy | None], wants_tables: bool) -> _Read:
+def _read(
+    joined: Joined,
+    policies: Sequence[Policy | None],
+    wants_tables: bool,
+    rescored: Sequence[FloatArray] | None,
+) -> _Read:
     slates = joined.slates
     n, k = len(slates), max(len(one.items) for one in slates)
     width = max(len(one.scores) for one in slates)
@@ -284,7 +294,8 @@ def _read(joined: Joined, policies: Sequence[Policy | None], wants_tables: bool)
         wrong += int((np.abs(own - one.propensities) > TOLERANCE).sum())
         filled += length
         for number, policy in enumerate(policies):
-            table = logged if policy is None else policy.distributions(one.scores, one.places, one.limits)
+            scores = one.scores if rescored is None or number else rescored[row]
+            table = logged if policy is None else policy.distributions(scores, one.places, one.limits)
             at_logged = table[np.arange(length), one.places]
             chances[number][row, :length] = one.propensities if policy is None else at_logged
             reached = _reached(table, one)
@@ -303,11 +314,12 @@ def _reached(table: Probabilities, one: ShownSlate) -> int:
     return len(possible) if possible.all() else int(np.argmin(possible)) + 1
 
 
-def _without_nan(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can say
+def without_nan(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can say
+    """Return a value of numbers, mappings and lists with None for every number that is none."""
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): _without_nan(one) for key, one in value.items()}
+        return {str(key): without_nan(one) for key, one in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_without_nan(one) for one in value]
+        return [without_nan(one) for one in value]
     return value

@@ -62,11 +62,13 @@ class Joined:
         slates: those whose window is over, in the order of their time.
         rewards: by slate, (k,) 1 where something was done with the item within the window, else 0.
         counts: what became of every decision and every act, by words; each is counted once.
+        stood: by act, at which place its item stood in the slate that it belongs to, from 0; -1: in none.
     """
 
     slates: tuple[ShownSlate, ...]
     rewards: tuple[LongArray, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
+    stood: tuple[int, ...] = ()
 
 
 JOINED = "acts joined to a decision"
@@ -100,8 +102,11 @@ def join(slates: Iterable[ShownSlate], acts: Sequence[Act], window: int, end: in
     )
     rewards = [np.zeros(len(one.items), np.int64) for one in ordered]
     shown = _index(ordered)
+    stood = []
     for act in acts:
-        counts[_joined(act, ordered, rewards, shown, window, end)] += 1
+        word, place = _joined(act, ordered, rewards, shown, window, end)
+        counts[word] += 1
+        stood.append(place)
     kept = []
     for number, one in enumerate(ordered):
         word = EMPTY if not one.items else OPEN if one.time + window > end else JUDGED
@@ -109,7 +114,10 @@ def join(slates: Iterable[ShownSlate], acts: Sequence[Act], window: int, end: in
         if word == JUDGED:
             kept.append(number)
     return Joined(
-        tuple(ordered[number] for number in kept), tuple(rewards[number] for number in kept), counts
+        tuple(ordered[number] for number in kept),
+        tuple(rewards[number] for number in kept),
+        counts,
+        tuple(stood),
     )
 
 
@@ -132,20 +140,20 @@ def _joined(
     shown: _Shown,
     window: int,
     end: int,
-) -> str:
-    """Give an act to its decision, and say in words what became of it."""
+) -> tuple[str, int]:
+    """Give an act to its decision; return in words what became of it, and where its item stood, else -1."""
     if act.time is None:
-        return WITHOUT_TIME
+        return WITHOUT_TIME, -1
     rows = shown.get((act.user, act.scenario, act.item), [])
     row = bisect_right(rows, (act.time, len(slates), 0)) - 1
     if row < 0:
-        return NOT_SHOWN
+        return NOT_SHOWN, -1
     time, number, place = rows[row]
     if act.time > time + window:
-        return TOO_LATE
+        return TOO_LATE, -1
     if time + window > end:
-        return OPEN_ACTS
+        return OPEN_ACTS, place
     if rewards[number][place]:
-        return AGAIN
+        return AGAIN, place
     rewards[number][place] = 1
-    return JOINED
+    return JOINED, place
