@@ -17,8 +17,8 @@ Service = Annotated[
     typer.Option(
         "--service",
         metavar="URL",
-        help=f"The running service that shall activate the run; its key of scope admin is in {KEY}, or in the "
-        f"file that {KEY}_FILE names. Needed where a running service holds SQLite files.",
+        help=f"The running service that shall activate the run; its key of scope admin is in {KEY}, or "
+        f"in the file that {KEY}_FILE names. Needed where a running service holds SQLite files.",
     ),
 ]
 IfWanted = Annotated[bool, typer.Option("--if-wanted", help="Do nothing unless drift has asked for a cycle.")]

@@ -31,7 +31,7 @@ repeats = true
 signals = ["popularity", "transitions"]
 policy = { name = "plackett_luce", temperature = 1.0 }
 [fusion]
-steps = 20
+epochs = 3
 [runtime]
 threads = 1
 [cycle]

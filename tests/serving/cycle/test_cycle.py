@@ -158,7 +158,7 @@ def test_a_log_that_a_service_holds_asks_for_its_address(copied: Copied) -> None
     events, decisions = open_stores(folder, "")
     with pytest.raises(StoreError, match="--service"):
         cycle(project, folder)
-    with pytest.raises(StoreError, match="expected the service at http://127.0.0.1:9 to activate"):
+    with pytest.raises(StoreError, match="expected the service at"):
         _activated_over_http(project, folder)
     events.close()
     decisions.close()
