@@ -52,8 +52,12 @@ class Quality:
     difference: Difference
 
     def lost(self, share: float) -> bool:
-        """Return whether the candidate is certainly worse, or by more than a share of the live value."""
-        return self.difference.verdict == "worse" or self.before - self.after > share * self.before
+        """Return whether the candidate is worse by more than a share of the live run's value.
+
+        Choices from slates favour the run that filled them, so a bound on the loss is asked about, and not
+        whether there is any.
+        """
+        return self.before - self.after > share * self.before
 
 
 def rank(system: System, scenario: str, user: str, item: str) -> float:

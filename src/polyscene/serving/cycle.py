@@ -76,7 +76,7 @@ class Cycle:
             report = CycleReport("waiting", state.live, state.done, state.goal or self.logs.events.last)
             report.seconds = self._seconds
             if state.goal:
-                self._go_on(state, report, [live, *before])
+                self._go_on(state, report, before)
             else:
                 report.reasons.append(
                     f"expected at least {self.settings.min_choices:,} events to judge by, found fewer since "
@@ -109,15 +109,20 @@ class Cycle:
             return state
         return write_state(self.home, replace(state, goal=events.last, cut=offsets[-judged - 1]))
 
-    def _go_on(self, state: CycleState, report: CycleReport, runs: list[str]) -> None:
-        """Judge unless that was done, then let the run answer or not, and note that the log is taken."""
+    def _go_on(self, state: CycleState, report: CycleReport, before: list[str]) -> None:
+        """Judge unless that was done, then let the run answer or not, and note that the log is taken.
+
+        Args:
+            before: the runs that answered before the live one, latest first.
+        """
         if state.promoted:
             report.notes.append("it had been judged before the cycle was cut short")
         else:
             state = self._judged(state, report)
         if state.promoted:
             self._move(state.promoted)
-            self.activate(state.promoted, [one for one in runs if one != state.promoted])
+            earlier = dict.fromkeys((state.live, *before))  # the log names it already after a late kill
+            self.activate(state.promoted, [one for one in earlier if one != state.promoted])
             report.verdict, report.run = "promoted", state.promoted
         else:
             report.verdict = "refused"
