@@ -5,8 +5,9 @@
 The first half of the events, in the order of time, is trained on. The rest comes to the log of a service in
 equal parts; after each part a cycle takes it. The numbers are those of the cycles' own reports: NDCG@10 of
 the run that answers and of the candidate, on the latest share of the part (each choice ranked before both
-learn it), and on old choices, which both have learned. After the last one a candidate is trained on events
-whose items were dealt out anew: it has to be refused. No slates are shown, so nothing is valued off-policy.
+learn it), and on the exam, old choices that neither was trained on. After the last one a candidate is trained
+on events whose items were dealt out anew: it has to be refused. No slates are shown, so nothing is valued
+off-policy.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ class Stream:
 class Spoilt(Cycle):
     """A cycle whose candidate learns events with their items dealt out anew."""
 
-    def _dataset(self, live: Replica, state: CycleState, report: CycleReport) -> Dataset:
-        dataset = super()._dataset(live, state, report)
+    def _lesson(self, dataset: Dataset, live: Replica, state: CycleState, report: CycleReport) -> Dataset:
+        dataset = super()._lesson(dataset, live, state, report)
         draws = np.random.default_rng(self.project.settings.seed)
         logs = {
             name: replace(

@@ -7,22 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from polyscene.core.seeds import generator
-from polyscene.core.settings.evaluation import EvaluationSettings
 from polyscene.core.settings.scenarios import ScenarioSettings
-from polyscene.core.types import LongArray
-from polyscene.data.queries import Choices
-from polyscene.data.schema import Catalogue, Dataset, EventLog, Part, Scenario
-from polyscene.data.splits.folds import Folds
+from polyscene.data.schema import Catalogue, Dataset, EventLog, Scenario
 from polyscene.engine.state import System
 from polyscene.evaluation.offpolicy.comparison import Difference, difference_of
 from polyscene.evaluation.offpolicy.interval import Contributions
 from polyscene.metrics.ranking import mid_ranks, ndcg
-from polyscene.recommenders.fusion.blocks import block_size
 
 CUTOFF = 10
-MEGABYTES = 64
-"""Working memory of ranking old choices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,50 +109,6 @@ def dataset_of(system: System, settings: Mapping[str, ScenarioSettings]) -> Data
             row_order=one.events.time is None,
         )
     return Dataset(system.users.ids(), scenarios, clocks_shared=system.clocks_shared)
-
-
-def on_old_choices(
-    before: System, after: System, dataset: Dataset, until: Mapping[str, int], most: int, seed: int
-) -> list[Placed]:
-    """Return where two systems have choices that both have learned from: what one has forgotten shows.
-
-    Args:
-        before, after: systems with the codes of the data set.
-        until: by scenario, the moment up to which choices are old.
-        most: a random sample of so many in each scenario.
-        seed: of the sample.
-    """
-    placed: list[Placed] = []
-    for name, scenario in dataset.scenarios.items():
-        events = scenario.events
-        rows = np.flatnonzero(events.choice & (events.weight > 0) & (events.time <= until[name]))
-        if len(rows) > most:
-            rows = np.sort(generator(seed, "old choices", name).choice(rows, most, replace=False))
-        if len(rows):
-            placed += _placed(before, after, dataset, name, rows)
-    return placed
-
-
-def _placed(before: System, after: System, dataset: Dataset, name: str, rows: LongArray) -> list[Placed]:
-    events = dataset.scenarios[name].events.take(rows)
-    parts = {other: np.full(len(one.events), Part.TRAIN, np.int8) for other, one in dataset.scenarios.items()}
-    whole = [other for other, state in before.scenarios.items() if state.fusion.hide_seen]
-    queries = Folds(dataset, parts, EvaluationSettings(), whole).queries(name, events.user, events.time)
-    choices = Choices(queries, events.item)
-    ranks = [_ranks(system, name, choices) for system in (before, after)]
-    users = [dataset.users[user] for user in events.user.tolist()]
-    return [Placed(name, *row) for row in zip(users, *(one.tolist() for one in ranks), strict=True)]
-
-
-def _ranks(system: System, name: str, choices: Choices) -> LongArray:
-    fusion = system.scenarios[name].fusion
-    ranks = []
-    for rows, queries in choices.queries.blocks(block_size(fusion, MEGABYTES)):
-        target = choices.target[rows].astype(np.int64)
-        open_ = fusion.open(queries)
-        open_[np.arange(len(target)), target] = True
-        ranks.append(mid_ranks(fusion.score(queries), target, open_))
-    return np.concatenate(ranks)
 
 
 def with_events(dataset: Dataset, logs: Mapping[str, EventLog]) -> Dataset:

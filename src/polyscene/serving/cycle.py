@@ -25,8 +25,9 @@ from polyscene.core.files import flush, write_text
 from polyscene.core.types import LongArray
 from polyscene.data.schema import Dataset, EventLog
 from polyscene.evaluation.offpolicy.shown import Act, join
+from polyscene.online.exam import held_out, on_the_exam
 from polyscene.online.exposures import exposure_of, forgotten, weighed
-from polyscene.online.progressive import dataset_of, on_old_choices, quality, with_events
+from polyscene.online.progressive import Quality, dataset_of, quality, with_events
 from polyscene.project import Project
 from polyscene.runs.folder import run_ids
 from polyscene.runs.run import Run
@@ -134,17 +135,16 @@ class Cycle:
         known = Known(self.home / KNOWN)
         try:
             with self._timed("replaying"):
-                live, until = self._live(state, known, report)
-                dataset = self._dataset(live, state, report)
-            state = self._trained(state, dataset, report)
+                live = self._live(state, known, report)
+                known_to_live = dataset_of(live.system, self.project.settings.scenarios)
+                lesson = self._lesson(known_to_live, live, state, report)
+            state = self._trained(state, lesson, report)
             run = Run(self._training.runs_folder / state.candidate)
             candidate = Replica(run, known, live.learner.erased)
             candidate.take_out_what(live)
             most, seed = self.settings.max_choices, self.project.settings.seed
             with self._timed("old choices"):
-                report.old = quality(
-                    on_old_choices(live.system, candidate.system, dataset, until, most, seed)
-                )
+                report.old = quality(on_the_exam(live.system, candidate.system, known_to_live, most, seed))
             with self._timed("new choices"):
                 self._contest(live, candidate, state, report)
             report.reasons += self._against(report)
@@ -156,8 +156,8 @@ class Cycle:
         finally:
             known.close(state.log)
 
-    def _live(self, state: CycleState, known: Known, report: CycleReport) -> tuple[Replica, dict[str, int]]:
-        """Return the live run as it was at the cut, and by scenario the moment of the last old event."""
+    def _live(self, state: CycleState, known: Known, report: CycleReport) -> Replica:
+        """Return the live run as it was at the cut."""
         run, logs = self.project.run(state.live), self.logs
         held, erased = held_of(run, logs.events)
         if held < logs.events.forgotten:
@@ -166,20 +166,17 @@ class Cycle:
                 f"to {logs.events.forgotten:,}; train a new run, or keep events for longer than a cycle"
             )
         replica = Replica(run, known, erased)
-        replica.learner.learn(logs.entries(held, state.done))
-        until = {name: one.latest for name, one in replica.system.scenarios.items()}
-        replica.learner.learn(logs.entries(max(held, state.done), state.cut))
+        replica.learner.learn(logs.entries(held, state.cut))
         report.events = len(logs.happened(state.done, state.goal))
         report.learned = len(logs.happened(state.done, state.cut))
         if replica.learner.unfit:
             report.notes.append(
                 f"{replica.learner.unfit:,} entries name items that the live run does not know"
             )
-        return replica, until
+        return replica
 
-    def _dataset(self, live: Replica, state: CycleState, report: CycleReport) -> Dataset:
-        """Return what the candidate learns: what the live run knows, weighed by clicks and skips."""
-        dataset = dataset_of(live.system, self.project.settings.scenarios)
+    def _lesson(self, dataset: Dataset, live: Replica, state: CycleState, report: CycleReport) -> Dataset:
+        """Return what the candidate learns: what the live run knows but the exam, weighed by skips."""
         logs = {name: one.events for name, one in dataset.scenarios.items()}
         if self.settings.skips:
             logs |= self._by_exposure(live, state, dataset, report)
@@ -190,7 +187,8 @@ class Cycle:
                 if scenario.clock == "time" and len(logs[name]):
                     logs[name] = forgotten(logs[name], half_life, int(logs[name].time.max()))
             report.notes.append("older events count less, since something has changed")
-        return with_events(dataset, logs)
+        share = self.settings.exam_share
+        return with_events(dataset, {name: held_out(log, share) for name, log in logs.items()})
 
     def _by_exposure(
         self, live: Replica, state: CycleState, dataset: Dataset, report: CycleReport
@@ -255,14 +253,12 @@ class Cycle:
         reasons = [
             f"expected at least {settings.min_choices:,} new choices to judge by, found {judged:,}"
         ] * (judged < settings.min_choices)
-        shares = ("new", report.new, settings.max_loss), ("old", report.old, settings.max_forgetting)
-        for word, qualities, share in shares:
-            reasons += [
-                f"it is worse on {word} choices of '{name}': NDCG@10 {one.after:.4f}, the live run has "
-                f"{one.before:.4f}"
-                for name, one in qualities.items()
-                if one.lost(share)
-            ]
+        for name, one in report.new.items():
+            if one.lost(settings.max_loss):
+                reasons.append(_worse("new choices", name, one))
+        for name, one in report.old.items():
+            if one.lost(settings.max_forgetting) and one.difference.verdict == "worse":
+                reasons.append(_worse("old choices", name, one))
         reasons += [
             f"its slates in '{name}' would have earned less than those that were shown"
             for name, one in report.off_policy.items()
@@ -289,6 +285,12 @@ class Cycle:
         start = time.perf_counter()
         yield
         self._seconds[step] = time.perf_counter() - start
+
+
+def _worse(what: str, scenario: str, one: Quality) -> str:
+    return (
+        f"it is worse on {what} of '{scenario}': NDCG@10 {one.after:.4f}, the live run has {one.before:.4f}"
+    )
 
 
 def _rows_of(live: Replica, name: str, log: EventLog, acts: list[Act]) -> LongArray:

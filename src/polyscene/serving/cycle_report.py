@@ -23,7 +23,7 @@ class CycleReport:
         first, last: offsets of the log, after which and up to which it was taken.
         events, learned: that were new, and how many of them the candidate was trained with.
         new: by scenario, quality on choices that neither had seen, each learned after it was ranked.
-        old: by scenario, quality on choices from before, which both have learned.
+        old: by scenario, quality on the exam: choices from before that neither was trained on.
         off_policy: by scenario, what the candidate's scores would have earned beside what the log earned.
         exposures: by scenario, places shown and chosen, and how often each place was chosen.
         notes: sentences.
