@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from typer.testing import CliRunner
 from polyscene.cli.main import app
 from polyscene.core.errors import StoreError
 from polyscene.data.schema import Dataset
-from polyscene.online.progressive import with_events
+from polyscene.online.exam import held_out, on_the_exam
+from polyscene.online.progressive import dataset_of, quality, with_events
 from polyscene.project import Project
+from polyscene.serving.activation import over_http
 from polyscene.serving.cycle import Cycle
 from polyscene.serving.cycle_contest import Contest
 from polyscene.serving.cycle_replicas import Logs
@@ -133,6 +136,24 @@ def test_a_worse_run_is_refused_with_its_reasons(copied: Copied, monkeypatch: py
     assert json.loads(kept[0].read_text(encoding="utf-8")) == report
 
 
+def test_the_exam_asks_both_of_choices_that_weigh_nothing(shop: Path) -> None:
+    project = Project.open(shop / "polyscene.toml")
+    system = project.run().system
+    known = dataset_of(system, project.settings.scenarios)
+    assert on_the_exam(system, system, known, 99, 7) == []
+    log = held_out(known.scenarios["shop"].events, 0.2)
+    placed = on_the_exam(system, system, with_events(known, {"shop": log}), 99, 7)
+    assert len(placed) == 99
+    one = quality(placed)["shop"]
+    assert one.before == one.after > 0.3
+    assert one.difference.value == 0.0
+    assert not one.lost(0.05)
+    worse = quality([replace(choice, after=choice.after + 1) for choice in placed])["shop"]
+    assert worse.lost(0.05)
+    assert worse.difference.verdict == "worse"
+    assert not worse.lost(0.99)
+
+
 def test_too_little_waits_and_forgets_nothing(copied: Copied) -> None:
     project = copied()
     settings = project.settings.cycle.model_copy(update={"min_choices": 500})
@@ -159,15 +180,9 @@ def test_a_log_that_a_service_holds_asks_for_its_address(copied: Copied) -> None
     with pytest.raises(StoreError, match="--service"):
         cycle(project, folder)
     with pytest.raises(StoreError, match="expected the service at"):
-        _activated_over_http(project, folder)
+        over_http("http://127.0.0.1:9", None)("run", [])
     events.close()
     decisions.close()
-
-
-def _activated_over_http(project: Project, folder: Path) -> None:
-    from polyscene.serving.activation import over_http
-
-    over_http("http://127.0.0.1:9", None)("run", [])
 
 
 def test_what_was_forgotten_cannot_be_learned(copied: Copied) -> None:
