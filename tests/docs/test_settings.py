@@ -119,6 +119,8 @@ def test_every_block_of_a_project_has_a_section() -> None:
     known = {
         value
         for module in (
+            cycle,
+            drift,
             evaluation,
             fusion,
             index,

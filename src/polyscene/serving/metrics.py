@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -114,6 +114,11 @@ class Metrics:
         self.slates.labels(slate.scenario).inc()
         drawn = any(place.propensity < 1.0 for place in slate.items)
         self._explored.labels(slate.scenario).inc(drawn)
+
+    def drift_watched(self, scenario: str, streams: Iterable[str]) -> None:
+        """Tell that no change was detected yet."""
+        for stream in streams:
+            self._drift.labels(scenario, stream)
 
     def drift_detected(self, scenario: str, stream: str) -> None:
         """Count a change."""

@@ -18,6 +18,7 @@ from polyscene.core.settings.service import ServiceSettings
 from polyscene.engine.decision import Request
 from polyscene.engine.indexing import IndexChecks, check_indexes
 from polyscene.engine.pipeline import decide
+from polyscene.online.drift import STREAMS
 from polyscene.runs.run import Run
 from polyscene.serving.audit import AuditLog
 from polyscene.serving.auth import KeyFile
@@ -132,6 +133,8 @@ class Service:
             live, folder / SNAPSHOTS, snapshots, 0 if snapshot is None else snapshot.offset
         )
         service = cls(live, DecisionLog(decisions), stores, metrics, keys, pool, audit, keeper, name, limits)
+        for scenario in run.settings:
+            metrics.drift_watched(scenario, STREAMS)
         service.drift = DriftAlarm(drift or DriftSettings(), folder, run.settings, metrics.drift_detected)
         service.encoder = EncoderWarming(limits.load_encoder)
         service.management = Management(service, folder, known, changes)
