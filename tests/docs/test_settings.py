@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from polyscene.core.settings import (
+    cycle,
+    drift,
     evaluation,
     fusion,
     index,
@@ -49,8 +51,12 @@ BLOCKS: dict[str, tuple[type[BaseModel], ...]] = {
     "`[index]`": (index.IndexSettings,),
     "`[runtime]`": (runtime.RuntimeSettings,),
     "`[service]`": (service.ServiceSettings,),
+    "`[drift]`": (drift.DriftSettings,),
+    "`[cycle]`": (cycle.CycleSettings,),
 }
 NESTED = {
+    "cycle",
+    "drift",
     "language",
     "scenarios",
     "evaluation",
@@ -113,6 +119,8 @@ def test_every_block_of_a_project_has_a_section() -> None:
     known = {
         value
         for module in (
+            cycle,
+            drift,
             evaluation,
             fusion,
             index,

@@ -10,12 +10,14 @@ import typer
 
 from polyscene.cli.check import check
 from polyscene.cli.compress import compress
+from polyscene.cli.cycle import cycle
 from polyscene.cli.demo import demo
 from polyscene.cli.doctor import doctor
 from polyscene.cli.evaluate import evaluate
 from polyscene.cli.explain import explain
 from polyscene.cli.failures import guarded
 from polyscene.cli.init import init
+from polyscene.cli.judge import judge
 from polyscene.cli.recommend import recommend
 from polyscene.cli.report import report
 from polyscene.cli.serve import serve
@@ -36,6 +38,14 @@ VERBS: dict[Callable[..., None], tuple[str, str]] = {
     explain: ("Say why an item stands where it stands.", "polyscene explain u42 sku-7 --scenario shop"),
     report: ("Write the HTML report of an evaluated run.", "polyscene report"),
     serve: ("Take events and give recommendations over HTTP.", "polyscene serve --no-auth"),
+    judge: (
+        "Say what another policy would have earned, from the log of a service.",
+        "polyscene judge --policy plackett_luce:0.1 --against logged",
+    ),
+    cycle: (
+        "Learn from what a service has logged; promote the run, or refuse it.",
+        "polyscene cycle --service http://127.0.0.1:8000",
+    ),
     compress: (
         "Make the language model smaller or faster.",
         "polyscene compress --way distil --keep 0.5 --out student/",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from polyscene.cli.logs import DATABASE, Data, Database, demand_extra, folder_of
 from polyscene.cli.options import CONFIG, RunId, opened
-from polyscene.core.text import shown
 
 if TYPE_CHECKING:
     from polyscene.cli.serve_keys import KeyAct
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from polyscene.serving.tenants import Tenants
 
 PORT = 8000
-DATABASE = "POLYSCENE_DATABASE_URL"
-"""Environment variable with the address of the database; with `_FILE`, of a file that holds it."""
 OVERLAP_HOURS = 24.0
 
 Configs = Annotated[
@@ -35,23 +33,6 @@ Configs = Annotated[
 ]
 Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Where to listen.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65_535, help="0: any that is free.")]
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data",
-        metavar="FOLDER",
-        help="Where events, decisions and keys are kept; of several tenants, in FOLDER/NAME. [service/NAME]",
-    ),
-]
-Database = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        metavar="URL",
-        help="postgresql://USER@HOST/NAME: keep events and decisions there, for several servers. "
-        f"[{DATABASE}, or the file that {DATABASE}_FILE names]",
-    ),
-]
 KeepDays = Annotated[
     float | None,
     typer.Option(
@@ -117,9 +98,9 @@ def serve(
     projects = [opened(one) for one in config]
     act = KeyAct(new_key, rotate_key, remove_key, list_keys, scope, days, overlap)
     _demand_sense(projects, act, run, host, no_auth)
-    _demand_extra()
+    demand_extra()
     if act.wanted:
-        do(act, _folder(projects[0], data, alone=True), projects[0].settings.service)
+        do(act, folder_of(projects[0], data, alone=True), projects[0].settings.service)
         return
     with _listen(host, port) as listening:
         logs = Logs(database, event_days, from_the_rest)
@@ -143,39 +124,6 @@ def _demand_sense(
         raise typer.BadParameter(
             "tenants are told apart by name: give each configuration a 'name' of its own"
         )
-
-
-def _folder(project: Project, data: Path | None, alone: bool) -> Path:
-    """Return where the logs and keys of a tenant are."""
-    if data is None:
-        return project.base / "service" / Path(project.config).stem
-    name = project.settings.name
-    if not alone and (Path(name).name != name or name == ".."):
-        raise typer.BadParameter(
-            f"the name of a tenant is that of its folder in --data: {shown(name)} is none"
-        )
-    return data if alone else data / name
-
-
-def _demand_extra() -> None:
-    """Refuse to go on without what the service stands on.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    from polyscene.core.errors import MissingExtraError
-
-    try:
-        import fastapi  # noqa: F401
-        import httptools  # noqa: F401
-        import limits  # noqa: F401
-        import msgspec  # noqa: F401
-        import prometheus_client  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(
-            f"expected the extra 'serve', found no {error.name}; run: pip install \"polyscene[serve]\""
-        ) from error
 
 
 def _is_local(host: str) -> bool:
@@ -233,7 +181,7 @@ def _open(
     with ExitStack() as undo:
         services = []
         for project in projects:
-            folder, settings = _folder(project, data, alone), project.settings
+            folder, settings = folder_of(project, data, alone), project.settings
             keys = None if no_auth else _keys(folder)
             service = Service.open(
                 project.run(run or active_run(folder, project.runs_folder)),
@@ -246,6 +194,7 @@ def _open(
                 snapshots=SnapshotSettings(event_days=logs.event_days),
                 from_the_rest=logs.from_the_rest,
                 pinned=run is not None,
+                drift=settings.drift,
             )
             undo.callback(service.close)
             services.append(service)

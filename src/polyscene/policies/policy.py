@@ -110,6 +110,33 @@ class Policy(ABC):
             propensities[place] = chance
         return propensities
 
+    def distributions(
+        self, scores: FloatArray, slate: IntArray | LongArray, limits: Limits = NO_LIMITS
+    ) -> Probabilities:
+        """Return (k, C) with which probability each candidate is put at each place, given the places before.
+
+        Unlike `probability` it says so of every candidate; 0 everywhere where nothing can stand.
+
+        Args:
+            scores: (C,).
+            slate: (k,) places of the candidates that stood there.
+            limits: that held when it was drawn.
+        """
+        table = np.zeros((len(slate), len(scores)))
+        if not limits:
+            left = scores.copy()
+            for place, candidate in enumerate(slate.tolist()):
+                if left.max() > -np.inf:
+                    table[place] = self.conditional(left)
+                left[candidate] = -np.inf
+            return table
+        held = limits.held(scores > -np.inf, len(slate))
+        for place in range(len(slate)):
+            row = self._row(scores, slate[:place].tolist(), len(slate), held)
+            if row is not None:
+                table[place] = row
+        return table
+
     def marginal(
         self,
         scores: FloatArray,

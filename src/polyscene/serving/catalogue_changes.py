@@ -35,7 +35,7 @@ from polyscene.runs.described_items import descriptions_of, with_id_text
 from polyscene.runs.item_encoder import ItemEncoder
 from polyscene.runs.run import Run
 from polyscene.serving.known import Fields, Known
-from polyscene.serving.live import ChangeHandler
+from polyscene.serving.log_learner import ChangeHandler
 from polyscene.serving.rule_changes import book_of
 from polyscene.serving.stores.contract import ChangeKind, LoggedChange, erasure_of
 

@@ -8,24 +8,24 @@ second thread learns what they added; at the same offset all of them are in the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Event, Lock, Thread
 
-from polyscene.core.errors import ConflictError, PolysceneError, StoreError
+from polyscene.core.errors import ConflictError, StoreError
 from polyscene.core.progress import Progress, Silent
 from polyscene.engine.updates import Intake
 from polyscene.runs.run import Run
 from polyscene.serving.checking import EventCheck, with_neutral_actions
 from polyscene.serving.limits import MAX_SECONDS_AHEAD
+from polyscene.serving.log_learner import ChangeHandler, LogLearner
 from polyscene.serving.stores.contract import (
     Batch,
     ChangeKind,
     Entry,
     EventStore,
-    LoggedChange,
     LoggedEvent,
     Receipt,
     digest_of,
@@ -34,8 +34,6 @@ from polyscene.serving.writer import GroupWriter
 
 MAX_BATCHES_WAITING = 10_000
 MAX_BATCHES_AT_ONCE = 500
-EVENTS_AT_ONCE = 64
-"""So many events are learned before requests get a turn."""
 ENTRIES_PER_PAGE = 5_000
 SECONDS_TO_FOLLOW = 0.5
 """Who follows the log hears so often that nothing came, and looks whether to stop."""
@@ -45,8 +43,6 @@ MAX_MICROSECONDS_BACK = MAX_SECONDS_AHEAD * 1_000_000
 
 Visible = Callable[[float, Receipt], None]
 """Hears of every batch: the seconds from its arrival until requests see it, and what became of it."""
-ChangeHandler = Callable[[LoggedChange], None]
-"""Takes a change into the live system."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +68,7 @@ class LiveRun:
 
     Attributes:
         replayed: how many entries were replayed at the start.
-        unfit: how many entries of the log the run cannot take: items that it does not know.
         applied: the offset up to which the log is learned.
-        erased: the offset of the last erasure that was learned; 0: none.
         fault: why the live system cannot follow its log any more; None: it can.
         trouble: why the log could not be read a moment ago; None: it could.
     """
@@ -94,9 +88,8 @@ class LiveRun:
         self.check = EventCheck(self.system, self._intake, settings)
         self._clocks = {name: state.clock for name, state in self.system.scenarios.items()}
         self._visible = visible or (lambda seconds, receipt: None)
-        self._handlers = dict(handlers or {})
-        self.applied, self.erased = _held(run, store)
-        self.unfit = 0
+        self.applied, erased = held_of(run, store)
+        self._learner = LogLearner(self._intake, handlers or {}, erased)
         self.fault: str | None = None
         self.trouble: str | None = None
         self._lagging, self._present = False, 0
@@ -110,6 +103,16 @@ class LiveRun:
         self._writer = GroupWriter[_Submission](
             "the event log", self._write, MAX_BATCHES_WAITING, MAX_BATCHES_AT_ONCE
         )
+
+    @property
+    def unfit(self) -> int:
+        """How many entries of the log the run cannot take: items that it does not know."""
+        return self._learner.unfit
+
+    @property
+    def erased(self) -> int:
+        """The offset of the last erasure that was learned; 0: none."""
+        return self._learner.erased
 
     @property
     def waiting(self) -> int:
@@ -213,7 +216,7 @@ class LiveRun:
     def _learn_receipt(self, receipt: Receipt) -> None:
         """Learn everything up to the end of a batch: what others added before it comes first."""
         if receipt.fresh and receipt.fresh[0][0] == self.applied + 1:
-            self._learn(receipt.fresh)
+            self._learner.learn(receipt.fresh)
         elif receipt.last > self.applied:
             self._catch_up(Silent(), receipt.last)
         self.applied = max(self.applied, receipt.last)
@@ -273,50 +276,15 @@ class LiveRun:
             while (goal is None or self.applied < goal) and (
                 page := list(self.store.since(self.applied, ENTRIES_PER_PAGE))
             ):
-                self._learn(page)
+                self._learner.learn(page)
                 self.applied = page[-1][0]
                 count += len(page)
                 advance(len(page))
         self._lagging = False
         return count
 
-    def _learn(self, entries: Iterable[tuple[int, Entry]]) -> None:
-        """Take entries into the live system, neighbouring events in blocks."""
-        block: list[LoggedEvent] = []
-        for offset, entry in entries:
-            if isinstance(entry, LoggedEvent):
-                block.append(entry)
-                if len(block) < EVENTS_AT_ONCE:
-                    continue
-            self._observe(block)
-            block = []
-            if isinstance(entry, LoggedChange):
-                self._change(entry)
-                self.erased = offset if entry.kind == ChangeKind.erasure else self.erased
-        self._observe(block)
 
-    def _observe(self, block: Sequence[LoggedEvent]) -> None:
-        events = [event.as_event() for event in block]
-        try:
-            self._intake.observe(events)
-        except PolysceneError:
-            for event in events:
-                try:
-                    self._intake.observe([event])
-                except PolysceneError:
-                    self.unfit += 1
-
-    def _change(self, change: LoggedChange) -> None:
-        handler = self._handlers.get(change.kind)
-        try:
-            if handler is None:
-                raise StoreError(f"expected a kind of change that is known, found '{change.kind}'")
-            handler(change)
-        except PolysceneError:
-            self.unfit += 1
-
-
-def _held(run: Run, store: EventStore) -> tuple[int, int]:
+def held_of(run: Run, store: EventStore) -> tuple[int, int]:
     """Return up to which offset a run holds a log, and that of the last erasure in it; 0: nothing of it."""
     log = run.manifest.get("log", {})
     return (

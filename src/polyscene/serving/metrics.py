@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -80,6 +80,12 @@ class Metrics:
             ("scenario",),
             registry=self.registry,
         )
+        self._drift = Counter(
+            "polyscene_drift",
+            "Changes that were detected, by scenario and stream.",
+            ("scenario", "stream"),
+            registry=self.registry,
+        )
         self._index_recall = Gauge(
             "polyscene_index_recall",
             "Share of the nearest vectors that an index finds, by scenario, view and kind, measured when the "
@@ -108,6 +114,15 @@ class Metrics:
         self.slates.labels(slate.scenario).inc()
         drawn = any(place.propensity < 1.0 for place in slate.items)
         self._explored.labels(slate.scenario).inc(drawn)
+
+    def drift_watched(self, scenario: str, streams: Iterable[str]) -> None:
+        """Tell that no change was detected yet."""
+        for stream in streams:
+            self._drift.labels(scenario, stream)
+
+    def drift_detected(self, scenario: str, stream: str) -> None:
+        """Count a change."""
+        self._drift.labels(scenario, stream).inc()
 
     def indexes_checked(self, checks: Mapping[tuple[str, str], IndexCheck]) -> None:
         """Tell what the indexes of the run that is live from now on find, by scenario and view."""

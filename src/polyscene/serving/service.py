@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from polyscene.core.progress import Progress, Silent
+from polyscene.core.settings.drift import DriftSettings
 from polyscene.core.settings.service import ServiceSettings
 from polyscene.engine.decision import Request
 from polyscene.engine.indexing import IndexChecks, check_indexes
 from polyscene.engine.pipeline import decide
+from polyscene.online.drift import STREAMS
 from polyscene.runs.run import Run
 from polyscene.serving.audit import AuditLog
 from polyscene.serving.auth import KeyFile
 from polyscene.serving.catalogue_changes import CatalogueChanges
 from polyscene.serving.decisions import DecisionLog
+from polyscene.serving.drifting import DriftAlarm
 from polyscene.serving.known import Known
 from polyscene.serving.live import LiveRun
 from polyscene.serving.management import KNOWN, Management
@@ -55,6 +58,7 @@ class Service:
         management: what changes it while it serves.
         encoder: how far the language model for new items is.
         indexes: what the indexes of the live run were found to find, by scenario and view.
+        drift: watches what is shown and done for change.
         computing: the thread that answers what has to be computed.
     """
 
@@ -72,6 +76,7 @@ class Service:
     management: Management = field(init=False)
     encoder: EncoderWarming = field(init=False)
     indexes: IndexChecks = field(init=False)
+    drift: DriftAlarm = field(init=False)
 
     @classmethod
     def open(
@@ -87,6 +92,7 @@ class Service:
         snapshots: SnapshotSettings | None = None,
         from_the_rest: bool = False,
         pinned: bool = False,
+        drift: DriftSettings | None = None,
     ) -> Service:
         """Open the logs, replay what neither the run nor a snapshot knows, and load what requests need.
 
@@ -101,6 +107,7 @@ class Service:
             snapshots: when they are taken.
             from_the_rest: see `LiveRun`.
             pinned: whether the run answers until one is activated, whatever was activated before.
+            drift: how it watches for change.
 
         Raises:
             StoreError: the logs cannot be used.
@@ -126,6 +133,9 @@ class Service:
             live, folder / SNAPSHOTS, snapshots, 0 if snapshot is None else snapshot.offset
         )
         service = cls(live, DecisionLog(decisions), stores, metrics, keys, pool, audit, keeper, name, limits)
+        for scenario in run.settings:
+            metrics.drift_watched(scenario, STREAMS)
+        service.drift = DriftAlarm(drift or DriftSettings(), folder, run.settings, metrics.drift_detected)
         service.encoder = EncoderWarming(limits.load_encoder)
         service.management = Management(service, folder, known, changes)
         service._watch()

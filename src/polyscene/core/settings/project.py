@@ -17,6 +17,8 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from polyscene.core.errors import ConfigError, Problem
 from polyscene.core.settings.block import Strict
+from polyscene.core.settings.cycle import CycleSettings
+from polyscene.core.settings.drift import DriftSettings
 from polyscene.core.settings.environment import variable, with_environment
 from polyscene.core.settings.evaluation import EvaluationSettings
 from polyscene.core.settings.fusion import FusionSettings
@@ -52,6 +54,8 @@ class Settings(Strict):
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
     index: IndexSettings = Field(default_factory=IndexSettings)
     service: ServiceSettings = Field(default_factory=ServiceSettings)
+    drift: DriftSettings = Field(default_factory=DriftSettings)
+    cycle: CycleSettings = Field(default_factory=CycleSettings)
 
     _notes: tuple[str, ...] = PrivateAttr(())
 

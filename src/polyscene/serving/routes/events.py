@@ -49,5 +49,8 @@ async def _taken(request: Request, sent: Sequence[EventBody], key: str | None) -
     service = service_of(request)
     demand_batch(len(sent), service.settings.batch_events)
     events = [event.logged() for event in sent]
-    receipt = await service.in_pool(service.management.submit, events, key)
-    return answer(plain_receipt(await asyncio.wrap_future(receipt)))
+    waiting = await service.in_pool(service.management.submit, events, key)
+    receipt = await asyncio.wrap_future(waiting)
+    if receipt.accepted and not receipt.repeated:
+        service.drift.acted(events)
+    return answer(plain_receipt(receipt))

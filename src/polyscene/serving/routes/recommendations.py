@@ -42,5 +42,6 @@ def _decided(service: Service, body: RecommendationBody) -> Plain:
     slate = slate_of(decision, asked, live.run.id)
     service.decisions.put(record_of(decision, asked, live.run.id, decision_id, chain.page))
     service.metrics.slate_given(slate)
+    service.drift.shown(decision, asked)
     cursor = cursor_after(decision_id, chain, slate.ids, body.k)
     return plain_slate(slate, decision, decision_id, cursor, body.reasons)

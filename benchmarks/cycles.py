@@ -1,0 +1,179 @@
+"""Ten nights in time order: what each cycle gains on new choices, keeps on old ones, and costs.
+
+    python benchmarks/cycles.py --set movietweetings --tuning none --json FILE
+
+The first half of the events, in the order of time, is trained on. The rest comes to the log of a service in
+equal parts; after each part a cycle takes it. The numbers are those of the cycles' own reports: NDCG@10 of
+the run that answers and of the candidate, on the latest share of the part (each choice ranked before both
+learn it), and on the exam, old choices that neither was trained on. After the last one a candidate is trained
+on events whose items were dealt out anew: it has to be refused. No slates are shown, so nothing is valued
+off-policy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polyscene.core.threads import prepare_environment
+from polyscene.data.schema import Dataset, EventLog
+from polyscene.evaluation.provenance import machine, versions
+from polyscene.online.progressive import with_events
+from polyscene.project import Project
+from polyscene.serving.activation import in_the_log
+from polyscene.serving.cycle import Cycle
+from polyscene.serving.cycle_replicas import Logs, Replica
+from polyscene.serving.cycle_report import CycleReport
+from polyscene.serving.cycle_service import cycle
+from polyscene.serving.cycle_state import CycleState
+from polyscene.serving.stores.contract import Batch, LoggedEvent
+from polyscene.serving.stores.copies import stores_to_read
+from polyscene.serving.stores.opening import open_stores
+from projects import add_project_arguments, chosen_project
+from showing import Telling, table, write_json
+
+EVENTS_PER_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The events of all scenarios in the order of time, as their service logs them."""
+
+    dataset: Dataset
+    events: list[LoggedEvent]
+
+    @classmethod
+    def of(cls, project: Project, most: int | None) -> Stream:
+        """Read them, the first so many; what counts for nothing is left out."""
+        dataset = project.dataset
+        events: list[LoggedEvent] = []
+        for name, scenario in dataset.scenarios.items():
+            log = scenario.events
+            for row in np.flatnonzero(log.weight > 0).tolist():
+                value = float(log.value[row])
+                events.append(
+                    LoggedEvent(
+                        dataset.users[int(log.user[row])].removeprefix(f"{name}/"),
+                        scenario.catalogue.ids[int(log.item[row])],
+                        name,
+                        log.actions[int(log.action[row])],
+                        None if np.isnan(value) else value,
+                        int(log.time[row]) if scenario.clock == "time" else None,
+                    )
+                )
+        events.sort(key=lambda one: one.time or 0)
+        return cls(dataset, events[:most])
+
+    def before(self, moment: int) -> Dataset:
+        """Return the data set up to a moment; the catalogues stay whole."""
+        logs: dict[str, EventLog] = {}
+        for name, scenario in self.dataset.scenarios.items():
+            log = scenario.events
+            logs[name] = log.take((log.time < moment) & (log.weight > 0))
+        return with_events(self.dataset, logs)
+
+
+class Spoilt(Cycle):
+    """A cycle whose candidate learns events with their items dealt out anew."""
+
+    def _lesson(self, dataset: Dataset, live: Replica, state: CycleState, report: CycleReport) -> Dataset:
+        dataset = super()._lesson(dataset, live, state, report)
+        draws = np.random.default_rng(self.project.settings.seed)
+        logs = {
+            name: replace(
+                one.events, item=draws.permutation(len(one.catalogue))[one.events.item].astype(np.int32)
+            )
+            for name, one in dataset.scenarios.items()
+        }
+        return with_events(dataset, logs)
+
+
+def nights(project: Project, folder: Path, most: int | None, cycles: int) -> list[CycleReport]:
+    """Train on the first half, then let cycles take the rest; return what each found, the spoilt one last."""
+    stream = Stream.of(project, most)
+    half = len(stream.events) // 2
+    start = stream.events[half].time or 0
+    rest = [one for one in stream.events if (one.time or 0) >= start]
+    project.dataset = stream.before(start)
+    project.train(everything_counts=True)
+    reports = []
+    borders = np.linspace(0, len(rest), cycles + 2).astype(int).tolist()  # the last part is the spoilt one's
+    for number in range(cycles + 1):
+        _log(folder, rest[borders[number] : borders[number + 1]])
+        reports.append(cycle(project, folder) if number < cycles else _spoilt(project, folder))
+        print("\n".join(reports[-1].lines()), "\n", file=sys.stderr, flush=True)
+    return reports
+
+
+def _log(folder: Path, events: Sequence[LoggedEvent]) -> None:
+    store, decisions = open_stores(folder, "")
+    for start in range(0, len(events), EVENTS_PER_BATCH):
+        store.append([Batch.of(events[start : start + EVENTS_PER_BATCH])])
+    store.close()
+    decisions.close()
+
+
+def _spoilt(project: Project, folder: Path) -> CycleReport:
+    with stores_to_read(folder, "") as stores:
+        return Spoilt(project, Logs(*stores), folder, in_the_log(folder, "", folder)).run()
+
+
+def _rows(reports: Sequence[CycleReport]) -> list[tuple[str, ...]]:
+    rows = []
+    for number, report in enumerate(reports, 1):
+        for name, new in report.new.items():
+            old, apart = report.old.get(name), new.difference
+            rows.append(
+                (
+                    f"{number} {name}",
+                    f"{report.events:,}",
+                    f"{new.choices:,}",
+                    f"{new.before:.4f}",
+                    f"{new.after:.4f}",
+                    f"{apart.value:+.4f} [{apart.low:+.4f}, {apart.high:+.4f}]",
+                    "" if old is None else f"{old.before:.4f}",
+                    "" if old is None else f"{old.after:.4f}",
+                    f"{sum(report.seconds.values()):.0f}",
+                    report.verdict,
+                )
+            )
+    return rows
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for; 1 where the spoilt run was not refused."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(parser)
+    parser.add_argument("--cycles", type=int, default=10, metavar="N")
+    parser.add_argument("--events", type=int, metavar="N", help="the first so many; default: all")
+    parser.add_argument("--tuning", metavar="METHOD", help="in place of the configuration's, such as none")
+    options = parser.parse_args(words)
+    project = chosen_project(options, Telling())
+    if options.tuning is not None:
+        language = project.settings.language.model_copy(update={"tuning": options.tuning})
+        project.settings = project.settings.model_copy(update={"language": language})
+    folder = options.work / f"{project.settings.name}_cycles"
+    shutil.rmtree(folder, ignore_errors=True)
+    runtime = project.settings.runtime.model_copy(update={"runs": (folder / "runs").resolve().as_posix()})
+    project.settings = project.settings.model_copy(update={"runtime": runtime})
+    reports = nights(project, folder / "service", options.events, options.cycles)
+    head = ("cycle", "events", "judged", "new before", "new after", "difference", "old before", "old after")
+    print(table((*head, "seconds", "verdict"), _rows(reports)))
+    if options.json is not None:
+        facts: dict[str, Any] = {"machine": machine(), "versions": versions(), "set": options.name}
+        write_json(options.json, facts | {"cycles": [one.plain() for one in reports]})
+    return int(reports[-1].verdict != "refused")
+
+
+if __name__ == "__main__":
+    prepare_environment()
+    sys.exit(main())

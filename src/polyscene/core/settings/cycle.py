@@ -1,0 +1,26 @@
+"""`[cycle]`: what a night's run must show before it answers."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from polyscene.core.settings.block import Strict
+
+
+class CycleSettings(Strict):
+    """What a night's run must show before it answers."""
+
+    judged_share: float = Field(
+        0.3, gt=0, lt=1, description="latest share of the new events by which the run is judged"
+    )
+    min_choices: int = Field(50, ge=1, description="so many must be judged, else nothing is promoted")
+    max_choices: int = Field(2_000, ge=1, description="a sample of so many is judged, of new and of old ones")
+    max_loss: float = Field(0.05, ge=0, description="share of the live run's NDCG@10 that may be lost")
+    exam_share: float = Field(
+        0.02, ge=0, lt=1, description="share of the choices that no cycle trains on, to see what is forgotten"
+    )
+    max_forgetting: float = Field(0.05, ge=0, description="the same on the exam, where it is certain")
+    skips: bool = Field(True, description="choices count by what their items earn for being shown")
+    prior_clicks: float = Field(10.0, gt=0, description="as if every item had earned so many as expected")
+    hours: float = Field(1.0, gt=0, description="rewards belong to a decision for so long")
+    max_decisions: int = Field(2_000, ge=1, description="the latest so many are valued off-policy")
