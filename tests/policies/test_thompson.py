@@ -76,7 +76,9 @@ def test_slates_come_as_often_as_their_propensities_say(limits: Limits) -> None:
         counts[tuple(slate.tolist())] += 1
         chances[tuple(slate.tolist())] = float(propensities[0]) * float(propensities[1])
     slate = np.array(next(iter(chances)))
-    assert np.prod(policy.probability(SCORES, slate, limits)) == pytest.approx(chances[tuple(slate)], rel=1e-6)
+    assert np.prod(policy.probability(SCORES, slate, limits)) == pytest.approx(
+        chances[tuple(slate)], rel=1e-6
+    )
     expected = np.array([chances[slate] for slate in counts])
     assert 0.95 < expected.sum() <= 1 + 1e-6
     observed = np.array(list(counts.values()))

@@ -11,9 +11,7 @@ SCORES = np.array([0.3, 2.0, -np.inf, 1.1, 0.9], np.float32)
 DEVIATIONS = np.array([1.5, 0.2, 9.0, 0.7, 0.1], np.float32)
 
 
-@pytest.mark.parametrize(
-    ("width", "order"), [(0.0, [1, 3, 4, 0]), (1.0, [1, 0, 3, 4]), (2.0, [0, 3, 1, 4])]
-)
+@pytest.mark.parametrize(("width", "order"), [(0.0, [1, 3, 4, 0]), (1.0, [1, 0, 3, 4]), (2.0, [0, 3, 1, 4])])
 def test_it_takes_the_largest_bounds_in_order(width: float, order: list[int]) -> None:
     policy = Ucb(UcbSettings(width=width)).knowing(DEVIATIONS)
     slate, propensities = policy.choose(SCORES, 9)

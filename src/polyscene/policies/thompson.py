@@ -33,8 +33,8 @@ class Thompson(UncertainPolicy):
         p(a | before) = P(X_a > X_b for all b that remain) = ∫ φ_a(x) Π_{b ≠ a} Φ_b(x) dx
 
     X are independent normals with the scores as means and `width` times the deviations as standard
-    deviations (Thompson 1933; Chapelle and Li 2011, An empirical evaluation of Thompson sampling). Every place
-    is drawn afresh, so the slate keeps to any limits and its propensities are those of the formula. The
+    deviations (Thompson 1933; Chapelle and Li 2011, An empirical evaluation of Thompson sampling). Every
+    place is drawn afresh, so the slate keeps to any limits and its propensities are those of the formula. The
     integral is summed over a grid of at most 2,048 steps, and the item is drawn from these very sums: the
     logged propensity is the probability with which it was drawn, to the last digit, and differs from the
     integral by less than 1e-6 where deviations lie within a factor of 100. A smaller one counts as large as

@@ -29,8 +29,8 @@ class ContextualSettings(PolicySettings):
 class ContextualPolicy(ABC):
     """Chooses among candidates by their features, and learns from what came of it.
 
-    Until `update` changes what it knows, it is a policy of scores like any other: `policy_for` gives that one,
-    and `choose` and `probability` ask it.
+    Until `update` changes what it knows, it is a policy of scores like any other: `policy_for` gives that
+    one, and `choose` and `probability` ask it.
 
     Args:
         dimension: d of the features.
@@ -89,7 +89,8 @@ class ContextualPolicy(ABC):
         """Learn from what was shown.
 
         Args:
-            features: (m, d) of what was shown; of slates as `feedback.cascade` or `feedback.positions` give them.
+            features: (m, d) of what was shown; of slates as `feedback.cascade` or `feedback.positions` give
+                them.
             rewards: (m,).
             weights: (m,) how much each counts; None: 1 each.
 

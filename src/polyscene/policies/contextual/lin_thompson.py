@@ -28,8 +28,8 @@ class LinThompson(ContextualPolicy):
 
     Agrawal and Goyal 2013, Thompson sampling for contextual bandits with linear payoffs. Scores of candidates
     are correlated, so their chances have no closed form: M weights are drawn from the posterior with numbers
-    that the settings' seed fixes, and the place goes to the choice of one of them. The propensity is exact for
-    what is drawn here, and an estimate of endless Thompson sampling's with standard error √(p(1-p)/M) ≤
+    that the settings' seed fixes, and the place goes to the choice of one of them. The propensity is exact
+    for what is drawn here, and an estimate of endless Thompson sampling's with standard error √(p(1-p)/M) ≤
     1/(2√M): 0.031 with 256. A log that keeps settings and state can be drawn again to the last digit.
     """
 

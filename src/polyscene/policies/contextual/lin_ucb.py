@@ -22,9 +22,10 @@ class LinUcbSettings(ContextualSettings):
 
 
 class LinUcb(ContextualPolicy):
-    """Puts the largest θ̂ᵀx + width · σ √(xᵀ A⁻¹ x) at every place (Li et al. 2010, A contextual-bandit approach).
+    """Puts the largest θ̂ᵀx + width · σ √(xᵀ A⁻¹ x) at every place.
 
-    One model is shared by all candidates. Chance has no say, so propensities are 1.
+    Li et al. 2010, A contextual-bandit approach to personalized news article recommendation. One model is
+    shared by all candidates. Chance has no say, so propensities are 1.
     """
 
     name: ClassVar[str] = "lin_ucb"

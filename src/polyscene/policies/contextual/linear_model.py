@@ -17,9 +17,9 @@ class LinearModel:
 
         A ← γ A + (1-γ) λ I + Σ w x xᵀ,   b ← γ b + Σ w r x,   θ ~ N(A⁻¹ b, σ² A⁻¹)
 
-    With γ = 1 this is ridge regression, updated exactly; below 1, old rewards fade by γ with every block while
-    the prior stays (Russac, Vernade and Cappé 2019, Weighted linear bandits for non-stationary environments,
-    with one matrix in place of their two).
+    With γ = 1 this is ridge regression, updated exactly; below 1, old rewards fade by γ with every block
+    while the prior stays (Russac, Vernade and Cappé 2019, Weighted linear bandits for non-stationary
+    environments, with one matrix in place of their two).
 
     Args:
         dimension: d of the features.
