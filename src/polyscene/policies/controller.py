@@ -1,4 +1,4 @@
-"""Holds what exploration may cost while it learns: a controller of the share that explores, and of the floor."""
+"""A controller that holds what exploration may cost while it learns: it moves the share that explores."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ class Controller:
         I_j ← max(0, I_j + K_I e_j),   λ_j = max(0, I_j + K_P e_j),   share = exploration · exp(-max_j λ_j)
 
     The integral is the dual step of an online convex programme with long-term constraints (Mahdavi, Jin and
-    Yang 2012, Trading regret for efficiency); with the proportional part it is the controller of Stooke, Achiam
-    and Abbeel 2020, Responsive safety in reinforcement learning by PID Lagrangian methods. What was spent over
-    all windows is watched besides: once a budget is used up, nothing explores until it is not (the rule of Wu
+    Yang 2012, Trading regret for efficiency); with the proportional part it is the controller of Stooke,
+    Achiam and Abbeel 2020, Responsive safety in reinforcement learning by PID Lagrangian methods. What was
+    spent over all windows is watched besides: once a budget is used up, nothing explores until it is not (the rule of Wu
     et al. 2016, Conservative bandits). A slate's coin is tossed with a share that only the past has set, so
     logged propensities stay true.
 
@@ -100,8 +100,8 @@ class Controller:
         loss = (n_e r - c_e) / (n r)
 
     It is what exploring cost at the time; what was learned by it counts for both sides. The exposure of items
-    on trial has a knob of its own, `floor`, the share of slates that keep places for them, moved in the same way by
-    the absolute error.
+    on trial has a knob of its own, `floor`, the share of slates that keep places for them, moved in the same
+    way by the absolute error.
 
     Attributes:
         share: of the slates, for the explorer.

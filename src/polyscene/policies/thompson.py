@@ -99,7 +99,8 @@ def _summed(means: Probabilities, deviations: Probabilities, low: float, high: f
     below = _log_below(scaled)  # (C, steps + 1)
     density = np.exp(below.sum(axis=0) - below - scaled**2 / 2)
     sums: Probabilities = density.sum(axis=1) * (deviations.min() / deviations)
-    return sums / sums.sum()
+    sums /= sums.sum()
+    return sums
 
 
 def _log_below(scaled: Probabilities) -> Probabilities:

@@ -40,9 +40,9 @@ class Ucb(UncertainPolicy):
         """Whether chance has a say: never."""
         return False
 
-    def bounds(self, scores: FloatArray) -> Probabilities:
+    def bounds(self, scores: FloatArray) -> FloatArray:
         """Return (C,) the upper confidence bounds; -inf where closed."""
-        upper: Probabilities = scores + self.width * self.deviations(scores)
+        upper: FloatArray = (scores + self.width * self.deviations(scores)).astype(np.float32)
         return upper
 
     def conditional(self, scores: FloatArray) -> Probabilities:

@@ -74,8 +74,8 @@ class UncertainPolicy(Policy):
                     f"the policy '{self.name}' cannot choose",
                     "the standard deviation of every score",
                     "no signal that knows how uncertain it is",
-                    f'use such a signal, write policy = {{ name = "{self.name}", deviation = 0.1 }} to take one '
-                    "for all, or choose 'plackett_luce'",
+                    f'use such a signal, write policy = {{ name = "{self.name}", deviation = 0.1 }} '
+                    "to take one for all, or choose 'plackett_luce'",
                 )
             )
         return deviation

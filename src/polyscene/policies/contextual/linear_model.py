@@ -50,12 +50,14 @@ class LinearModel:
 
     def mean(self, features: Floats) -> Floats:
         """Return (C,) the expected rewards of (C, d) features."""
-        return features @ self.weights
+        mean: Floats = features @ self.weights
+        return mean
 
     def deviation(self, features: Floats) -> Floats:
         """Return (C,) the standard deviations of the expected rewards."""
         whitened = np.linalg.solve(self._root, features.T)  # (d, C)
-        return self.noise * np.sqrt(np.einsum("dc,dc->c", whitened, whitened))
+        deviation: Floats = self.noise * np.sqrt(np.einsum("dc,dc->c", whitened, whitened))
+        return deviation
 
     def draws(self, features: Floats, normals: Floats) -> Floats:
         """Return (M, C) expected rewards under M draws of θ.
@@ -65,7 +67,8 @@ class LinearModel:
             normals: (M, d) standard normal numbers.
         """
         thetas = self.weights + self.noise * np.linalg.solve(self._root.T, normals.T).T  # (M, d)
-        return thetas @ features.T
+        rewards: Floats = thetas @ features.T
+        return rewards
 
     def state(self) -> Arrays:
         """Return what `restore` needs."""
@@ -78,5 +81,5 @@ class LinearModel:
         return self
 
     def _solve(self) -> None:
-        self._root: Floats = np.linalg.cholesky(self.precision)
-        self.weights: Floats = np.linalg.solve(self._root.T, np.linalg.solve(self._root, self.target))
+        self._root: Floats = np.asarray(np.linalg.cholesky(self.precision), np.float64)
+        self.weights: Floats = np.asarray(np.linalg.solve(self.precision, self.target), np.float64)
