@@ -89,7 +89,7 @@ class Controller:
     The integral is the dual step of an online convex programme with long-term constraints (Mahdavi, Jin and
     Yang 2012, Trading regret for efficiency); with the proportional part it is the controller of Stooke,
     Achiam and Abbeel 2020, Responsive safety in reinforcement learning by PID Lagrangian methods. What was
-    spent over all windows is watched besides: once a budget is used up, nothing explores until it is not (the rule of Wu
+    spent over all windows is watched besides: once a budget is used up, nothing explores until it is not (Wu
     et al. 2016, Conservative bandits). A slate's coin is tossed with a share that only the past has set, so
     logged propensities stay true.
 
