@@ -18,8 +18,6 @@ POLICIES = ("uniform", "greedy", "epsilon", "ucb", "thompson")
 EPSILON, WIDTH = 0.1, 1.0
 DRAWS = 32
 """Thompson sampling splits a batch among so many drawn winners."""
-LEVEL_CLICKS = 1.0
-"""The usual click rate counts as if it had been seen on so many clicks."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +37,33 @@ class Bandits:
 
 @dataclass(frozen=True)
 class Prior:
-    """What is thought of arms before they are shown: a rate is the test's level times a factor.
+    """What is thought of log rates before anything is shown: the test's level, and each arm's own part.
 
     Attributes:
-        factors: (T, A) expected; 1 where nothing is known.
-        spread: standard deviation of the factor around it, relative: gamma with shape spread⁻².
-        level: usual click rate.
+        lead: (T, A) expected of the arm's own part; 0 where nothing is known.
+        spread: standard deviation of that part around it.
+        level, level_spread: mean and standard deviation of the level.
     """
 
-    factors: Values
+    lead: Values
     spread: float
     level: float
+    level_spread: float
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Log rates after some clicks: independent given the level, which all share.
+
+    Attributes:
+        mean: (T, A).
+        own: (T, A) standard deviations given the level.
+        shared: (T, A) what one standard deviation of the level moves each.
+    """
+
+    mean: Values
+    own: Values
+    shared: Values
 
 
 def regrets(bandits: Bandits, prior: Prior, policy: str, steps: int, seed: int) -> Values:
@@ -68,8 +82,7 @@ def regrets(bandits: Bandits, prior: Prior, policy: str, steps: int, seed: int) 
     batches = _batches(bandits.horizon, steps)
     curves = np.zeros((len(bandits.rates), steps))
     for step in range(steps):
-        mean, deviation = posterior(prior, shown, clicks)
-        split = shares(policy, mean, deviation, bandits.arms, chance)
+        split = shares(policy, posterior(prior, shown, clicks, bandits.arms), bandits.arms, chance)
         served = chance.multinomial(batches[:, step], split).astype(np.float64)
         shown += served
         clicks += chance.binomial(served.astype(np.int64), bandits.rates)
@@ -77,31 +90,37 @@ def regrets(bandits: Bandits, prior: Prior, policy: str, steps: int, seed: int) 
     return curves
 
 
-def posterior(prior: Prior, shown: Values, clicks: Values) -> tuple[Values, Values]:
-    """Return (T, A) means and standard deviations of the rates: gamma and Poisson, level by level.
+def posterior(prior: Prior, shown: Values, clicks: Values, arms: NDArray[np.bool_]) -> Posterior:
+    """Return what is thought of (T, A) log rates given clicks: a normal model in two steps.
 
-    level = (c₀ + Σ clicks) / (c₀ / usual + Σ shown · factor); each arm's rate has the prior gamma(a, a / (level
-    · factor)) with a = spread⁻², so given its clicks gamma(a + clicks, a / (level · factor) + shown).
+    An arm shown n times with c clicks is seen at y = log((c + ½) / n) with variance v = 1 / (c + ½), where it was
+    not shown v is infinite. With τ the spread, the level λ is normal with precision 1/σ² + Σ 1/(τ² + v), and an
+    arm, given λ, is B (λ + lead) + (1 - B) y with B = v / (τ² + v), and variance B τ².
     """
-    shape = prior.spread**-2
-    seen = LEVEL_CLICKS / prior.level + (shown * prior.factors).sum(axis=1, keepdims=True)
-    level = (LEVEL_CLICKS + clicks.sum(axis=1, keepdims=True)) / seen
-    shapes, rates = shape + clicks, shape / (level * prior.factors) + shown
-    return shapes / rates, np.sqrt(shapes) / rates
+    counts = clicks + 0.5
+    seen = arms & (shown > 0)
+    logs = np.log(counts / np.maximum(shown, 1.0))
+    pull = np.where(seen, 1.0 / (counts * prior.spread**2 + 1.0), 1.0)  # B
+    weights = np.where(seen, (1.0 - pull) / prior.spread**2, 0.0)  # 1 / (τ² + v)
+    precision = prior.level_spread**-2 + weights.sum(axis=1, keepdims=True)
+    sums = prior.level * prior.level_spread**-2 + (weights * (logs - prior.lead)).sum(axis=1, keepdims=True)
+    mean = pull * (sums / precision + prior.lead) + (1.0 - pull) * logs
+    return Posterior(mean, np.sqrt(pull) * prior.spread, pull / np.sqrt(precision))
 
 
-def shares(
-    policy: str, mean: Values, deviation: Values, arms: NDArray[np.bool_], chance: np.random.Generator
-) -> Values:
+def shares(policy: str, known: Posterior, arms: NDArray[np.bool_], chance: np.random.Generator) -> Values:
     """Return (T, A) how a batch is split; equals share alike where the policy has no reason for one."""
     if policy == "uniform":
         return arms / arms.sum(axis=1, keepdims=True)
     if policy == "thompson":
-        drawn = mean[..., None] + deviation[..., None] * chance.standard_normal((*mean.shape, DRAWS))
+        level = chance.standard_normal((len(arms), 1, DRAWS))
+        drawn = known.own[..., None] * chance.standard_normal((*arms.shape, DRAWS))
+        drawn += known.mean[..., None] + known.shared[..., None] * level
         drawn[~arms] = -np.inf
-        return (drawn == drawn.max(axis=1, keepdims=True)).mean(axis=2)
-    index = np.where(arms, mean + (WIDTH * deviation if policy == "ucb" else 0.0), -np.inf)
-    best = index >= index.max(axis=1, keepdims=True) * (1.0 - 1e-12)
+        return np.asarray((drawn == drawn.max(axis=1, keepdims=True)).mean(axis=2))
+    deviation = np.hypot(known.own, known.shared)
+    index = np.where(arms, known.mean + (WIDTH * deviation if policy == "ucb" else 0.0), -np.inf)
+    best = index >= index.max(axis=1, keepdims=True) - 1e-12
     greedy = best / best.sum(axis=1, keepdims=True)
     if policy != "epsilon":
         return greedy

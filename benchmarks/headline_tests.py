@@ -76,9 +76,7 @@ def read_arms(folder: Path, obtain: str) -> Arms:
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = shown(str(error).splitlines()[0], 200)
         expected = f"arms.parquet with {', '.join(COLUMNS)}"
-        raise DataError(
-            Problem("the tests cannot be read", expected, reason, obtain, str(path))
-        ) from error
+        raise DataError(Problem("the tests cannot be read", expected, reason, obtain, str(path))) from error
     pooled = (
         table.filter(~pl.col("test_week").is_between(*FAULTY_WEEKS), pl.col("headline").is_not_null())
         .group_by("test_id", "headline")
@@ -95,9 +93,7 @@ def read_arms(folder: Path, obtain: str) -> Arms:
     impressions, clicks = (
         pooled[column].to_numpy().astype(np.float64) for column in ("impressions", "clicks")
     )
-    return Arms(
-        test.astype(np.int64), tuple(map(str, names)), tuple(pooled["headline"]), impressions, clicks
-    )
+    return Arms(test.astype(np.int64), tuple(map(str, names)), tuple(pooled["headline"]), impressions, clicks)
 
 
 def is_judged(test: str) -> bool:
@@ -112,14 +108,26 @@ class TextPrior:
     Attributes:
         model: of centred logarithms of rates, on vectors centred alike.
         ridge: chosen on held-out tests.
-        spread: of the logarithm of a rate around its test's mean, by nature.
-        left: of it, what the text does not explain.
+        slope: of what was observed there on what was guessed; guesses are multiplied by it.
+        spread: of the logarithm of an observed rate around its test's mean.
+        left: of it, what the guess leaves.
     """
 
     model: LinearModel
     ridge: float
+    slope: float
     spread: float
     left: float
+
+    def guess(self, arms: Arms, vectors: Values) -> Values:
+        """Return (n,) how much the logarithm of each rate is expected to differ from its test's.
+
+        Args:
+            arms: of tests, of which texts alone are looked at.
+            vectors: (n, d) of the headlines.
+        """
+        centred = _centred(vectors, arms.test, np.ones(len(vectors)))
+        return self.slope * self.model.mean(centred)
 
 
 def fit_prior(arms: Arms, vectors: Values) -> TextPrior:
@@ -132,8 +140,8 @@ def fit_prior(arms: Arms, vectors: Values) -> TextPrior:
         arms: to learn from.
         vectors: (n, d) of their headlines.
     """
-    spread = natural_spread(arms, np.zeros(len(arms.headlines)))
-    weights = _weights(arms, spread)
+    nothing = np.zeros(len(arms.headlines))
+    weights = _weights(arms, spread(arms, nothing, less_counting=True))
     rates, centred = centred_logs(arms, weights), _centred(vectors, arms.test, weights)
     fold = np.array([derived(0, "headlines fold", name) % FOLDS for name in arms.names])[arms.test]
     losses, guesses = {}, {}
@@ -147,26 +155,29 @@ def fit_prior(arms: Arms, vectors: Values) -> TextPrior:
         losses[ridge] = float((weights * (rates - guess) ** 2).sum())
         guesses[ridge] = guess
     ridge = min(losses, key=losses.__getitem__)
+    guess = guesses[ridge]
+    slope = float((weights * guess * rates).sum() / (weights * guess**2).sum())
     model = LinearModel(vectors.shape[1], ridge, 1.0)
     model.update(centred, rates, weights)
-    return TextPrior(model, ridge, spread, natural_spread(arms, guesses[ridge]))
+    return TextPrior(model, ridge, slope, spread(arms, nothing), spread(arms, slope * guess))
 
 
-def natural_spread(arms: Arms, guess: Values) -> float:
-    """Return the standard deviation of log rates around a guess within tests, less what counting adds.
+def spread(arms: Arms, guess: Values, less_counting: bool = False) -> float:
+    """Return the standard deviation of log rates around a guess within tests.
 
-    The moment estimate: mean squared difference over pairs of a test, less the variances of both counts.
+    Half the mean squared difference over pairs of a test; less the variances of both counts, where wanted.
 
     Args:
         arms: of tests.
         guess: (n,) of the logarithms, up to a number for each test.
+        less_counting: whether what counting adds is taken off, so that what remains is the texts' own.
     """
     first, second = pairs(arms)
-    logs = _logs(arms) - guess
-    noise = 1.0 / (arms.clicks + 0.5)
-    excess = (logs[first] - logs[second]) ** 2 - noise[first] - noise[second]
-    weight = 1.0 / (0.02 + noise[first] + noise[second]) ** 2
-    return float(np.sqrt(max((weight * excess).sum() / weight.sum() / 2.0, 1e-4)))
+    logs, noise = _logs(arms) - guess, 1.0 / (arms.clicks + 0.5)
+    squared, both = (logs[first] - logs[second]) ** 2, noise[first] + noise[second]
+    weight = 1.0 / (0.02 + both) ** 2
+    mean = (weight * (squared - both * less_counting)).sum() / weight.sum()
+    return float(np.sqrt(max(mean / 2.0, 1e-4)))
 
 
 def centred_logs(arms: Arms, weights: Values) -> Values:
