@@ -1,7 +1,8 @@
-"""Who plays in the world of `polyscene.sample.bandit_world`: policies as they are served, and what they learn from.
+"""Who plays in the world of `polyscene.sample.bandit_world`: policies as they are served, and what they
+learn from.
 
-Policies of scores share one learner, a linear model of clicks corrected for position; contextual policies bring
-their own. All learn once a day from the clicks that are known by then, and forget alike.
+Policies of scores share one learner, a linear model of clicks corrected for position; contextual policies
+bring their own. All learn once a day from the clicks that are known by then, and forget alike.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ class Controlled:
             )
 
     def spent(self) -> tuple[Values, Values]:
-        """Return, after each slate, the share explored and the true share of clicks lost, both since the start."""
+        """Return, after each slate, the share explored and the true share of clicks lost since the start."""
         best, shown = np.cumsum(np.array(self.lost), axis=0).T
         slates = np.arange(1, len(self.explored) + 1)
         return np.cumsum(self.explored) / slates, 1.0 - shown / best

@@ -93,9 +93,9 @@ def regrets(bandits: Bandits, prior: Prior, policy: str, steps: int, seed: int) 
 def posterior(prior: Prior, shown: Values, clicks: Values, arms: NDArray[np.bool_]) -> Posterior:
     """Return what is thought of (T, A) log rates given clicks: a normal model in two steps.
 
-    An arm shown n times with c clicks is seen at y = log((c + ½) / n) with variance v = 1 / (c + ½), where it was
-    not shown v is infinite. With τ the spread, the level λ is normal with precision 1/σ² + Σ 1/(τ² + v), and an
-    arm, given λ, is B (λ + lead) + (1 - B) y with B = v / (τ² + v), and variance B τ².
+    An arm shown n times with c clicks is seen at y = log((c + ½) / n) with variance v = 1 / (c + ½), where
+    it was not shown v is infinite. With τ the spread, the level λ is normal with precision 1/σ² + Σ 1/(τ² +
+    v), and an arm, given λ, is B (λ + lead) + (1 - B) y with B = v / (τ² + v), and variance B τ².
     """
     counts = clicks + 0.5
     seen = arms & (shown > 0)

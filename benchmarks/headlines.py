@@ -3,12 +3,12 @@
     POLYSCENE_DATA=FOLDER python benchmarks/headlines.py --json headlines.json --figure headlines.svg
     python benchmarks/headlines.py --train FOLDER --data OTHER_FOLDER --json headlines.json
 
-FOLDER holds arms.parquet with test_id, test_week, headline, impressions and clicks of randomised tests. A third
-of the tests, by a hash of their id, is judged; the others teach, by ridge regression on the language model's
-vectors as it came, how a text moves the click rate within its test. With --train, that folder teaches and all
-of --data is judged, less the tests that are in both. Every judged test is a bandit with the observed rates as
-truth and as many impressions as it had, see `headline_bandit.py`. The best observed rate is partly luck, which
-no text can foretell; regret against it is what every policy is charged with alike.
+FOLDER holds arms.parquet with test_id, test_week, headline, impressions and clicks of randomised tests. A
+third of the tests, by a hash of their id, is judged; the others teach, by ridge regression on the language
+model's vectors as it came, how a text moves the click rate within its test. With --train, that folder
+teaches and all of --data is judged, less the tests that are in both. Every judged test is a bandit with the
+observed rates as truth and as many impressions as it had, see `headline_bandit.py`. The best observed rate
+is partly luck, which no text can foretell; regret against it is what every policy is charged with alike.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def run(taught: Arms, judged: Arms, encode: Encode, seeds: int, seed: int) -> di
 
 
 def _summary(both: Mapping[str, Values], shown: float) -> dict[str, float]:
-    """Return clicks lost per 1,000 impressions, and what share of it the prior saves, with a band over seeds."""
+    """Return clicks lost per 1,000 impressions, and what share the prior saves, with a band over seeds."""
     ends = {kind: 1000.0 * runs[:, -1] / shown for kind, runs in both.items()}
     saved = 1.0 - ends["with_prior"] / ends["without_prior"]
     lost = {kind: runs.mean(axis=0) for kind, runs in both.items()}
@@ -166,8 +166,8 @@ def tables(results: Mapping[str, Any]) -> str:
         f"{results['impressions']:,.0f} impressions, {results['seeds']} seeds"
     )
     order = (
-        f"pairs ordered rightly: {results['pair_accuracy']:.1%} of the {results['pairs']:,.0f} that differ by over "
-        f"2 standard errors, {results['pair_accuracy_all']:.1%} of all {results['pairs_all']:,.0f}"
+        f"pairs ordered rightly: {results['pair_accuracy']:.1%} of the {results['pairs']:,.0f} that differ "
+        f"by over 2 standard errors, {results['pair_accuracy_all']:.1%} of all {results['pairs_all']:,.0f}"
     )
     return f"{title}\n{table(head, rows)}\n{order}"
 

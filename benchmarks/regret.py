@@ -1,14 +1,15 @@
-"""Regret of every policy against the oracle in worlds whose truth is known, and a controller that holds budgets.
+"""Regret of every policy against the oracle in worlds whose truth is known, and a controller that holds
+budgets.
 
     python benchmarks/regret.py --json regret.json --figure regret.svg
     python benchmarks/regret.py --days 200 --visits 200 --seeds 10 --json regret.json
 
 Worlds are calm, drifting or shocked half-way, see `polyscene.sample.bandit_world`: people tire, wander and
-leave, items come every day, clicks depend on the place and are known up to two days late. Regret is the clicks
-that the best slate for a person at that moment would have had, less those that the shown one had, both
-expected. The oracle knows the truth; it does not plan ahead. The controller's worlds are served greedily but for
-slates drawn uniformly, at most 5 % of them and for at most 2 % of the clicks; beside it stands a fixed share of
-5 %. What it truly cost is told by the world, not by the controller.
+leave, items come every day, clicks depend on the place and are known up to two days late. Regret is the
+clicks that the best slate for a person at that moment would have had, less those that the shown one had, both
+expected. The oracle knows the truth; it does not plan ahead. The controller's worlds are served greedily but
+for slates drawn uniformly, at most 5 % of them and for at most 2 % of the clicks; beside it stands a fixed
+share of 5 %. What it truly cost is told by the world, not by the controller.
 """
 
 from __future__ import annotations
@@ -103,19 +104,22 @@ def tables(results: Mapping[str, Any], slates: int) -> str:
             half = one["regret"][:, POINTS // 2 - 1]
             late = (one["regret"][:, -1] - half) / (slates / 2)
             rows.append(
-                [name, f"{ends.mean():.4f}", f"[{ends.min():.4f}, {ends.max():.4f}]", f"{late.mean():.4f}"]
-                + [f"{one['left'].mean():,.0f}"]
+                [
+                    name,
+                    f"{ends.mean():.4f}",
+                    f"[{ends.min():.4f}, {ends.max():.4f}]",
+                    f"{late.mean():.4f}",
+                    f"{one['left'].mean():,.0f}",
+                ]
             )
-        head = [f"{climate}: clicks lost a slate", "mean", "least and most", "second half", "people who left"]
+        head = [f"{climate}: clicks lost a slate", "mean", "least and most", "second half", "people left"]
         parts.append(table(head, rows))
     rows = []
     for climate, one in results["controller"].items():
         for name, spent in one["spent"].items():
             explored, loss = (spent[what][:, -1] for what in ("exploration", "loss"))
-            rows.append(
-                [f"{climate}, {name}", f"{explored.mean():.2%}", f"{explored.max():.2%}"]
-                + [f"{loss.mean():.2%}", f"{loss.max():.2%}"]
-            )
+            numbers = (explored.mean(), explored.max(), loss.mean(), loss.max())
+            rows.append([f"{climate}, {name}", *(f"{number:.2%}" for number in numbers)])
     head = ["budgets 5 % and 2 %", "explored", "most", "clicks lost", "most"]
     return "\n\n".join([*parts, table(head, rows)])
 

@@ -7,9 +7,10 @@ With σ the logistic function, a person u of segment g who looks at item i click
 and looks at place t (from 1) with probability κ_t = t^-EYES, whatever stands there (`behaviour.examination`).
 x are features that a learner sees, with a one for the topic; θ are what the segments like, τ a person's own
 taste, which wanders, and n how often they were lately shown that topic, which fades. Items come every day and
-are gone after a while. Who is shown nothing that they click may leave for good, and a newcomer takes the place.
-What θ does tells worlds apart: **calm**, it stays; **drifting**, it turns a little every day; **shocked**, it
-is another from the middle of the time on. A click is known on the day, or up to `delay` days later.
+are gone after a while. Who is shown nothing that they click may leave for good, and a newcomer takes the
+place. What θ does tells worlds apart: **calm**, it stays; **drifting**, it turns a little every day;
+**shocked**, it is another from the middle of the time on. A click is known on the day, or up to `delay` days
+later.
 """
 
 from __future__ import annotations
@@ -163,7 +164,7 @@ class BanditWorld:
         return features
 
     def _pass(self) -> None:
-        """Let a night pass: items come and go, tastes wander, people rest, and θ does what the climate does."""
+        """Let a night pass: items come and go, tastes wander, people rest, θ does as the climate does."""
         if self.settings.climate == "drifting":
             drawn = LIKING * self._nature.standard_normal(self._theta.shape)
             self._theta = np.sqrt(1 - TURNING) * self._theta + np.sqrt(TURNING) * drawn
