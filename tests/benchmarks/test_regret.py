@@ -75,9 +75,9 @@ def test_the_command_writes_tables_json_and_figures(
     script: Script, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     regret = script("regret")
-    monkeypatch.setattr(regret, "agents", lambda: ["greedy", "ensemble"])
+    monkeypatch.setattr(regret, "agents", lambda: ["ensemble"])
     out, figure = tmp_path / "regret.json", tmp_path / "regret.png"
-    command = ["--days", "3", "--visits", "20", "--seeds", "2", "--json", str(out), "--figure", str(figure)]
+    command = ["--days", "3", "--visits", "8", "--seeds", "2", "--json", str(out), "--figure", str(figure)]
     assert regret.main(command) == 0
     results = json.loads(out.read_text(encoding="utf-8"))
     assert set(results["worlds"]) == set(results["controller"]) == {"calm", "drifting", "shocked"}
