@@ -109,7 +109,8 @@ class Controlled:
     """
 
     def __init__(self, controller: Controller | None, share: float, world: BanditWorld) -> None:
-        self.controller, self.share, self._world = controller, share, world
+        self.controller, self._world = controller, world
+        self._policy = _guarded(share if controller is None else controller.share)
         self.model, self._greedy = LinearModel(world.dimension, **LEARNING), Greedy()
         self.explored: list[bool] = []
         self.lost: list[tuple[float, float]] = []
@@ -119,8 +120,7 @@ class Controlled:
 
         The coin is the first number that the policy takes, so it is read from a copy of the chance.
         """
-        share = self.share if self.controller is None else self.controller.share
-        policy = Guarded(GuardedSettings(share=share, explorer=UNIFORM))
+        share, policy = self._policy.share, self._policy
         scores = self.model.mean(visit.features).astype(np.float32)
         seed = int(chance.integers(2**53))
         self.explored.append(bool(np.random.default_rng(seed).random() < share))
@@ -141,12 +141,17 @@ class Controlled:
             self.controller.observe(
                 Window(len(drawn), int(drawn.sum()), float(clicks[drawn].sum()), float(clicks[~drawn].sum()))
             )
+            self._policy = _guarded(self.controller.share)
 
     def spent(self) -> tuple[Values, Values]:
         """Return, after each slate, the share explored and the true share of clicks lost since the start."""
         best, shown = np.cumsum(np.array(self.lost), axis=0).T
         slates = np.arange(1, len(self.explored) + 1)
         return np.cumsum(self.explored) / slates, 1.0 - shown / best
+
+
+def _guarded(share: float) -> Guarded:
+    return Guarded(GuardedSettings(share=share, explorer=UNIFORM))
 
 
 @dataclass

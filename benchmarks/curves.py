@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -43,6 +45,21 @@ def draw(path: Path, panels: list[Panel], across: str, up: str) -> None:
         across: what x is.
         up: what the curves are.
     """
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "polyscene"}):
+        figure = _figure(panels, across, up)
+        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+    if path.suffix == ".svg":
+        path.write_text(_grounded(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _grounded(drawing: str) -> str:
+    """Return an SVG with white ground of its own, so that it can be read on a dark page."""
+    width, height = re.search(r'viewBox="0 0 (\S+) (\S+)"', drawing).groups()  # type: ignore[union-attr]
+    end = drawing.index(">", drawing.index("<svg")) + 1
+    return f'{drawing[:end]}\n <rect width="{width}" height="{height}" fill="#ffffff"/>{drawing[end:]}'
+
+
+def _figure(panels: list[Panel], across: str, up: str) -> Figure:
     figure = Figure(figsize=(4.2 * len(panels), 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     names = list(dict.fromkeys(name for panel in panels for name in panel.curves))
@@ -60,4 +77,4 @@ def draw(path: Path, panels: list[Panel], across: str, up: str) -> None:
         axes.set_ylabel(up if place == 1 else "")
         axes.legend(fontsize=7, frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+    return figure

@@ -85,12 +85,12 @@ def _thinned(values: Values) -> Values:
     return values[np.linspace(0, len(values), POINTS + 1).astype(int)[1:] - 1]
 
 
-def run(days: int, visits: int, seeds: int, seed: int) -> dict[str, Any]:
-    """Compare all policies in all worlds, and let the controller hold its budgets."""
+def run(climates: Sequence[str], days: int, visits: int, seeds: int, seed: int) -> dict[str, Any]:
+    """Compare all policies in worlds of some climates, and let the controller hold its budgets there."""
     numbers = [seed + each for each in range(seeds)]
     return {
-        "worlds": {climate: compared(climate, days, visits, numbers) for climate in get_args(Climate)},
-        "controller": {climate: controlled(climate, days, visits, numbers) for climate in get_args(Climate)},
+        "worlds": {climate: compared(climate, days, visits, numbers) for climate in climates},
+        "controller": {climate: controlled(climate, days, visits, numbers) for climate in climates},
     }
 
 
@@ -155,6 +155,13 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a result is made of
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument(
+        "--climate",
+        nargs="+",
+        choices=get_args(Climate),
+        default=list(get_args(Climate)),
+        help="of the worlds; default: all",
+    )
     made.add_argument("--days", type=int, default=80, metavar="N", help="of every world; default: 80")
     made.add_argument("--visits", type=int, default=60, metavar="N", help="a day, at most 300; default: 60")
     made.add_argument("--seeds", type=int, default=3, metavar="N", help="worlds of each kind; default: 3")
@@ -176,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     with measured() as cost:
-        results = run(options.days, options.visits, options.seeds, options.seed)
+        results = run(options.climate, options.days, options.visits, options.seeds, options.seed)
     slates = options.days * options.visits
     print(tables(results, slates))
     print(f"\n{slates:,} slates a world, {options.seeds} worlds of each kind, {cost.seconds:.0f} s")
