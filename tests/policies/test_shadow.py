@@ -24,3 +24,11 @@ def test_what_is_in_the_shadow_says_what_it_would_have_shown_and_how_likely_it_i
     assert one.plain()["policy"] == {"name": "thompson", "width": 1.0, "deviation": None}
     others = {tuple(shadowed(policy, SCORES, shown, 3, seed, limits, deviations).places) for seed in range(9)}
     assert len(others) > 1
+
+
+def test_a_policy_that_refuses_says_so_and_keeps_nobody_from_being_served() -> None:
+    policy = policy_of(PolicyChoice(name="ucb"))
+    plain = shadowed(policy, SCORES, np.array([1]), 1, 5, Limits()).plain()
+    assert plain["policy"] == {"name": "ucb", "width": 1.0, "deviation": None}
+    assert "no signal that knows how uncertain it is" in str(plain["refused"])
+    assert set(plain) == {"policy", "refused"}

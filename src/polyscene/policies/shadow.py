@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polyscene.core.errors import DataError
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.policies.limits import Limits
 from polyscene.policies.policy import Policy
@@ -21,15 +22,19 @@ class Shadowed:
         places: (k,) of the candidates that it would have shown.
         propensities: (k,) with which it would have put each there.
         of_shown: (k,) with which it would have put there what was shown: the target of off-policy evaluation.
+        refused: why it could not choose; empty where it did.
     """
 
     policy: dict[str, object]
     places: LongArray
     propensities: FloatArray
     of_shown: FloatArray
+    refused: str = ""
 
     def plain(self) -> dict[str, object]:
         """Return it as a log keeps it."""
+        if self.refused:
+            return {"policy": self.policy, "refused": self.refused}
         return {
             "policy": self.policy,
             "places": self.places.tolist(),
@@ -47,7 +52,7 @@ def shadowed(
     limits: Limits,
     deviations: FloatArray | None = None,
 ) -> Shadowed:
-    """Return what a policy would have done with a decision that another one made.
+    """Return what a policy would have done with a decision that another one made, or why it would refuse.
 
     Args:
         policy: in the shadow.
@@ -59,5 +64,9 @@ def shadowed(
         deviations: (C,) of the scores; None: nobody knows them.
     """
     knowing = policy.knowing(deviations)
-    places, propensities = knowing.choose(scores, size, np.random.default_rng(seed), limits)
+    try:
+        places, propensities = knowing.choose(scores, size, np.random.default_rng(seed), limits)
+    except DataError as error:  # what nobody sees must not keep anybody from being served: the log says it
+        nothing = np.zeros(0, np.float32)
+        return Shadowed(choice_of(policy), np.zeros(0, np.int64), nothing, nothing, str(error))
     return Shadowed(choice_of(policy), places, propensities, knowing.probability(scores, shown, limits))
