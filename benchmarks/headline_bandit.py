@@ -110,8 +110,9 @@ def posterior(prior: Prior, shown: Values, clicks: Values, arms: NDArray[np.bool
 
 def shares(policy: str, known: Posterior, arms: NDArray[np.bool_], chance: np.random.Generator) -> Values:
     """Return (T, A) how a batch is split; equals share alike where the policy has no reason for one."""
+    even: Values = arms / arms.sum(axis=1, keepdims=True)
     if policy == "uniform":
-        return arms / arms.sum(axis=1, keepdims=True)
+        return even
     if policy == "thompson":
         level = chance.standard_normal((len(arms), 1, DRAWS))
         drawn = known.own[..., None] * chance.standard_normal((*arms.shape, DRAWS))
@@ -121,10 +122,9 @@ def shares(policy: str, known: Posterior, arms: NDArray[np.bool_], chance: np.ra
     deviation = np.hypot(known.own, known.shared)
     index = np.where(arms, known.mean + (WIDTH * deviation if policy == "ucb" else 0.0), -np.inf)
     best = index >= index.max(axis=1, keepdims=True) - 1e-12
-    greedy = best / best.sum(axis=1, keepdims=True)
-    if policy != "epsilon":
-        return greedy
-    return (1.0 - EPSILON) * greedy + EPSILON * arms / arms.sum(axis=1, keepdims=True)
+    greedy: Values = best / best.sum(axis=1, keepdims=True)
+    epsilon = EPSILON if policy == "epsilon" else 0.0
+    return (1.0 - epsilon) * greedy + epsilon * even
 
 
 def _batches(horizon: Values, steps: int) -> NDArray[np.int64]:

@@ -82,7 +82,7 @@ def bandits_of(arms: Arms) -> tuple[Bandits, NDArray[np.int64]]:
     place = np.arange(len(arms.test)) - np.repeat(np.cumsum(counts) - counts, counts)
     rates, there = np.zeros((len(counts), counts.max())), np.zeros((len(counts), counts.max()), np.bool_)
     rates[arms.test, place], there[arms.test, place] = arms.rates, True
-    return Bandits(rates, there, np.bincount(arms.test, arms.shown)), place
+    return Bandits(rates, there, np.bincount(arms.test, arms.shown).astype(np.float64)), place
 
 
 def priors_of(taught: Arms, text: TextPrior, guess: Values, judged: Arms) -> dict[str, Prior]:
