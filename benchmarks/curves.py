@@ -18,6 +18,8 @@ Values = NDArray[np.float64]
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#222222")
 """Paul Tol's bright scheme, told apart by colour-blind people too."""
 
+COLUMNS = 3
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -37,7 +39,7 @@ class Panel:
 
 
 def draw(path: Path, panels: list[Panel], across: str, up: str) -> None:
-    """Draw panels side by side and write the file, of the kind that its name ends in.
+    """Draw panels side by side, three in a row, and write the file, of the kind that its name ends in.
 
     Args:
         path: ends in .svg or .png.
@@ -60,12 +62,14 @@ def _grounded(drawing: str) -> str:
 
 
 def _figure(panels: list[Panel], across: str, up: str) -> Figure:
-    figure = Figure(figsize=(4.2 * len(panels), 3.6), layout="constrained")
+    columns = min(len(panels), COLUMNS)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4.2 * columns, 3.6 * rows), layout="constrained")
     FigureCanvasAgg(figure)
     names = list(dict.fromkeys(name for panel in panels for name in panel.curves))
     colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
     for place, panel in enumerate(panels, 1):
-        axes = figure.add_subplot(1, len(panels), place)
+        axes = figure.add_subplot(rows, columns, place)
         for name, values in panel.curves.items():
             axes.plot(panel.x, values.mean(axis=0), color=colours[name], label=name, linewidth=1.4)
             low, high = values.min(axis=0), values.max(axis=0)
@@ -74,7 +78,7 @@ def _figure(panels: list[Panel], across: str, up: str) -> Figure:
             axes.axhline(height, color="#222222", linewidth=0.8, linestyle="--", label=name)
         axes.set_title(panel.title, fontsize=10)
         axes.set_xlabel(across)
-        axes.set_ylabel(up if place == 1 else "")
+        axes.set_ylabel(up if place % columns == 1 or columns == 1 else "")
         axes.legend(fontsize=7, frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
     return figure

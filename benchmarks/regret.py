@@ -140,8 +140,8 @@ def drawn(path: Path, results: Mapping[str, Any], slates: int) -> None:
             {name: 100 * spent[what] for name, spent in one["spent"].items()},
             {"budget": 100 * {"exploration": EXPLORATION, "loss": LOSS}[what]},
         )
-        for climate, one in results["controller"].items()
         for what in ("exploration", "loss")
+        for climate, one in results["controller"].items()
     ]
     draw(path.with_name(f"{path.stem}-controller{path.suffix}"), spent, "slates", "% since the start")
 
