@@ -26,6 +26,12 @@ CHOICES: dict[str, dict[str, Any]] = {
     "epsilon": {"name": "epsilon", "epsilon": 0.4},
     "always drawn": {"name": "epsilon", "epsilon": 1.0},
     "plackett_luce": {"name": "plackett_luce", "temperature": 0.7},
+    "ucb": {"name": "ucb", "deviation": 0.2, "width": 2.0},
+    "guarded": {
+        "name": "guarded",
+        "share": 0.6,
+        "explorer": {"name": "plackett_luce", "temperature": 0.7},
+    },
 }
 LIMITS: dict[str, Limits] = {
     "none": NO_LIMITS,
@@ -49,10 +55,14 @@ def test_slates_come_as_often_as_the_product_of_their_propensities_says(
 ) -> None:
     draws = np.random.default_rng(5)
     counts: Counter[tuple[int, ...]] = Counter()
+    told: dict[tuple[int, ...], FloatArray] = {}
     for _ in range(DRAWS):
         slate, propensities = policy.choose(SCORES, size, draws, limits)
-        counts[tuple(slate.tolist())] += 1
-        np.testing.assert_allclose(policy.probability(SCORES, slate, limits), propensities, rtol=1e-6)
+        key = tuple(slate.tolist())
+        counts[key] += 1
+        assert told.setdefault(key, propensities).tolist() == propensities.tolist()
+    for key, propensities in told.items():
+        np.testing.assert_allclose(policy.probability(SCORES, np.array(key), limits), propensities, rtol=1e-6)
     chances = {
         slate: float(np.prod(policy.probability(SCORES, np.array(slate), limits), dtype=np.float64))
         for slate in itertools.permutations(range(len(SCORES)), len(next(iter(counts))))
@@ -152,7 +162,7 @@ def test_a_choice_can_be_written_down_and_read_again() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"name": "luck"}, "one of greedy, epsilon, plackett_luce"),
+        ({"name": "luck"}, "one of greedy, epsilon, plackett_luce, ucb, thompson, guarded"),
         ({"name": "epsilon", "epsilon": 2}, "'epsilon': Input should be less than or equal to 1"),
         ({"name": "epsilon", "temperature": 1}, r"'temperature': Extra .*'epsilon' takes epsilon"),
         ({"name": "greedy", "x": 1}, "'greedy' takes nothing more"),

@@ -20,6 +20,7 @@ T = TypeVar("T")
 GROUPS = (
     "polyscene.signals",
     "polyscene.policies",
+    "polyscene.contextual_policies",
     "polyscene.metrics",
     "polyscene.objectives",
     "polyscene.tuning_methods",

@@ -17,6 +17,7 @@ from polyscene.engine.state import ScenarioState, System
 from polyscene.policies.greedy import Greedy
 from polyscene.policies.limits import NO_LIMITS, Limits
 from polyscene.policies.policy import Policy
+from polyscene.policies.shadow import Shadowed
 from polyscene.recommenders.fusion.features import Block, Prepared
 
 GREEDY = Greedy()
@@ -90,11 +91,13 @@ class Decision:
         ranked: how many of the candidates, the first ones, were put forward and are ranked by the fusion.
         block: the features that the fusion saw.
         scores: (C,) fused, with what rules add.
+        deviations: (C,) how uncertain the scores are; None: nobody asked, or no signal knows.
         limits: what the slate keeps to, in places of the candidates.
         boosts: (C,) what rules add to the scores; None: nothing.
         effects: what each rule did.
         places: (k,) of the candidates that are shown, best first.
         propensities: (k,) with which the policy put each there, given those before it; 1 where a rule did.
+        shadowed: what the policy in the shadow would have done; None: there is none.
         shares: by place of the slate, what each signal adds to the score; empty without reasons.
         reasons: by place of the slate, a sentence; empty without reasons.
     """
@@ -114,11 +117,13 @@ class Decision:
     ranked: int = 0
     block: Block | None = None
     scores: FloatArray = field(default_factory=lambda: _NO_NUMBERS)
+    deviations: FloatArray | None = None
     limits: Limits = NO_LIMITS
     boosts: FloatArray | None = None
     effects: list[Effect] = field(default_factory=list)
     places: LongArray = field(default_factory=lambda: _NO_CODES)
     propensities: FloatArray = field(default_factory=lambda: _NO_NUMBERS)
+    shadowed: Shadowed | None = None
     shares: list[dict[str, float]] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 

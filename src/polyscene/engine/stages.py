@@ -15,6 +15,8 @@ from polyscene.engine.decision import Decision, Request
 from polyscene.engine.marks import pinned_by
 from polyscene.engine.reasons import Reasons
 from polyscene.engine.rules import Effect
+from polyscene.engine.uncertainty import deviations_of
+from polyscene.policies.shadow import shadowed
 from polyscene.recommenders.fusion.candidates import SMALL_CATALOGUE, proposed
 
 NARROWING = (Cause.FILTERED, Cause.UNWANTED)
@@ -95,9 +97,22 @@ def choose(request: Request, decision: Decision) -> Decision:
     """Let the policy choose among what may be shown."""
     shown = np.where(decision.closed[decision.candidates], -np.inf, decision.scores)
     generator = np.random.default_rng(decision.seed) if decision.policy.explores else None
-    decision.places, decision.propensities = decision.policy.choose(
+    shadow = decision.state.shadow if request.explore else None
+    if decision.policy.reads_deviations or (shadow is not None and shadow.reads_deviations):
+        decision.deviations = deviations_of(decision)
+    decision.places, decision.propensities = decision.policy.knowing(decision.deviations).choose(
         shown, request.size, generator, decision.limits
     )
+    if shadow is not None:
+        decision.shadowed = shadowed(
+            shadow,
+            shown,
+            decision.places,
+            request.size,
+            decision.seed,
+            decision.limits,
+            decision.deviations,
+        )
     return decision
 
 

@@ -150,6 +150,7 @@ class ScenarioState:
             that was put is there. What counts for nothing, such as an impression, does not move it: else
             popularity would fade by being looked at.
         policy: by which its slates are chosen unless a request says otherwise.
+        shadow: what it would choose is written down beside each decision, and not shown; None: no policy.
         rules: may be replaced at any time; a decision reads them once.
     """
 
@@ -164,6 +165,7 @@ class ScenarioState:
     latest: int = field(default=0)
     policy: Policy = field(default_factory=Greedy)
     rules: RuleBook = field(default_factory=RuleBook)
+    shadow: Policy | None = None
 
     @classmethod
     def of(

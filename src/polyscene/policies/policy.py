@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,20 @@ class Policy(ABC):
     @abstractmethod
     def explores(self) -> bool:
         """Whether chance has a say."""
+
+    @property
+    def reads_deviations(self) -> bool:
+        """Whether it looks at how uncertain the scores are, which `knowing` tells it before it chooses."""
+        return False
+
+    def knowing(self, deviations: FloatArray | None) -> Self:
+        """Return the policy for one decision whose scores are uncertain by so much.
+
+        Args:
+            deviations: (C,) standard deviations of the scores, in their units; None: nobody knows them. Most
+                policies do not look at them.
+        """
+        return self
 
     @abstractmethod
     def conditional(self, scores: FloatArray) -> Probabilities:
@@ -185,6 +199,23 @@ class Policy(ABC):
             slate.append(candidate)
             propensities.append(float(row[candidate]))
         return np.array(slate, np.int64), np.array(propensities, np.float32)
+
+    def beginning(self, scores: FloatArray, slate: Sequence[int], size: int, held: Limits) -> float:
+        """Return the probability that a slate of that size begins so.
+
+        Args:
+            scores: (C,).
+            slate: candidates at the first places.
+            size: of the whole slate.
+            held: limits, as `Limits.held` gives them.
+        """
+        chance = 1.0
+        for place, candidate in enumerate(slate):
+            row = self._row(scores, slate[:place], size, held)
+            chance *= 0.0 if row is None else float(row[candidate])
+            if not chance > 0:
+                break
+        return chance
 
     def _row(self, scores: FloatArray, slate: Sequence[int], size: int, held: Limits) -> Probabilities | None:
         """Return (C,) the distribution of the next place; None where nothing can stand there."""

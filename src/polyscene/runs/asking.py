@@ -111,7 +111,7 @@ def conditions_of(filters: Mapping[str, Any]) -> dict[str, Condition]:
 
 
 def arrange(system: System, settings: Mapping[str, ScenarioSettings]) -> None:
-    """Give every scenario the policy and the rules that its settings name.
+    """Give every scenario the policies and the rules that its settings name.
 
     Raises:
         ConfigError: a rule names attributes that the items do not have.
@@ -123,6 +123,8 @@ def arrange(system: System, settings: Mapping[str, ScenarioSettings]) -> None:
             if wrong:
                 raise ConfigError(wrong)
             state.policy, state.rules = policy_of(settings[name].policy), book
+            shadow = settings[name].shadow
+            state.shadow = None if shadow is None else policy_of(shadow)
 
 
 def _first(error: ValidationError) -> str:

@@ -30,6 +30,8 @@ NOTHING: Mapping[str, object] = {
     "effects": [],
     "marks": [],
     "limits": None,
+    "deviations": None,
+    "shadow": None,
 }
 """What a record leaves out where there is nothing of it."""
 

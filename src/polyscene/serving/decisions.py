@@ -96,6 +96,8 @@ def _where_there_is(decision: Decision, request: Request) -> dict[str, object]:
         "effects": [asdict(effect) for effect in decision.effects],
         "marks": [mark._asdict() for mark in marks_of(decision)],
         "limits": plain_limits(decision.limits) if decision.limits else None,
+        "deviations": None if decision.deviations is None else decision.deviations.tolist(),
+        "shadow": None if decision.shadowed is None else decision.shadowed.plain(),
     }
     return {name: part for name, part in parts.items() if part}
 

@@ -23,13 +23,17 @@ Plain = dict[str, Any]
 def redrawn(record: DecisionRecord) -> tuple[LongArray, FloatArray]:
     """Return (k,) places of the candidates and (k,) propensities, drawn from the record alone.
 
+    Whether the policy looks at how uncertain the scores were or not, the record keeps it where it was known.
+
     Raises:
         UnknownIdError: its policy is one of a plug-in that is not installed.
     """
     details, scores = record.details, np.frombuffer(record.scores, SCORES).astype(np.float32)
     policy = policy_of(PolicyChoice(**details.get("policy", {"name": "greedy"})))
     generator = np.random.default_rng(int(details["seed"])) if policy.explores else None
-    return policy.choose(scores, int(details["k"]), generator, limits_of(details.get("limits"), len(scores)))
+    deviations = details.get("deviations")
+    known = policy.knowing(None if deviations is None else np.array(deviations, np.float32))
+    return known.choose(scores, int(details["k"]), generator, limits_of(details.get("limits"), len(scores)))
 
 
 def replay(record: DecisionRecord, system: System, run: str) -> Plain:

@@ -47,5 +47,8 @@ class ScenarioSettings(Strict):
         default_factory=PolicyChoice,
         description="how slates are chosen from scores: `greedy` explores nothing",
     )
+    shadow: PolicyChoice | None = Field(
+        None, description="a policy that decides beside `policy`, and is logged and not shown"
+    )
     rules: Rules = Field((), description="what people decide about slates")
     signals: list[SignalName] = Field(default_factory=lambda: [*USUAL_SIGNALS])
