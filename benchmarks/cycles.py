@@ -126,7 +126,7 @@ def _spoilt(project: Project, folder: Path) -> CycleReport:
 
 
 def _rows(reports: Sequence[CycleReport]) -> list[tuple[str, ...]]:
-    rows = []
+    rows = list[tuple[str, ...]]()
     for number, report in enumerate(reports, 1):
         for name, new in report.new.items():
             old, apart = report.old.get(name), new.difference

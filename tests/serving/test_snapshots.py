@@ -14,7 +14,8 @@ from polyscene.engine.decision import Request
 from polyscene.engine.pipeline import decide
 from polyscene.runs.run import Run
 from polyscene.runs.snapshots import ARRAYS, snapshots_in
-from polyscene.serving.live import ChangeHandler, LiveRun
+from polyscene.serving.live import LiveRun
+from polyscene.serving.log_learner import ChangeHandler
 from polyscene.serving.snapshots import SnapshotKeeper, SnapshotSettings, resume_newest
 from polyscene.serving.stores.contract import ChangeKind, LoggedChange, LoggedEvent
 from polyscene.serving.stores.sqlite_events import SqliteEventStore

@@ -12,7 +12,7 @@ import pytest
 from polyscene.core.errors import ConflictError, StoreError
 from polyscene.serving.cycle_contest import blocks
 from polyscene.serving.cycle_state import LOCK, STATE, CycleState, one_at_a_time, read_state, write_state
-from polyscene.serving.stores.contract import ChangeKind, LoggedChange, LoggedEvent
+from polyscene.serving.stores.contract import ChangeKind, Entry, LoggedChange, LoggedEvent
 
 
 def test_state_is_kept_and_damage_is_told(tmp_path: Path) -> None:
@@ -45,7 +45,14 @@ def test_simultaneous_events_of_a_user_stand_together() -> None:
         return LoggedEvent(user, "a", "shop", "click", time=time)
 
     change = LoggedChange(ChangeKind.item, "shop", "a", None)
-    log = [event("ann", 1), event("ann", 1), event("bob", 1), change, event("bob", 1), event("bob", None)]
+    log: list[Entry] = [
+        event("ann", 1),
+        event("ann", 1),
+        event("bob", 1),
+        change,
+        event("bob", 1),
+        event("bob", None),
+    ]
     log.append(event("bob", None))
     assert [[offset for offset, _ in block] for block in blocks(list(enumerate(log)))] == [
         [0, 1],

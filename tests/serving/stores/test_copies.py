@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_a_journal_that_was_begun_anew_meanwhile_is_copied_again(
     source.write_bytes(b"first")
     journal, copied = source.with_name(f"{EVENTS}-wal"), target.with_name("copy-wal")
     journal.write_bytes(b"salt-1")
-    plain, calls = copies.shutil.copyfile, []
+    plain, calls = shutil.copyfile, []
 
     def copyfile(one: Path, other: Path) -> object:
         result = plain(one, other)
@@ -58,7 +59,7 @@ def test_a_journal_that_was_begun_anew_meanwhile_is_copied_again(
             journal.write_bytes(b"salt-2")
         return result
 
-    monkeypatch.setattr(copies.shutil, "copyfile", copyfile)
+    monkeypatch.setattr(shutil, "copyfile", copyfile)
     copy_of(source, target)
     assert calls == [EVENTS, journal.name] * 2
     assert (target.read_bytes(), copied.read_bytes()) == (b"second", b"salt-2")
