@@ -31,9 +31,7 @@ def test_evaluate_shows_models_and_the_lead(typed: Callable[..., Result], judged
     assert "report.html" in text
 
 
-def test_train_says_where_the_run_is_and_keeps_its_budget(
-    typed: Callable[..., Result], scratch: Path
-) -> None:
+def test_train_says_where_the_run_is_and_its_budget(typed: Callable[..., Result], scratch: Path) -> None:
     result = typed("train", "--seed", 11, "--budget", "2h")
     run = Project.open(scratch / "polyscene.toml").run()
     assert run.id in result.stdout
