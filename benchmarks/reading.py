@@ -76,8 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         project = chosen_project(options)
         set_threads(project.settings.runtime.threads)
         model = load_model(project.settings.language, project.base)
-        catalogues = [one.catalogue for one in project.dataset.scenarios.values()]
-        texts = [text for catalogue in catalogues for text in catalogue.text][: options.texts]
+        texts = [text for one in project.dataset.scenarios.values() for text in one.catalogue.text][
+            : options.texts
+        ]
         rows = rows_of(model, texts)
     except PolysceneError as error:
         print(error, file=sys.stderr)

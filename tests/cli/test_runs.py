@@ -31,12 +31,25 @@ def test_evaluate_shows_models_and_the_lead(typed: Callable[..., Result], judged
     assert "report.html" in text
 
 
-def test_train_says_where_the_run_is(typed: Callable[..., Result], scratch: Path) -> None:
-    result = typed("train", "--seed", 11)
+def test_train_says_where_the_run_is_and_its_budget(typed: Callable[..., Result], scratch: Path) -> None:
+    result = typed("train", "--seed", 11, "--budget", "2h")
     run = Project.open(scratch / "polyscene.toml").run()
     assert run.id in result.stdout
     assert run.manifest["seed"] == 11
+    budget = run.manifest["budget"]
+    assert budget["seconds"] == 7200
+    assert 0 < budget["spent"] < 7200
+    assert budget["left_out"] == []
+    assert "reading texts" in budget["parts"]
+    (note,) = [note for note in run.notes if note.startswith("budget of 7,200 s")]
+    assert note.endswith("kept; left out: nothing")
     assert "shop: all events: signals" in result.stderr
+
+
+def test_a_budget_that_is_no_time_is_refused(typed: Callable[..., Result], scratch: Path) -> None:
+    refused = typed("train", "--budget", "soon", code=2)
+    assert "write --budget 2m" in refused.stderr
+    assert Project.open(scratch / "polyscene.toml").runs() == []
 
 
 def test_train_on_everything_cannot_be_evaluated(typed: Callable[..., Result], scratch: Path) -> None:
