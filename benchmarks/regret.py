@@ -82,7 +82,8 @@ def controlled(climate: str, days: int, visits: int, seeds: Sequence[int]) -> di
 
 def _thinned(values: Values) -> Values:
     """Return (POINTS,) of the values, the last one among them."""
-    thinned: Values = values[np.linspace(0, len(values), POINTS + 1).astype(int)[1:] - 1]
+    ends = np.ceil(np.linspace(0, len(values), POINTS + 1)[1:]).astype(int)
+    thinned: Values = values[ends - 1]
     return thinned
 
 

@@ -91,3 +91,8 @@ def test_a_policy_in_the_shadow_is_logged_and_shows_nothing(system: System) -> N
     np.testing.assert_allclose(shadow["of_shown"], expected)
     assert len(shadow["places"]) == 4
     assert decide(system, replace(plain, explore=False)).shadowed is None
+    unseeded = replace(plain, seed=None)
+    seeds = {decide(system, unseeded).seed for _ in range(4)}
+    assert len(seeds) == 4, "the shadow draws anew for each request"
+    state.shadow = policy_of(PolicyChoice(name="greedy"))
+    assert decide(system, unseeded).seed == 0

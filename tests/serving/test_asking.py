@@ -125,6 +125,8 @@ def test_lists_and_users_are_answered(client: TestClient, service: Service) -> N
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"policy": "luck"}, "one of greedy, epsilon, plackett_luce"),
+    ({"policy": "thompson"}, "no signal that knows how uncertain it is"),
+    ({"policy": {"name": "guarded", "explorer": "luck"}}, "one of greedy"),
     ({"policy": {"name": "epsilon", "epsilon": 3}}, "less than or equal to 1"),
     ({"filter": {"colour": "red"}}, "the filter names what the items do not have"),
     ({"filter": {"price": "cheap"}}, "compares 'price' with texts"),

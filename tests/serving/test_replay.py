@@ -28,6 +28,10 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "greedy": {},
     "epsilon": {"policy": EPSILON},
     "plackett_luce": {"policy": LUCE},
+    "thompson": {"policy": {"name": "thompson", "deviation": 0.5}},
+    "guarded": {
+        "policy": {"name": "guarded", "share": 0.5, "explorer": {"name": "thompson", "deviation": 0.5}}
+    },
     "not explored": {"policy": LUCE, "explore": False},
     "a stranger": {"user": "nobody", "policy": EPSILON},
     "filtered": {"policy": LUCE, "filter": {"price": {"at_least": 1}}, "context": {"page": "home", "n": 3}},

@@ -82,7 +82,7 @@ class Decision:
         position: of the event stream: how many events were known.
         queries: the request with what the user had done, as a batch of one.
         policy: that chooses.
-        seed: of its chance; 0 where it does not explore.
+        seed: of its chance, and of the policy in the shadow; 0 where neither explores.
         rules: that hold.
         rules_version: of the book they stand in; empty without one.
         prepared: what each signal says.

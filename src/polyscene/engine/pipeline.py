@@ -52,8 +52,9 @@ def decide(system: System, request: Request) -> Decision:
 def begun(system: System, state: ScenarioState, request: Request, queries: Queries) -> Decision:
     """Return a decision of which only what it stands on is known."""
     policy = (request.policy or state.policy) if request.explore else GREEDY
+    shadow = state.shadow if request.explore else None
     seed = 0
-    if policy.explores:
+    if policy.explores or (shadow is not None and shadow.explores):
         seed = secrets.randbits(SEED_BITS) if request.seed is None else request.seed
     decision = Decision(system, state, int(queries.user[0]), system.position, queries, policy, seed)
     if book := state.rules:

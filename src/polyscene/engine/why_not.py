@@ -142,8 +142,11 @@ class _Look:
             if self.missing is not None:
                 change["score"] = self.missing
             yield Obstacle("ranked", f"It is ranked {rank:,} of what may be shown; {size:,} are.", change)
-        elif self._decision.policy.explores and not capped:
-            sentence = f"It is ranked {rank:,}, but the policy '{self._decision.policy.name}' drew others."
+        elif (policy := self._decision.policy).explores and not capped:
+            sentence = f"It is ranked {rank:,}, but the policy '{policy.name}' drew others."
+            yield Obstacle("chance", sentence, {"explore": False})
+        elif policy.reads_deviations and not capped:
+            sentence = f"It is ranked {rank:,}, but the policy '{policy.name}' prefers what is less known."
             yield Obstacle("chance", sentence, {"explore": False})
         elif not capped:
             sentence = f"It is ranked {rank:,}, but rules give its place to others."
