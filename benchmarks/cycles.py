@@ -156,11 +156,18 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--cycles", type=int, default=10, metavar="N")
     parser.add_argument("--events", type=int, metavar="N", help="the first so many; default: all")
     parser.add_argument("--tuning", metavar="METHOD", help="in place of the configuration's, such as none")
+    parser.add_argument("--signals", nargs="+", metavar="NAME", help="in place of the configuration's")
     options = parser.parse_args(words)
     project = chosen_project(options, Telling())
     if options.tuning is not None:
         language = project.settings.language.model_copy(update={"tuning": options.tuning})
         project.settings = project.settings.model_copy(update={"language": language})
+    if options.signals is not None:
+        scenarios = {
+            name: one.model_copy(update={"signals": options.signals})
+            for name, one in project.settings.scenarios.items()
+        }
+        project.settings = project.settings.model_copy(update={"scenarios": scenarios})
     folder = options.work / f"{project.settings.name}_cycles"
     shutil.rmtree(folder, ignore_errors=True)
     runtime = project.settings.runtime.model_copy(update={"runs": (folder / "runs").resolve().as_posix()})

@@ -60,6 +60,17 @@ def test_slates_and_events_become_streams(streams: DriftWatch) -> None:
     assert len(_values(streams)["strangers"]) == 4
 
 
+def test_who_is_forgotten_waits_for_nothing(streams: DriftWatch) -> None:
+    streams.shown("shop", "ann", ITEMS, SCORES, True, 0.0)
+    streams.shown("news", "ann", ITEMS, SCORES, True, 0.0)
+    streams.shown("shop", "bob", ITEMS, SCORES, True, 0.0)
+    streams.forget("ann")
+    streams.acted("shop", "ann", "a", True)
+    streams.shown("shop", "eve", ITEMS, SCORES, True, 61.0)
+    assert _values(streams)["click_rate"] == [0.0]
+    assert "calibration" not in _values(streams)
+
+
 def test_so_many_slates_wait_and_no_more(streams: DriftWatch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drift, "MAX_OPEN", 2)
     for user in range(4):

@@ -107,6 +107,12 @@ class DriftWatch:
                 drifts += self._heard(scenario, "calibration", slate.first - (slate.items[0] == item))
         self._tell(drifts)
 
+    def forget(self, user: str) -> None:
+        """Drop the slates of a user that wait for a choice."""
+        with self._lock:
+            for key in [one for one in self._open if one[1] == user]:
+                del self._open[key]
+
     def _over(self, now: float) -> Iterator[Drift]:
         """Close the slates whose time is over."""
         limit = now - self.settings.minutes * 60.0

@@ -128,6 +128,7 @@ class Cycle:
         else:
             report.verdict = "refused"
         write_state(self.home, CycleState(state.log, state.goal))
+        self._remove_candidates()
         (self.folder / WANTED).unlink(missing_ok=True)
 
     def _judged(self, state: CycleState, report: CycleReport) -> CycleState:
@@ -229,8 +230,7 @@ class Cycle:
             self._seconds["training"] = state.seconds
             report.notes.append("the candidate had been trained before the cycle was cut short")
             return state
-        for name in run_ids(training.runs_folder):
-            shutil.rmtree(training.runs_folder / name)  # what earlier cycles refused
+        self._remove_candidates()
         training.dataset = dataset
         with self._timed("training"):
             run = training.train(everything_counts=True)
@@ -265,6 +265,12 @@ class Cycle:
             if one.supported and one.answer.difference.verdict == "worse"
         ]
         return reasons
+
+    def _remove_candidates(self) -> None:
+        """Remove the candidates that nobody needs any more: they hold what people did."""
+        folder = self._training.runs_folder
+        for name in run_ids(folder):
+            shutil.rmtree(folder / name)
 
     def _move(self, run: str) -> None:
         """Let a candidate stand among the runs that may answer."""

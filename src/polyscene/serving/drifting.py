@@ -60,6 +60,10 @@ class DriftAlarm:
             choice = self._actions[event.scenario].of_action(event.action)[1]
             self._watch.acted(event.scenario, event.user, event.item, choice)
 
+    def forget(self, user: str) -> None:
+        """Drop what waits of a user who is erased."""
+        self._watch.forget(user)
+
     def _changed(self, drift: Drift) -> None:
         self._count(drift.scenario, drift.stream)
         _log.warning("drift: %s; reaction: %s", drift, self.settings.reaction)

@@ -103,6 +103,7 @@ class Erasures:
                 erased = events.erase(user)
                 service.live.catch_up()
             decisions = service.decisions.erase(user)
+            service.drift.forget(user)
             rewritten, failed = self._rewrite(user)
             if not self._taken_anew():
                 failed.append(SNAPSHOTS)

@@ -10,6 +10,7 @@ from polyscene.core.locks import ReadWriteLock
 from polyscene.engine.indexing import IndexChecks
 from polyscene.serving.catalogue_changes import CatalogueChanges
 from polyscene.serving.decisions import DecisionLog
+from polyscene.serving.drifting import DriftAlarm
 from polyscene.serving.known import Known
 from polyscene.serving.live import LiveRun
 from polyscene.serving.metrics import Metrics
@@ -27,6 +28,7 @@ class Managed(Protocol):
     stores: tuple[EventStore, DecisionStore]
     metrics: Metrics
     encoder: EncoderWarming
+    drift: DriftAlarm
 
     def warm_up(self, live: LiveRun) -> IndexChecks:
         """Load what the first request of a live run would load, and return what its indexes find."""

@@ -46,8 +46,13 @@ class Management:
 
     @property
     def run_folders(self) -> list[Path]:
-        """Where the project's runs lie, those of repeated trainings as well."""
-        return [self.runs, *sorted(self.runs.parent.glob(f"{glob.escape(self.runs.name)}-repeat-*"))]
+        """Where the project's runs lie, those of repeated trainings and of cycles as well."""
+        cycles = self.runs.with_name(f"{self.runs.name}-cycle")
+        return [
+            self.runs,
+            *[cycles][: cycles.is_dir()],
+            *sorted(self.runs.parent.glob(f"{glob.escape(self.runs.name)}-repeat-*")),
+        ]
 
     def submit(self, entries: Sequence[Entry], key: str | None = None) -> Future[Receipt]:
         """Hand entries in to the run that is live; see `LiveRun.submit`."""

@@ -17,6 +17,7 @@ from polyscene.data.schema import Dataset
 from polyscene.online.exam import held_out, on_the_exam
 from polyscene.online.progressive import dataset_of, quality, with_events
 from polyscene.project import Project
+from polyscene.runs.folder import run_ids
 from polyscene.serving.activation import over_http
 from polyscene.serving.cycle import Cycle
 from polyscene.serving.cycle_contest import Contest
@@ -69,6 +70,7 @@ def test_a_cycle_that_is_killed_twice_goes_on_and_its_run_answers(
     assert (report.verdict, report.run) == ("promoted", promoted)
     assert project.runs() == [live, promoted]
     assert not (folder / WANTED).exists()
+    assert run_ids(project.runs_folder.with_name("polyscene-cycle")) == []
     assert read_state(folder / "cycle").done == report.last
     _is_told_to_every_server(project, folder, live, promoted)
     again = cycle(project, folder)
