@@ -301,7 +301,8 @@ def _expected(users: Beliefs, items: Beliefs, user: int, item: int, now: int, fa
         score += float(users.means[user, k]) * float(items.means[item, k])
     before = items.moments[item]
     elapsed = float(now) - float(before) if before != NEVER and now > before else 0.0
-    return score + float(items.bias[item]) * 2.0 ** (fade * elapsed)
+    bias: float = float(items.bias[item]) * 2.0 ** (fade * elapsed)
+    return score + bias
 
 
 @njit(cache=True, nogil=True)

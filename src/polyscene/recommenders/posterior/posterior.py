@@ -201,7 +201,7 @@ class Posterior(Signal):
     def observe(self, event: Observation) -> None:
         """Learn one event that counts."""
         earlier = sum(np.count_nonzero(part == event.item) for part in (event.past, event.later) if len(part))
-        self._observe(event, min(event.weight, 1.0), share_of(earlier, self.settings.repeats))
+        self._observe(event, min(event.weight, 1.0), share_of(int(earlier), self.settings.repeats))
 
     def notice(self, event: Observation) -> None:
         """Learn from an event that counts for nothing, where its action is named in the settings."""
