@@ -37,9 +37,13 @@ def test_kills_do_no_harm_and_harm_would_be_noticed(
 
 
 def test_a_database_may_crash_and_another_server_goes_on(
-    script: Script, village_tables: Callable[[Path], Path], tmp_path: Path
+    script: Script,
+    village_tables: Callable[[Path], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     durability = script("durability")
+    monkeypatch.setattr(durability, "SECONDS_TO_FOLLOW", 30.0)  # how fast it follows is measured, not tested
     village_tables(tmp_path / "durability")
     with script("postgres_server").temporary_server() as server:
         test = durability.DurabilityTest(tmp_path / "durability", 1, server)

@@ -28,7 +28,7 @@ def test_a_step_runs_in_a_process_of_its_own(script: Script, tmp_path: Path) -> 
     scale = script("scale")
     scale.generate(tmp_path, EVENTS, seed=1)
     assert pl.read_parquet(tmp_path / "events.parquet").height == EVENTS
-    assert set(scale.measure("check", tmp_path)) == {"seconds", "peak_mb"}
+    assert set(scale.measure("check", tmp_path)) == {"seconds", "processor_seconds", "peak_mb"}
 
 
 def test_the_seed_rules_the_events(script: Script, tmp_path: Path) -> None:

@@ -157,17 +157,19 @@ def test_a_late_event_ages_nothing() -> None:
 
 
 def test_a_basket_is_asked_about_before_any_of_it_is_learned() -> None:
-    """Six times the same choice: within one moment it surprises six times, one by one ever less."""
+    """Six times the item that stands second: within one moment it stays second, one by one it is first."""
 
-    def expected(rows: list[tuple[int, int, int, int]]) -> float:
+    def gain(rows: list[tuple[int, int, int, int]], start: int = 0) -> float:
         users, items = beliefs(3, 0, 0.3), beliefs(3, 1, 0.01)
-        return float(learn(users, items, of_two(), lessons(rows), 1, rates(), 0))
+        users.means[:], items.bias[:2] = 0.0, (-0.05, 0.05)
+        return float(learn(users, items, of_two(), lessons(rows), 1, rates(fade=0.0), start))
 
-    once = expected([(0, 0, DAY, CHOSEN)])
-    basket = expected([(0, 0, DAY, CHOSEN)] * 6)
-    apart = expected([(0, 0, DAY + place, CHOSEN) for place in range(6)])
-    assert basket == pytest.approx(6 * once, rel=1e-5)
-    assert apart > basket
+    second = 1 / math.log2(3)
+    assert gain([(0, 0, DAY, CHOSEN)]) == pytest.approx(second)
+    assert gain([(0, 1, DAY, CHOSEN)]) == 1.0
+    assert gain([(0, 0, DAY, CHOSEN)] * 6) == pytest.approx(6 * second)
+    assert gain([(0, 0, DAY + place, CHOSEN) for place in range(6)]) == pytest.approx(second + 5)
+    assert gain([(0, 0, DAY, CHOSEN)] * 6, start=4) == pytest.approx(2 * second)
 
 
 def test_every_item_of_the_stream_is_drawn_as_often_and_never_the_chosen_one() -> None:

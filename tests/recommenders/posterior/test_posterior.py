@@ -169,7 +169,7 @@ def test_who_is_forgotten_is_a_stranger_and_what_they_taught_stays(
     np.testing.assert_array_equal(again.moved(), moved)
 
 
-def test_the_likeliest_half_life_is_taken(make_world: MakeWorld, posterior: Make) -> None:
+def test_the_half_life_that_ranks_best_is_taken(make_world: MakeWorld, posterior: Make) -> None:
     """Some items are chosen far more often than others: for good, or others every few days."""
     generator = np.random.default_rng(3)
     chances = np.array([0.4, 0.3] + [0.03] * 10)

@@ -13,15 +13,14 @@ from numba import njit
 
 from polyscene.recommenders.posterior.events import CHOSEN, MEASURED, PASSED, TAKEN
 from polyscene.recommenders.posterior.likelihoods import (
-    ROOT_2,
     gaussian,
     pairwise_probit,
     pointwise_probit,
 )
 from polyscene.recommenders.posterior.tables import NEVER, Beliefs, Lessons, Rates, Stream
 
-MIN_CHANCE = 1e-12
-"""What was expected with less counts as expected with so much."""
+CUTOFF = 10.0
+"""A choice that stands further down counts for nothing when half-lives are compared."""
 
 
 @njit(cache=True, nogil=True)
@@ -294,20 +293,30 @@ def _learn_event(
             move(users, items, user, item, weight * slope, weight * curvature, length, share, rates)
 
 
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+def _expected(users: Beliefs, items: Beliefs, user: int, item: int, now: int, fade: float) -> float:
+    """Return the expected score of an item at a moment."""
+    score = 0.0
+    for k in range(users.means.shape[1]):
+        score += float(users.means[user, k]) * float(items.means[item, k])
+    before = items.moments[item]
+    elapsed = float(now) - float(before) if before != NEVER and now > before else 0.0
+    bias: float = float(items.bias[item]) * 2.0 ** (fade * elapsed)
+    return score + bias
+
+
 @njit(cache=True, nogil=True)
-def _log_chance(
-    users: Beliefs, items: Beliefs, stream: Stream, user: int, item: int, now: int, draw: int, rates: Rates
+def _gain(
+    users: Beliefs, items: Beliefs, stream: Stream, user: int, item: int, now: int, fade: float
 ) -> float:
-    """Return the logarithm of the probability with which a choice was expected, against a drawn item."""
-    other = negative(stream, item, draw)
-    if other < 0:
-        return 0.0
-    _loosened_item(items, item, now, rates)
-    _loosened_item(items, other, now, rates)
-    one, doubt, _ = predicted(users, items, user, item)
-    two, more, _ = predicted(users, items, user, other)
-    spread = math.sqrt(rates.noise + doubt + more)
-    return math.log(max(0.5 * math.erfc((two - one) / spread / ROOT_2), MIN_CHANCE))
+    """Return NDCG@10 of a choice among the items of the stream; ties count in the middle."""
+    own, rank = _expected(users, items, user, item, now, fade), 1.0
+    for place in range(stream.counts[1]):
+        other = stream.distinct[place]
+        if other != item:
+            score = _expected(users, items, user, other, now, fade)
+            rank += 1.0 if score > own else 0.5 if score == own else 0.0
+    return 1.0 / math.log2(rank + 1.0) if rank <= CUTOFF else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -320,7 +329,7 @@ def learn(
     rates: Rates,
     start: int,
 ) -> float:
-    """Learn events one after another, and return the log-likelihood of those from `start` on.
+    """Learn events one after another, and return the summed NDCG@10 of those from `start` on.
 
     Simultaneous events of one user are all asked about before any of them is learned.
 
@@ -333,8 +342,7 @@ def learn(
         while stop < count and lessons.user[stop] == user and lessons.times[stop] == now:
             stop += 1
         for row in range(max(at, start), stop):
-            draw = (stream.counts[0] + row - at) * negatives
-            total += _log_chance(users, items, stream, user, lessons.item[row], now, draw, rates)
+            total += _gain(users, items, stream, user, lessons.item[row], now, rates.fade)
         for row in range(at, stop):
             _learn_event(users, items, stream, lessons, row, negatives, rates)
         at = stop

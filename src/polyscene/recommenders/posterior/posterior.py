@@ -48,8 +48,8 @@ EVENTS_PER_DAY = 1000
 """Where times are only an order, so many events stand for a day when bursts are counted."""
 MEASURED_EVENTS = 100_000
 """Half-lives are compared on the latest events, at most so many."""
-JUDGED_SHARE = 0.1
-"""The share of these under which each half-life is judged, each event before it is learned."""
+JUDGED_SHARE, MAX_JUDGED = 0.1, 2000
+"""The share of these on which each half-life is judged, each event before it is learned; at most so many."""
 
 
 class Posterior(Signal):
@@ -58,7 +58,7 @@ class Posterior(Signal):
     An item's vector begins as what the language model says of it, a shrunk and whitened projection of length
     1, and events move it from there; a user's begins at 0. Every choice is compared with items of the recent
     stream: one step of assumed-density filtering on the user, both items and both biases. Biases fade with
-    the half-life under which the latest events are likeliest.
+    the half-life under which the latest events are ranked best.
 
     No event moves an item further than `event_limit`; no user's choices of one item together further than
     `(1 + repeats) * event_limit`; nothing that happens within a span of `burst_days` moves its bias or its
@@ -68,7 +68,7 @@ class Posterior(Signal):
     of the last fit. New items begin with their text; an edited text moves an item by what the text moved.
 
     Source: D. Stern, R. Herbrich, T. Graepel, Matchbox, WWW 2009, with the vectors of a language model as
-    prior means, and comparisons in place of ratings; see `likelihoods` and `kernels`.
+    prior means, and comparisons in place of ratings; see `gains` and `kernels`.
     """
 
     name: ClassVar[str] = "posterior"
@@ -129,13 +129,13 @@ class Posterior(Signal):
         self.half_life = self.settings.half_lives[0]
         self._begin(evidence.space, mapped, evidence.clock == "time", seed)
         if len(readings.rows):
-            self.half_life = self._likeliest(evidence, mapped)
+            self.half_life = self._best_half_life(evidence, mapped)
             self._begin(evidence.space, mapped, evidence.clock == "time", seed)
             self._learn(evidence.events.take(readings.rows), readings)
         return self
 
     def _learn(self, events: EventLog, readings: Readings, start: int | None = None) -> float:
-        """Learn events, and return how likely those from `start` on were, each before it was learned."""
+        """Learn events, and return the NDCG@10 of those from `start` on, each before it was learned."""
         times = self._moments_of(events.time, events.weight > 0)
         lessons = Lessons(
             self._rows_of(events.user),
@@ -155,8 +155,8 @@ class Posterior(Signal):
         users, items = self._users.writable(), self._items.writable()
         return float(learn(users, items, self.stream, lessons, self.settings.negatives, self.rates, start))
 
-    def _likeliest(self, evidence: Evidence, mapped: FloatArray) -> float:
-        """Return the half-life under which the latest choices are likeliest, each before it is learned."""
+    def _best_half_life(self, evidence: Evidence, mapped: FloatArray) -> float:
+        """Return the half-life under which the latest choices are ranked best, each before it is learned."""
         choices = evidence.positive
         if len(self.settings.half_lives) == 1 or not self.moments or not len(choices):
             return float(self.settings.half_lives[0])
@@ -164,12 +164,13 @@ class Posterior(Signal):
         readings = Readings(
             np.arange(len(choices)), np.full(len(choices), CHOSEN), np.zeros(len(choices), np.float32)
         )
-        likelihoods = []
+        gains, count = [], len(choices)
+        start = max(int(count * (1 - JUDGED_SHARE)), count - MAX_JUDGED)
         for half_life in self.settings.half_lives:
             self._begin(evidence.space, mapped, True, derived(evidence.seed, self.name))
             self.half_life = half_life
-            likelihoods.append(self._learn(choices, readings, int(len(choices) * (1 - JUDGED_SHARE))))
-        return float(self.settings.half_lives[int(np.argmax(likelihoods))])
+            gains.append(self._learn(choices, readings, start))
+        return float(self.settings.half_lives[int(np.argmax(gains))])
 
     def _moments_of(self, times: LongArray, choices: BoolArray) -> LongArray:
         """Return when events happened; where times are an order, by how many choices came before."""

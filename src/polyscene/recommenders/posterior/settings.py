@@ -22,7 +22,7 @@ class PosteriorSettings(SignalSettings):
     half_lives: tuple[float, ...] = Field(
         (1.0, 7.0, 30.0, 1000.0),
         min_length=1,
-        description="days after which half of a bias is gone; the likeliest is kept",
+        description="days after which half of a bias is gone; the best is kept",
     )
     user_drift: float = Field(
         0.001, ge=0, description="growth a day of a user's variances, up to the prior's"
