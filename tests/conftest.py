@@ -137,7 +137,7 @@ cache = "cache"
 [fusion]
 earlier_cuts = 0
 """
-"""For companies that stand for any other: signals are not fitted at earlier cuts, which has tests of its own."""
+"""For companies that stand for any other: fitting signals at earlier cuts has tests of its own."""
 
 
 def _write(folder: Path, users: int, items: int, days: int) -> Path:
