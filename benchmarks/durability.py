@@ -46,13 +46,15 @@ from projects import WORK
 from showing import table, write_json
 
 SERVE = """
-import json, os, signal, sys
+import importlib, json, os, signal, sys
 import polyscene.cli.serve, polyscene.serving.app, polyscene.recommenders.kernels, uvicorn, psycopg
 import polyscene.serving.snapshots as snapshots
 from polyscene.cli.main import run
 
 snapshots.SECONDS_BETWEEN_LOOKS = 0.05
 snapshots.SnapshotSettings.__init__.__defaults__ = (20, 0.2, 2, None)
+for name in sys.argv[1:]:
+    importlib.import_module(name)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for line in sys.stdin:
     messages, *words = json.loads(line)
@@ -191,11 +193,15 @@ class Sender(threading.Thread):
 
 
 class Forks:
-    """Starts processes that serve; see `SERVE`."""
+    """Starts processes that serve; see `SERVE`.
 
-    def __init__(self) -> None:
+    Args:
+        modules: that are loaded too, before any process is started.
+    """
+
+    def __init__(self, modules: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", SERVE],
+            [sys.executable, "-c", SERVE, *modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -70,6 +70,8 @@ EXTRAS: tuple[dict[str, Any], ...] = (
     {"exclude": ["V0001", "V0002", "V0003"], "scenario": "video"},
     {"seen": "allow", "reasons": True},
 )
+ENCODER = ("polyscene.language.model.loading", "transformers.models.bert.modeling_bert")
+"""What a process loads that reads the text of an item."""
 RULES: tuple[list[dict[str, Any]], ...] = (
     [],
     [
@@ -317,7 +319,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = prepared(options.work / "replay")
     results, happened = dict[str, Comparison](), Counter[str]()
     with ExitStack() as stack:
-        forks = Forks()
+        forks = Forks(ENCODER)
         stack.callback(forks.close)
         for name, count, erases in (("log", options.slates - erased, False), ("erasures", erased, True)):
             data = config.parent / "service" / f"{name}_{time.time_ns()}"

@@ -1,29 +1,19 @@
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-HERE = Path(__file__).resolve().parents[2] / "benchmarks"
+Script = Callable[[str], ModuleType]
 
 
-def test_a_folder_that_was_never_seen_is_trained_and_judged(never_seen: Path, tmp_path: Path) -> None:
+def test_a_folder_that_was_never_seen_is_trained_and_judged(
+    script: Script, never_seen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "found.json"
-    command: list[str | Path] = [
-        sys.executable,
-        HERE / "evaluate.py",
-        "--data",
-        never_seen,
-        "--json",
-        out,
-        "--seed",
-        "5",
-    ]
-    done = subprocess.run([*command, "--work", tmp_path], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    words = ["--data", str(never_seen), "--json", str(out), "--seed", "5", "--work", str(tmp_path)]
+    assert script("evaluate").main(words) == 0
     summary = json.loads(out.read_text(encoding="utf-8"))
     (results,) = summary["scenarios"].values()
     assert summary["seed"] == 5
@@ -33,12 +23,12 @@ def test_a_folder_that_was_never_seen_is_trained_and_judged(never_seen: Path, tm
     assert results["models"]["polyscene"]["ndcg@10"] > results["models"]["popularity"]["ndcg@10"]
     assert summary["cost"]["train"]["seconds"] > 0
     assert summary["cost"]["evaluate"]["peak_mb"] >= summary["cost"]["train"]["peak_mb"] > 50
-    assert "transitions" in done.stdout
+    assert "transitions" in capsys.readouterr().out
     assert not (never_seen / "runs").exists()
 
 
 def test_what_cannot_be_used_ends_in_a_clear_error(
-    script: Callable[[str], ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    script: Script, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
     assert script("evaluate").main(["--data", str(tmp_path / "empty"), "--work", str(tmp_path)]) == 1
