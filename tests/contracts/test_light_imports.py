@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -65,13 +67,15 @@ def test_what_is_heavy_is_noticed(module: str, heavy: str) -> None:
     assert imports_of(module)[-1][1:] == [heavy]
 
 
-VERB = """
-import sys
+VERBS_IN_TURN = """
+import json, sys
 from polyscene.cli.main import app
-try:
-    app(sys.argv[1:], standalone_mode=False)
-finally:
-    print("loaded:", *(name for name in {watched} if name in sys.modules), file=sys.stderr)
+for name, words in json.loads(sys.argv[1]).items():
+    try:
+        app(words, standalone_mode=False)
+    finally:
+        loaded = [name for name in {watched} if name in sys.modules]
+        print("loaded: " + json.dumps([name, loaded]), file=sys.stderr)
 """
 READING, DRAFTING = "polyscene.data.reading.items", "polyscene.data.drafting"
 ASKING = {"polars", "scipy"}
@@ -108,14 +112,30 @@ VERBS: dict[str, tuple[tuple[str, ...], set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("verb", list(VERBS))
-def test_a_verb_loads_what_it_needs(verb: str, company: Path, tmp_path: Path) -> None:
-    words, needed = VERBS[verb]
+TOGETHER = (
+    ("help", "doctor", "init"),
+    ("recommend", "similar", "explain", "recommend to all"),
+    ("check",),
+    ("report",),
+)
+"""Verbs that take turns in one process: none needs less than the one before it."""
+
+
+@pytest.mark.parametrize("verbs", TOGETHER, ids=", ".join)
+def test_a_verb_loads_what_it_needs(verbs: tuple[str, ...], company: Path, tmp_path: Path) -> None:
     places = {"config": company, "folder": company.parent, "out": tmp_path}
-    command = [sys.executable, "-c", VERB.format(watched=WATCHED), *(word.format(**places) for word in words)]
+    words = {verb: [word.format(**places) for word in VERBS[verb][0]] for verb in verbs}
+    command = [sys.executable, "-c", VERBS_IN_TURN.format(watched=WATCHED), json.dumps(words)]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    loaded = ended.stderr.splitlines()[-1].removeprefix("loaded:").split()
-    assert set(loaded) <= needed
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("loaded: ")]
+    loaded = dict(json.loads(line.removeprefix("loaded: ")) for line in lines)
+    assert list(loaded) == list(verbs)
+    needless = {verb: set(names) - VERBS[verb][1] for verb, names in loaded.items()}
+    assert not any(needless.values()), needless
+
+
+def test_every_verb_that_is_described_is_looked_at() -> None:
+    assert sorted(itertools.chain(*TOGETHER)) == sorted(VERBS)
 
 
 def test_a_verb_that_learns_loads_what_learns() -> None:
