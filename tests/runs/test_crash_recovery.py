@@ -100,17 +100,6 @@ def test_killed_at_a_known_moment(kill_inside: KillInside, function: str, times:
     assert kill_inside(function, times) == -signal.SIGKILL
 
 
-def test_killed_from_outside(village: Project) -> None:
-    config = village.base / village.config
-    command = [sys.executable, "-c", "from polyscene.cli.main import run; run()", "train", "-c", str(config)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
-        assert process.stderr is not None
-        heard = next(line for line in process.stderr if "news: choices" in line)
-        process.kill()
-    assert heard
-    assert process.returncode == -signal.SIGKILL
-
-
 def test_the_next_training_sweeps_what_the_killed_left(village: Project, kill_inside: KillInside) -> None:
     """Killed between the last byte and the renaming, a run is whole and still not there."""
     assert kill_inside("flush_tree", 1) == -signal.SIGKILL
