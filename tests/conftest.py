@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from polyscene.project import Project
     from polyscene.runs.run import Run
 
-settings.register_profile("unhurried", deadline=None, max_examples=60)
+settings.register_profile("unhurried", deadline=None, max_examples=40)
 """How fast a machine is, is no property of the code; every run draws other examples."""
 settings.load_profile("unhurried")
 

@@ -62,7 +62,9 @@ USE = """
 import json, sys
 from polyscene.project import Project
 
-project = Project.open(sys.argv[1])
+whole = Project.open(sys.argv[1])
+one = {"scenarios": {"shop": whole.settings.scenarios["shop"]}}
+project = Project(whole.settings.model_copy(update=one), whole.base, whole.config)
 run = project.train()
 project.evaluate(run)
 again = project.run(run.id)
