@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from polyscene.project import Project
     from polyscene.runs.run import Run
 
-settings.register_profile("unhurried", deadline=None, max_examples=40)
+SAME_EXAMPLES = "HYPOTHESIS_DERANDOMIZE" in os.environ
+"""So that a check of one change does not depend on luck; elsewhere every run draws new examples."""
+settings.register_profile("unhurried", deadline=None, max_examples=40, derandomize=SAME_EXAMPLES)
 """How fast a machine is, is no property of the code; every run draws other examples."""
 settings.load_profile("unhurried")
 

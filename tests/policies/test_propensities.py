@@ -123,7 +123,7 @@ def test_closed_items_never_and_no_item_twice(scores: list[float], size: int, na
 @given(scores=st.lists(st.floats(-5, 5), min_size=1, max_size=30), seed=st.integers(0, 9))
 def test_without_chance_they_are_greedy(scores: list[float], seed: int) -> None:
     array: FloatArray = np.round(np.array(scores), 2).astype(np.float32)
-    array += np.arange(len(array), dtype=np.float32) * np.float32(1e-3)  # no equals
+    array += np.arange(len(array), dtype=np.float32) * np.float32(1e-4)  # no equals
     for choice in ({"name": "epsilon", "epsilon": 0.0}, {"name": "plackett_luce", "temperature": 1e-6}):
         slate, propensities = policy_of(PolicyChoice(**choice)).choose(array, 4, np.random.default_rng(seed))
         assert slate.tolist() == Greedy().choose(array, 4)[0].tolist()

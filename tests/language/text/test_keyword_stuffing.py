@@ -71,6 +71,8 @@ def test_what_is_within_reach_keeps_its_vector_and_the_rest_turns_fully(
 def test_opposite_directions_leave_the_beginning() -> None:
     lead = np.array([[1.0, 0.0]], np.float32)
     np.testing.assert_allclose(within_reach(lead, -lead, 0.5), lead)
+    third = np.full((1, 3), 1 / math.sqrt(3), np.float32)  # no unit vector but for rounding
+    np.testing.assert_allclose(within_reach(third, -third, 1.0), third, atol=1e-6)
 
 
 def test_angles_have_their_closed_forms() -> None:

@@ -121,6 +121,7 @@ def within_reach(leads: FloatArray, whole: FloatArray, reach: float) -> FloatArr
         reach: radians, 0 to pi.
     """
     lead, far = leads.astype(np.float64), angles(leads, whole) > reach  # (n, d), (n,)
+    lead /= np.maximum(np.linalg.norm(lead, axis=1, keepdims=True), _MIN_SINE)  # single precision is short
     across = whole - np.einsum("nd,nd->n", lead, whole.astype(np.float64))[:, None] * lead  # (n, d)
     sine = np.linalg.norm(across, axis=1, keepdims=True)  # (n, 1)
     turned = math.cos(reach) * lead + math.sin(reach) * across / np.maximum(sine, _MIN_SINE)  # (n, d)
