@@ -149,9 +149,9 @@ class LanguageTuner:
         outcomes = {}
         for name, part in data.items():
             judge = part.judge or (lambda vectors: math.nan)
-            found = held_out_decay(self._past, name, after[name], decays[name])
+            chosen_decay = held_out_decay(self._past, name, after[name], decays[name])
             gains = judge(before[name]), judge(after[name])
-            outcomes[name] = TuningOutcome(*gains, steps, weights, size, found)
+            outcomes[name] = TuningOutcome(*gains, steps, weights, size, chosen_decay)
         return PastTuning(after, outcomes, curves, best, decays)
 
     def learn_all(self, past: PastTuning) -> dict[str, FloatArray]:

@@ -138,14 +138,14 @@ class Controller:
         before = self.share
         strictest = max(multiplier for _, _, _, multiplier in looks)
         self.share = 0.0 if exhausted else self.settings.exploration * float(np.exp(-strictest))
-        made = [
+        adjustments = [
             Adjustment(self._step, name, measured, limit, multiplier, before, self.share, exhausted)
             for name, measured, limit, multiplier in looks
         ]
         if self.settings.exposure is not None and window.trial_left:
-            made.append(self._expose(window, self.settings.exposure))
-        self.adjustments += made
-        return made
+            adjustments.append(self._expose(window, self.settings.exposure))
+        self.adjustments += adjustments
+        return adjustments
 
     def _look(self, name: Held, measured: float, limit: float) -> tuple[Held, float, float, float]:
         error = float(np.clip((measured - limit) / limit, -1.0, LARGEST_ERROR))
