@@ -10,6 +10,8 @@ BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTHON ?=
 WORKERS ?= auto
+# Processes that the tests start read what the first of them compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test tests lint format reference browser install clean
 
