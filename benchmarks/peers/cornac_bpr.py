@@ -10,14 +10,13 @@ from __future__ import annotations
 import numpy as np
 from cornac.data import Dataset  # type: ignore[import-not-found, import-untyped, unused-ignore]
 from cornac.models import BPR  # type: ignore[import-not-found, import-untyped, unused-ignore]
-from judging import Floats, Learn, Requests, Settings, grid, main
+from judging import Floats, Learn, Requests, Settings, climb, fitted, main
 
-SETTINGS = [
-    {"k": k, "learning_rate": rate, "lambda_reg": penalty}
-    for k in (64, 128)
-    for rate in (0.05, 0.1)
-    for penalty in (0.01, 0.03)
-]
+LADDERS = {
+    "k": (16, 32, 64, 128, 256, 512),
+    "learning_rate": (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4),
+    "lambda_reg": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
+}
 EPOCHS = 100
 
 
@@ -50,4 +49,4 @@ def fit(learn: Learn, settings: Settings, seed: int) -> Bpr:
 
 
 if __name__ == "__main__":
-    main("cornac BPR", ["cornac", "numpy", "scipy"], fit, grid(fit, SETTINGS))
+    main("cornac BPR", ["cornac", "numpy", "scipy"], fit, climb(fitted(fit), LADDERS))

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 from implicit.als import AlternatingLeastSquares
-from judging import Floats, Learn, Requests, Settings, grid, main
+from judging import Floats, Learn, Requests, Settings, climb, fitted, main
 from scipy import sparse
 
-SETTINGS = [
-    {"factors": factors, "regularization": 1.0, "alpha": alpha}
-    for factors in (64, 128, 256)
-    for alpha in (10.0, 40.0, 160.0)
-]
+LADDERS = {
+    "factors": (16, 32, 64, 128, 256, 512, 1024),
+    "regularization": (0.01, 0.1, 1.0, 10.0, 100.0),
+    "alpha": (0.6, 2.5, 10.0, 40.0, 160.0, 640.0, 2560.0),
+}
 ITERATIONS = 15
 
 
@@ -47,4 +47,4 @@ def fit(learn: Learn, settings: Settings, seed: int) -> Als:
 
 
 if __name__ == "__main__":
-    main("implicit ALS", ["implicit", "numpy", "scipy"], fit, grid(fit, SETTINGS))
+    main("implicit ALS", ["implicit", "numpy", "scipy"], fit, climb(fitted(fit), LADDERS))

@@ -117,19 +117,72 @@ Fit = Callable[[Learn, Settings, int], Model]
 """(what to learn from, settings, seed) to a fitted peer."""
 Choose = Callable[[Fold, Callable[[Model], float], int], tuple[Settings, list[dict[str, Any]]]]
 """(the validation fold, its judge, seed) to the settings to use and what was tried."""
+Trial = Callable[[Fold, Callable[[Model], float], Settings, int], tuple[Settings, float]]
+"""(the validation fold, its judge, settings, seed) to the settings in full, and what they reach there."""
 
 
-def grid(fit: Fit, settings: Sequence[Settings]) -> Choose:
-    """Choose by fitting each of the settings."""
+def fitted(fit: Fit) -> Trial:
+    """Return the trial of a peer that is fitted with its settings as they are."""
+
+    def trial(
+        fold: Fold, judge: Callable[[Model], float], settings: Settings, seed: int
+    ) -> tuple[Settings, float]:
+        return settings, judge(fit(fold.learn, settings, seed))
+
+    return trial
+
+
+def climb(trial: Trial, ladders: Mapping[str, Sequence[Any]]) -> Choose:
+    """Choose by climbing: from the middle of each ladder, one step up or down one of them at a time.
+
+    It ends where no neighbour is better, so what is chosen stands on an edge only at the end of a ladder;
+    `on_edge` then names it.
+
+    Args:
+        ladders: for each setting its values in order.
+    """
+    names, lengths = list(ladders), [len(ladder) for ladder in ladders.values()]
 
     def choose(
         fold: Fold, judge: Callable[[Model], float], seed: int
     ) -> tuple[Settings, list[dict[str, Any]]]:
-        tried = [{**one, "ndcg@10": judge(fit(fold.learn, one, seed))} for one in settings]
-        best = int(np.argmax([one["ndcg@10"] for one in tried]))
-        return settings[best], tried
+        trials: dict[tuple[int, ...], tuple[Settings, float]] = {}
+
+        def gain(place: tuple[int, ...]) -> float:
+            if place not in trials:
+                settings = {name: ladders[name][step] for name, step in zip(names, place, strict=True)}
+                trials[place] = trial(fold, judge, settings, seed)
+                print(*trials[place], flush=True)
+            return trials[place][1]
+
+        best = tuple(length // 2 for length in lengths)
+        while (highest := max([best, *_neighbours(best, lengths)], key=gain)) != best:
+            best = highest
+        tried = [{**settings, f"ndcg@{CUTOFF}": ndcg} for settings, ndcg in trials.values()]
+        return trials[best][0], tried
 
     return choose
+
+
+def _neighbours(place: tuple[int, ...], lengths: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return the places one step away along one ladder."""
+    moved = [
+        (*place[:axis], step, *place[axis + 1 :])
+        for axis, length in enumerate(lengths)
+        for step in (place[axis] - 1, place[axis] + 1)
+        if 0 <= step < length
+    ]
+    return moved
+
+
+def on_edge(settings: Settings, tried: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return which numbers among the settings are the least or the greatest that were tried."""
+    edges = []
+    for name, value in settings.items():
+        values = {one[name] for one in tried}
+        if len(values) > 1 and value in (min(values), max(values)):
+            edges.append(name)
+    return edges
 
 
 def load_fold(folder: Path, step: str, facts: Mapping[str, Any]) -> Fold:
@@ -198,7 +251,8 @@ def main(name: str, packages: Sequence[str], fit: Fit, choose: Choose) -> None:
         row = row_of(ranks[str(number)], counts, facts["cutoffs"], fold.slices)
         kept = {key: about[key] for key in ("users", "choices", "protocol", "seen_items", "slices")}
         scenarios[scenario] = {**kept, "models": {name: row}}
-        chosen[scenario] = {"settings": dict(settings), "tried": tried}
+        edges = on_edge(settings, tried)
+        chosen[scenario] = {"settings": dict(settings), "on_edge": edges, "tried": tried}
     results = {
         "scenarios": scenarios,
         "cutoffs": facts["cutoffs"],

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd  # type: ignore[import-not-found, import-untyped, unused-ignore]
-from judging import Floats, Ints, Learn, Requests, Settings, grid, main
+from judging import Floats, Ints, Learn, Requests, Settings, climb, fitted, main
 from rectools.dataset import Dataset  # type: ignore[import-not-found, import-untyped, unused-ignore]
 from rectools.models import EASEModel  # type: ignore[import-not-found, import-untyped, unused-ignore]
 from scipy import sparse
 
-SETTINGS = [{"regularization": penalty} for penalty in (50.0, 150.0, 500.0, 1500.0)]
+LADDERS = {"regularization": (5.0, 15.0, 50.0, 150.0, 500.0, 1500.0, 5000.0, 15000.0)}
 
 
 class Ease:
@@ -45,4 +45,4 @@ def fit(learn: Learn, settings: Settings, seed: int) -> Ease:
 
 
 if __name__ == "__main__":
-    main("RecTools EASE", ["rectools", "numpy", "scipy", "pandas"], fit, grid(fit, SETTINGS))
+    main("RecTools EASE", ["rectools", "numpy", "scipy", "pandas"], fit, climb(fitted(fit), LADDERS))

@@ -44,8 +44,10 @@ COST = "training.json"
 HERE = Path(__file__).resolve().parent
 PEERS = {
     "implicit_als": "implicit",
+    "lenskit_knn": "lenskit",
     "rectools_ease": "rectools",
     "rectools_sasrec": "rectools",
+    "rectools_hstu": "rectools",
     "cornac_bpr": "cornac",
 }
 """Script to environment."""

@@ -102,3 +102,28 @@ def test_peers_and_polyscene_stand_in_one_table(
     assert "polyscene - implicit ALS" in capsys.readouterr().out
     assert run.main([*arguments, "--resume"]) == 0  # nothing is fitted again
     assert json.loads(out.read_text(encoding="utf-8"))["leads"] == summary["leads"]
+
+
+def test_settings_are_climbed_to_the_top_of_a_hill_far_from_the_middle(script: Script) -> None:
+    judging = script("judging")
+    asked: list[tuple[float, float]] = []
+
+    def trial(
+        fold: object, judge: object, settings: dict[str, float], seed: int
+    ) -> tuple[dict[str, float], float]:
+        asked.append((settings["width"], settings["penalty"]))
+        return settings, -((settings["width"] - 6) ** 2) - (settings["penalty"] - 0.1) ** 2
+
+    ladders = {"width": range(8), "penalty": (0.1, 1.0, 10.0)}
+    settings, tried = judging.climb(trial, ladders)(None, None, 7)
+    assert settings == {"width": 6, "penalty": 0.1}
+    assert len(asked) == len(set(asked)) == len(tried) < 24
+    assert judging.on_edge(settings, tried) == ["penalty"]
+
+
+def test_nothing_is_on_an_edge_between_two_that_are_worse(script: Script) -> None:
+    tried = [{"k": k, "ndcg@10": 0.1} for k in (10, 20, 50)] + [{"k": 20, "loss": "bpr", "ndcg@10": 0.2}]
+    on_edge = script("judging").on_edge
+    assert on_edge({"k": 20}, tried) == []
+    assert on_edge({"k": 50}, tried) == ["k"]
+    assert on_edge({"k": 50}, [{"k": 50}]) == []
