@@ -3,8 +3,8 @@
 Sized for a CPU: the full softmax costs five times as much per epoch there, so the loss is gBCE with 64
 negatives, which its authors found as good (Petrov and Macdonald, RecSys 2023). Width and dropout are chosen
 on validation, and with each of them the number of epochs: it learns on until two looks in a row bring nothing
-better. A user without a history, and an item that was not there while it learned, get the lowest scores. It is
-not shown times, which are places in a sequence in some sets.
+better. A user without a history, and an item that was not there while it learned, get the lowest scores.
+It is not shown times, which are places in a sequence in some sets.
 """
 
 from __future__ import annotations
