@@ -12,7 +12,6 @@ from polyscene.core.settings.rules import Rules
 from polyscene.core.settings.signals import USUAL_SIGNALS, SignalName
 from polyscene.core.settings.tables import EventsSettings, ItemsSettings, UsersSettings
 
-
 TaskLoss = Literal["bce", "classes", "mse", "huber", "softmax", "bpr"]
 VALUE_LOSSES: frozenset[TaskLoss] = frozenset({"mse", "huber"})
 """Those that predict what an action measured; the others predict that it happens, or which class it is of."""

@@ -59,8 +59,7 @@ class Blueprint:
         """Numbers of every scenario's heads."""
         starts = [sum(len(tasks) for tasks in self.tasks[:place]) for place in range(len(self.tasks))]
         return tuple(
-            tuple(range(start, start + len(tasks)))
-            for start, tasks in zip(starts, self.tasks, strict=True)
+            tuple(range(start, start + len(tasks))) for start, tasks in zip(starts, self.tasks, strict=True)
         )
 
     @property

@@ -49,9 +49,7 @@ class Items:
     attributes: Rows
 
 
-def request_features(
-    plan: Blueprint, w: Weights, requests: Requests, scenario: int, ar: Arithmetic
-) -> Array:
+def request_features(plan: Blueprint, w: Weights, requests: Requests, scenario: int, ar: Arithmetic) -> Array:
     """Return (B, features of a request times their size) of requests in one scenario."""
     prefix, group = plan.inputs(scenario), plan.groups[scenario]
     user = w[f"{prefix}user.table"][ar.array(requests.user)]  # (B, e)
@@ -89,9 +87,7 @@ def item_features(plan: Blueprint, w: Weights, items: Items, scenario: int, ar: 
     )
 
 
-def outputs(
-    plan: Blueprint, w: Weights, x: Array, scenario: int, ar: Arithmetic
-) -> list[Array]:
+def outputs(plan: Blueprint, w: Weights, x: Array, scenario: int, ar: Arithmetic) -> list[Array]:
     """Return (N, K) for each task of a scenario, of (N, features times their size) pairs."""
     crossed = plan.crossed(w, x.reshape(-1, plan.n_features, plan.size), ar)
     towers = plan.sharing(w, crossed, scenario, ar)
@@ -103,7 +99,9 @@ def outputs(
     ]
 
 
-def pairs(users: Array, items: Array, user: IntArray | LongArray, item: IntArray | LongArray, ar: Arithmetic) -> Array:
+def pairs(
+    users: Array, items: Array, user: IntArray | LongArray, item: IntArray | LongArray, ar: Arithmetic
+) -> Array:
     """Return (N, features times their size) of pairs, (N,) rows of either side."""
     return ar.join([users[ar.array(user)], items[ar.array(item)]])
 

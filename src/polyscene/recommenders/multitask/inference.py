@@ -70,14 +70,14 @@ class MultitaskWeights:
             return parts
         told = self.inputs.requests(queries)
         users = request_features(self.plan, self.arrays, told, self.scenario, NUMPY)
-        every = np.arange(n)
-        for row in range(size):
-            columns = every if candidates is None else candidates[row]
-            for start in range(0, width, PAIRS):
-                some = columns[start : start + PAIRS]
-                x = pairs(users, features, np.full(len(some), row), some, NUMPY)
-                for part, out in zip(parts, outputs(self.plan, self.arrays, x, self.scenario, NUMPY), strict=True):
-                    part[row, start : start + len(some)] = out
+        flat = None if candidates is None else candidates.ravel()
+        for start in range(0, size * width, PAIRS):
+            place = np.arange(start, min(start + PAIRS, size * width))
+            item = place % width if flat is None else flat[place]
+            x = pairs(users, features, place // width, item, NUMPY)
+            told = outputs(self.plan, self.arrays, x, self.scenario, NUMPY)
+            for part, out in zip(parts, told, strict=True):
+                part.reshape(size * width, -1)[place] = out
         return parts
 
     def scores(self, outs: list[FloatArray]) -> FloatArray:
@@ -98,7 +98,9 @@ class MultitaskWeights:
     def state(self) -> Arrays:
         """Return what `restore` needs beside the spaces; other scenarios' items are left out."""
         theirs = tuple(
-            f"{self.plan.inputs(other)}items.{other}." for other in range(len(self.plan.scenarios)) if other != self.scenario
+            f"{self.plan.inputs(other)}items.{other}."
+            for other in range(len(self.plan.scenarios))
+            if other != self.scenario
         )
         kept = {name: array for name, array in self.arrays.items() if not name.startswith(theirs or ("\0",))}
         return {
@@ -112,7 +114,9 @@ class MultitaskWeights:
     @classmethod
     def restore(cls, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
         """Take `state` back."""
-        weights = {name.removeprefix(WEIGHT): array for name, array in state.items() if name.startswith(WEIGHT)}
+        weights = {
+            name.removeprefix(WEIGHT): array for name, array in state.items() if name.startswith(WEIGHT)
+        }
         return cls(
             Blueprint.of_json(state[PLAN].tobytes().decode()),
             weights,

@@ -32,6 +32,7 @@ class ScenarioInputs:
         users, items: their attributes.
         user_places: (n_users,) places of own vectors among the network's.
         item_places: (n_items,) the same.
+        foreign_width: t' of a network that knows another scenario's own view of texts; None: it knows this.
     """
 
     space: ItemSpace
@@ -40,6 +41,7 @@ class ScenarioInputs:
     items: AttributeTable
     user_places: LongArray
     item_places: LongArray
+    foreign_width: int | None = None
 
     def requests(self, queries: Queries) -> Requests:
         """Return what a network is told of B requests."""
@@ -71,6 +73,8 @@ class ScenarioInputs:
     def own(self) -> FloatArray:
         """Return (n_items, t') texts in the scenario's own view; t' is 0 where it is the same."""
         tuned = self.space.view("tuned")
+        if self.foreign_width is not None:
+            return np.zeros((len(self.space), self.foreign_width), np.float32)
         same = tuned is self.space.view("common")
         return tuned.vectors[:, :0] if same else tuned.vectors
 

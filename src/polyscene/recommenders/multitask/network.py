@@ -87,9 +87,7 @@ class TaskNetwork:
                 self.parameters[name].copy_(value)
 
 
-def _start(
-    name: str, shape: Shape, texts: Mapping[str, FloatArray], draws: torch.Generator
-) -> Tensor:
+def _start(name: str, shape: Shape, texts: Mapping[str, FloatArray], draws: torch.Generator) -> Tensor:
     """Return where a parameter starts; see `SharingForm.shapes`."""
     kind = name.rpartition(".")[2]
     if kind in ("bias", "zeros"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from polyscene.representation.sharing.arithmetic import Arithmetic, Array, Weights
 from polyscene.representation.sharing.form import Shape

@@ -15,7 +15,9 @@ class SharedBottom(SharingForm):
     def shared_shapes(self) -> dict[str, Shape]:
         """Return two layers."""
         hidden = self.sizes.hidden
-        return layer_shapes("trunk.1.", self.sizes.inputs, hidden) | layer_shapes("trunk.top.", hidden, hidden)
+        return layer_shapes("trunk.1.", self.sizes.inputs, hidden) | layer_shapes(
+            "trunk.top.", hidden, hidden
+        )
 
     def below(self, w: Weights, x: Array, scenario: int, ar: Arithmetic) -> list[Array]:
         """Return the second layer's output for every task."""
