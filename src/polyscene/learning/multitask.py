@@ -28,7 +28,7 @@ from polyscene.recommenders.multitask.inference import MultitaskWeights, orderin
 MIN_JUDGED = 50
 """With fewer held-out choices nothing is decided: all learn together."""
 MAX_SUBSETS = 3
-"""Of up to so many scenarios the transfer matrix has every set; of more, single ones, all, and all but one."""
+"""Of up to so many scenarios the transfer matrix has every set; of more, single ones, all but one, all."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ class _Contest:
         choices = self.choices[name]
         if len(choices.rows) < MIN_JUDGED:
             self.notes.append(
-                f"{name}: learned with {_listed(kept, name)}; {len(choices.rows)} held-out choices are too few "
-                "to compare that with a network of its own"
+                f"{name}: learned with {_listed(kept, name)}; {len(choices.rows)} held-out choices are too "
+                "few to compare that with a network of its own"
             )
             return tuned
         lead = paired_bootstrap(self.gains(tuned, name), self.gains(alone, name), choices.users)
@@ -153,8 +153,8 @@ class _Contest:
             self.own.append(name)
         verdict = "it keeps its own" if loses else "it has the joint one"
         self.notes.append(
-            f"{name}: learned with {_listed(kept, name)}: NDCG {_shown(lead)} against a network of its own on "
-            f"{len(choices.rows):,} held-out choices; {verdict}"
+            f"{name}: learned with {_listed(kept, name)}: NDCG {_shown(lead)} against a network of its own "
+            f"on {len(choices.rows):,} held-out choices; {verdict}"
         )
         return alone if loses else tuned
 

@@ -19,8 +19,8 @@ from polyscene.data.splits.phases import Phase
 from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders.multitask.tasks import Task, labelled, sampled_odds, tasks_of
 
-HELD_OUT_SHARE = 0.2
-"""The share of the people whose latest meetings are held out, and of these the share that is."""
+HELD_OUT_PEOPLE, HELD_OUT_SHARE = 0.5, 0.2
+"""The share of the people whose latest meetings are held out, and the share of these: one at least."""
 MAX_HELD_OUT = 4000
 MIN_REFUSALS = 0.01
 """Where fewer meetings than this share say no, the log does not tell of refusals, and they are drawn."""
@@ -35,8 +35,8 @@ class Examples:
     Attributes:
         queries: who, when, and what they had done by then.
         item: (n,) whom they met.
-        labels: (n, T) by task: 1 or 0; a standardised value; the number of a class; NaN where it is not asked.
-            A task that orders has 1 where the item was chosen, else NaN.
+        labels: (n, T) by task: 1 or 0; a standardised value; the number of a class; NaN where not asked. A
+            task that orders has 1 where the item was chosen, else NaN.
     """
 
     queries: Queries
@@ -113,11 +113,11 @@ def scenario_examples(
     user, time = log.user[first], log.time[first]
     examples = Examples(data.folds.queries(name, user, time, phase), log.item[first], labels)
     side = _sides(user, time, generator(data.seed, "multitask", name))
-    sides = [examples.pick(np.flatnonzero(side == number)) for number in range(3)]
+    training, stopping, judged = (examples.pick(np.flatnonzero(side == number)) for number in range(3))
     counts = np.bincount(log.item[log.choice & (log.weight > 0)], minlength=n_items).astype(np.float64)
     popular = counts / counts.sum() if counts.any() else np.full(n_items, 1 / max(n_items, 1))
     drawing = (0.5 * popular + 0.5 / max(n_items, 1)).astype(np.float32)
-    made = ScenarioExamples(name, tasks, n_items, *sides, drawing, drawn, hide_seen)
+    made = ScenarioExamples(name, tasks, n_items, training, stopping, judged, drawing, drawn, hide_seen)
     return made, [f"{name}: {note}" for note in notes]
 
 
@@ -193,7 +193,7 @@ def _sides(user: IntArray, time: LongArray, draws: np.random.Generator) -> LongA
     side = np.zeros(len(user), np.int64)
     people, counts = np.unique(user, return_counts=True)
     able = people[counts > 1]
-    size = max(int(len(able) * HELD_OUT_SHARE), min(len(able), 2))
+    size = max(int(len(able) * HELD_OUT_PEOPLE), min(len(able), 2))
     chosen = draws.permutation(able)[:size]
     order = np.lexsort((time, user))
     stop = np.cumsum(counts)

@@ -1,4 +1,4 @@
-"""A network over tasks meets the trainer: batches of all scenarios together, and one loss of all their tasks."""
+"""A network over tasks meets the trainer: batches of all scenarios together, one loss of all their tasks."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ class MultitaskLearner:
 
 
 def moves(name: str, moving: ScenarioTuning) -> bool:
-    """Return whether a parameter may move: all, all but what lies below the last shared layer, or own ones."""
+    """Return whether a parameter may move: any, none below the last shared layer, or own ones alone."""
     if moving == "free" or name.startswith((OWN, TOWER)):
         return True
     return moving == "partly" and name.startswith(TOP)

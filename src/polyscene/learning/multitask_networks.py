@@ -255,7 +255,7 @@ class JudgedChoices:
         return cls(rows, candidates.astype(np.int64), closed, chosen.queries.user)
 
     def gains(self, scores: FloatArray) -> Values:
-        """Return (n,) `1 / log2(1 + rank)` of the chosen items under (n, 1 + c) scores, ties in the middle."""
+        """Return (n,) `1 / log2(1 + rank)` of the chosen items by (n, 1 + c) scores, ties in the middle."""
         wanted = scores[:, :1]
         above = ((scores > wanted) & ~self.closed).sum(axis=1)
         level = ((scores == wanted) & ~self.closed).sum(axis=1) - 1

@@ -1,4 +1,4 @@
-"""The loss of one task on a batch: what was met in the first column, what was drawn against it in the others."""
+"""The loss of one task on a batch: what was met in the first column, what was drawn against it beside it."""
 
 from __future__ import annotations
 

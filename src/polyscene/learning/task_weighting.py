@@ -6,6 +6,7 @@ loop can take it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -69,7 +70,7 @@ class FixedWeights:
 
 
 class Uncertainty(FixedWeights):
-    """`Σ_t w_t (c_t e^{-s_t} L_t + s_t / 2)`, s_t the learned log variance of a task; c is ½ for values, else 1.
+    """`Σ_t w_t (c_t e^{-s_t} L_t + s_t / 2)`, s_t a task's learned log variance; c is ½ for values, else 1.
 
     Source: A. Kendall et al., Multi-task learning using uncertainty to weigh losses, CVPR 2018, equation 10.
     """
@@ -147,7 +148,7 @@ class GradNorm(FixedWeights):
 class ProjectedGradients(FixedWeights):
     """The sum of the tasks' gradients, each first freed of what it takes back from another.
 
-    For every other task j in an order by chance: where `g_t · g_j < 0`, `g_t ← g_t - (g_t · g_j / ‖g_j‖²) g_j`.
+    For every other task j, by chance in order: where `g_t · g_j < 0`, `g_t ← g_t - (g_t · g_j / ‖g_j‖²) g_j`.
     So it is for what all share; the rest has the plain gradient.
 
     Source: T. Yu et al., Gradient surgery for multi-task learning, NeurIPS 2020, algorithm 1.
@@ -196,7 +197,8 @@ def _gradients(loss: Tensor, parameters: Sequence[Parameter]) -> Sequence[Tensor
 
 
 def _norm(gradients: Sequence[Tensor | None]) -> float:
-    return float(sum(float((part * part).sum()) for part in gradients if part is not None)) ** 0.5
+    squares = sum(float((part * part).sum()) for part in gradients if part is not None)
+    return math.sqrt(squares)
 
 
 def _flat(gradients: Sequence[Tensor | None], parameters: Sequence[Parameter]) -> Tensor:

@@ -13,7 +13,7 @@ SHARING_FORMS: Registry[Any] = Registry(
     "polyscene.sharing_forms",
     ("shared_bottom", "mmoe", "ple", "star", "pepnet", "low_rank", "separate"),
 )
-"""How scenarios and tasks share a network, by name: subclasses of `representation.sharing.form.SharingForm`."""
+"""How scenarios and tasks share a network: subclasses of `representation.sharing.form.SharingForm`."""
 
 Crossing = Literal["none", "fm", "dcn"]
 TaskWeighting = Literal["fixed", "uncertainty", "gradnorm", "pcgrad"]
@@ -43,7 +43,7 @@ class MultitaskSettings(Strict):
     forgetting: float = Field(
         0.2, ge=0, lt=1, description="share of users and items known by their features alone in a step"
     )
-    negatives: int = Field(32, ge=1, description="items drawn to stand against the choices of a batch")
+    negatives: int = Field(16, ge=1, description="items drawn to stand against the choices of a batch")
     batch: int = Field(256, ge=2, description="examples per step, of all scenarios together")
     epochs: int = Field(8, ge=1, description="at most so many rounds through the examples")
     patience: int = Field(2, ge=1, description="rounds without gain on held-out choices after which to stop")

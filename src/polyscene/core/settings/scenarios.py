@@ -23,7 +23,7 @@ class Objective(Strict):
     action: str
     loss: TaskLoss = Field(
         "bce",
-        description="bce: yes or no; classes: which of its values; mse, huber: its value; softmax, bpr: order",
+        description="bce: yes or no; classes: which value; mse, huber: its value; softmax, bpr: order",
     )
     weight: float = Field(1.0, gt=0)
     at_least: float | None = Field(None, description="of bce: the least value that is a yes; default: any")

@@ -33,7 +33,7 @@ class Blueprint:
         n_items: of each scenario, the same.
         groups: of each scenario, which texts can be compared with its own: those of one number.
         widths: of each group, numbers of a text's vector.
-        own_widths: of each scenario, numbers of a vector by the language model tuned there; 0: it is the same.
+        own_widths: of each scenario, numbers of a vector by the model as tuned there; 0: it is the same.
     """
 
     form: str
@@ -97,7 +97,7 @@ class Blueprint:
         return f"input{scenario}." if self.sharing.own_inputs else "input."
 
     def shapes(self) -> dict[str, Shape]:
-        """Return every parameter with its shape; see `SharingForm.shapes`. `.table` starts small, by chance."""
+        """Return every parameter with its shape; see `SharingForm.shapes`. A `.table` starts small."""
         shapes = self.sharing.shapes() | self.crossed.shapes()
         for scenario, tasks in enumerate(self.tasks):
             prefix = self.inputs(scenario)
@@ -126,7 +126,9 @@ class Blueprint:
 
     def _own_inputs(self, prefix: str, scenario: int) -> dict[str, Shape]:
         group = self.groups[scenario]
-        shapes = {f"{prefix}items.{scenario}.table": (self.n_items[scenario] + 1, self.size)}
+        shapes: dict[str, Shape] = {
+            f"{prefix}items.{scenario}.table": (self.n_items[scenario] + 1, self.size)
+        }
         if self.widths[group]:
             for name in ("text", "profile"):
                 shapes[f"{prefix}{name}.{group}.map"] = (self.widths[group], self.size)
@@ -147,7 +149,7 @@ class Blueprint:
         """Take it back."""
         values: dict[str, Any] = json.loads(text)
         tasks = tuple(tuple(Task.of_json(task) for task in tasks) for tasks in values.pop("tasks"))
-        return cls(
-            tasks=tasks,
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()},
-        )
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(tasks=tasks, **plain)

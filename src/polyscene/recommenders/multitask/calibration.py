@@ -86,7 +86,7 @@ class Calibrator:
             return np.asarray(shares @ np.array(task.classes))
         z = self.slope * outputs[..., 0].astype(np.float64) + self.offset
         if task.measures:
-            return np.asarray(task.measured(z))
+            return task.measured(z.astype(np.float32))
         return np.asarray(1.0 / (1.0 + np.exp(-np.clip(z + task.odds, -50, 50))))
 
 

@@ -118,6 +118,6 @@ def _attributes(w: Weights, prefix: str, rows: Rows, ar: Arithmetic) -> list[Arr
         table = w[f"{prefix}{number}.table"]
         shares = ar.array(rows.shares[:, number])  # (n, V)
         parts.append((table[ar.array(rows.codes[:, number])] * shares[:, :, None]).sum(1))
-    for number in range(rows.numbers.shape[1]):
-        parts.append(ar.array(rows.numbers[:, number]) @ w[f"{prefix}numbers.table"][number])
-    return parts
+    numbers = range(rows.numbers.shape[1])
+    said = [ar.array(rows.numbers[:, number]) @ w[f"{prefix}numbers.table"][number] for number in numbers]
+    return [*parts, *said]

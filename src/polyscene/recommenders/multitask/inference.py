@@ -75,13 +75,13 @@ class MultitaskWeights:
             place = np.arange(start, min(start + PAIRS, size * width))
             item = place % width if flat is None else flat[place]
             x = pairs(users, features, place // width, item, NUMPY)
-            told = outputs(self.plan, self.arrays, x, self.scenario, NUMPY)
-            for part, out in zip(parts, told, strict=True):
+            outs = outputs(self.plan, self.arrays, x, self.scenario, NUMPY)
+            for part, out in zip(parts, outs, strict=True):
                 part.reshape(size * width, -1)[place] = out
         return parts
 
     def scores(self, outs: list[FloatArray]) -> FloatArray:
-        """Return (B, C) by which items are ordered, of the outputs: `Σ_t μ_t z_t` over the tasks that order."""
+        """Return (B, C) by which items are ordered: `Σ_t μ_t z_t` over the tasks that order."""
         return ordering_scores(self.tasks, outs)
 
     def predictions(self, outs: list[FloatArray]) -> dict[str, FloatArray]:

@@ -98,8 +98,8 @@ class ScenarioInputs:
     @classmethod
     def restore(cls, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
         """Take `state` back."""
-        tables = (AttributeTable.restore(state, side) for side in ("users", "items"))
-        return cls(space, others, *tables, state["user_places"], state["item_places"])
+        users, items = AttributeTable.restore(state, "users"), AttributeTable.restore(state, "items")
+        return cls(space, others, users, items, state["user_places"], state["item_places"])
 
 
 def _profile(history: Histories, vectors: FloatArray) -> FloatArray:
@@ -109,5 +109,6 @@ def _profile(history: Histories, vectors: FloatArray) -> FloatArray:
 
 def _places(table: LongArray, codes: IntArray | LongArray) -> LongArray:
     known = (codes >= 0) & (codes < len(table))
-    places: LongArray = np.where(known, table[np.where(known, codes, 0)], NOBODY) if len(table) else 0 * codes
-    return places.astype(np.int64)
+    places: LongArray = np.full(len(codes), NOBODY, np.int64)
+    places[known] = table[codes[known]]
+    return places

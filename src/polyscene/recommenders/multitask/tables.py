@@ -43,8 +43,8 @@ class Columns:
         """Take stock of frames.
 
         Args:
-            frames: text columns are categories, several of them in one cell by `|`, `;` or a comma; the others
-                are numbers.
+            frames: text columns are categories, several in one cell by `|`, `;` or a comma; others are
+                numbers.
             aside: a column that is no attribute.
         """
         texts: dict[str, Counter[str]] = {}

@@ -1,4 +1,4 @@
-"""What a network needs beside `@`, `+` and `*`, so that one text of it runs on numpy arrays and on tensors."""
+"""What a network needs beside `@`, `+` and `*`, so that one text of it runs on numpy and on tensors."""
 
 from __future__ import annotations
 

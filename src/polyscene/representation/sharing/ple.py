@@ -16,7 +16,7 @@ class ProgressiveExtraction(SharingForm):
     goes on as such a sum over the shared experts and those of all tasks of the row's scenario. Second level:
     the same over these, for the tasks alone.
 
-    The shared gate is one for each scenario, since a row belongs to one; in the paper every row has all tasks.
+    The shared gate is one for each scenario, as a row belongs to one; in the paper every row has all tasks.
 
     Source: H. Tang et al., Progressive layered extraction, RecSys 2020, equations 3 to 7.
     """

@@ -9,7 +9,7 @@ from polyscene.representation.sharing.form import Shape, SharingForm, picked, st
 
 
 class Separate(SharingForm):
-    """`h = relu(W₂ˢ relu(W₁ˢ x))`: the tasks of a scenario share, scenarios do not, not even their features."""
+    """`h = relu(W₂ˢ relu(W₁ˢ x))`: tasks of a scenario share; scenarios do not, not even their features."""
 
     own_inputs: ClassVar[bool] = True
 

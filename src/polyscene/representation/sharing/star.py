@@ -7,10 +7,11 @@ from polyscene.representation.sharing.form import Shape, SharingForm, layer_shap
 
 
 class StarTopology(SharingForm):
-    """`W*ˢ = W ∘ (1 + Wˢ)`, `b*ˢ = b + bˢ` in both layers, W shared and Wˢ the scenario's, which starts as 0.
+    """`W*ˢ = W ∘ (1 + Wˢ)`, `b*ˢ = b + bˢ` in both layers, W shared, Wˢ the scenario's, 0 at the start.
 
-    The paper has the factor itself; as a difference from 1, weight decay draws it to the centre. Its partitioned normalisation is not needed, since features come in one scale; its
-    auxiliary network is the scenario's own feature among the inputs.
+    The paper has the factor itself; as a difference from 1, weight decay draws it to the centre. Its
+    partitioned normalisation is not needed, since features come in one scale; its auxiliary network is the
+    scenario's own feature among the inputs.
 
     Source: X.-R. Sheng et al., One model to serve all: star topology adaptive recommender, CIKM 2021,
     equations 5 and 6.
