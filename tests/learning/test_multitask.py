@@ -23,14 +23,14 @@ from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders.multitask.inference import MultitaskWeights
 from polyscene.recommenders.multitask.multitask import Multitask
 
-PEOPLE, ITEMS, TASTES, CHOICES = 150, 40, 4, 6
+PEOPLE, ITEMS, TASTES, CHOICES = 220, 40, 4, 5
 QUICK = {
     "size": 8,
     "hidden": 16,
     "negatives": 10,
     "batch": 128,
-    "epochs": 8,
-    "learning_rate": 0.01,
+    "epochs": 12,
+    "learning_rate": 0.02,
     "forgetting": 0.05,
 }
 

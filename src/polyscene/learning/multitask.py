@@ -25,8 +25,10 @@ from polyscene.metrics.ranking import Values
 from polyscene.recommenders.multitask.calibration import Calibrator
 from polyscene.recommenders.multitask.inference import MultitaskWeights, ordering_scores
 
-MIN_JUDGED = 50
+MIN_JUDGED = 30
 """With fewer held-out choices nothing is decided: all learn together."""
+MIN_REFUSED = 50
+"""With fewer nothing is refused."""
 MAX_SUBSETS = 3
 """Of up to so many scenarios the transfer matrix has every set; of more, single ones, all but one, all."""
 
@@ -110,7 +112,7 @@ class _Contest:
         decided: dict[str, MultitaskWeights | None] = dict.fromkeys(self.names)
         for name in kept:
             chosen = self._chosen(name, kept)
-            decided[name] = self._calibrated(name, chosen)
+            decided[name] = calibrated(self.maker, name, chosen)
         return decided
 
     def _refused(self, names: tuple[str, ...]) -> list[str]:
@@ -118,7 +120,7 @@ class _Contest:
         refused = []
         for name in names:
             choices = self.choices[name]
-            if len(choices.rows) < MIN_JUDGED:
+            if len(choices.rows) < MIN_REFUSED:
                 continue
             leads = [
                 paired_bootstrap(self.gains(network, name), choices.chance(), choices.users)
@@ -173,29 +175,6 @@ class _Contest:
             scores += ordering_scores(seen.tasks, outs) / len(donors)
         return choices.gains(scores)
 
-    def _calibrated(self, name: str, network: JointNetwork) -> MultitaskWeights:
-        known = self.maker.examples[name]
-        plain = self.maker.seen_by(network, name)
-        features = plain.item_features(np.arange(known.n_items))
-        others = known.others(known.judged, self.maker.data.seed)
-        columns = np.concatenate([known.judged.item[:, None], others], axis=1).astype(np.int64)
-        needed = columns if known.drawn.any() else columns[:, :1]
-        outs = plain.outputs(known.judged.queries, features, needed)
-        calibrators = []
-        for place, task in enumerate(known.tasks):
-            labels, out = known.judged.labels[:, place], outs[place]
-            if known.drawn[place]:
-                some = out[labels == 1]
-                answers = np.zeros(some.shape[:2])
-                answers[:, 0] = 1.0
-                one = Calibrator.of(task, some.reshape(-1, 1), answers.ravel().astype(np.float32))
-                width = max(columns.shape[1] - 1, 1)
-                calibrators.append(drawn_odds(one, width, self.maker.settings.negatives))
-            else:
-                told = np.isfinite(labels)
-                calibrators.append(Calibrator.of(task, out[told, 0], labels[told]))
-        return replace(plain, calibrators=tuple(calibrators))
-
     def matrix(self) -> TransferMatrix:
         """Return what every network is worth in every scenario."""
         if self.every:
@@ -223,6 +202,31 @@ class _Contest:
         if not len(choices.rows):
             return Interval(0.0, 0.0, 0.0)
         return bootstrap_interval(self.gains(network, name), choices.users)
+
+
+def calibrated(maker: NetworkMaker, name: str, network: JointNetwork) -> MultitaskWeights:
+    """Return what a network says of one of its scenarios, calibrated on the meetings it is judged by."""
+    known = maker.examples[name]
+    plain = maker.seen_by(network, name)
+    features = plain.item_features(np.arange(known.n_items))
+    others = known.others(known.judged, maker.data.seed)
+    columns = np.concatenate([known.judged.item[:, None], others], axis=1).astype(np.int64)
+    needed = columns if known.drawn.any() else columns[:, :1]
+    outs = plain.outputs(known.judged.queries, features, needed)
+    calibrators = []
+    for place, task in enumerate(known.tasks):
+        labels, out = known.judged.labels[:, place], outs[place]
+        if known.drawn[place]:
+            some = out[labels == 1]
+            answers = np.zeros(some.shape[:2])
+            answers[:, 0] = 1.0
+            one = Calibrator.of(task, some.reshape(-1, 1), answers.ravel().astype(np.float32))
+            width = max(columns.shape[1] - 1, 1)
+            calibrators.append(drawn_odds(one, width, maker.settings.negatives))
+        else:
+            told = np.isfinite(labels)
+            calibrators.append(Calibrator.of(task, out[told, 0], labels[told]))
+    return replace(plain, calibrators=tuple(calibrators))
 
 
 def _shown(interval: Interval) -> str:

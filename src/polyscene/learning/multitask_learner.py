@@ -21,6 +21,8 @@ from polyscene.recommenders.multitask.inputs import NOBODY, ScenarioInputs
 from polyscene.recommenders.multitask.network import TORCH, TaskNetwork
 from polyscene.representation.sharing.form import OWN, TOP, TOWER, TRUNK
 
+STEPS, MIN_BATCH = 24, 32
+"""An epoch has about so many steps or more, where that leaves them examples enough."""
 VALIDATED = 256
 """So many held-out meetings are looked at together."""
 
@@ -89,7 +91,8 @@ class MultitaskLearner:
     def batches(self, generator: np.random.Generator) -> Iterator[Batch]:
         """Yield all examples once; each batch has of every scenario as large a share as the others."""
         sizes = [len(self.examples[scenario].training) for scenario in self._scenarios]
-        steps = max(math.ceil(sum(sizes) / self.settings.batch), 1) if sum(sizes) else 0
+        size = min(max(sum(sizes) // STEPS, MIN_BATCH), self.settings.batch)
+        steps = math.ceil(sum(sizes) / size)
         parts = [np.array_split(generator.permutation(size), steps) if steps else [] for size in sizes]
         order = [generator.permutation(steps) for _ in sizes]  # short parts are not all the last ones
         self._chance = np.random.default_rng(int(generator.integers(2**63)))

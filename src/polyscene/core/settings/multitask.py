@@ -44,8 +44,12 @@ class MultitaskSettings(Strict):
         0.2, ge=0, lt=1, description="share of users and items known by their features alone in a step"
     )
     negatives: int = Field(16, ge=1, description="items drawn to stand against the choices of a batch")
-    batch: int = Field(256, ge=2, description="examples per step, of all scenarios together")
-    epochs: int = Field(8, ge=1, description="at most so many rounds through the examples")
+    batch: int = Field(
+        256,
+        ge=2,
+        description="examples per step at most, of all scenarios together; fewer where there are few",
+    )
+    epochs: int = Field(12, ge=1, description="at most so many rounds through the examples")
     patience: int = Field(2, ge=1, description="rounds without gain on held-out choices after which to stop")
     learning_rate: float = Field(3e-3, gt=0, description="the highest rate")
     max_events: int = Field(100_000, ge=1, description="latest examples of a scenario that it learns from")

@@ -13,7 +13,16 @@ from polyscene.recommenders.multitask.tasks import Task
 from polyscene.representation.sharing.crossing import CROSSINGS, NoCrossing
 from polyscene.representation.sharing.form import TOWER, Shape, SharingForm, Sizes
 
-USER_FEATURES = ("scenario", "id", "profile", "own profile", "elsewhere", "length", "length elsewhere")
+USER_FEATURES = (
+    "scenario",
+    "id",
+    "history",
+    "profile",
+    "own profile",
+    "elsewhere",
+    "length",
+    "length elsewhere",
+)
 """Of a request, beside the attributes of its user; that of the scenario comes first."""
 ITEM_FEATURES = ("text", "own text", "id")
 """Of an item, beside its attributes."""
@@ -105,7 +114,9 @@ class Blueprint:
             for head, task in zip(self.heads[scenario], tasks, strict=True):
                 shapes[f"{TOWER}{head}.out.weight"] = (self.sharing.sizes.tower, task.width)
                 shapes[f"{TOWER}{head}.out.bias"] = (task.width,)
-                shapes[f"{TOWER}{head}.wide.zeros"] = (self.crossed.width, task.width)
+                shapes[f"{TOWER}{head}.wide.zeros"] = (self.n_features * self.size, task.width)
+                if self.crossed.pairs:
+                    shapes[f"{TOWER}{head}.pairs.ones"] = (self.crossed.pairs, task.width)
         return shapes
 
     def _shared_inputs(self, prefix: str) -> dict[str, Shape]:

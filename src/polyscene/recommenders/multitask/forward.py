@@ -17,6 +17,8 @@ class Requests:
 
     Attributes:
         user: (B,) places of the users' own vectors; 0: nobody's.
+        past: (B, L) places of the own vectors of the items they had last.
+        past_shares: (B, L) how much each counts; they sum to 1, or to 0 without a history.
         profile: (B, t) unit taste in the common view of the texts.
         own_profile: (B, t') in the scenario's own view; t' is 0 where it is the same.
         elsewhere: (B, t) unit taste in the other scenarios.
@@ -25,6 +27,8 @@ class Requests:
     """
 
     user: LongArray
+    past: LongArray
+    past_shares: FloatArray
     profile: FloatArray
     own_profile: FloatArray
     elsewhere: FloatArray
@@ -53,6 +57,7 @@ def request_features(plan: Blueprint, w: Weights, requests: Requests, scenario: 
     """Return (B, features of a request times their size) of requests in one scenario."""
     prefix, group = plan.inputs(scenario), plan.groups[scenario]
     user = w[f"{prefix}user.table"][ar.array(requests.user)]  # (B, e)
+    past = w[f"{prefix}items.{scenario}.table"][ar.array(requests.past)]  # (B, L, e)
     nothing = user * 0.0
     here = nothing + w[f"{prefix}scenario.table"][scenario]
     shared, own = f"{prefix}profile.{group}.map", f"{prefix}profile.own{scenario}.map"
@@ -62,6 +67,7 @@ def request_features(plan: Blueprint, w: Weights, requests: Requests, scenario: 
         [
             here,
             user,
+            (past * ar.array(requests.past_shares)[:, :, None]).sum(1),
             _mapped(w, shared, requests.profile, nothing, ar),
             _mapped(w, own, requests.own_profile, nothing, ar),
             _mapped(w, shared, requests.elsewhere, nothing, ar),
@@ -88,15 +94,22 @@ def item_features(plan: Blueprint, w: Weights, items: Items, scenario: int, ar: 
 
 
 def outputs(plan: Blueprint, w: Weights, x: Array, scenario: int, ar: Arithmetic) -> list[Array]:
-    """Return (N, K) for each task of a scenario, of (N, features times their size) pairs."""
+    """Return (N, K) for each task of a scenario, of (N, features times their size) pairs.
+
+    `W₁ tower + W₂ x + W₃ Σ_{i<j} x_i ∘ x_j`: beside what the form makes of them stand the features, and where
+    they meet by factorisation machines what every two have in common, each with a straight way to the task.
+    """
     crossed = plan.crossed(w, x.reshape(-1, plan.n_features, plan.size), ar)
     towers = plan.sharing(w, crossed, scenario, ar)
-    return [
-        tower @ w[f"{TOWER}{head}.out.weight"]
-        + crossed @ w[f"{TOWER}{head}.wide.zeros"]
-        + w[f"{TOWER}{head}.out.bias"]
-        for head, tower in zip(plan.heads[scenario], towers, strict=True)
-    ]
+    plain = plan.n_features * plan.size
+    told = []
+    for head, tower in zip(plan.heads[scenario], towers, strict=True):
+        name = f"{TOWER}{head}."
+        out = tower @ w[f"{name}out.weight"] + crossed[:, :plain] @ w[f"{name}wide.zeros"]
+        if plan.crossed.pairs:
+            out = out + crossed[:, plain:] @ w[f"{name}pairs.ones"]
+        told.append(out + w[f"{name}out.bias"])
+    return told
 
 
 def pairs(

@@ -18,6 +18,8 @@ from polyscene.representation.item_space import ItemSpace
 from polyscene.representation.items import unit
 from polyscene.representation.users import taste
 
+PAST = 20
+"""So many items a person had last count by their own vectors."""
 NOBODY = 0
 """The place of the vector of everybody who has none of their own."""
 
@@ -51,12 +53,24 @@ class ScenarioInputs:
         lengths[:, 0, 0], lengths[:, 1, 0] = np.log1p(near), np.log1p(far)
         return Requests(
             _places(self.user_places, queries.user),
+            *self._past(queries.history),
             _profile(queries.history, self.common),
             _profile(queries.history, self.own),
             self._elsewhere(queries),
             lengths,
             self.users.pick(queries.user),
         )
+
+    def _past(self, history: Histories) -> tuple[LongArray, FloatArray]:
+        places = np.full((len(history), PAST), NOBODY, np.int64)
+        shares = np.zeros((len(history), PAST), np.float32)
+        recent = history.ages < PAST
+        at = history.rows[recent], history.ages[recent]
+        places[at] = _places(self.item_places, history.items[recent])
+        shares[at] = history.weights[recent] * np.float32(DEFAULT_DECAY) ** at[1].astype(np.float32)
+        shares[places == NOBODY] = 0.0
+        total = shares.sum(axis=1, keepdims=True)
+        return places, shares / np.where(total > 0, total, 1.0).astype(np.float32)
 
     def item_rows(self, items: IntArray | LongArray) -> Items:
         """Return what a network is told of (m,) items."""

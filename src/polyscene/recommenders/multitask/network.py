@@ -92,6 +92,8 @@ def _start(name: str, shape: Shape, texts: Mapping[str, FloatArray], draws: torc
     kind = name.rpartition(".")[2]
     if kind in ("bias", "zeros"):
         return torch.zeros(shape)
+    if kind == "ones":
+        return torch.ones(shape)
     if kind == "map" and name in texts:
         return torch.from_numpy(principal_map(texts[name], shape[1], TEXT_SCALE))
     random = torch.randn(shape, generator=draws)

@@ -25,7 +25,12 @@ class NoCrossing:
     @property
     def width(self) -> int:
         """Numbers in a crossed row."""
-        return self.fields * self.size
+        return self.fields * self.size + self.pairs
+
+    @property
+    def pairs(self) -> int:
+        """So many of them, the last, say what every two features have in common."""
+        return 0
 
     def shapes(self) -> dict[str, Shape]:
         """Return every parameter with its shape; see `SharingForm.shapes`."""
@@ -45,9 +50,9 @@ class Factorisation(NoCrossing):
     """
 
     @property
-    def width(self) -> int:
-        """Numbers in a crossed row."""
-        return (self.fields + 1) * self.size
+    def pairs(self) -> int:
+        """So many numbers, the last, say what every two features have in common."""
+        return self.size
 
     def __call__(self, w: Weights, x: Array, ar: Arithmetic) -> Array:
         """Return (N, width) of (N, F, e)."""

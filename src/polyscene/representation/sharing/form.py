@@ -69,7 +69,7 @@ class SharingForm(ABC):
         """Return every parameter with its shape.
 
         A name that ends in `.weight` starts as a random map from the axis before the last to the last,
-        `.bias` and `.zeros` as 0.
+        `.ones` as 1, `.bias` and `.zeros` as 0.
         """
         towers = {
             f"{TOWER}{head}.{name}": shape
