@@ -23,13 +23,15 @@ from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders.multitask.inference import MultitaskWeights
 from polyscene.recommenders.multitask.multitask import Multitask
 
-PEOPLE, ITEMS, TASTES, CHOICES = 220, 40, 4, 5
+PEOPLE, ITEMS, TASTES, CHOICES = 160, 40, 4, 5
+STRANGERS, FEW = 420, 3
 QUICK = {
     "size": 8,
     "hidden": 16,
     "negatives": 10,
     "batch": 128,
-    "epochs": 12,
+    "patience": 1,
+    "epochs": 10,
     "learning_rate": 0.02,
     "forgetting": 0.05,
 }
@@ -49,15 +51,15 @@ def random_rows(seed: int) -> list[tuple[int, int, int]]:
     draws = np.random.default_rng(seed)
     return [
         (person, int(item), int(draws.integers(1, 10**9)))
-        for person in range(PEOPLE)
-        for item in draws.permutation(ITEMS)[:CHOICES]
+        for person in range(STRANGERS)
+        for item in draws.permutation(ITEMS)[:FEW]
     ]
 
 
 @pytest.fixture(scope="module")
 def world(make_data: Callable[..., tuple[TrainingData, Settings]]) -> tuple[TrainingData, Settings]:
     rows = {"shop": tasteful(PEOPLE, 1), "news": tasteful(PEOPLE, 2), "noise": random_rows(3)}
-    return make_data(rows, PEOPLE, ITEMS, multitask=QUICK)
+    return make_data(rows, STRANGERS, ITEMS, multitask=QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +87,7 @@ def test_the_others_learn_without_it_and_far_above_chance(models: JointModels) -
     assert ("shop", "news") in rows
     for name in ("shop", "news"):
         assert rows["shop", "news"][name].low > models.transfer.chance[name] + 0.05
-        assert models.transfer.choices[name] >= 50
+        assert models.transfer.choices[name] >= 30
         assert "noise" not in weights_in(models, name).plan.scenarios
 
 

@@ -27,7 +27,7 @@ from polyscene.recommenders.multitask.inference import MultitaskWeights, orderin
 
 MIN_JUDGED = 30
 """With fewer held-out choices nothing is decided: all learn together."""
-MIN_REFUSED = 50
+MIN_REFUSED = 100
 """With fewer nothing is refused."""
 MAX_SUBSETS = 3
 """Of up to so many scenarios the transfer matrix has every set; of more, single ones, all but one, all."""

@@ -191,8 +191,8 @@ class Run(RunRecord):
     ) -> dict[str, FloatArray]:
         """Return (m,) what the signal `multitask` expects of m items for a user, by objective.
 
-        A yes or no is a probability in [0, 1], calibrated on held-out choices, so that it may be multiplied by
-        a price; a rating or a dwell time is in its own unit. Whether the item may be shown does not count.
+        A yes or no is a probability in [0, 1], calibrated on held-out choices, to be multiplied by a price;
+        a rating or a dwell time is in its own unit. Whether the item may be shown does not count.
 
         Args:
             user: the user's id; None where there is a history.
