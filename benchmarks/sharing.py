@@ -2,13 +2,14 @@
 
     python benchmarks/sharing.py --set sample --json sharing.json --figure transfer.svg
     python benchmarks/sharing.py --set movietweetings --people 1500 --json sharing.json
-    python benchmarks/sharing.py --set sample --forms shared_bottom mmoe --weightings fixed pcgrad --no-transfer
+    python benchmarks/sharing.py --forms shared_bottom mmoe --weightings fixed pcgrad --no-transfer
 
-Every network learns the scenarios together with the settings of `[multitask]` as they are by default, and is judged
-on the test part, which decides nothing: AUC and log loss of what is a yes or no, RMSE of values as a share of
-their standard deviation, NDCG@10 of choices over the whole catalogue, each as the mean over scenarios. `movietweetings`
-is two scenarios, films with drama and without, with three tasks each: what is chosen, its rating, and whether
-that is 8 or more. The transfer matrix has one more scenario, of random events, which should be refused.
+Every network learns the scenarios together with the settings of `[multitask]` as they are by default, and is
+judged on the test part, which decides nothing: AUC and log loss of what is a yes or no, RMSE of values as a
+share of their standard deviation, NDCG@10 of choices over the whole catalogue, each as the mean over
+scenarios. `movietweetings` is two scenarios, films with drama and without, with three tasks each: what is
+chosen, its rating, and whether that is 8 or more. The transfer matrix has one more scenario, of random
+events, which should be refused.
 """
 
 from __future__ import annotations
@@ -189,7 +190,7 @@ def compared(
     ]
     pairs += [("mmoe", weighting) for weighting in weightings[1:] if "mmoe" in forms[1:]]
     for form, weighting in pairs:
-        wanted = MultitaskSettings(form=form, weighting=weighting)  # type: ignore[arg-type]
+        wanted = MultitaskSettings(form=form, weighting=weighting)
         known = {
             name: scenario_examples(data, name, Phase.ALL, settings.scenarios[name].objectives, wanted)[0]
             for name in data.dataset.scenarios

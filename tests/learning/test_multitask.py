@@ -135,7 +135,7 @@ def test_numpy_answers_what_torch_learned(world: tuple[TrainingData, Settings]) 
 
 def test_what_is_tuned_moves_no_more_than_it_may() -> None:
     names = ["input.user.table", "trunk.1.weight", "trunk.top.weight", "own.1.bias", "tower.0.weight"]
-    free = {how: [name for name in names if moves(name, how)] for how in ("frozen", "partly", "free")}  # type: ignore[arg-type]
+    free = {how: [name for name in names if moves(name, how)] for how in ("frozen", "partly", "free")}
     assert free == {"frozen": names[3:], "partly": names[2:], "free": names}
 
 

@@ -78,4 +78,4 @@ def test_a_task_survives_being_written() -> None:
 @pytest.mark.parametrize("wrong", [{"loss": "mse", "at_least": 3.0}, {"loss": "bce", "scale": "log"}])
 def test_an_objective_refuses_what_its_loss_has_no_use_for(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="should go with loss"):
-        Objective(action="rating", **wrong)  # type: ignore[arg-type]
+        Objective(action="rating", **wrong)

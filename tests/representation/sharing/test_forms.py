@@ -48,7 +48,7 @@ def share(w: Weights, name: object, x: Values) -> Values:
 
 
 def weighed(gate: Values, experts: list[Values]) -> Values:
-    return np.einsum("ne,enh->nh", gate, np.stack(experts))
+    return np.asarray(np.einsum("ne,enh->nh", gate, np.stack(experts)))
 
 
 def shared_bottom(w: Weights, x: Values, scenario: int, head: int) -> Values:
@@ -144,7 +144,7 @@ def test_tensors_and_arrays_give_the_same(form: SharingForm) -> None:
 def test_only_what_scenarios_share_moves_for_another(name: str, form: SharingForm) -> None:
     w = {key: torch.from_numpy(value).requires_grad_() for key, value in weights_of(form.shapes()).items()}
     x = torch.from_numpy(rows())
-    sum(told.square().sum() for told in form(w, x, 1, TORCH)).backward()  # type: ignore[no-untyped-call, union-attr]
+    sum(told.square().sum() for told in form(w, x, 1, TORCH)).backward()
     touched = {key for key, value in w.items() if value.grad is not None and bool(value.grad.any())}
     assert not [key for key in touched if key.startswith(("tower.0", "tower.1"))]
     assert any(key.startswith("trunk.") for key in touched) == (name != "separate")

@@ -70,7 +70,9 @@ class ScenarioInputs:
         shares[at] = history.weights[recent] * np.float32(DEFAULT_DECAY) ** at[1].astype(np.float32)
         shares[places == NOBODY] = 0.0
         total = shares.sum(axis=1, keepdims=True)
-        return places, shares / np.where(total > 0, total, 1.0).astype(np.float32)
+        total[total == 0] = 1.0
+        shares /= total
+        return places, shares
 
     def item_rows(self, items: IntArray | LongArray) -> Items:
         """Return what a network is told of (m,) items."""
