@@ -30,6 +30,7 @@ GROUPS = (
     "polyscene.report_figures",
     "polyscene.indexes",
     "polyscene.estimators",
+    "polyscene.sharing_forms",
 )
 
 

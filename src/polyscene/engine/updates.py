@@ -42,9 +42,8 @@ class ActionWeights:
     @classmethod
     def of(cls, settings: ScenarioSettings) -> ActionWeights:
         """Read them from a scenario's settings."""
-        objectives = {objective.action: objective.weight for objective in settings.objectives}
         events = settings.events
-        return cls(settings.actions, objectives, events.action is not None, events.liked_from)
+        return cls(settings.actions, settings.action_weights, events.action is not None, events.liked_from)
 
     def of_action(self, action: str) -> tuple[float, bool]:
         """Return how much an action counts, and whether it is something to be predicted."""

@@ -12,6 +12,7 @@ from polyscene.core.settings.project import Settings
 from polyscene.core.settings.signals import USUAL_SIGNALS
 from polyscene.data.splits.parts import Parts
 from polyscene.data.splits.phases import Phase
+from polyscene.evaluation.transfer import TransferMatrix
 from polyscene.learning.earlier_choices import with_earlier_choices
 from polyscene.learning.example_gains import signal_gains
 from polyscene.learning.fallback import better_signal, compared, held_out_gains, mean_gains, used_alone_note
@@ -42,6 +43,7 @@ class Fitted:
         validation: NDCG@10 by scenario and model on the choices held out from the fusion's training.
         notes: what a user should know, each a sentence.
         facts: by scenario, what taught the fusion, what earlier choices took, how far new items are lifted.
+        transfer: what scenarios taught each other, where the signal `multitask` learned from several.
     """
 
     fusions: dict[str, Fusion]
@@ -50,6 +52,7 @@ class Fitted:
     validation: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    transfer: TransferMatrix | None = None
 
 
 def fit_system(
@@ -123,6 +126,9 @@ def fit_system(
         fitted.fusions[name] = Fusion(
             names, signals, features, fusion.weights, number, fusion.hide_seen, fallback, reranker
         )
+    if data.joint_of_all is not None:
+        fitted.notes += data.joint_of_all.notes
+        fitted.transfer = data.joint_of_all.transfer
     return fitted
 
 

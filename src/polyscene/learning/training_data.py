@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from polyscene.core.errors import ConfigError
 from polyscene.core.settings.project import Settings
@@ -22,6 +23,11 @@ from polyscene.learning.signal_trainer import train_learner
 from polyscene.recommenders.fusion.stream import Learns, Stream
 from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.representation.item_space import ItemSpace
+
+if TYPE_CHECKING:  # which needs this file, and torch
+    from polyscene.learning.multitask import JointModels
+
+JointTrainer = Callable[["TrainingData", Phase], "JointModels"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class TrainingData:
         split: the steps of the split itself, where this is the data at an earlier cut.
         learns_on: whether signals learn each choice once it was ranked, while the fusion learns and later.
         decay_of: by scenario, an earlier past that tells how fast taste fades, in the place of the own one.
+        joint: trains the network of the signal `multitask` on this data, as the settings say.
     """
 
     dataset: Dataset
@@ -77,6 +84,8 @@ class TrainingData:
     split: Folds | None = None
     learns_on: bool = False
     decay_of: Mapping[str, Evidence] = field(default_factory=dict)
+    joint: JointTrainer | None = None
+    _joint_models: dict[Phase, JointModels] = field(default_factory=dict, init=False, repr=False)
     _spaces: dict[tuple[str, Phase], ItemSpace] = field(default_factory=dict, init=False, repr=False)
 
     def evidence(self, name: str, phase: Phase) -> Evidence:
@@ -99,7 +108,25 @@ class TrainingData:
             train_learner,
             self.decay_of.get(name),
             self.vectors[name].decay if name in self.vectors else None,
+            None if self.joint is None else lambda: self.joint_models(phase).weights.get(name),
         )
+
+    def joint_models(self, phase: Phase) -> JointModels:
+        """Return what one network learned of all scenarios, trained when it is first asked for.
+
+        Raises:
+            ValueError: nothing says how.
+        """
+        if self.joint is None:
+            raise ValueError("expected settings that say how scenarios learn together, found none")
+        if phase not in self._joint_models:
+            self._joint_models[phase] = self.joint(self, phase)
+        return self._joint_models[phase]
+
+    @property
+    def joint_of_all(self) -> JointModels | None:
+        """What one network learned of everything; None where no signal has asked for it."""
+        return self._joint_models.get(Phase.ALL)
 
     def stream(self, name: str, learners: Learns) -> Stream:
         """Return what lets the signals of the past learn the choices that the fusion learns from."""
@@ -168,7 +195,20 @@ def training_data(
         tuple(notes),
         in_order,
         learns_on=protocol_of(evaluation).learns_on if settings.fusion.live is None else settings.fusion.live,
+        joint=joint_trainer(settings),
     )
+
+
+def joint_trainer(settings: Settings) -> JointTrainer:
+    """Return what trains all scenarios that list the signal `multitask` together; all, where none does."""
+    listed = [name for name, one in settings.scenarios.items() if "multitask" in one.signals]
+
+    def train(data: TrainingData, phase: Phase) -> JointModels:
+        from polyscene.learning.multitask import train_joint  # loads torch
+
+        return train_joint(data, settings, listed or list(settings.scenarios), phase)
+
+    return train
 
 
 def sufficient_data(dataset: Dataset, settings: Settings, everything_counts: bool = False) -> TrainingData:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from pydantic import BaseModel
@@ -29,6 +29,9 @@ from polyscene.recommenders.scores import DenseScores, Scores
 from polyscene.representation.history_decay import history_decay
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
+
+if TYPE_CHECKING:  # which the signal `multitask` alone needs
+    from polyscene.recommenders.multitask.inference import MultitaskWeights
 
 MIN_SEQUENCES = 2000
 """With fewer choices that follow another, order is not learned by gradients."""
@@ -73,6 +76,8 @@ class Evidence:
         trainer: for signals that learn by gradients; None: these have nothing to say.
         decay_of: tells how fast taste fades in the place of this; None: this does.
         tuned_decay: the same by tuned vectors, where held-out choices told it.
+        joint: returns what one network learned of all scenarios together, as this one sees it; None: nothing
+            did, or nothing can be learned here.
     """
 
     events: EventLog
@@ -86,6 +91,7 @@ class Evidence:
     trainer: Trainer | None = None
     decay_of: Evidence | None = None
     tuned_decay: float | None = None
+    joint: Callable[[], MultitaskWeights | None] | None = None
 
     @property
     def born(self) -> LongArray:

@@ -26,6 +26,7 @@ from polyscene.evaluation.report.content import (
     SlateEntry,
 )
 from polyscene.evaluation.report.palette import CATEGORIES
+from polyscene.evaluation.transfer import TransferMatrix
 from polyscene.runs.judging import load_exposure
 from polyscene.runs.run import Run
 
@@ -75,6 +76,7 @@ def report_of(run: Run) -> ReportData:
             _settings_text(manifest["settings"]),
         ),
         remarks=tuple(note for note in run.notes if note not in repairs),
+        transfer=None if manifest.get("transfer") is None else TransferMatrix.from_json(manifest["transfer"]),
     )
 
 

@@ -21,6 +21,7 @@ from polyscene.engine import bulk, recommending, vectors
 from polyscene.engine.bulk import BulkRequest
 from polyscene.engine.decision import Request
 from polyscene.engine.indexing import index_by
+from polyscene.engine.predicting import predict_items
 from polyscene.engine.recommending import Explanation
 from polyscene.engine.state import System
 from polyscene.engine.updates import Intake
@@ -179,6 +180,32 @@ class Run(RunRecord):
         past = None if history is None else id_texts(history, "item", "history")
         request = Request(asker(user, history), scenario, history=past)
         return bulk.score_items(self.system, request, id_texts(items, "item", "items"))
+
+    def predictions(
+        self,
+        user: str | int | None,
+        items: Iterable[str | int],
+        scenario: str | None = None,
+        *,
+        history: Iterable[str | int] | None = None,
+    ) -> dict[str, FloatArray]:
+        """Return (m,) what the signal `multitask` expects of m items for a user, by objective.
+
+        A yes or no is a probability in [0, 1], calibrated on held-out choices, to be multiplied by a price;
+        a rating or a dwell time is in its own unit. Whether the item may be shown does not count.
+
+        Args:
+            user: the user's id; None where there is a history.
+            items: m item ids.
+            scenario, history: as in `score`.
+
+        Raises:
+            UnknownIdError: no such scenario or item.
+            ArgumentError: nothing is predicted in the scenario, or an argument cannot be meant.
+        """
+        past = None if history is None else id_texts(history, "item", "history")
+        request = Request(asker(user, history), scenario, history=past)
+        return predict_items(self.system, request, id_texts(items, "item", "items"))
 
     def users(self, scenario: str | None = None) -> tuple[str, ...]:
         """Return the ids of everybody who has done something in a scenario, in the run's order."""

@@ -169,5 +169,6 @@ def _manifest(
             name: {"training": curve.training, "validation": curve.validation}
             for name, curve in fitted.curves.items()
         },
+        "transfer": None if fitted.transfer is None else fitted.transfer.to_json(),
         "system": facts,
     }

@@ -25,6 +25,7 @@ from polyscene.core.settings.fusion import FusionSettings
 from polyscene.core.settings.index import IndexSettings
 from polyscene.core.settings.keys import keys_at
 from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.settings.multitask import MultitaskSettings
 from polyscene.core.settings.renaming import renames_noted
 from polyscene.core.settings.runtime import RuntimeSettings
 from polyscene.core.settings.scenarios import ScenarioSettings
@@ -50,6 +51,7 @@ class Settings(Strict):
     tuning: TuningDetails = Field(default_factory=TuningDetails)
     text_ranker: TextRankerSettings = Field(default_factory=TextRankerSettings)
     signals: dict[SignalName, dict[str, Any]] = Field(default_factory=dict)
+    multitask: MultitaskSettings = Field(default_factory=MultitaskSettings)
     fusion: FusionSettings = Field(default_factory=FusionSettings)
     runtime: RuntimeSettings = Field(default_factory=RuntimeSettings)
     index: IndexSettings = Field(default_factory=IndexSettings)

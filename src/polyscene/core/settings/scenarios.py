@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from polyscene.core.settings.block import Strict
 from polyscene.core.settings.policies import PolicyChoice
@@ -12,13 +12,30 @@ from polyscene.core.settings.rules import Rules
 from polyscene.core.settings.signals import USUAL_SIGNALS, SignalName
 from polyscene.core.settings.tables import EventsSettings, ItemsSettings, UsersSettings
 
+TaskLoss = Literal["bce", "classes", "mse", "huber", "softmax", "bpr"]
+VALUE_LOSSES: frozenset[TaskLoss] = frozenset({"mse", "huber"})
+"""Those that predict what an action measured; the others predict that it happens, or which class it is of."""
+
 
 class Objective(Strict):
     """One thing that a scenario wants to happen."""
 
     action: str
-    loss: Literal["bce", "mse"] = "bce"
+    loss: TaskLoss = Field(
+        "bce",
+        description="bce: yes or no; classes: which value; mse, huber: its value; softmax, bpr: order",
+    )
     weight: float = Field(1.0, gt=0)
+    at_least: float | None = Field(None, description="of bce: the least value that is a yes; default: any")
+    scale: Literal["linear", "log"] = Field("linear", description="of mse and huber: learn log(1 + value)")
+
+    @model_validator(mode="after")
+    def _must_have_a_use(self) -> Self:
+        if self.at_least is not None and self.loss != "bce":
+            raise ValueError(f"at_least should go with loss 'bce', not '{self.loss}'")
+        if self.scale == "log" and self.loss not in VALUE_LOSSES:
+            raise ValueError(f"scale 'log' should go with loss 'mse' or 'huber', not '{self.loss}'")
+        return self
 
 
 class ScenarioSettings(Strict):
@@ -52,3 +69,11 @@ class ScenarioSettings(Strict):
     )
     rules: Rules = Field((), description="what people decide about slates")
     signals: list[SignalName] = Field(default_factory=lambda: [*USUAL_SIGNALS])
+
+    @property
+    def action_weights(self) -> dict[str, float]:
+        """The weight of every action that an objective names; of several objectives the greatest counts."""
+        weights: dict[str, float] = {}
+        for objective in self.objectives:
+            weights[objective.action] = max(objective.weight, weights.get(objective.action, 0.0))
+        return weights

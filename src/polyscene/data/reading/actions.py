@@ -47,7 +47,7 @@ def actions_of(
         file: the table, for messages.
         problems: takes actions that the table does not hold, and weights that cannot be.
     """
-    objectives = {objective.action: objective.weight for objective in settings.objectives}
+    objectives = settings.action_weights
     if seen is None:
         names = tuple(objectives)[:1] or ("event",)
     else:

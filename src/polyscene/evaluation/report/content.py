@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.evaluation.results import SYSTEM
+from polyscene.evaluation.transfer import TransferMatrix
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,7 @@ class ReportData:
         curves: learning curves, if training left any.
         card: what the numbers rest on.
         remarks: sentences to stand at the top, such as cautions.
+        transfer: what scenarios taught each other, if they learned together.
     """
 
     title: str
@@ -204,3 +206,4 @@ class ReportData:
     curves: tuple[LearningCurve, ...] = ()
     card: DataCard = field(default_factory=DataCard)
     remarks: tuple[str, ...] = ()
+    transfer: TransferMatrix | None = None

@@ -36,7 +36,15 @@ class Figure(Generic[Part]):
 
 FIGURES: Registry[Figure[Any]] = Registry(
     "polyscene.report_figures",
-    ("scenario_comparison", "model_comparison", "slice_comparison", "exposure", "item_map", "learning_curve"),
+    (
+        "scenario_comparison",
+        "transfer",
+        "model_comparison",
+        "slice_comparison",
+        "exposure",
+        "item_map",
+        "learning_curve",
+    ),
 )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from polyscene.core.settings.scenarios import ScenarioSettings
+from polyscene.core.settings.scenarios import VALUE_LOSSES, Objective, ScenarioSettings
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import Choices
@@ -33,8 +33,9 @@ class Feedback(TextLearner):
     ) -> Iterator[tuple[str, float, Self]]:
         """Yield a learner for each objective of the scenario, with the weight it has there."""
         for objective in scenario.objectives:
-            cases, labels = _labelled(data, objective.action, objective.loss, settings.history)
-            learner = cls(encoder, data, settings, cases, labels, objective.loss)
+            cases, labels = _labelled(data, objective, settings.history)
+            kind = "mse" if objective.loss in VALUE_LOSSES else "bce"
+            learner = cls(encoder, data, settings, cases, labels, kind)
             yield f"{objective.action} by {objective.loss}", objective.weight, learner
 
     def __init__(
@@ -71,20 +72,22 @@ class Feedback(TextLearner):
         return (binary_loss if self._kind == "bce" else squared_loss)(predictions, labels)
 
 
-def _labelled(data: TuningData, action: str, loss: str, length: int) -> tuple[Choices, FloatArray]:
+def _labelled(data: TuningData, objective: Objective, length: int) -> tuple[Choices, FloatArray]:
     """Return cases and labels of one objective.
 
-    "bce": 1 where the action happened and was liked, 0 for the user's other events. "mse": the action's
-    standardised value.
+    A yes or no: 1 where the action happened and was liked, 0 for the user's other events; so do classes and
+    orders teach texts. A value: the action's, standardised.
     """
-    log = data.log
+    log, action = data.log, objective.action
     happened = log.action == (log.actions.index(action) if action in log.actions else -1)
-    if loss == "mse":
+    if objective.loss in VALUE_LOSSES:
         rows = happened & np.isfinite(log.value)
         value = log.value[rows]
         labels = (value - value.mean()) / max(float(value.std()), 1e-6) if rows.any() else value
     else:
         liked = happened & (log.weight > 0)
+        if objective.at_least is not None:
+            liked &= log.value >= objective.at_least
         rows = np.full(len(log), bool(liked.any() and not liked.all()))
         labels = liked.astype(np.float32)
     cases = choices_before(log.take(rows), log, data.n_users, length)

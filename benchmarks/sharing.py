@@ -1,0 +1,284 @@
+"""Forms of sharing and ways to balance losses in one table, and what scenarios teach each other.
+
+    python benchmarks/sharing.py --set sample --json sharing.json --figure transfer.svg
+    python benchmarks/sharing.py --set movietweetings --people 1500 --json sharing.json
+    python benchmarks/sharing.py --forms shared_bottom mmoe --weightings fixed pcgrad --no-transfer
+
+Every network learns the scenarios together with the settings of `[multitask]` as they are by default, and is
+judged on the test part, which decides nothing: AUC and log loss of what is a yes or no, RMSE of values as a
+share of their standard deviation, NDCG@10 of choices over the whole catalogue, each as the mean over
+scenarios. `movietweetings` is two scenarios, films with drama and without, with three tasks each: what is
+chosen, its rating, and whether that is 8 or more. The transfer matrix has one more scenario, of random
+events, which should be refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import prepared  # noqa: F401 - numpy reads it when it loads
+from polyscene.core.progress import Silent
+from polyscene.core.seeds import generator
+from polyscene.core.settings.multitask import SHARING_FORMS, MultitaskSettings
+from polyscene.core.settings.project import Settings
+from polyscene.core.threads import set_threads
+from polyscene.data.reading.dataset import read_dataset
+from polyscene.data.schema import Dataset, Scenario
+from polyscene.data.splits.phases import Phase
+from polyscene.data.splits.protocol import split
+from polyscene.evaluation.provenance import machine, versions
+from polyscene.evaluation.report.content import ReportData
+from polyscene.evaluation.report.transfer_figure import draw_transfer
+from polyscene.evaluation.transfer import TransferMatrix
+from polyscene.language.model.loading import load_models
+from polyscene.language.text.cache import EncodingCache
+from polyscene.language.text.cache_folder import default_folder
+from polyscene.learning.language import tune_language
+from polyscene.learning.multitask import calibrated, train_joint
+from polyscene.learning.multitask_examples import Examples, scenario_examples, tested_examples
+from polyscene.learning.multitask_networks import NetworkMaker
+from polyscene.learning.task_weighting import WEIGHTINGS
+from polyscene.learning.training_data import TrainingData, training_data
+from polyscene.metrics.probability import auc, log_loss, rmse
+from polyscene.metrics.ranking import mid_ranks, ndcg
+from polyscene.recommenders.multitask.inference import MultitaskWeights
+from polyscene.sample.world import SampleWorld
+from projects import WORK, data_root
+from showing import Telling, table, write_json
+
+RANDOM = "random"
+CUTOFF, MAX_RANKED, BLOCK = 10, 1000, 64
+LIKED = 8
+HEAD = ("form", "weighting", "AUC", "log loss", "RMSE / sd", f"NDCG@{CUTOFF}", "seconds", "weights")
+OBJECTIVES: Mapping[str, list[dict[str, Any]]] = {
+    "shop": [{"action": "purchase"}, {"action": "click", "weight": 0.3}, {"action": "rating", "loss": "mse"}],
+    "news": [
+        {"action": "like"},
+        {"action": "click", "weight": 0.3},
+        {"action": "dwell", "loss": "huber", "scale": "log", "weight": 0.7},
+    ],
+}
+RATED = [{"action": "rating", "loss": "mse"}, {"action": "rating", "loss": "bce", "at_least": LIKED}]
+
+
+def sample(folder: Path, people: int, seed: int) -> Settings:
+    """Write the sample company, and return its settings."""
+    config = SampleWorld.generate(seed=seed, users=people, items_per_scenario=120).write(folder)
+    values = tomllib.loads(config.read_text(encoding="utf-8"))
+    for name, scenario in values["scenarios"].items():
+        scenario["objectives"] = OBJECTIVES.get(name, OBJECTIVES["news"])
+    return Settings.parse(values)
+
+
+def movietweetings(folder: Path, people: int, seed: int) -> Settings:
+    """Write some people's ratings as two scenarios, and return their settings."""
+    source = data_root() / "movietweetings"
+    items, events = (pl.read_parquet(source / f"{name}.parquet") for name in ("items", "events"))
+    everybody = events["user_id"].unique().sort()
+    drawn = generator(seed, "people").permutation(len(everybody))[:people]
+    events = events.filter(pl.col("user_id").is_in(everybody.gather(drawn).implode()))
+    folder.mkdir(parents=True, exist_ok=True)
+    scenarios = {}
+    drama = pl.col("genres").fill_null("").str.contains("Drama")
+    for name, films in (("drama", items.filter(drama)), ("other", items.filter(~drama))):
+        met = events.join(films, on="item_id", how="semi")
+        films.join(met, on="item_id", how="semi").write_parquet(folder / f"{name}-items.parquet")
+        met.write_parquet(folder / f"{name}-events.parquet")
+        scenarios[name] = {
+            "items": {
+                "path": str(folder / f"{name}-items.parquet"),
+                "id": "item_id",
+                "text": ["title", "genres"],
+                "categorical": ["genres"],
+            },
+            "events": {
+                "path": str(folder / f"{name}-events.parquet"),
+                "user": "user_id",
+                "item": "item_id",
+                "value": "rating",
+                "time": "timestamp",
+            },
+            "template": "{title}. Genres: {genres}.",
+            "objectives": RATED,
+        }
+    return Settings.parse({"seed": seed, "language": {"tuning": "none"}, "scenarios": scenarios})
+
+
+SETS = {"sample": sample, "movietweetings": movietweetings}
+
+
+def with_random(dataset: Dataset, settings: Settings, seed: int) -> tuple[Dataset, Settings]:
+    """Return the same with one more scenario: the first one's people meet items by chance."""
+    first = next(iter(dataset.scenarios))
+    like, draws = dataset.scenarios[first], generator(seed, RANDOM)
+    items = draws.integers(0, len(like.catalogue), len(like.events)).astype(np.int32)
+    noise = Scenario(RANDOM, like.catalogue, replace(like.events, item=items), like.clock)
+    blocks = {**settings.scenarios, RANDOM: settings.scenarios[first]}
+    return (
+        replace(dataset, scenarios={**dataset.scenarios, RANDOM: noise}),
+        settings.model_copy(update={"scenarios": blocks, "multitask": MultitaskSettings(transfer=True)}),
+    )
+
+
+def ground(dataset: Dataset, settings: Settings, base: Path) -> TrainingData:
+    """Return the data with the vectors of the language model as it came."""
+    data = training_data(dataset, split(dataset, settings.evaluation), settings)
+    models = load_models(settings.languages, base, Silent())
+    tuned = tune_language(
+        models, data, settings, base / "unfinished", EncodingCache(default_folder(), Silent()), Silent()
+    )
+    return replace(data, vectors=tuned.vectors)
+
+
+def judge(weights: MultitaskWeights, test: Examples, seed: int) -> dict[str, float]:
+    """Return the metrics of one scenario's test part; NaN where no task has them."""
+    features = weights.item_features(np.arange(len(weights.inputs.space)))
+    outs = weights.outputs(test.queries, features, test.item[:, None])
+    said = weights.predictions(outs)
+    aucs, losses, errors = [], [], []
+    for place, task in enumerate(weights.tasks):
+        rows = np.isfinite(test.labels[:, place])
+        truth = test.labels[rows, place].astype(np.float64)
+        if task.loss == "bce" and 0 < truth.sum() < len(truth):
+            predicted = said[task.name][rows, 0]
+            aucs.append(auc(truth, predicted))
+            losses.append(log_loss(truth, predicted))
+        elif task.measures and len(truth) > 1:
+            calibrator = weights.calibrators[place]
+            predicted = calibrator.slope * outs[place][rows, 0, 0] + calibrator.offset
+            errors.append(rmse(truth, predicted) / float(truth.std()))
+    means = {
+        name: float(np.mean(part)) if part else float("nan")
+        for name, part in (("auc", aucs), ("log_loss", losses), ("rmse", errors))
+    }
+    return means | {"ndcg": ranked(weights, test, features, seed)}
+
+
+def ranked(weights: MultitaskWeights, test: Examples, features: np.ndarray, seed: int) -> float:
+    """Return the mean NDCG of at most `MAX_RANKED` choices over the catalogue, without what was had."""
+    orders = [place for place, task in enumerate(weights.tasks) if task.orders]
+    rows = np.flatnonzero(np.isfinite(test.labels[:, orders]).any(axis=1))
+    rows = np.sort(generator(seed, "ranked").permutation(rows)[:MAX_RANKED])
+    gains = []
+    for start in range(0, len(rows), BLOCK):
+        some = test.pick(rows[start : start + BLOCK])
+        scores = weights.scores(weights.outputs(some.queries, features))
+        own = np.arange(len(some)), some.item
+        kept = scores[own]
+        scores[some.queries.seen()] = -np.inf
+        scores[own] = kept
+        gains.append(ndcg(mid_ranks(scores, some.item), CUTOFF))
+    return float(np.concatenate(gains).mean()) if gains else float("nan")
+
+
+def compared(
+    data: TrainingData, settings: Settings, forms: list[str], weightings: list[str]
+) -> list[dict[str, Any]]:
+    """Return a row for each form with fixed weights, and for each weighting of the first form."""
+    rows = []
+    pairs = [(form, weightings[0]) for form in forms] + [
+        (forms[0], weighting) for weighting in weightings[1:]
+    ]
+    pairs += [("mmoe", weighting) for weighting in weightings[1:] if "mmoe" in forms[1:]]
+    for form, weighting in pairs:
+        wanted = MultitaskSettings(form=form, weighting=weighting)
+        known = {
+            name: scenario_examples(data, name, Phase.ALL, settings.scenarios[name].objectives, wanted)[0]
+            for name in data.dataset.scenarios
+        }
+        shares = {name: settings.scenarios[name].weight for name in known}
+        maker = NetworkMaker(data, Phase.ALL, known, shares, wanted)
+        started = time.perf_counter()
+        network = maker.trained(tuple(known))
+        seconds = time.perf_counter() - started
+        judged = {
+            name: judge(
+                calibrated(maker, name, network),
+                tested_examples(data, name, known[name].tasks),
+                settings.seed,
+            )
+            for name in known
+        }
+        size = sum(value.numel() for value in network.network.parameters.values())
+        row = {"form": form, "weighting": weighting, "seconds": round(seconds, 1), "weights": size}
+        rows.append(row | {"scenarios": judged} | _means(judged))
+        Telling().say(f"{form}, {weighting}: {seconds:.0f} s")
+    return rows
+
+
+def _means(judged: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    names = next(iter(judged.values()))
+    return {name: float(np.nanmean([row[name] for row in judged.values()])) for name in names}
+
+
+def shown(rows: list[dict[str, Any]]) -> str:
+    """Return the table."""
+    lines = [
+        [
+            row["form"],
+            row["weighting"],
+            *(f"{row[name]:.4f}" for name in ("auc", "log_loss", "rmse", "ndcg")),
+            f"{row['seconds']:.1f}",
+            f"{row['weights']:,}",
+        ]
+        for row in rows
+    ]
+    return table(HEAD, lines)
+
+
+def transfer_table(matrix: TransferMatrix) -> str:
+    """Return the transfer matrix as text."""
+    lines = [
+        [" + ".join(row.trained_on), *(f"{row.judged[name].mean:.4f}" for name in matrix.scenarios)]
+        for row in matrix.rows
+    ]
+    lines.append(["by chance", *(f"{matrix.chance[name]:.4f}" for name in matrix.scenarios)])
+    return table(("trained on", *matrix.scenarios), lines)
+
+
+def main() -> None:
+    """Compare, draw, and write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--set", choices=SETS, default="sample")
+    parser.add_argument("--people", type=int, default=1000, help="so many, drawn by the seed")
+    parser.add_argument("--forms", nargs="+", choices=list(SHARING_FORMS), default=list(SHARING_FORMS))
+    parser.add_argument("--weightings", nargs="+", choices=list(WEIGHTINGS), default=list(WEIGHTINGS))
+    parser.add_argument("--no-transfer", action="store_true")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--figure", type=Path, help="the transfer matrix as SVG")
+    asked = parser.parse_args()
+    set_threads(1)
+    folder = WORK / "sharing" / asked.set
+    settings = SETS[asked.set](folder, asked.people, asked.seed)
+    dataset = read_dataset(settings, folder)
+    rows = compared(ground(dataset, settings, folder), settings, asked.forms, asked.weightings)
+    print(shown(rows))
+    values: dict[str, Any] = {"set": asked.set, "people": asked.people, "seed": asked.seed, "rows": rows}
+    if not asked.no_transfer:
+        more, wider = with_random(dataset, settings, asked.seed)
+        models = train_joint(ground(more, wider, folder), wider, list(more.scenarios), Phase.ALL)
+        print("", *models.notes, "", sep="\n")
+        if models.transfer is not None:
+            print(transfer_table(models.transfer))
+            values |= {"transfer": models.transfer.to_json(), "notes": list(models.notes)}
+            drawing = draw_transfer("transfer", ReportData(asked.set, (), transfer=models.transfer))
+            if asked.figure and drawing is not None:
+                asked.figure.write_text(drawing.svg(), encoding="utf-8")
+    if asked.json:
+        write_json(asked.json, values | {"machine": machine(), "versions": versions()})
+
+
+if __name__ == "__main__":
+    main()

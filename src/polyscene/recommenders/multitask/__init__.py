@@ -1,0 +1,1 @@
+"""The signal `multitask`: one network over all scenarios and their tasks."""
