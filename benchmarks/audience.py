@@ -56,11 +56,11 @@ from showing import table, write_json
 
 HISTORY_DAYS = 20
 WEEK = 7
-PLACES = 5
+PLACES = 4
 DRAWS = 64
 """Slates of the other policy by which its worth on the same visits is known."""
-LOGGED, OTHER = "plackett_luce:0.6", "plackett_luce:0.3"
-POLICY = '{ name = "plackett_luce", temperature = 0.6 }'
+LOGGED, OTHER = "plackett_luce:0.5", "plackett_luce:0.35"
+POLICY = '{ name = "plackett_luce", temperature = 0.5 }'
 HOURS = 24.0
 SECONDS_TO_DISK = 0.3
 """Decisions reach it a little after their answers."""

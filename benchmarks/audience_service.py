@@ -35,7 +35,9 @@ clock = "events"
 drain_seconds = 0.0
 [cycle]
 hours = 24.0
-min_choices = 20
+min_choices = 30
+judged_share = 0.5
+max_loss = 0.1
 [runtime]
 threads = 1
 """
