@@ -38,6 +38,7 @@ hours = 24.0
 min_choices = 30
 judged_share = 0.5
 max_loss = 0.1
+refit_growth = 2.0
 [runtime]
 threads = 1
 """

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ from polyscene.runs.folder import run_ids
 from polyscene.runs.run import Run
 from polyscene.serving.activation import Activate
 from polyscene.serving.cycle_contest import Contest
-from polyscene.serving.cycle_increment import Growth, learn_and_put_down, learn_on
+from polyscene.serving.cycle_increment import Growth, eyes_of, learn_and_put_down, learn_on
 from polyscene.serving.cycle_replicas import Logs, Replica
 from polyscene.serving.cycle_report import CycleReport
 from polyscene.serving.cycle_state import CycleState, one_at_a_time, read_state, write_state
@@ -176,7 +176,8 @@ class Cycle:
         report.learned = len(logs.happened(state.done, state.cut))
         lessons = None
         if self._learns_on(state, growth, run.system.position + len(logs.happened(held, state.cut)), report):
-            lessons = learn_and_put_down(replica, logs.entries(held, state.cut), self.project), growth
+            entries = logs.entries(held, state.cut)
+            lessons = learn_and_put_down(replica, entries, self.project, self._eyes), growth
         else:
             replica.learner.learn(logs.entries(held, state.cut))
         if replica.learner.unfit:
@@ -238,6 +239,15 @@ class Cycle:
             factors = np.array([exposure.factors.get(item, 1.0) for item in ids])
             logs[name] = weighed(scenario.events, rows, factors)
         return logs
+
+    def _eyes(self, events: Sequence[LoggedEvent]) -> list[Mapping[str, float] | None]:
+        """Return, for events, how likely each item of the slate that they answer was looked at."""
+        times = [one.time for one in events if one.time is not None]
+        if not times or not self.settings.skips:
+            return [None] * len(events)
+        window = int(self.settings.hours * MICROSECONDS_PER_HOUR)
+        slates = [one.slate for one in self.logs.slates(min(times) - window, max(times))]
+        return eyes_of(slates, events, window)
 
     @property
     def _training(self) -> Project:

@@ -2,7 +2,8 @@
 
 Most signals learn from every event as it comes, the texts of new items were read when they came, and both
 are in the live run already. What is left is how the fusion weighs them: it learns on from the day's choices,
-each as it looked before it was learned, and from a sample of earlier ones that lies beside the run. What
+each as it looked before it was learned and among what its slate showed, and from a sample of earlier ones that
+lies beside the run. What
 cannot learn so (the language model, factors, the linear and the sequence model) waits for a training anew,
 which comes when the log has grown by a share: trainings then cost, spread over the events, as much for each
 event however long the log is.
@@ -10,22 +11,24 @@ event however long the log is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from polyscene.core.arrays import load_arrays, save_arrays
 from polyscene.core.seeds import generator
 from polyscene.core.settings.cycle import CycleSettings
+from polyscene.evaluation.offpolicy.shown import Act, Joined, ShownSlate, join
 from polyscene.project import Project
 from polyscene.runs.folder import LESSONS
 from polyscene.runs.run import Run
 from polyscene.serving.cycle_contest import Log, blocks
 from polyscene.serving.cycle_replicas import Replica
-from polyscene.serving.stores.contract import LoggedEvent
+from polyscene.serving.stores.contract import Entry, LoggedEvent
 
 if TYPE_CHECKING:  # they load torch, which a service does without
     from polyscene.online.lessons import Lessons
@@ -33,6 +36,11 @@ if TYPE_CHECKING:  # they load torch, which a service does without
 
 TRAINED = "trained"
 """In a run's manifest: its `Growth`."""
+PRIOR_PLACES = 20.0
+"""As if every place had been shown so often and chosen as often as all of them."""
+
+Eyes = Callable[[Sequence[LoggedEvent]], Sequence[Mapping[str, float] | None]]
+"""Tells, for events, by item how likely each place of the slate that they answer was looked at."""
 
 
 @dataclass(frozen=True)
@@ -68,26 +76,69 @@ class Growth:
         return None
 
 
-def learn_and_put_down(replica: Replica, entries: Iterable[tuple[int, Any]], project: Project) -> Lessons:
-    """Let a replica learn entries, and return a sample of their choices as each looked just before."""
+def learn_and_put_down(
+    replica: Replica, entries: Iterable[tuple[int, Entry]], project: Project, eyes: Eyes
+) -> Lessons:
+    """Let a replica learn entries, and return a sample of their choices as each looked just before.
+
+    Args:
+        eyes: tells of choices which slates they answer.
+    """
     from polyscene.online.lessons import Lessons
 
     log: Log = list(entries)
     settings, seed = project.settings, project.settings.seed
     lessons = Lessons(replica.system, settings.fusion.max_catalogue, seed)
-    choices = [
-        offset for offset, one in log if isinstance(one, LoggedEvent) and replica.is_choice(one)
-    ]
+    choices = {
+        offset: one for offset, one in log if isinstance(one, LoggedEvent) and replica.is_choice(one)
+    }
     if len(choices) > settings.cycle.lessons:
-        drawn = generator(seed, "lessons", "sample").choice(choices, settings.cycle.lessons, replace=False)
-        choices = drawn.tolist()
-    wanted = set(choices)
+        drawn = generator(seed, "lessons", "sample").choice([*choices], settings.cycle.lessons, replace=False)
+        choices = {offset: choices[offset] for offset in sorted(drawn.tolist())}
+    slates = dict(zip(choices, eyes(list(choices.values())), strict=True))
     for block in blocks(log):
-        for offset, one in block:
-            if offset in wanted and isinstance(one, LoggedEvent):
-                lessons.put_down(one.scenario, one.user, one.item)
+        for offset, _ in block:
+            if offset in choices:
+                one = choices[offset]
+                lessons.put_down(one.scenario, one.user, one.item, slates[offset])
         replica.learner.learn(block)
     return lessons
+
+
+def eyes_of(
+    slates: Sequence[ShownSlate], events: Sequence[LoggedEvent], window: int
+) -> list[Mapping[str, float] | None]:
+    """Return, for events, how likely each item of the slate that they answer was looked at; None: no slate.
+
+    A place is looked at as often as it is chosen, up to a common factor: means over the slates of the scenario,
+    drawn to the mean of all places by `PRIOR_PLACES`.
+
+    Args:
+        window: microseconds in which an event answers a slate.
+    """
+    eyes: list[Mapping[str, float] | None] = [None] * len(events)
+    for name in {one.scenario for one in events}:
+        rows = [row for row, one in enumerate(events) if one.scenario == name]
+        acts = [Act(events[row].user, events[row].item, name, events[row].time) for row in rows]
+        own = [one for one in slates if one.scenario == name]
+        if not own:
+            continue
+        joined = join(own, acts, window, max(one.time for one in own) + window)
+        rates, by_id = _rates(joined), {one.id: one for one in own}
+        for row, slate in zip(rows, joined.answered, strict=True):
+            if slate:
+                eyes[row] = dict(zip(by_id[slate].items, rates.tolist(), strict=False))
+    return eyes
+
+
+def _rates(joined: Joined) -> NDArray[np.float64]:
+    longest = max(len(one.items) for one in joined.slates)
+    tries, wins = np.zeros(longest), np.zeros(longest)
+    for one, rewards in zip(joined.slates, joined.rewards, strict=True):
+        tries[: len(one.items)] += 1
+        wins[: len(one.items)] += rewards
+    mean = max(float(wins.sum()), 1.0) / float(tries.sum())
+    return np.asarray((wins + PRIOR_PLACES * mean) / (tries + PRIOR_PLACES))
 
 
 def learn_on(
