@@ -1,18 +1,20 @@
-"""Thirty days of people who answer, over HTTP: a service that learns and explores beside one that does neither.
+"""Thirty days of people who answer, over HTTP: a service that learns and explores beside one that does
+neither.
 
     python benchmarks/audience.py --json audience.json --figure audience.svg
     python benchmarks/audience.py --days 10 --seeds 1 --users 300
 
-A newspaper of the sample world (`polyscene.sample.audience`): people tire of topics, drift in taste, leave when
-they find nothing, look at the first places most, and are heard of late; new stories come every day. Each
+A newspaper of the sample world (`polyscene.sample.audience`): people tire of topics, drift in taste, leave
+when they find nothing, look at the first places most, and are heard of late; new stories come every day. Each
 service is `polyscene serve` in a process of its own, asked by the Python client; stories are put when they
-appear. One hears every click, explores, and has a cycle each night. The other is the same run with learning and
-exploration off: it hears no click (what a person has had is named in the request) and has no cycle. A third
-learns as the first one does and explores nothing.
+appear. One hears every click, explores, and has a cycle each night. The other is the same run with learning
+and exploration off: it hears no click (what a person has had is named in the request) and has no cycle. A
+third learns as the first one does and explores nothing.
 
-In its first week the first service shows slates by one policy; by that log `polyscene.serving.judging` foretells
-what another policy would earn, which is the one that it is given for the other weeks. Beside what was foretold
-stand what that policy was worth on the same visits, which only the world knows, and what it earned afterwards.
+In its first week the first service shows slates by one policy; by that log `polyscene.serving.judging`
+foretells what another policy would earn, which is the one that it is given for the other weeks. Beside what
+was foretold stand what that policy was worth on the same visits, which only the world knows, and what it
+earned afterwards.
 """
 
 from __future__ import annotations
@@ -54,7 +56,6 @@ from polyscene.serving.stores.copies import stores_to_read
 from projects import WORK
 from showing import table, write_json
 
-HISTORY_DAYS = 20
 WEEK = 7
 PLACES = 4
 DRAWS = 64
@@ -87,6 +88,22 @@ class Days:
     seconds: list[float] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
     gone: int = 0
+
+    def add(self, clicks: float, expected: float, best: float, slates: int) -> None:
+        """Add a day."""
+        for kept, value in ((self.clicks, clicks), (self.expected, expected), (self.best, best)):
+            kept.append(value)
+        self.slates.append(slates)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of every world: days of log, days that are lived, people, stories."""
+
+    history: int
+    days: int
+    users: int
+    items: int
 
 
 @dataclass
@@ -181,23 +198,22 @@ class Newsroom:
 
 
 def lived(
-    arm: str, folder: Path, world: SampleWorld, days: int, seed: int
+    arm: str, folder: Path, world: SampleWorld, sizes: Sizes, seed: int
 ) -> tuple[Days, dict[str, float] | None]:
     """Let people come for so many days; return what was had, and what was foretold in the first week."""
     project = Project.open(folder / "polyscene.toml")
     service = folder / "service" / "polyscene"
-    audience = Audience(world, SCENARIO, HISTORY_DAYS, seed)
+    audience = Audience(world, SCENARIO, sizes.history, seed)
     learns, explores = arm != ARMS[2], arm == ARMS[0]
     had, foretold = Days(), None
     with served(folder / "polyscene.toml") as url, Client(url) as client:
         room = Newsroom(world, audience, client, learns)
-        room.skip(START + HISTORY_DAYS * DAY)
-        for number in range(days):
+        room.skip(START + sizes.history * DAY)
+        for number in range(sizes.days):
             name = (LOGGED if number < WEEK else OTHER) if explores else None
             policy = None if name is None else policy_named(name)
-            clicks, expected, best, slates = room.day(HISTORY_DAYS + number, policy, number < WEEK)
-            had.clicks.append(clicks), had.expected.append(expected), had.best.append(best)
-            had.slates.append(slates)
+            clicks, expected, best, slates = room.day(sizes.history + number, policy, number < WEEK)
+            had.add(clicks, expected, best, slates)
             if explores and number == WEEK - 1:
                 foretold = _foretold(project, service, room, audience, seed)
             if learns:
@@ -241,19 +257,19 @@ def _foretold(
     }
 
 
-def run(arms: Sequence[str], days: int, users: int, items: int, seeds: Sequence[int], work: Path) -> dict[str, Any]:
+def run(arms: Sequence[str], sizes: Sizes, seeds: Sequence[int], work: Path) -> dict[str, Any]:
     """Let every service have its people, in a world for each seed."""
     had: dict[str, list[Days]] = {arm: [] for arm in arms}
     foretold = list[dict[str, float]]()
     for seed in seeds:
         home = work / f"audience-{seed}"
         shutil.rmtree(home, ignore_errors=True)
-        world = SampleWorld.generate(seed, users, items, HISTORY_DAYS + days)
-        project = newspaper(world, home / "first", HISTORY_DAYS, POLICY, seed)
+        world = SampleWorld.generate(seed, sizes.users, sizes.items, sizes.history + sizes.days)
+        project = newspaper(world, home / "first", sizes.history, POLICY, seed)
         project.train(everything_counts=True)
         for number, arm in enumerate(arms):
             folder = shutil.copytree(home / "first", home / str(number))
-            lived_days, told = lived(arm, folder, world, days, seed)
+            lived_days, told = lived(arm, folder, world, sizes, seed)
             had[arm].append(lived_days)
             foretold += [] if told is None else [told | {"came": _afterwards(lived_days)}]
             clicks, seconds = sum(lived_days.clicks), sum(lived_days.seconds)
@@ -288,12 +304,25 @@ def tables(results: Mapping[str, Any]) -> str:
                 f"{told.count('promoted')} of {len(told)}",
             ]
         )
-    head = ["service", "clicks a day", "last week", "a slate", "of the oracle's", "left", "night s", "promoted"]
+    head = [
+        "service",
+        "clicks a day",
+        "last week",
+        "a slate",
+        "of the oracle's",
+        "left",
+        "night s",
+        "promoted",
+    ]
     parts = [table(head, rows)]
     if results["foretold"]:
         keys = ("log earned", "foretold", "low", "high", "worth", "came", "effective", "decisions")
         values = [
-            [f"world {number}", *(f"{one[key]:.3f}" for key in keys[:-2]), *(f"{one[key]:,.0f}" for key in keys[-2:])]
+            [
+                f"world {number}",
+                *(f"{one[key]:.3f}" for key in keys[:-2]),
+                *(f"{one[key]:,.0f}" for key in keys[-2:]),
+            ]
             for number, one in enumerate(results["foretold"], 1)
         ]
         parts.append(table([f"{OTHER} by the log of {LOGGED}", *keys], values))
@@ -313,7 +342,10 @@ def drawn(path: Path, results: Mapping[str, Any]) -> None:
     """Draw clicks a day, the mean of three days, and all clicks so far."""
     clicks = {arm: np.array([one["clicks"] for one in each]) for arm, each in results["arms"].items()}
     days = np.arange(1, next(iter(clicks.values())).shape[1] + 1, dtype=np.float64)
-    smooth = {arm: np.stack([np.convolve(one, np.ones(3) / 3, "valid") for one in each]) for arm, each in clicks.items()}
+    smooth = {
+        arm: np.stack([np.convolve(one, np.ones(3) / 3, "valid") for one in each])
+        for arm, each in clicks.items()
+    }
     panels = [
         Panel("clicks a day, mean of three", days[1:-1], smooth, {}),
         Panel("all clicks so far", days, {arm: each.cumsum(axis=1) for arm, each in clicks.items()}, {}),
@@ -325,6 +357,9 @@ def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--days", type=int, default=30, metavar="N", help="at least 15; default: 30")
+    made.add_argument(
+        "--history", type=int, default=7, metavar="N", help="days of log before them; default: 7"
+    )
     made.add_argument("--users", type=int, default=600, metavar="N", help="default: 600")
     made.add_argument("--items", type=int, default=400, metavar="N", help="stories in all; default: 400")
     made.add_argument("--seeds", type=int, default=3, metavar="N", help="worlds; default: 3")
@@ -347,16 +382,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     seeds = [options.seed + number for number in range(options.seeds)]
+    sizes = Sizes(options.history, options.days, options.users, options.items)
     with measured() as cost:
-        results = run(options.arms, options.days, options.users, options.items, seeds, options.work)
+        results = run(options.arms, sizes, seeds, options.work)
     print(tables(results))
     print(f"\n{options.seeds} worlds of {options.days} days, {cost.seconds:.0f} s")
     if options.figure is not None:
         drawn(options.figure, results)
     if options.json is not None:
-        sizes = {"days": options.days, "users": options.users, "items": options.items, "seeds": seeds}
-        facts = {"cost": cost.to_json(), "machine": machine(), "versions": versions()}
-        write_json(options.json, results | sizes | facts)
+        facts = {
+            **asdict(sizes),
+            "seeds": seeds,
+            "cost": cost.to_json(),
+            "machine": machine(),
+            "versions": versions(),
+        }
+        write_json(options.json, results | facts)
     return 0
 
 

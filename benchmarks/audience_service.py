@@ -15,18 +15,28 @@ import polars as pl
 
 from launch import is_ready
 from polyscene.project import Project
+from polyscene.sample.words import ScenarioName
 from polyscene.sample.world import SampleWorld
 
-SCENARIO = "news"
+SCENARIO: ScenarioName = "news"
 PATIENCE = 120.0
 CONFIG = """name = "audience"
 seed = {seed}
 [language]
 model = "minilm"
 tuning = "none"
+[scenarios.news.items]
+path = "items.parquet"
+id = "item_id"
+text = ["title", "description"]
+categorical = ["section", "author"]
+time = "published"
+[scenarios.news.events]
+path = "events.parquet"
+user = "user_id"
+item = "item_id"
+time = "at"
 [scenarios.news]
-items = {{ path = "items.parquet", id = "item_id", text = ["title", "description"], categorical = ["section", "author"], time = "published" }}
-events = {{ path = "events.parquet", user = "user_id", item = "item_id", time = "at" }}
 template = "{{title}} – {{description}} Section: {{section}}."
 repeats = false
 policy = {policy}
@@ -39,6 +49,7 @@ min_choices = 30
 judged_share = 0.5
 max_loss = 0.1
 refit_growth = 2.0
+max_decisions = 300
 [runtime]
 threads = 1
 """

@@ -3,11 +3,11 @@
     python benchmarks/cycles.py --set movietweetings --tuning none --json FILE
 
 The first half of the events, in the order of time, is trained on. The rest comes to the log of a service in
-equal parts; after each part a cycle takes it: it learns on from the live run, or trains anew (`--growth`). The numbers are those of the cycles' own reports: NDCG@10 of
-the run that answers and of the candidate, on the latest share of the part (each choice ranked before both
-learn it), and on the exam, old choices that neither was trained on. After the last one a candidate is trained
-on events whose items were dealt out anew: it has to be refused. No slates are shown, so nothing is valued
-off-policy.
+equal parts; after each part a cycle takes it: it learns on from the live run, or trains anew (`--growth`).
+The numbers are those of the cycles' own reports: NDCG@10 of the run that answers and of the candidate, on
+the latest share of the part (each choice ranked before both learn it), and on the exam, old choices that
+neither was trained on. After the last one a candidate is trained on events whose items were dealt out anew:
+it has to be refused. No slates are shown, so nothing is valued off-policy.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import numpy as np
 from polyscene.core.threads import prepare_environment
 from polyscene.data.schema import Dataset, EventLog
 from polyscene.evaluation.provenance import machine, versions
+from polyscene.online.exam import held_out
 from polyscene.online.progressive import with_events
 from polyscene.project import Project
 from polyscene.serving.activation import in_the_log
@@ -101,7 +102,7 @@ def nights(project: Project, folder: Path, most: int | None, cycles: int) -> lis
     half = len(stream.events) // 2
     start = stream.events[half].time or 0
     rest = [one for one in stream.events if (one.time or 0) >= start]
-    project.dataset = stream.before(start)
+    project.dataset = examined(stream.before(start), project.settings.cycle.exam_share)
     project.train(everything_counts=True)
     reports = []
     borders = np.linspace(0, len(rest), cycles + 2).astype(int).tolist()  # the last part is the spoilt one's
@@ -110,6 +111,13 @@ def nights(project: Project, folder: Path, most: int | None, cycles: int) -> lis
         reports.append(cycle(project, folder) if number < cycles else _spoilt(project, folder))
         print("\n".join(reports[-1].lines()), "\n", file=sys.stderr, flush=True)
     return reports
+
+
+def examined(dataset: Dataset, share: float) -> Dataset:
+    """Return a data set without what the exam asks, so that the first run can be examined too."""
+    return with_events(
+        dataset, {name: held_out(one.events, share) for name, one in dataset.scenarios.items()}
+    )
 
 
 def _log(folder: Path, events: Sequence[LoggedEvent]) -> None:
@@ -167,7 +175,10 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--events", type=int, metavar="N", help="the first so many; default: all")
     parser.add_argument("--tuning", metavar="METHOD", help="in place of the configuration's, such as none")
     parser.add_argument(
-        "--growth", type=float, metavar="SHARE", help="of the events, at which a run is trained anew; 0: always"
+        "--growth",
+        type=float,
+        metavar="SHARE",
+        help="of the events, at which a run is trained anew; 0: always",
     )
     parser.add_argument("--signals", nargs="+", metavar="NAME", help="in place of the configuration's")
     options = parser.parse_args(words)

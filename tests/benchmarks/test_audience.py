@@ -19,6 +19,7 @@ from polyscene.sample.clock import START
 from polyscene.sample.world import SampleWorld
 
 Script = Callable[[str], ModuleType]
+HISTORY = 20
 
 
 @dataclass
@@ -57,13 +58,13 @@ def test_stories_appear_in_time_and_clicks_are_told_when_they_are_heard_of(
     script: Script, world: SampleWorld, learns: bool
 ) -> None:
     audience = script("audience")
-    start = START + audience.HISTORY_DAYS * DAY
+    start = START + HISTORY * DAY
     since = world.items["news"]["published"].to_physical().to_numpy()
     service = Service(world, world.items["news"]["item_id"].to_list()[: int((since < start).sum())])
-    people = Audience(world, "news", audience.HISTORY_DAYS, 1)
+    people = Audience(world, "news", HISTORY, 1)
     room = audience.Newsroom(world, people, service, learns)
     room.skip(start)
-    totals = [room.day(audience.HISTORY_DAYS + day, policy_named("epsilon:0.2"), day == 0) for day in range(3)]
+    totals = [room.day(HISTORY + day, policy_named("epsilon:0.2"), day == 0) for day in range(3)]
     clicks, slates = sum(one[0] for one in totals), sum(one[3] for one in totals)
     assert slates == len(service.policies) > 20
     assert service.policies[0] == {"name": "epsilon", "epsilon": 0.2}
@@ -81,10 +82,14 @@ def test_stories_appear_in_time_and_clicks_are_told_when_they_are_heard_of(
         assert sum(map(len, service.excluded)) > 0
 
 
-def test_what_is_shown_can_be_read(script: Script, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_shown_can_be_read(
+    script: Script, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     audience = script("audience")
     days = audience.Days([4.0] * 15, [3.0] * 15, [6.0] * 15, [5] * 15, [1.5], ["promoted"], 2)
-    told = dict.fromkeys(("log earned", "foretold", "low", "high", "worth", "came", "effective", "decisions"), 0.5)
+    told = dict.fromkeys(
+        ("log earned", "foretold", "low", "high", "worth", "came", "effective", "decisions"), 0.5
+    )
     plain = json.loads(json.dumps({name: getattr(days, name) for name in vars(days)}))
     results = {"arms": {"learns": [plain, plain]}, "foretold": [told]}
     text = audience.tables(results)
@@ -104,6 +109,8 @@ def test_the_newspaper_holds_what_was_before(script: Script, world: SampleWorld,
     project = service.newspaper(world, tmp_path / "paper", 20, '"greedy"', 5)
     scenario = project.dataset.scenarios["news"]
     assert scenario.events.time.max() < START + 20 * DAY
-    assert len(scenario.catalogue) == int((world.items["news"]["published"].to_physical() < START + 20 * DAY).sum())
+    assert len(scenario.catalogue) == int(
+        (world.items["news"]["published"].to_physical() < START + 20 * DAY).sum()
+    )
     assert project.settings.service.clock == "events"
     assert np.all(scenario.catalogue.since < START + 20 * DAY)

@@ -1,4 +1,5 @@
-"""People who answer do as the formulas say: they look from the top, tire, drift, are heard of late, and leave."""
+"""People who answer do as the formulas say: they look from the top, tire, drift, are heard of late, and
+leave."""
 
 from __future__ import annotations
 
@@ -61,7 +62,9 @@ def test_who_looks_tires_of_the_topic_and_rests(world: SampleWorld) -> None:
             logits = np.log(before[left] / (1 - before[left])) - TIRING * tired[topic[left]]
             np.testing.assert_allclose(audience.appeal(later)[left], 1 / (1 + np.exp(-logits)), rtol=1e-9)
         there = Visit(visit.user, visit.time + days * DAY, visit.intent)
-        np.testing.assert_allclose(audience._tiredness(there)[: topic.max() + 1], tired[: topic.max() + 1] * RESTING**days)
+        np.testing.assert_allclose(
+            audience._tiredness(there)[: topic.max() + 1], tired[: topic.max() + 1] * RESTING**days
+        )
 
 
 def test_clicks_come_as_often_as_appeal_and_place_say_and_late_ones_late(world: SampleWorld) -> None:

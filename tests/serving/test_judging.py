@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 
 from polyscene.cli.main import app
 from polyscene.core.errors import ArgumentError, DataError, UnknownIdError
-from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.policies import PolicyChoice
+from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.policies.plackett_luce import PlackettLuce, PlackettLuceSettings
 from polyscene.policies.registry import policy_of
 from polyscene.serving.answers import plain_record

@@ -2,7 +2,7 @@
 
 A choice is put down with the scores that the live signals give to the candidates at that moment, so that no
 signal has learned from what it is weighed on. Where it answers a slate, its candidates are what that slate
-showed: with κ_p the chance that place p is looked at, the item i at place p is the one chosen with probability
+showed: with κ_p the chance that place p is looked at, the item i there is chosen with probability
 
     P(i | slate) = κ_p exp(l_i) / Σ_j κ_{p(j)} exp(l_j)
 
@@ -52,8 +52,9 @@ class Lessons:
         What the system does not know, and what could not have been shown to its user, is none.
 
         Args:
-            eyes: of the slate that it answers, by item, the chance that its place is looked at, up to a common
-                factor; None: it answers none.
+            eyes: of the slate that it answers, by item, the chance that its place is looked at, or a
+            multiple;
+                None: it answers none.
         """
         state = self.system.scenario(scenario)
         code = state.catalogue.ids.get(item)

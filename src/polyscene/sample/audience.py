@@ -6,11 +6,11 @@ the topic in mind that they would have had, and look at what they are shown. Wit
 
     r = σ( ℓ(u, i, t) + INTENT · 1[topic_i = z] + FOLLOW_UP · … - TIRING · n_{u, topic_i} )
 
-and looks at place k (from 1) with probability `k ** -EYES`. n is how often the topic was lately shown to them,
-each showing counted by the chance that it was looked at; of the count `RESTING` is left a day later. Tastes
-drift as the world has them drift, items come on the days on which it has them come, and nobody wants what
-they have had. Who is shown a slate without a click may leave for good. A click is heard of at once, or, in
-`LATE` of the cases, up to a day later.
+and looks at place k (from 1) with probability `k ** -EYES`. n is how often the topic was lately shown to
+them, each showing counted by the chance that it was looked at; of the count `RESTING` is left a day later.
+Tastes drift as the world has them drift, items come on the days on which it has them come, and nobody wants
+what they have had. Who is shown a slate without a click may leave for good. A click is heard of at once, or,
+in `LATE` of the cases, up to a day later.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Audience:
         ]
 
     def appeal(self, visit: Visit) -> Floats:
-        """Return (n,) the true chance that the visitor clicks each item when looking at it; 0 if it is not there."""
+        """Return (n,) the chance that the visitor, looking at each item, clicks it; 0 if it is not there."""
         user, codes = np.array([visit.user]), np.arange(len(self._items))
         time = np.array([[visit.time]])
         logits = standing_logits(self.scenario, self._people, self._items, user[:, None], codes[None], time)

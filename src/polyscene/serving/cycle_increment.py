@@ -2,8 +2,8 @@
 
 Most signals learn from every event as it comes, the texts of new items were read when they came, and both
 are in the live run already. What is left is how the fusion weighs them: it learns on from the day's choices,
-each as it looked before it was learned and among what its slate showed, and from a sample of earlier ones that
-lies beside the run. What
+each as it looked before it was learned and among what its slate showed, and from a sample of earlier ones
+that lies beside the run. What
 cannot learn so (the language model, factors, the linear and the sequence model) waits for a training anew,
 which comes when the log has grown by a share: trainings then cost, spread over the events, as much for each
 event however long the log is.
@@ -89,9 +89,7 @@ def learn_and_put_down(
     log: Log = list(entries)
     settings, seed = project.settings, project.settings.seed
     lessons = Lessons(replica.system, settings.fusion.max_catalogue, seed)
-    choices = {
-        offset: one for offset, one in log if isinstance(one, LoggedEvent) and replica.is_choice(one)
-    }
+    choices = {offset: one for offset, one in log if isinstance(one, LoggedEvent) and replica.is_choice(one)}
     if len(choices) > settings.cycle.lessons:
         drawn = generator(seed, "lessons", "sample").choice([*choices], settings.cycle.lessons, replace=False)
         choices = {offset: choices[offset] for offset in sorted(drawn.tolist())}
@@ -110,8 +108,8 @@ def eyes_of(
 ) -> list[Mapping[str, float] | None]:
     """Return, for events, how likely each item of the slate that they answer was looked at; None: no slate.
 
-    A place is looked at as often as it is chosen, up to a common factor: means over the slates of the scenario,
-    drawn to the mean of all places by `PRIOR_PLACES`.
+    A place is looked at as often as it is chosen, up to a common factor: means over the slates of the
+    scenario, drawn to the mean of all places by `PRIOR_PLACES`.
 
     Args:
         window: microseconds in which an event answers a slate.
@@ -164,7 +162,13 @@ def learn_on(
         for name, new in lessons.made.items():
             fusion, earlier = system.scenarios[name].fusion, _earlier(run.folder, name, replica)
             step = learned_on(
-                fusion.weights, fusion.scenario, new, earlier, settings.fusion, settings.seed, project.progress
+                fusion.weights,
+                fusion.scenario,
+                new,
+                earlier,
+                settings.fusion,
+                settings.seed,
+                project.progress,
             )
             fusion.weights = step.weights
             kept[name] = _sample([*earlier, *new], settings.cycle.replay, settings.seed)

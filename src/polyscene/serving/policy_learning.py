@@ -1,8 +1,8 @@
 """A policy of scores learned from the log of a service on some users, to be judged on the others.
 
 Each place of a slate is one decision among what was left: its features are those of `policies.learned`, its
-reward that of the place, its reward model the mean by rank among the scores. That a place also changes what is
-left for those after it is not seen while learning; the judgement on the other users sees it.
+reward that of the place, its reward model the mean by rank among the scores. That a place also changes what
+is left for those after it is not seen while learning; the judgement on the other users sees it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from polyscene.core.errors import ArgumentError
 from polyscene.core.seeds import generator
 from polyscene.evaluation.offpolicy.comparison import MAX_TABLE
-from polyscene.evaluation.offpolicy.learning import LearningSettings, fitted
+from polyscene.evaluation.offpolicy.learning import LearningSettings, Open, fitted
 from polyscene.evaluation.offpolicy.log import LoggedDecisions, Values
 from polyscene.evaluation.offpolicy.shown import Joined, ShownSlate
 from polyscene.policies.learned import Learned, LearnedSettings, score_features
@@ -34,8 +34,8 @@ def parted(joined: Joined, seed: int) -> tuple[Joined, Joined]:
     users = sorted({one.user for one in joined.slates})
     if len(users) < 20:
         raise ArgumentError(
-            f"expected decisions for at least 20 users to learn a policy and to judge it, found {len(users)}; "
-            "let the service decide for more of them"
+            f"expected decisions for at least 20 users to learn a policy and to judge it, found "
+            f"{len(users)}; let the service decide for more of them"
         )
     drawn = generator(seed, "users who teach").permutation(users)
     teachers = set(drawn[: round(LEARNED_SHARE * len(users))].tolist())
@@ -66,7 +66,7 @@ def _kept(joined: Joined, rows: Sequence[bool]) -> Joined:
     return replace(joined, slates=slates, rewards=rewards)
 
 
-def _places(joined: Joined, seed: int) -> tuple[LoggedDecisions, Values, Values]:
+def _places(joined: Joined, seed: int) -> tuple[LoggedDecisions, Values, Open]:
     """Return every place as a decision of its own, (m, A, 3) its features, and (m, A) what was left.
 
     Actions are ranks by score among what was left. Slates with limits are passed over: what could stand at

@@ -13,7 +13,9 @@ TRUTH = np.array([2.0, -1.0])
 """Logits of a click: of an action's two features."""
 
 
-def _world(n: int, seed: int = 0, actions: int = 4, worth: float = 1.0) -> tuple[LoggedDecisions, Values, Values]:
+def _world(
+    n: int, seed: int = 0, actions: int = 4, worth: float = 1.0
+) -> tuple[LoggedDecisions, Values, Values]:
     """Return a log of a policy that likes the first actions, features, and the true chances of clicks."""
     chance = np.random.default_rng(seed)
     features = chance.normal(size=(n, actions, 2))
@@ -29,7 +31,7 @@ def _world(n: int, seed: int = 0, actions: int = 4, worth: float = 1.0) -> tuple
 @pytest.mark.parametrize("reward", ["doubly_robust", "ips", "snips"])
 def test_the_best_direction_is_found_and_its_worth_foretold(reward: str) -> None:
     log, features, clicks = _world(6000)
-    policy = learn_policy(log, features, LearningSettings(reward=reward, clip=50.0))  # type: ignore[arg-type]
+    policy = learn_policy(log, features, LearningSettings(reward=reward, clip=50.0))
     cosine = policy.weights @ TRUTH / np.linalg.norm(policy.weights) / np.linalg.norm(TRUTH)
     assert cosine > 0.98
     truth = float((policy.probabilities(features) * clicks).sum(axis=1).mean())
@@ -62,7 +64,7 @@ def test_the_gradient_is_that_of_the_loss(reward: str) -> None:
     log, features, _ = _world(60)
     open_ = np.ones((60, 4), np.bool_)
     open_[log.actions[:, 0] != 2, 2] = False
-    settings = LearningSettings(reward=reward, clip=1.7, entropy=0.3)  # type: ignore[arg-type]
+    settings = LearningSettings(reward=reward, clip=1.7, entropy=0.3)
     objective = _Objective(_Decisions.of(log, features, open_, np.arange(60)), 0.2, settings)
     at, step = np.array([0.4, -0.3]), 1e-6
     for number in range(2):
@@ -88,7 +90,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ArgumentError, match="features"):
         learn_policy(log, features[:, :3])
     with pytest.raises(ArgumentError, match="open"):
-        learn_policy(log, features, open_=np.zeros((60, 4)))
+        learn_policy(log, features, open_=np.zeros((60, 4), np.bool_))
     few = LoggedDecisions.single([0, 1] * 9, [0.5] * 18, [0] * 18, 2, clusters=[0, 1] * 9)
     with pytest.raises(ArgumentError, match="at least 10 clusters"):
         learn_policy(few, np.zeros((18, 2, 1)))

@@ -56,7 +56,7 @@ def _log(n: int, seed: int) -> Sessions:
 
 
 def _by_mood(policy: Values, sessions: Sessions) -> Values:
-    return policy[sessions.features[:, :, 0].astype(int)]
+    return np.asarray(policy[sessions.features[:, :, 0].astype(int)])
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_the_value_of_a_policy_lies_in_its_interval(log: Sessions, policy: Value
 
 def test_a_model_makes_the_interval_narrower(log: Sessions) -> None:
     target = _by_mood(FARES, log)
-    modelled, plain = (session_value(log, target, DISCOUNT, one) for one in ("doubly_robust", "per_decision"))  # type: ignore[arg-type]
+    modelled, plain = (session_value(log, target, DISCOUNT, one) for one in ("doubly_robust", "per_decision"))
     assert modelled.high - modelled.low < 0.8 * (plain.high - plain.low)
 
 

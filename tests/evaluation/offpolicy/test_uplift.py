@@ -21,7 +21,9 @@ def _pairs(n: int, seed: int = 0, effect: float = 0.3) -> tuple[Exposures, Value
     propensities = np.where(fan, 0.7, 0.2)
     shown = chance.random(n) < propensities
     outcomes = (chance.random(n) < anyway + shown * effects).astype(np.float64)
-    features = np.column_stack([fan, open_minded, ~fan * open_minded, chance.normal(size=n)]).astype(np.float64)
+    features = np.column_stack([fan, open_minded, ~fan * open_minded, chance.normal(size=n)]).astype(
+        np.float64
+    )
     return Exposures(shown, propensities, outcomes, features, chance.integers(0, n // 4, n)), effects
 
 

@@ -1,4 +1,5 @@
-"""A night may cost what its day costs: the fusion learns on, keeps what it learned from, and is judged as ever."""
+"""A night may cost what its day costs: the fusion learns on, keeps what it learned from, and is judged as
+ever."""
 
 from __future__ import annotations
 
@@ -12,14 +13,17 @@ import pytest
 
 from polyscene.core.settings.cycle import CycleSettings
 from polyscene.core.types import Event
+from polyscene.evaluation.offpolicy.shown import ShownSlate
 from polyscene.learning import fusion_increment
 from polyscene.learning.fusion_increment import Increment, learned_on
 from polyscene.online.lessons import Lessons
+from polyscene.policies.greedy import Greedy
 from polyscene.project import Project
 from polyscene.recommenders.fusion.kept_examples import arrays_of, examples_of_arrays
+from polyscene.recommenders.fusion.training import Example
 from polyscene.serving import cycle as nightly
 from polyscene.serving.cycle_contest import Contest
-from polyscene.serving.cycle_increment import Growth, _earlier, _keep
+from polyscene.serving.cycle_increment import Growth, _earlier, _keep, eyes_of
 from polyscene.serving.cycle_replicas import Replica
 from polyscene.serving.cycle_service import cycle
 from polyscene.serving.cycle_state import read_state
@@ -77,7 +81,9 @@ def test_nights_learn_on_and_remember_what_they_learned_from(
     assert second.manifest["trained"] == {"events": 900, "nights": 1}
     assert len(second.system.scenarios["shop"].log) == 900 + report.events
     assert not np.array_equal(second.system.scenarios["shop"].fusion.weights.arrays["base"], weights)
-    assert np.array_equal(learning.run(first.id).system.scenarios["shop"].fusion.weights.arrays["base"], weights)
+    assert np.array_equal(
+        learning.run(first.id).system.scenarios["shop"].fusion.weights.arrays["base"], weights
+    )
     _more(folder, 120, 5)
     again = cycle(learning, folder)
     assert (again.verdict, again.anew) == ("promoted", False), again.reasons
@@ -185,11 +191,60 @@ def test_what_makes_held_out_choices_worse_is_not_kept(shop: Path) -> None:
     generator = np.random.default_rng(0)
     for user in generator.integers(0, 60, 80).tolist():
         lessons.put_down("shop", f"u{user}", f"i{user % 3 * 10}")
-    args = (state.fusion.scenario, lessons.made["shop"], [], project.settings.fusion, 7, project.progress)
-    step = learned_on(state.fusion.weights, *args)
-    assert step.after < step.before
-    assert step.learned
-    assert step.choices == 80
-    few = learned_on(state.fusion.weights, args[0], lessons.made["shop"][:10], [], *args[3:])
+    fusion, settings = state.fusion, project.settings.fusion
+
+    def step(made: list[Example]) -> Increment:
+        return learned_on(fusion.weights, fusion.scenario, made, [], settings, 7, project.progress)
+
+    whole, few = step(lessons.made["shop"]), step(lessons.made["shop"][:10])
+    assert whole.after < whole.before
+    assert whole.learned
+    assert whole.choices == 80
     assert few.weights is state.fusion.weights
     assert not few.learned
+
+
+def test_a_choice_from_a_slate_is_one_among_what_it_showed(shop: Path) -> None:
+    run = Project.open(shop / "polyscene.toml").run()
+    run.system.scenarios["shop"].fusion.fallback = None
+    lessons = Lessons(run.system, 2_000, 7)
+    eyes = {"i7": 0.5, "i4": 0.25, "gone": 0.2, "i1": 0.125}
+    assert lessons.put_down("shop", "u1", "i4")
+    assert lessons.put_down("shop", "u1", "i4", eyes)
+    assert lessons.put_down("shop", "u1", "i4", {"i4": 1.0, "gone": 0.5})
+    whole, among, alone = lessons.made["shop"]
+    np.testing.assert_allclose(among.log_weights, np.log([0.25, 0.5, 0.125]), rtol=1e-6)
+    assert among.signals.shape == (2, 3)
+    np.testing.assert_array_equal(among.signals[:, 0], whole.signals[:, 0])
+    codes = [run.system.scenarios["shop"].catalogue.ids.get(name) for name in ("i7", "i1")]
+    places = [1 + code - (code > 4) for code in codes if code is not None]
+    np.testing.assert_array_equal(among.signals[:, 1:], whole.signals[:, places])
+    assert alone.signals.shape == (2, 30), "a slate of one says nothing"
+
+
+def test_events_find_the_slates_that_they_answer_and_how_its_places_are_looked_at() -> None:
+    def slate(number: int, user: str) -> ShownSlate:
+        places, chances = np.arange(2), np.ones(2, np.float32)
+        scores = np.zeros(3, np.float32)
+        return ShownSlate(
+            f"d{number}", number * 100, user, "shop", ("a", "b"), places, chances, scores, Greedy()
+        )
+
+    slates = [slate(number, f"u{number}") for number in range(200)]
+    events = [LoggedEvent(f"u{number}", "a", "shop", "click", time=number * 100 + 5) for number in range(100)]
+    events += [LoggedEvent(f"u{number}", "b", "shop", "click", time=number * 100 + 6) for number in range(20)]
+    events += [
+        LoggedEvent("u3", "c", "shop", "click", time=305),
+        LoggedEvent("u4", "a", "news", "click", time=405),
+    ]
+    eyes = eyes_of(slates, events, 50)
+    assert eyes[-2:] == [None, None]
+    assert eyes[0] == eyes[50]
+    first = eyes[0]
+    assert first is not None
+    assert list(first) == ["a", "b"]
+    mean = 120 / 400
+    assert first["a"] == pytest.approx((100 + 20 * mean) / 220)
+    assert first["b"] == pytest.approx((20 + 20 * mean) / 220)
+    late = LoggedEvent("u0", "a", "shop", "click", time=51)
+    assert eyes_of(slates, [late], 50) == [None]

@@ -36,6 +36,6 @@ class ServiceSettings(Strict):
     audit_files: int = Field(10, ge=1, description="so many earlier ones are kept")
     clock: Literal["system", "events"] = Field(
         "system",
-        description="events: a request is asked at the moment of the latest event, as replays and simulations "
-        "want it; all events then need times of their own",
+        description="events: a request is asked at the moment of the latest event, as replays and "
+        "simulations want it; all events then need times of their own",
     )

@@ -5,11 +5,11 @@ w_i = min(π_θ(a_i | x_i) / p_i, M) and a reward model q̂, θ maximises
 
     V̂(θ) + trust · 1/n Σ_i ln π_θ(a_i | x_i) + entropy · 1/n Σ_i H(π_θ(· | x_i))
 
-where V̂ is the mean of `w_i r_i` (ips), `Σ w_i r_i / Σ w_i` (snips), or the mean of `Σ_a π_θ(a | x_i) q̂(x_i, a)
-+ w_i (r_i - q̂(x_i, a_i))` (doubly_robust). The second term is, but for a constant, the estimated divergence
-KL(p ‖ π_θ) of the policy of the log from the learned one: it keeps π_θ where the log can speak of it (Swaminathan
-and Joachims 2015, Batch learning from logged bandit feedback; Dudík, Langford and Li 2011, Doubly robust
-policy evaluation and learning). Clipped weights count and have no gradient.
+where V̂ is the mean of `w_i r_i` (ips), `Σ w_i r_i / Σ w_i` (snips), or the mean of `Σ_a π_θ(a | x_i)
+q̂(x_i, a) + w_i (r_i - q̂(x_i, a_i))` (doubly_robust). The second term is, but for a constant, the estimated
+divergence KL(p ‖ π_θ) of the policy of the log from the learned one: it keeps π_θ where the log can speak of
+it (Swaminathan and Joachims 2015, Batch learning from logged bandit feedback; Dudík, Langford and Li 2011,
+Doubly robust policy evaluation and learning). Clipped weights count and have no gradient.
 
 What is learned on some clusters is judged on the others, against the policy of the log. The estimate that the
 policy was chosen by says nothing of its worth: it is the largest of many.
@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy.optimize import minimize
 from scipy.special import log_softmax
@@ -34,6 +35,8 @@ from polyscene.evaluation.offpolicy.log import Codes, LoggedDecisions, Values
 from polyscene.evaluation.offpolicy.modelled import DoublyRobust, ModelledSettings
 from polyscene.evaluation.offpolicy.reward_models import REWARD_MODELS, cross_fitted
 
+Open = NDArray[np.bool_]
+"""(n, A) which actions could be taken."""
 TRUSTS = (1.0, 0.1, 0.01, 0.001)
 """What is tried where none is named, in shares of the mean reward."""
 INNER_SHARE = 0.3
@@ -47,7 +50,9 @@ class LearningSettings(Strict):
     reward_model: Literal["tabular", "ridge", "logistic"] = "tabular"
     clip: float = Field(20.0, gt=0, description="M, largest weight of a decision while learning")
     trust: float | None = Field(
-        None, ge=0, description="how much nearness to the log counts; default: chosen among those learned from"
+        None,
+        ge=0,
+        description="how much nearness to the log counts; default: chosen among those learned from",
     )
     entropy: float = Field(0.0, ge=0, description="how much leaving things to chance counts")
     held_out: float = Field(0.4, gt=0, lt=1, description="share of the clusters that judges")
@@ -78,13 +83,16 @@ class LearnedPolicy:
         """Whether it certainly earns more than the policy of the log, and the log can speak of it."""
         return self.difference.verdict == "better" and not self.value.warnings
 
-    def probabilities(self, features: Values, open_: Values | None = None) -> Values:
-        """Return (n, A) chances of the actions of (n, A, d) features; `open_` (n, A) is 0 where there is none."""
+    def probabilities(self, features: Values, open_: Open | None = None) -> Values:
+        """Return (n, A) chances of actions of (n, A, d) features; 0 where `open_` (n, A) is."""
         return np.exp(_logs(self.weights, features, open_))
 
 
 def learn_policy(
-    log: LoggedDecisions, features: Values, settings: LearningSettings | None = None, open_: Values | None = None
+    log: LoggedDecisions,
+    features: Values,
+    settings: LearningSettings | None = None,
+    open_: Open | None = None,
 ) -> LearnedPolicy:
     """Learn a policy from a log of single places.
 
@@ -107,9 +115,7 @@ def learn_policy(
     return LearnedPolicy(weights, trust, *_judged(weights, judging, chosen))
 
 
-def fitted(
-    log: LoggedDecisions, features: Values, open_: Values | None, settings: LearningSettings
-) -> Values:
+def fitted(log: LoggedDecisions, features: Values, open_: Open | None, settings: LearningSettings) -> Values:
     """Return (d,) θ learned from the whole of a log: to be judged on another one. As `learn_policy`."""
     _demand_fit(log, features, open_)
     decisions = _Decisions.of(log, features, open_, np.arange(len(log)))
@@ -123,9 +129,7 @@ def _trust(decisions: _Decisions, settings: LearningSettings) -> float:
     inner, outer = _parted(decisions.log.owners, INNER_SHARE, settings.seed, "inner")
     scale = max(float(np.abs(decisions.log.rewards).mean()), 1e-12)
     teaching, judging = decisions.pick(inner), decisions.pick(outer)
-    values = [
-        _judged(_fitted(teaching, scale * one, settings), judging, settings)[2].value for one in TRUSTS
-    ]
+    values = [_judged(_fitted(teaching, scale * one, settings), judging, settings)[2].value for one in TRUSTS]
     return scale * TRUSTS[int(np.argmax(values))]
 
 
@@ -135,10 +139,10 @@ class _Decisions:
 
     log: LoggedDecisions
     features: Values
-    open_: Values | None
+    open_: Open | None
 
     @classmethod
-    def of(cls, log: LoggedDecisions, features: Values, open_: Values | None, rows: Codes) -> _Decisions:
+    def of(cls, log: LoggedDecisions, features: Values, open_: Open | None, rows: Codes) -> _Decisions:
         return cls(log, np.asarray(features, np.float64), open_).pick(rows)
 
     def pick(self, rows: Codes) -> _Decisions:
@@ -149,9 +153,14 @@ class _Decisions:
         return _logs(weights, self.features, self.open_)
 
 
-def _demand_fit(log: LoggedDecisions, features: Values, open_: Values | None) -> None:
+def _demand_fit(log: LoggedDecisions, features: Values, open_: Open | None) -> None:
     shape = (len(log), log.n_actions)
-    if log.places != 1 or features.ndim != 3 or features.shape[:2] != shape or not np.isfinite(features).all():
+    if (
+        log.places != 1
+        or features.ndim != 3
+        or features.shape[:2] != shape
+        or not np.isfinite(features).all()
+    ):
         raise ArgumentError(
             f"expected a log of one place and finite features {(*shape, 'd')}, found {log.places} places and "
             f"features {features.shape}; give every action of every decision its features"
@@ -162,8 +171,8 @@ def _demand_fit(log: LoggedDecisions, features: Values, open_: Values | None) ->
         )
     if log.owners.max() < 9:
         raise ArgumentError(
-            f"expected at least 10 clusters to learn from and to judge by, found {int(log.owners.max()) + 1}; "
-            "let the service decide for more users"
+            f"expected at least 10 clusters to learn from and to judge by, found "
+            f"{int(log.owners.max()) + 1}; let the service decide for more users"
         )
 
 
@@ -175,7 +184,7 @@ def _parted(owners: Codes, share: float, seed: int, what: str) -> tuple[Codes, C
     return np.flatnonzero(~apart), np.flatnonzero(apart)
 
 
-def _logs(weights: Values, features: Values, open_: Values | None) -> Values:
+def _logs(weights: Values, features: Values, open_: Open | None) -> Values:
     logits = features @ weights
     if open_ is not None:
         logits = np.where(open_, logits, -np.inf)
@@ -250,7 +259,7 @@ class _Objective:
 
     def _mean(self, shares: Values) -> Values:
         """Return (n, d) features summed over actions by (n, A) shares."""
-        return np.einsum("na,nad->nd", shares, self.decisions.features)
+        return np.asarray(np.einsum("na,nad->nd", shares, self.decisions.features))
 
 
 def _judged(

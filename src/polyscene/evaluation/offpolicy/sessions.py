@@ -1,17 +1,18 @@
 """Long-term value: what a policy earns over a visit, where what is shown now changes what comes later.
 
-A session is a row of steps: features x_t, an action a_t of A with its propensity p_t, a reward r_t. Its return
-is Σ_t γ^t r_t. A policy that takes the best next reward can lose over a session (it shows what is clicked and
-drives people away), and only an estimate over sessions sees that:
+A session is a row of steps: features x_t, an action a_t of A with its propensity p_t, a reward r_t. Its
+return is Σ_t γ^t r_t. A policy that takes the best next reward can lose over a session (it shows what is
+clicked and drives people away), and only an estimate over sessions sees that:
 
-    per-decision importance sampling   V = 1/n Σ_i Σ_t γ^t ρ_{i,t} r_{i,t},   ρ_t = Π_{s <= t} π(a_s | x_s) / p_s
+    per-decision importance sampling   V = 1/n Σ_i Σ_t γ^t ρ_{i,t} r_{i,t},   ρ_t = Π_{s <= t} w_s
     weighted                           the same with ρ_{i,t} over its mean over the sessions
     doubly robust                      V_t = v̂(x_t) + w_t (r_t + γ V_{t+1} - q̂(x_t, a_t)),   V = mean V_0
 
-with w_t the weight of the step alone and v̂(x) = Σ_a π(a | x) q̂(x, a) (Precup, Sutton and Singh 2000, Eligibility
-traces for off-policy policy evaluation; Jiang and Li 2016, Doubly robust off-policy value evaluation for
-reinforcement learning). q̂ comes of fitted Q evaluation, and the best policy of fitted Q iteration, linear in the
-features for every action (Ernst, Geurts and Wehenkel 2005, Tree-based batch mode reinforcement learning).
+with w_t = π(a_t | x_t) / p_t the weight of the step alone and v̂(x) = Σ_a π(a | x) q̂(x, a) (Precup, Sutton and
+Singh 2000, Eligibility traces for off-policy policy evaluation; Jiang and Li 2016, Doubly robust off-policy
+value evaluation for reinforcement learning). q̂ comes of fitted Q evaluation, and the best policy of fitted Q
+iteration, linear in the features for every action (Ernst, Geurts and Wehenkel 2005, Tree-based batch mode
+reinforcement learning).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from polyscene.core.errors import ArgumentError
 from polyscene.evaluation.offpolicy.comparison import Difference, difference_of
@@ -60,8 +62,8 @@ class Sessions:
         shape = self.actions.shape
         if len(shape) != 2 or self.features.shape[:2] != shape or self.rewards.shape != shape:
             raise ArgumentError(
-                f"expected features (n, T, d), actions and rewards (n, T), found {self.features.shape}, {shape} "
-                f"and {self.rewards.shape}"
+                f"expected features (n, T, d), actions and rewards (n, T), "
+                f"found {self.features.shape}, {shape} and {self.rewards.shape}"
             )
         there = self.there
         if (there[:, 1:] & ~there[:, :-1]).any() or not there[:, 0].all():
@@ -76,7 +78,7 @@ class Sessions:
         return len(self.actions)
 
     @property
-    def there(self) -> np.ndarray:
+    def there(self) -> NDArray[np.bool_]:
         """(n, T) which steps there are."""
         return np.asarray(self.actions >= 0)
 
@@ -139,7 +141,11 @@ def fitted_q(sessions: Sessions, discount: float, target: Values | None = None) 
         raise ArgumentError(f"expected a discount from 0 to 1, found {discount}")
     there, last = sessions.there, np.zeros((len(sessions), 1), np.bool_)
     goes_on = np.concatenate([there[:, 1:], last], axis=1)[there]
-    design, actions, rewards = _with_one(sessions.features[there]), sessions.actions[there], sessions.rewards[there]
+    design, actions, rewards = (
+        _with_one(sessions.features[there]),
+        sessions.actions[there],
+        sessions.rewards[there],
+    )
     following = np.zeros_like(design)
     following[goes_on] = _with_one(sessions.features)[:, 1:][there[:, 1:]]
     chances = None
@@ -168,8 +174,8 @@ def session_value(
     Args:
         target: (n, T, A) the policy's probabilities of every action at every step.
         discount: γ.
-        method: `doubly_robust`, with q̂ of fitted Q evaluation in folds of clusters; `weighted`; `per_decision`.
-        level: of the interval.
+        method: `doubly_robust`, with q̂ of fitted Q evaluation in folds of clusters; `weighted`;
+        `per_decision`. level: of the interval.
 
     Raises:
         ArgumentError: the target does not fit.
@@ -202,15 +208,19 @@ def session_difference(
     return difference_of(first, second, sessions.owners, level)
 
 
-def session_contributions(sessions: Sessions, target: Values, discount: float, method: Method) -> Contributions:
+def session_contributions(
+    sessions: Sessions, target: Values, discount: float, method: Method
+) -> Contributions:
     """Return what each session contributes to the value of a policy."""
     shape = (*sessions.actions.shape, sessions.n_actions)
     if target.shape != shape:
-        raise ArgumentError(f"expected probabilities {shape} of every action at every step, found {target.shape}")
+        raise ArgumentError(
+            f"expected probabilities {shape} of every action at every step, found {target.shape}"
+        )
     there, codes = sessions.there, sessions.codes[..., None]
     chances = np.take_along_axis(target, codes, axis=2)[..., 0]
     steps = np.where(there, chances / np.where(there, sessions.propensities, 1.0), 1.0)
-    weights = np.cumprod(steps, axis=1)
+    weights: Values = np.cumprod(steps, axis=1, dtype=np.float64)
     rewards = np.where(there, sessions.rewards, 0.0)
     fading = discount ** np.arange(rewards.shape[1])
     last = weights[:, -1:]
@@ -228,7 +238,9 @@ def _doubly_robust(sessions: Sessions, target: Values, steps: Values, discount: 
     """Return (n,) V_0 of each session, by a q̂ that other clusters taught."""
     q = np.zeros(target.shape)
     for outside, inside in fold_rows(sessions.owners, 0, FOLDS):
-        q[inside] = fitted_q(sessions.pick(outside), discount, target[outside]).values(sessions.features[inside])
+        q[inside] = fitted_q(sessions.pick(outside), discount, target[outside]).values(
+            sessions.features[inside]
+        )
     states = (target * q).sum(axis=2)
     taken = np.take_along_axis(q, sessions.codes[..., None], axis=2)[..., 0]
     value: Values = np.zeros(len(sessions))

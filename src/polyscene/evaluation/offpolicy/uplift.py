@@ -6,12 +6,12 @@ known probability e between 0 and 1. y is 1 where the item was taken *at all*, f
 
     T-learner    τ̂(x) = μ̂1(x) - μ̂0(x), a model for either side (Künzel and others 2019, Metalearners for
                  estimating heterogeneous treatment effects using machine learning, section 2)
-    X-learner    a model of y - μ̂0(x) of those shown and one of μ̂1(x) - y of the others, joined by 1 - e and e
+    X-learner    a model of y - μ̂0(x) of those shown and one of μ̂1(x) - y of the others, joined by their e
     DR-learner   a model of ψ = μ̂1(x) - μ̂0(x) + t (y - μ̂1(x)) / e - (1 - t)(y - μ̂0(x)) / (1 - e)
                  (Kennedy 2023, Towards optimal doubly robust estimation of heterogeneous causal effects)
 
-Models are ridge regressions, and nobody's ψ is made by a model that their cluster has taught. The mean of ψ is
-unbiased for the mean effect whatever the models are, over all or over any group, so bounds rest on it; the
+Models are ridge regressions, and nobody's ψ is made by a model that their cluster has taught. The mean of ψ
+is unbiased for the mean effect whatever the models are, over all or over any group, so bounds rest on it; the
 learners order people by effect, and a mean of ψ by that order tells how well they do.
 """
 
@@ -49,7 +49,7 @@ class Exposures:
         clusters: (n,) whose pairs belong together; None: each stands alone.
 
     Raises:
-        ArgumentError: shapes do not fit, something is no number, or a pair was certain to be shown or not to be.
+        ArgumentError: shapes do not fit, something is no number, or a pair was certain to be shown or not.
     """
 
     shown: NDArray[np.bool_]
@@ -61,10 +61,14 @@ class Exposures:
     def __post_init__(self) -> None:
         n = len(self.shown)
         if {len(self.propensities), len(self.outcomes), len(self.features)} != {n} or self.features.ndim != 2:
-            raise ArgumentError(f"expected n propensities, outcomes and features (n, d) for n = {n}, found others")
+            raise ArgumentError(
+                f"expected n propensities, outcomes and features (n, d) for n = {n}, found others"
+            )
         numbers = (self.propensities, self.outcomes, self.features)
         if not all(np.isfinite(one).all() for one in numbers):
-            raise ArgumentError("expected finite propensities, outcomes and features, found others; leave them out")
+            raise ArgumentError(
+                "expected finite propensities, outcomes and features, found others; leave them out"
+            )
         certain = int(((self.propensities < LEAST) | (self.propensities > 1 - LEAST)).sum())
         if certain:
             raise ArgumentError(
@@ -153,9 +157,11 @@ def uplift(exposures: Exposures, learner: Learner = "dr", level: float = 0.95, s
 
 
 def _predicted(exposures: Exposures, taught: Codes, asked: Codes, goals: Values | None = None) -> Values:
-    """Return (m,) predictions of a ridge regression that some rows taught; goals (n,): None for the outcomes."""
+    """Return (m,) what a ridge regression of some rows predicts of goals (n,); None: the outcomes."""
     if not len(taught):
-        raise ArgumentError("expected pairs that were shown and pairs that were not in every fold, found one side")
+        raise ArgumentError(
+            "expected pairs that were shown and pairs that were not in every fold, found one side"
+        )
     values = exposures.outcomes if goals is None else goals
     features = exposures.features
     middle, spread = features.mean(axis=0), features.std(axis=0)
