@@ -3,11 +3,11 @@
     python benchmarks/cycles.py --set movietweetings --tuning none --json FILE
 
 The first half of the events, in the order of time, is trained on. The rest comes to the log of a service in
-equal parts; after each part a cycle takes it. The numbers are those of the cycles' own reports: NDCG@10 of
-the run that answers and of the candidate, on the latest share of the part (each choice ranked before both
-learn it), and on the exam, old choices that neither was trained on. After the last one a candidate is trained
-on events whose items were dealt out anew: it has to be refused. No slates are shown, so nothing is valued
-off-policy.
+equal parts; after each part a cycle takes it: it learns on from the live run, or trains anew (`--growth`).
+The numbers are those of the cycles' own reports: NDCG@10 of the run that answers and of the candidate, on
+the latest share of the part (each choice ranked before both learn it), and on the exam, old choices that
+neither was trained on. After the last one a candidate is trained on events whose items were dealt out anew:
+it has to be refused. No slates are shown, so nothing is valued off-policy.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import numpy as np
 from polyscene.core.threads import prepare_environment
 from polyscene.data.schema import Dataset, EventLog
 from polyscene.evaluation.provenance import machine, versions
+from polyscene.online.exam import held_out
 from polyscene.online.progressive import with_events
 from polyscene.project import Project
 from polyscene.serving.activation import in_the_log
@@ -101,7 +102,7 @@ def nights(project: Project, folder: Path, most: int | None, cycles: int) -> lis
     half = len(stream.events) // 2
     start = stream.events[half].time or 0
     rest = [one for one in stream.events if (one.time or 0) >= start]
-    project.dataset = stream.before(start)
+    project.dataset = examined(stream.before(start), project.settings.cycle.exam_share)
     project.train(everything_counts=True)
     reports = []
     borders = np.linspace(0, len(rest), cycles + 2).astype(int).tolist()  # the last part is the spoilt one's
@@ -110,6 +111,13 @@ def nights(project: Project, folder: Path, most: int | None, cycles: int) -> lis
         reports.append(cycle(project, folder) if number < cycles else _spoilt(project, folder))
         print("\n".join(reports[-1].lines()), "\n", file=sys.stderr, flush=True)
     return reports
+
+
+def examined(dataset: Dataset, share: float) -> Dataset:
+    """Return a data set without what the exam asks, so that the first run can be examined too."""
+    return with_events(
+        dataset, {name: held_out(one.events, share) for name, one in dataset.scenarios.items()}
+    )
 
 
 def _log(folder: Path, events: Sequence[LoggedEvent]) -> None:
@@ -121,8 +129,16 @@ def _log(folder: Path, events: Sequence[LoggedEvent]) -> None:
 
 
 def _spoilt(project: Project, folder: Path) -> CycleReport:
+    project = adjusted(project, 0.0)
     with stores_to_read(folder, "") as stores:
         return Spoilt(project, Logs(*stores), folder, in_the_log(folder, "", folder)).run()
+
+
+def adjusted(project: Project, growth: float) -> Project:
+    """Return the project with another share of growth at which a run is trained anew."""
+    settings = project.settings.cycle.model_copy(update={"refit_growth": growth})
+    whole = project.settings.model_copy(update={"cycle": settings})
+    return Project(whole, project.base, project.config, project.progress)
 
 
 def _rows(reports: Sequence[CycleReport]) -> list[tuple[str, ...]]:
@@ -140,7 +156,9 @@ def _rows(reports: Sequence[CycleReport]) -> list[tuple[str, ...]]:
                     f"{apart.value:+.4f} [{apart.low:+.4f}, {apart.high:+.4f}]",
                     "" if old is None else f"{old.before:.4f}",
                     "" if old is None else f"{old.after:.4f}",
-                    f"{sum(report.seconds.values()):.0f}",
+                    "anew" if report.anew else "on",
+                    f"{report.seconds['replaying'] + report.seconds['training']:.1f}",
+                    f"{report.seconds['old choices'] + report.seconds['new choices']:.1f}",
                     report.verdict,
                 )
             )
@@ -156,6 +174,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--cycles", type=int, default=10, metavar="N")
     parser.add_argument("--events", type=int, metavar="N", help="the first so many; default: all")
     parser.add_argument("--tuning", metavar="METHOD", help="in place of the configuration's, such as none")
+    parser.add_argument(
+        "--growth",
+        type=float,
+        metavar="SHARE",
+        help="of the events, at which a run is trained anew; 0: always",
+    )
     parser.add_argument("--signals", nargs="+", metavar="NAME", help="in place of the configuration's")
     options = parser.parse_args(words)
     project = chosen_project(options, Telling())
@@ -168,13 +192,15 @@ def main(words: Sequence[str] | None = None) -> int:
             for name, one in project.settings.scenarios.items()
         }
         project.settings = project.settings.model_copy(update={"scenarios": scenarios})
+    if options.growth is not None:
+        project = adjusted(project, options.growth)
     folder = options.work / f"{project.settings.name}_cycles"
     shutil.rmtree(folder, ignore_errors=True)
     runtime = project.settings.runtime.model_copy(update={"runs": (folder / "runs").resolve().as_posix()})
     project.settings = project.settings.model_copy(update={"runtime": runtime})
     reports = nights(project, folder / "service", options.events, options.cycles)
     head = ("cycle", "events", "judged", "new before", "new after", "difference", "old before", "old after")
-    print(table((*head, "seconds", "verdict"), _rows(reports)))
+    print(table((*head, "trained", "s to train", "s to judge", "verdict"), _rows(reports)))
     if options.json is not None:
         facts: dict[str, Any] = {"machine": machine(), "versions": versions(), "set": options.name}
         write_json(options.json, facts | {"cycles": [one.plain() for one in reports]})

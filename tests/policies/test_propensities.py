@@ -27,6 +27,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "always drawn": {"name": "epsilon", "epsilon": 1.0},
     "plackett_luce": {"name": "plackett_luce", "temperature": 0.7},
     "ucb": {"name": "ucb", "deviation": 0.2, "width": 2.0},
+    "learned": {"name": "learned", "score": 1.5, "rank": 0.4, "first": 0.3},
     "guarded": {
         "name": "guarded",
         "share": 0.6,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +13,13 @@ from starlette.testclient import TestClient
 
 from polyscene.core.settings.policies import PolicyChoice
 from polyscene.core.settings.rules import Rules
+from polyscene.core.settings.service import ServiceSettings
 from polyscene.engine.rules import RuleBook
 from polyscene.policies.registry import policy_of
+from polyscene.runs.run import Run
+from polyscene.serving.app import build_app
 from polyscene.serving.service import Service
+from polyscene.serving.stores.contract import EPOCH
 
 ASKED = {"user": "u00001", "scenario": "shop", "k": 5, "reasons": False}
 EPSILON = {"name": "epsilon", "epsilon": 1.0}
@@ -158,3 +165,23 @@ def test_numbers_that_are_none_are_refused(client: TestClient) -> None:
             "/v1/recommendations", content=body, headers={"Content-Type": "application/json"}
         )
         assert answer.status_code == 422, text
+
+
+def test_a_request_is_asked_when_the_latest_event_was_where_the_clock_says_so(
+    reopen: Callable[[], Run], tmp_path: Path
+) -> None:
+    run = reopen()
+    service = Service.open(run, tmp_path / "service", settings=ServiceSettings(clock="events"))
+    try:
+        client = TestClient(build_app(service), "http://localhost")
+        state = service.live.system.scenarios["shop"]
+        then = EPOCH + timedelta(microseconds=service.live.system.now(state)) + timedelta(days=3)
+        item = state.catalogue.ids[0]
+        event = {"user": "u", "item": item, "scenario": "shop", "time": then.isoformat()}
+        assert client.post("/v1/events", json=event).json()["accepted"] == 1
+        slate = client.post("/v1/recommendations", json={"user": "u", "scenario": "shop"}).json()
+        record = service.decisions.find(slate["decision"])
+        assert record is not None
+        assert EPOCH + timedelta(microseconds=record.time - 1) == then
+    finally:
+        service.close()

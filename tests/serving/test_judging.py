@@ -14,8 +14,10 @@ from typer.testing import CliRunner, Result
 
 from polyscene.cli.main import app
 from polyscene.core.errors import ArgumentError, DataError, UnknownIdError
+from polyscene.core.settings.policies import PolicyChoice
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.policies.plackett_luce import PlackettLuce, PlackettLuceSettings
+from polyscene.policies.registry import policy_of
 from polyscene.serving.answers import plain_record
 from polyscene.serving.export import _entry
 from polyscene.serving.judging import ServiceLog, judge
@@ -96,6 +98,33 @@ def _typed(*words: object, code: int = 0) -> Result:
     result = CliRunner(env={"COLUMNS": None}).invoke(app, ["judge", *map(str, words)])
     assert result.exit_code == code, result.output
     return result
+
+
+def test_a_policy_is_learned_from_half_of_the_users_and_judged_on_the_others(
+    config: Path, logs: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "judged.json"
+    shown = _typed("--policy", "learned", "--config", config, "--data", logs, "--json", out).stdout
+    (judged,) = json.loads(out.read_text(encoding="utf-8"))["scenarios"]
+    assert judged["policy"]["name"] == "learned"
+    assert f"policy = {judged['policy']}" in " ".join(shown.split())
+    assert judged["policy"]["first"] < -0.5, "the best by score is clicked least"
+    assert (judged["decisions"], judged["users"]) == (N // 2, 45)
+    assert judged["verdict"] == "better"
+    (first, *_) = judged["estimates"]
+    worth = float(policy_of(PolicyChoice(**judged["policy"])).conditional(SCORE.astype(np.float32)) @ CLICKS)
+    assert worth > 0.4
+    assert first["policy"]["low"] < worth < first["policy"]["high"]
+
+
+def test_few_users_teach_no_policy(settings: dict[str, ScenarioSettings]) -> None:
+    log = ServiceLog()
+    records, log.events = _world()
+    for record in records:
+        if int(record.user[1:]) < 12:
+            log.take(record)
+    with pytest.raises(ArgumentError, match="at least 20 users"):
+        judge(log, settings, "learned")
 
 
 def test_the_verb_says_what_another_policy_would_have_earned(

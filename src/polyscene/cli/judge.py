@@ -31,7 +31,8 @@ PolicyText = Annotated[
     typer.Option(
         "--policy",
         metavar="NAME[:VALUE]",
-        help="As in the configuration: greedy, epsilon:0.1, plackett_luce:0.5.",
+        help="As in the configuration: greedy, epsilon:0.1, plackett_luce:0.5; learned: one that half of the "
+        "users teach, judged on the others.",
     ),
 ]
 Against = Annotated[
@@ -134,7 +135,9 @@ def _shown(judgement: ScenarioJudgement, policy: str, against: str) -> list[Rend
         for word, one in zip((policy, against), comparison.support.values(), strict=True)
     ]
     level = f"{comparison.answer.difference.level:.0%}"
+    taught = [f"learned: policy = {judgement.policy}"] if policy == "learned" else []
     return [
+        *taught,
         plain_table(
             f"{judgement.scenario}: rewards per decision ({', '.join(judgement.actions) or 'no action'} "
             f"within {judgement.window:g} h), {level} intervals over {comparison.users:,} users; "

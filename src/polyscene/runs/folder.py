@@ -26,6 +26,8 @@ UNFINISHED = ".tuning"
 """Beside the runs: checkpoints and records of the language model's training."""
 READERS = "readers"
 """Folder of what the text rankers' readers learned."""
+LESSONS = "lessons"
+"""Folder of choices, as numbers, from which the fusion of the run's successor learns again."""
 REMEDY = "free some space or mend its rights, or name another folder in [runtime] runs"
 _PARTIAL = re.compile(r"^\.partial-(\d+)-[0-9a-f]+$")
 

@@ -30,7 +30,7 @@ from polyscene.engine.why_not import WhyNot, why_not
 from polyscene.learning.item_views import LANGUAGE
 from polyscene.runs.asking import Asked, PolicyLike, Seen, arrange, asker, request_of
 from polyscene.runs.described_items import descriptions_of, with_id_text
-from polyscene.runs.folder import READERS, new_run, write_manifest
+from polyscene.runs.folder import LESSONS, READERS, new_run, write_manifest
 from polyscene.runs.item_encoder import ItemEncoder
 from polyscene.runs.run_record import RunRecord
 from polyscene.runs.system_files import FORMAT, load_system, save_system
@@ -299,21 +299,26 @@ class Run(RunRecord):
         self.intake.put(state.name, descriptions_of(rows, encoded))
         return list(rows.ids)
 
-    def save(self) -> Run:
+    def save(self, runs: Path | None = None, facts: Mapping[str, Any] | None = None) -> Run:
         """Keep the system as it is now, with all that was observed and put, as a run of its own.
+
+        Args:
+            runs: folder of the new run; None: beside this one.
+            facts: that its manifest says in addition.
 
         Raises:
             RunError: the folder of the runs cannot be written.
         """
-        with new_run(self.folder.parent) as (run_id, folder):
+        home = runs or self.folder.parent
+        with new_run(home) as (run_id, folder):
             with self.system.lock.writing():  # what was added since the fit is folded in
-                facts = save_system(self.system, folder)
-            for part in (LANGUAGE, READERS):
+                saved = save_system(self.system, folder)
+            for part in (LANGUAGE, READERS, LESSONS):
                 if (self.folder / part).is_dir():
                     shutil.copytree(self.folder / part, folder / part)
-            manifest = self.manifest | {"format": FORMAT, "system": facts, "saved_from": self.id}
-            write_manifest(folder, manifest)
-        return Run(self.folder.parent / run_id, self.present)
+            manifest = self.manifest | {"format": FORMAT, "system": saved, "saved_from": self.id}
+            write_manifest(folder, manifest | dict(facts or {}))
+        return Run(home / run_id, self.present)
 
     def similar(self, item: str | int, scenario: str | None = None, k: int = 10) -> list[Recommendation]:
         """Return the k items most like one item.

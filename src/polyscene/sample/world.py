@@ -120,6 +120,14 @@ class SampleWorld:
         """
         return np.asarray(self._items[self._scenario(scenario)].since <= _microseconds(time))
 
+    def inhabitants(self, scenario: str) -> tuple[People, Items]:
+        """Return the people and one scenario's items with all that only the world knows of them.
+
+        Raises:
+            UnknownIdError: there is no such scenario.
+        """
+        return self._people, self._items[self._scenario(scenario)]
+
     @property
     def end(self) -> datetime:
         """The midnight after the last day, naive UTC."""

@@ -24,6 +24,7 @@ def request_of(
     chain: Chain,
     settings: ScenarioSettings,
     actions: Sequence[str],
+    moment: datetime | None = None,
 ) -> Request:
     """Return what a body asks for.
 
@@ -33,6 +34,7 @@ def request_of(
         chain: the pages before.
         settings: of the scenario, whose actions weigh the events of a visit.
         actions: that the scenario knows.
+        moment: at which it is asked; None: now.
 
     Raises:
         DataError: an action of the visit is not known.
@@ -56,7 +58,7 @@ def request_of(
         filter=body.filter,
         seen=body.seen,
         earlier=chain.earlier,
-        moment=datetime.now(UTC),
+        moment=moment or datetime.now(UTC),
     )
 
 

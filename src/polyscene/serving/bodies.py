@@ -139,7 +139,7 @@ class RecommendationBody(Body):
     policy: PolicyChoice | None = Field(
         None,
         description="How the slate is chosen: greedy, epsilon, plackett_luce, ucb, thompson, guarded, "
-        "or a plug-in's; "
+        "learned, or a plug-in's; "
         "left out: as the scenario is configured.",
     )
     explore: bool = Field(True, description="False: the best in their order, whatever the policy.")

@@ -1,7 +1,7 @@
 """The nightly loop: from the log of a service to a run that answers in place of the live one, or does not.
 
-The live run is brought to where the cycle cuts the log, and what it then knows is what the candidate is
-trained on: old and new together, so that nothing is left out of which it could be forgotten. What follows the
+The live run is brought to where the cycle cuts the log. The candidate learns on from there, or is trained on
+all that the live run then knows, old and new together (`cycle_increment` tells when). What follows the
 cut comes to both, one event after the other, ranked before it is learned. The candidate that is promoted is
 the one that has learned it all; the log then tells every server.
 """
@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from polyscene.runs.folder import run_ids
 from polyscene.runs.run import Run
 from polyscene.serving.activation import Activate
 from polyscene.serving.cycle_contest import Contest
+from polyscene.serving.cycle_increment import Growth, eyes_of, learn_and_put_down, learn_on
 from polyscene.serving.cycle_replicas import Logs, Replica
 from polyscene.serving.cycle_report import CycleReport
 from polyscene.serving.cycle_state import CycleState, one_at_a_time, read_state, write_state
@@ -43,6 +44,9 @@ from polyscene.serving.live import held_of
 from polyscene.serving.management import KNOWN
 from polyscene.serving.models import active_run
 from polyscene.serving.stores.contract import ChangeKind, LoggedChange, LoggedEvent
+
+if TYPE_CHECKING:  # it loads torch, which a service does without
+    from polyscene.online.lessons import Lessons
 
 CYCLE, REPORTS = "cycle", "reports"
 """Folders of a service, and in it."""
@@ -103,7 +107,7 @@ class Cycle:
         if state.goal and (state.live == live or state.promoted):
             return state
         done = max(state.done, held_of(self.project.run(live), events)[0])
-        state = CycleState(events.identity, done, live=live)
+        state = CycleState(events.identity, done, live=live, anew=state.anew)
         offsets = [offset for offset, entry in self.logs.entries(done) if isinstance(entry, LoggedEvent)]
         judged = int(len(offsets) * self.settings.judged_share)
         if judged < self.settings.min_choices:
@@ -127,7 +131,7 @@ class Cycle:
             report.verdict, report.run = "promoted", state.promoted
         else:
             report.verdict = "refused"
-        write_state(self.home, CycleState(state.log, state.goal))
+        write_state(self.home, CycleState(state.log, state.goal, anew=not (state.promoted or report.anew)))
         self._remove_candidates()
         (self.folder / WANTED).unlink(missing_ok=True)
 
@@ -136,12 +140,11 @@ class Cycle:
         known = Known(self.home / KNOWN)
         try:
             with self._timed("replaying"):
-                live = self._live(state, known, report)
+                live, lessons = self._live(state, known, report)
                 known_to_live = dataset_of(live.system, self.project.settings.scenarios)
-                lesson = self._lesson(known_to_live, live, state, report)
-            state = self._trained(state, lesson, report)
+            state = self._made(state, live, lessons, known_to_live, report)
             run = Run(self._training.runs_folder / state.candidate)
-            candidate = Replica(run, known, live.learner.erased)
+            growth, candidate = Growth.of(run), Replica(run, known, live.learner.erased)
             candidate.take_out_what(live)
             most, seed = self.settings.max_choices, self.project.settings.seed
             with self._timed("old choices"):
@@ -152,13 +155,15 @@ class Cycle:
             if report.reasons:
                 return state
             held = {"identity": state.log, "offset": state.goal, "erased": candidate.learner.erased}
-            run.manifest |= {"log": held, "config": self.project.config}
+            run.manifest |= {"log": held, "config": self.project.config, **growth.facts()}
             return write_state(self.home, replace(state, promoted=run.save().id))
         finally:
             known.close(state.log)
 
-    def _live(self, state: CycleState, known: Known, report: CycleReport) -> Replica:
-        """Return the live run as it was at the cut."""
+    def _live(
+        self, state: CycleState, known: Known, report: CycleReport
+    ) -> tuple[Replica, tuple[Lessons, Growth] | None]:
+        """Return the live run as it was at the cut, and what its successor learns on from; None: nothing."""
         run, logs = self.project.run(state.live), self.logs
         held, erased = held_of(run, logs.events)
         if held < logs.events.forgotten:
@@ -166,15 +171,32 @@ class Cycle:
                 f"expected the log after {held:,}, which the live run does not hold, found it forgotten up "
                 f"to {logs.events.forgotten:,}; train a new run, or keep events for longer than a cycle"
             )
-        replica = Replica(run, known, erased)
-        replica.learner.learn(logs.entries(held, state.cut))
+        growth, replica = Growth.of(run), Replica(run, known, erased)
         report.events = len(logs.happened(state.done, state.goal))
         report.learned = len(logs.happened(state.done, state.cut))
+        lessons = None
+        if self._learns_on(state, growth, run.system.position + len(logs.happened(held, state.cut)), report):
+            entries = logs.entries(held, state.cut)
+            lessons = learn_and_put_down(replica, entries, self.project, self._eyes), growth
+        else:
+            replica.learner.learn(logs.entries(held, state.cut))
         if replica.learner.unfit:
             report.notes.append(
                 f"{replica.learner.unfit:,} entries name items that the live run does not know"
             )
-        return replica
+        return replica, lessons
+
+    def _learns_on(self, state: CycleState, growth: Growth, events: int, report: CycleReport) -> bool:
+        """Return whether the candidate learns on from the live run, and say why where it does not."""
+        reason = growth.why_anew(self.settings, events)
+        if state.anew:
+            reason = "the last one, which had learned on, was refused"
+        elif cycle_wanted(self.folder) is not None:
+            reason = "something has changed"
+        report.anew = reason is not None
+        if reason is not None and self.settings.refit_growth:
+            report.notes.append(f"it was trained anew: {reason}")
+        return reason is None
 
     def _lesson(self, dataset: Dataset, live: Replica, state: CycleState, report: CycleReport) -> Dataset:
         """Return what the candidate learns: what the live run knows but the exam, weighed by skips."""
@@ -218,22 +240,43 @@ class Cycle:
             logs[name] = weighed(scenario.events, rows, factors)
         return logs
 
+    def _eyes(self, events: Sequence[LoggedEvent]) -> list[Mapping[str, float] | None]:
+        """Return, for events, how likely each item of the slate that they answer was looked at."""
+        times = [one.time for one in events if one.time is not None]
+        if not times or not self.settings.skips:
+            return [None] * len(events)
+        window = int(self.settings.hours * MICROSECONDS_PER_HOUR)
+        slates = [one.slate for one in self.logs.slates(min(times) - window, max(times))]
+        return eyes_of(slates, events, window)
+
     @property
     def _training(self) -> Project:
         """The project whose runs are candidates: nobody takes them for runs that may answer."""
         config = f"{Path(self.project.config).stem}-cycle.toml"
         return Project(self.project.settings, self.project.base, config, self.project.progress)
 
-    def _trained(self, state: CycleState, dataset: Dataset, report: CycleReport) -> CycleState:
+    def _made(
+        self,
+        state: CycleState,
+        live: Replica,
+        lessons: tuple[Lessons, Growth] | None,
+        known_to_live: Dataset,
+        report: CycleReport,
+    ) -> CycleState:
+        """Make a candidate unless that was done: one that learned on, or one that was trained anew."""
         training = self._training
         if state.candidate in run_ids(training.runs_folder):
             self._seconds["training"] = state.seconds
             report.notes.append("the candidate had been trained before the cycle was cut short")
             return state
         self._remove_candidates()
-        training.dataset = dataset
         with self._timed("training"):
-            run = training.train(everything_counts=True)
+            if lessons is None:
+                training.dataset = self._lesson(known_to_live, live, state, report)
+                run = training.train(everything_counts=True)
+            else:
+                run, notes = learn_on(live, *lessons, self.project, training.runs_folder)
+                report.notes += notes
         return write_state(self.home, replace(state, candidate=run.id, seconds=self._seconds["training"]))
 
     def _contest(self, live: Replica, candidate: Replica, state: CycleState, report: CycleReport) -> None:

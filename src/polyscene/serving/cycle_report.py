@@ -25,6 +25,7 @@ class CycleReport:
         new: by scenario, quality on choices that neither had seen, each learned after it was ranked.
         old: by scenario, quality on the exam: choices from before that neither was trained on.
         off_policy: by scenario, what the candidate's scores would have earned beside what the log earned.
+        anew: whether the candidate was trained anew, rather than having learned on.
         exposures: by scenario, places shown and chosen, and how often each place was chosen.
         notes: sentences.
         seconds: by step.
@@ -41,6 +42,7 @@ class CycleReport:
     new: dict[str, Quality] = field(default_factory=dict)
     old: dict[str, Quality] = field(default_factory=dict)
     off_policy: dict[str, Comparison] = field(default_factory=dict)
+    anew: bool = True
     exposures: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)

@@ -28,6 +28,7 @@ class CycleState:
         candidate: the run that was trained; empty: none yet.
         promoted: the run that is to answer; empty: that is not decided.
         seconds: what training the candidate took.
+        anew: whether the next candidate has to be trained anew: the last one had learned on and was refused.
     """
 
     log: str = ""
@@ -38,6 +39,7 @@ class CycleState:
     candidate: str = ""
     promoted: str = ""
     seconds: float = 0.0
+    anew: bool = False
 
 
 def read_state(folder: Path) -> CycleState:

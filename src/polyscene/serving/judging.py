@@ -17,11 +17,13 @@ from polyscene.core.settings.policies import PolicyChoice
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.engine.updates import ActionWeights
 from polyscene.evaluation.offpolicy.comparison import Comparison, compare
+from polyscene.evaluation.offpolicy.learning import LearningSettings
 from polyscene.evaluation.offpolicy.shown import Act, ShownSlate, join
 from polyscene.policies.policy import Policy
 from polyscene.policies.registry import choice_of, policy_named, policy_of
 from polyscene.serving.checking import with_neutral_actions
 from polyscene.serving.packing import limits_of
+from polyscene.serving.policy_learning import learned_policy, parted
 from polyscene.serving.stores.contract import (
     EPOCH,
     SCORES,
@@ -36,6 +38,8 @@ MICROSECONDS_PER_HOUR = 3_600_000_000
 HOURS = 24.0
 LOGGED = "logged"
 """Stands for the policy of the log itself."""
+LEARNED = "learned"
+"""Stands for the policy that half of the users teach; the other half judges it."""
 
 
 @dataclass
@@ -203,7 +207,8 @@ def judge(
         log: of a service.
         settings: of the scenarios.
         policy, against: as typed (`greedy`, `epsilon:0.1`, `plackett_luce:0.5`), or as objects; `logged`: the
-            policy of the log.
+            policy of the log; `learned`, of `policy` alone: one that half of the users teach
+            (`policy_learning`), so that both are judged on the other half.
         scenario: one alone; None: all.
         actions: that count; none: those that the scenario counts as choices.
         hours: of the window.
@@ -215,7 +220,8 @@ def judge(
         UnknownIdError: no such scenario or estimator.
     """
     names = _scenarios(log, settings, scenario)
-    one, other = _policy(policy), _policy(against)
+    learns = policy == LEARNED
+    one, other = None if learns else _policy(policy), _policy(against)
     judgements = []
     end = max((event.time for event in log.events if event.time is not None), default=0)
     for name in names:
@@ -223,6 +229,9 @@ def judge(
         acts = [Act(one.user, one.item, name, one.time) for one in counted]
         slates = [slate for slate in log.slates if slate.scenario == name]
         joined = join(slates, acts, int(hours * MICROSECONDS_PER_HOUR), end)
+        if learns:
+            teaching, joined = parted(joined, seed)
+            one = learned_policy(teaching, LearningSettings(seed=seed))
         comparison = compare(
             joined, one, other, estimators=estimators, interval=interval, level=level, seed=seed
         )

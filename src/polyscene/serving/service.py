@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -18,6 +19,7 @@ from polyscene.core.settings.service import ServiceSettings
 from polyscene.engine.decision import Request
 from polyscene.engine.indexing import IndexChecks, check_indexes
 from polyscene.engine.pipeline import decide
+from polyscene.engine.state import ScenarioState
 from polyscene.online.drift import STREAMS
 from polyscene.runs.run import Run
 from polyscene.serving.audit import AuditLog
@@ -30,7 +32,7 @@ from polyscene.serving.live import LiveRun
 from polyscene.serving.management import KNOWN, Management
 from polyscene.serving.metrics import Metrics
 from polyscene.serving.snapshots import SNAPSHOTS, SnapshotKeeper, SnapshotSettings, resume_newest
-from polyscene.serving.stores.contract import DecisionStore, EventStore
+from polyscene.serving.stores.contract import EPOCH, DecisionStore, EventStore
 from polyscene.serving.stores.opening import open_stores
 from polyscene.serving.warming import EncoderState, EncoderWarming
 
@@ -157,6 +159,12 @@ class Service:
         Several at once would take the interpreter from each other a thousand times each, and all be later.
         """
         return await _beside(self.computing, partial(function, *args, **kwargs))
+
+    def moment(self, state: ScenarioState) -> datetime | None:
+        """Return when a request for a scenario is asked, by the clock of `[service]`; None: now."""
+        if self.settings.clock == "system" or state.clock != "time":
+            return None
+        return EPOCH + timedelta(microseconds=self.live.system.now(state))
 
     @property
     def faults(self) -> list[str]:

@@ -36,6 +36,7 @@ epochs = 3
 threads = 1
 [cycle]
 min_choices = 30
+refit_growth = 0
 """
 
 

@@ -24,3 +24,12 @@ class CycleSettings(Strict):
     prior_clicks: float = Field(10.0, gt=0, description="as if every item had earned so many as expected")
     hours: float = Field(1.0, gt=0, description="rewards belong to a decision for so long")
     max_decisions: int = Field(2_000, ge=1, description="the latest so many are valued off-policy")
+    refit_growth: float = Field(
+        0.2,
+        ge=0,
+        description="a run is trained anew when its events have grown by this share since it last was; "
+        "until then it learns on; 0: every cycle trains anew",
+    )
+    refit_nights: int = Field(30, ge=1, description="no more cycles than so many learn on one after another")
+    lessons: int = Field(2_000, ge=1, description="new choices from which the fusion learns on, a sample")
+    replay: int = Field(500, ge=0, description="choices kept beside a run, to be learned from again")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from polyscene.core.registry import Registry, known_to
 
-USUAL_POLICIES = ("greedy", "epsilon", "plackett_luce", "ucb", "thompson", "guarded")
+USUAL_POLICIES = ("greedy", "epsilon", "plackett_luce", "ucb", "thompson", "guarded", "learned")
 
 POLICIES: Registry[Any] = Registry("polyscene.policies", USUAL_POLICIES)
 """Subclasses of `policies.policy.Policy` by name."""

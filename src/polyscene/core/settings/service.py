@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -34,3 +34,8 @@ class ServiceSettings(Strict):
     access_log: bool = False
     audit_bytes: int = Field(10_485_760, ge=1_024, description="a longer audit log is begun anew")
     audit_files: int = Field(10, ge=1, description="so many earlier ones are kept")
+    clock: Literal["system", "events"] = Field(
+        "system",
+        description="events: a request is asked at the moment of the latest event, as replays and "
+        "simulations want it; all events then need times of their own",
+    )

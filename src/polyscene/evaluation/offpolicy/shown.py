@@ -63,12 +63,14 @@ class Joined:
         rewards: by slate, (k,) 1 where something was done with the item within the window, else 0.
         counts: what became of every decision and every act, by words; each is counted once.
         stood: by act, at which place its item stood in the slate that it belongs to, from 0; -1: in none.
+        answered: by act, the id of that slate; empty: none.
     """
 
     slates: tuple[ShownSlate, ...]
     rewards: tuple[LongArray, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
     stood: tuple[int, ...] = ()
+    answered: tuple[str, ...] = ()
 
 
 JOINED = "acts joined to a decision"
@@ -102,11 +104,12 @@ def join(slates: Iterable[ShownSlate], acts: Sequence[Act], window: int, end: in
     )
     rewards = [np.zeros(len(one.items), np.int64) for one in ordered]
     shown = _index(ordered)
-    stood = []
+    stood, answered = [], []
     for act in acts:
-        word, place = _joined(act, ordered, rewards, shown, window, end)
+        word, number, place = _joined(act, ordered, rewards, shown, window, end)
         counts[word] += 1
         stood.append(place)
+        answered.append("" if number < 0 else ordered[number].id)
     kept = []
     for number, one in enumerate(ordered):
         word = EMPTY if not one.items else OPEN if one.time + window > end else JUDGED
@@ -118,6 +121,7 @@ def join(slates: Iterable[ShownSlate], acts: Sequence[Act], window: int, end: in
         tuple(rewards[number] for number in kept),
         counts,
         tuple(stood),
+        tuple(answered),
     )
 
 
@@ -140,20 +144,20 @@ def _joined(
     shown: _Shown,
     window: int,
     end: int,
-) -> tuple[str, int]:
-    """Give an act to its decision; return in words what became of it, and where its item stood, else -1."""
+) -> tuple[str, int, int]:
+    """Give an act to its decision; return what became of it, which slate it answers, and at which place."""
     if act.time is None:
-        return WITHOUT_TIME, -1
+        return WITHOUT_TIME, -1, -1
     rows = shown.get((act.user, act.scenario, act.item), [])
     row = bisect_right(rows, (act.time, len(slates), 0)) - 1
     if row < 0:
-        return NOT_SHOWN, -1
+        return NOT_SHOWN, -1, -1
     time, number, place = rows[row]
     if act.time > time + window:
-        return TOO_LATE, -1
+        return TOO_LATE, -1, -1
     if time + window > end:
-        return OPEN_ACTS, place
+        return OPEN_ACTS, number, place
     if rewards[number][place]:
-        return AGAIN, place
+        return AGAIN, number, place
     rewards[number][place] = 1
-    return JOINED, place
+    return JOINED, number, place

@@ -105,6 +105,18 @@ def _example(
     candidates, log_weights = _candidates(block.signals[row], target, open_, full, generator)
     new = block.item[0, candidates[1:], NEW] > 0
     log_weights[1:][new] += np.float32(np.log(new_share))
+    return example_among(block, row, candidates, log_weights)
+
+
+def example_among(block: Block, row: int, candidates: IntArray, log_weights: FloatArray) -> Example:
+    """Return a choice among some items.
+
+    Args:
+        block: of the whole catalogue.
+        row: of the request in it.
+        candidates: (C,) codes, the chosen one first.
+        log_weights: (C,) what is added to their logits.
+    """
     facts = np.concatenate([block.item[0, candidates], block.pair[row, candidates]], axis=1)
     scores = _columns(block.signals[row], candidates).clamp_(-MAX_HALF, MAX_HALF)
     return Example(

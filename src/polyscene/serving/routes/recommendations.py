@@ -35,9 +35,11 @@ async def recommend(body: RecommendationBody, request: Request) -> Response:
 
 def _decided(service: Service, body: RecommendationBody) -> Plain:
     live, decision_id = service.live, new_id()
-    scenario = live.system.scenario(body.scenario).name
+    state = live.system.scenario(body.scenario)
+    scenario = state.name
     chain = FIRST if body.cursor is None else chain_of(body.cursor, service.decisions, body.user, scenario)
-    asked = request_of(body, decision_id, chain, live.run.settings[scenario], live.check.actions[scenario])
+    settings, actions = live.run.settings[scenario], live.check.actions[scenario]
+    asked = request_of(body, decision_id, chain, settings, actions, service.moment(state))
     decision = decide(live.system, asked)
     slate = slate_of(decision, asked, live.run.id)
     service.decisions.put(record_of(decision, asked, live.run.id, decision_id, chain.page))

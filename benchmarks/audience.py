@@ -1,0 +1,406 @@
+"""Thirty days of people who answer, over HTTP: a service that learns and explores beside one that does
+neither.
+
+    python benchmarks/audience.py --json audience.json --figure audience.svg
+    python benchmarks/audience.py --days 10 --seeds 1 --users 300
+
+A newspaper of the sample world (`polyscene.sample.audience`): people tire of topics, drift in taste, leave
+when they find nothing, look at the first places most, and are heard of late; new stories come every day. Each
+service is `polyscene serve` in a process of its own, asked by the Python client; stories are put when they
+appear. One hears every click, explores, and has a cycle each night. The other is the same run with learning
+and exploration off: it hears no click (what a person has had is named in the request) and has no cycle. A
+third learns as the first one does and explores nothing.
+
+In its first week the first service shows slates by one policy; by that log `polyscene.serving.judging`
+foretells what another policy would earn, which is the one that it is given for the other weeks. Beside what
+was foretold stand what that policy was worth on the same visits, which only the world knows, and what it
+earned afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import prepared  # noqa: F401 - numpy reads it when it loads
+from audience_service import SCENARIO, newspaper, served
+from curves import Panel, draw
+from measuring import measured
+from polyscene.client.clients import Client
+from polyscene.client.requests import Event
+from polyscene.core.clock import DAY
+from polyscene.core.threads import prepare_environment
+from polyscene.core.types import LongArray
+from polyscene.evaluation.provenance import machine, versions
+from polyscene.policies.policy import Policy
+from polyscene.policies.registry import choice_of, policy_named
+from polyscene.project import Project
+from polyscene.sample.audience import Audience, Visit
+from polyscene.sample.clock import START
+from polyscene.sample.world import SampleWorld
+from polyscene.serving.cycle_service import cycle
+from polyscene.serving.judging import ServiceLog, judge
+from polyscene.serving.stores.contract import CODES, EPOCH
+from polyscene.serving.stores.copies import stores_to_read
+from projects import WORK
+from showing import table, write_json
+
+WEEK = 7
+PLACES = 4
+DRAWS = 64
+"""Slates of the other policy by which its worth on the same visits is known."""
+LOGGED, OTHER = "plackett_luce:0.5", "plackett_luce:0.35"
+POLICY = '{ name = "plackett_luce", temperature = 0.5 }'
+HOURS = 24.0
+SECONDS_TO_DISK = 0.3
+"""Decisions reach it a little after their answers."""
+ARMS = ("learns and explores", "learns", "neither")
+
+Values = NDArray[np.float64]
+
+
+@dataclass
+class Days:
+    """What a service had, day by day.
+
+    Attributes:
+        clicks, expected, best, slates: of each day; `best` is what an oracle's slates would have earned.
+        seconds: of each night's cycle.
+        verdicts: of the cycles.
+        gone: people who had left in the end.
+    """
+
+    clicks: list[float] = field(default_factory=list)
+    expected: list[float] = field(default_factory=list)
+    best: list[float] = field(default_factory=list)
+    slates: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    verdicts: list[str] = field(default_factory=list)
+    gone: int = 0
+
+    def add(self, clicks: float, expected: float, best: float, slates: int) -> None:
+        """Add a day."""
+        for kept, value in ((self.clicks, clicks), (self.expected, expected), (self.best, best)):
+            kept.append(value)
+        self.slates.append(slates)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of every world: days of log, days that are lived, people, stories."""
+
+    history: int
+    days: int
+    users: int
+    items: int
+
+
+@dataclass
+class Newsroom:
+    """One service and the people who come to it.
+
+    Args:
+        world: whose stories appear.
+        audience: that comes.
+        client: of the service.
+        learns: whether the service hears of clicks.
+    """
+
+    world: SampleWorld
+    audience: Audience
+    client: Client
+    learns: bool
+    appeals: dict[str, Values] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rows = self.world.items[SCENARIO]
+        self._ids = rows["item_id"].to_list()
+        self._codes = {name: code for code, name in enumerate(self._ids)}
+        self._people = self.world.users["user_id"].to_list()
+        self._stories = list(zip(rows["published"].to_physical().to_list(), rows.to_dicts(), strict=True))
+        self._next = 0
+        self._late: list[tuple[int, int, Event]] = []
+        self._had: dict[int, list[str]] = {}
+
+    def skip(self, moment: int) -> None:
+        """Take the stories up to a moment as known."""
+        self._next = sum(since < moment for since, _ in self._stories)
+
+    def day(self, number: int, policy: Policy | None, remember: bool) -> tuple[float, float, float, int]:
+        """Let everybody of a day come; return clicks, those to be expected, the oracle's, and slates.
+
+        Args:
+            policy: that the requests name; None: greedy.
+            remember: whether the true appeals are kept by decision.
+        """
+        total, n = np.zeros(3), 0
+        for visit in self.audience.visits(number):
+            if not self.audience.gone[visit.user]:
+                self._publish(visit.time)
+                self._tell(visit.time)
+                total += self._visited(visit, policy, remember)
+                n += 1
+        return float(total[0]), float(total[1]), float(total[2]), n
+
+    def demand(self, codes: LongArray, items: Sequence[str]) -> None:
+        """Look whether the service numbers its stories as the world does."""
+        named = [self._ids[code] for code in codes.tolist()]
+        if named != list(items):
+            raise RuntimeError(f"expected the stories {named}, found {list(items)}")
+
+    def _visited(self, visit: Visit, policy: Policy | None, remember: bool) -> Values:
+        appeal, user = self.audience.appeal(visit), self._people[visit.user]
+        slate = self.client.recommend(
+            user,
+            SCENARIO,
+            PLACES,
+            exclude=None if self.learns else self._had.get(visit.user, []),
+            policy="greedy" if policy is None else choice_of(policy),
+            reasons=False,
+        )
+        if remember:
+            self.appeals[slate.decision] = appeal
+        shown = [self._codes[name] for name in slate.ids]
+        answer = self.audience.show(visit, shown)
+        for place in np.flatnonzero(answer.clicked).tolist():
+            item, moment = self._ids[shown[place]], int(answer.time[place])
+            event = Event(user, item, SCENARIO, time=EPOCH + timedelta(microseconds=moment))
+            heapq.heappush(self._late, (int(answer.heard[place]), len(self._late) + visit.time, event))
+            self._had.setdefault(visit.user, []).append(item)
+        return np.array([answer.clicked.sum(), answer.expected, answer.best], np.float64)
+
+    def _publish(self, moment: int) -> None:
+        """Put the stories that have appeared by now."""
+        while self._next < len(self._stories) and self._stories[self._next][0] <= moment:
+            fields = dict(self._stories[self._next][1])
+            name, published = fields.pop("item_id"), fields.pop("published")
+            self.client.put_item(SCENARIO, name, fields | {"published": published.isoformat()})
+            self._next += 1
+
+    def _tell(self, moment: int) -> None:
+        """Tell the service of the clicks that are heard of by now."""
+        heard = list[Event]()
+        while self._late and self._late[0][0] <= moment:
+            heard.append(heapq.heappop(self._late)[2])
+        if heard and self.learns:
+            self.client.send_events(heard)
+
+
+def lived(
+    arm: str, folder: Path, world: SampleWorld, sizes: Sizes, seed: int
+) -> tuple[Days, dict[str, float] | None]:
+    """Let people come for so many days; return what was had, and what was foretold in the first week."""
+    project = Project.open(folder / "polyscene.toml")
+    service = folder / "service" / "polyscene"
+    audience = Audience(world, SCENARIO, sizes.history, seed)
+    learns, explores = arm != ARMS[2], arm == ARMS[0]
+    had, foretold = Days(), None
+    with served(folder / "polyscene.toml") as url, Client(url) as client:
+        room = Newsroom(world, audience, client, learns)
+        room.skip(START + sizes.history * DAY)
+        for number in range(sizes.days):
+            name = (LOGGED if number < WEEK else OTHER) if explores else None
+            policy = None if name is None else policy_named(name)
+            clicks, expected, best, slates = room.day(sizes.history + number, policy, number < WEEK)
+            had.add(clicks, expected, best, slates)
+            if explores and number == WEEK - 1:
+                foretold = _foretold(project, service, room, audience, seed)
+            if learns:
+                start = time.perf_counter()
+                had.verdicts.append(cycle(project, service, service=url).verdict)
+                had.seconds.append(round(time.perf_counter() - start, 2))
+    had.gone = int(audience.gone.sum())
+    return had, foretold
+
+
+def _foretold(
+    project: Project, service: Path, room: Newsroom, audience: Audience, seed: int
+) -> dict[str, float]:
+    """Return what the other policy was foretold to earn a slate, with bounds, and what it was worth.
+
+    Stories are put in the order in which the world has them, so a candidate's code is that of the world.
+    """
+    time.sleep(SECONDS_TO_DISK)
+    with stores_to_read(service, project.settings.name) as stores:
+        log = ServiceLog.of_stores(*stores)
+        records = {record.id: record for _, record in stores[1].since(0, 1_000_000)}
+    comparison = judge(log, project.settings.scenarios, OTHER, hours=HOURS, seed=seed)[0].comparison
+    answer, other = comparison.answer, policy_named(OTHER)
+    chance, worth, logged = np.random.default_rng(seed), list[float](), list[float]()
+    for slate in log.slates:
+        codes = np.frombuffer(records[slate.id].candidates, CODES).astype(np.int64)
+        room.demand(codes[slate.places], slate.items)
+        appeal = room.appeals[slate.id]
+        drawn = [codes[other.choose(slate.scores, PLACES, chance)[0]] for _ in range(DRAWS)]
+        worth.append(float(np.mean([audience.worth(appeal, one) for one in drawn])))
+        logged.append(audience.worth(appeal, codes[slate.places]))
+    return {
+        "foretold": answer.policy.value,
+        "low": answer.policy.low,
+        "high": answer.policy.high,
+        "effective": comparison.support["policy"].effective_sample_size,
+        "decisions": float(comparison.decisions),
+        "log earned": comparison.earned,
+        "log worth": float(np.mean(logged)),
+        "worth": float(np.mean(worth)),
+    }
+
+
+def run(arms: Sequence[str], sizes: Sizes, seeds: Sequence[int], work: Path) -> dict[str, Any]:
+    """Let every service have its people, in a world for each seed."""
+    had: dict[str, list[Days]] = {arm: [] for arm in arms}
+    foretold = list[dict[str, float]]()
+    for seed in seeds:
+        home = work / f"audience-{seed}"
+        shutil.rmtree(home, ignore_errors=True)
+        world = SampleWorld.generate(seed, sizes.users, sizes.items, sizes.history + sizes.days)
+        project = newspaper(world, home / "first", sizes.history, POLICY, seed)
+        project.train(everything_counts=True)
+        for number, arm in enumerate(arms):
+            folder = shutil.copytree(home / "first", home / str(number))
+            lived_days, told = lived(arm, folder, world, sizes, seed)
+            had[arm].append(lived_days)
+            foretold += [] if told is None else [told | {"came": _afterwards(lived_days)}]
+            clicks, seconds = sum(lived_days.clicks), sum(lived_days.seconds)
+            print(f"seed {seed}, {arm}: {clicks:,.0f} clicks, cycles took {seconds:.0f} s", file=sys.stderr)
+    return {"arms": {arm: [asdict(one) for one in each] for arm, each in had.items()}, "foretold": foretold}
+
+
+def _afterwards(had: Days) -> float:
+    """Return the clicks a slate of the week after the first one."""
+    return sum(had.clicks[WEEK : 2 * WEEK]) / max(sum(had.slates[WEEK : 2 * WEEK]), 1)
+
+
+def tables(results: Mapping[str, Any]) -> str:
+    """Return the results as text."""
+    rows = []
+    for arm, each in results["arms"].items():
+        days = [_per_day(one["clicks"]) for one in each]
+        weeks = [np.array([_per_day(one["clicks"][-WEEK:]) for one in each])]
+        slates = [sum(one["clicks"]) / sum(one["slates"]) for one in each]
+        best = [sum(one["expected"]) / sum(one["best"]) for one in each]
+        nights = np.array([second for one in each for second in one["seconds"]] or [0.0])
+        told = [verdict for one in each for verdict in one["verdicts"]]
+        rows.append(
+            [
+                arm,
+                _spread(days, "{:.1f}"),
+                _spread(weeks[0].tolist(), "{:.1f}"),
+                _spread(slates, "{:.3f}"),
+                _spread(best, "{:.1%}"),
+                _spread([one["gone"] for one in each], "{:.0f}"),
+                f"{nights.mean():.1f}",
+                f"{told.count('promoted')} of {len(told)}",
+            ]
+        )
+    head = [
+        "service",
+        "clicks a day",
+        "last week",
+        "a slate",
+        "of the oracle's",
+        "left",
+        "night s",
+        "promoted",
+    ]
+    parts = [table(head, rows)]
+    if results["foretold"]:
+        keys = ("log earned", "foretold", "low", "high", "worth", "came", "effective", "decisions")
+        values = [
+            [
+                f"world {number}",
+                *(f"{one[key]:.3f}" for key in keys[:-2]),
+                *(f"{one[key]:,.0f}" for key in keys[-2:]),
+            ]
+            for number, one in enumerate(results["foretold"], 1)
+        ]
+        parts.append(table([f"{OTHER} by the log of {LOGGED}", *keys], values))
+    return "\n\n".join(parts)
+
+
+def _per_day(clicks: Sequence[float]) -> float:
+    return sum(clicks) / max(len(clicks), 1)
+
+
+def _spread(values: Sequence[float], form: str) -> str:
+    mean, least, most = (form.format(one) for one in (np.mean(values), min(values), max(values)))
+    return f"{mean} [{least}, {most}]"
+
+
+def drawn(path: Path, results: Mapping[str, Any]) -> None:
+    """Draw clicks a day, the mean of three days, and all clicks so far."""
+    clicks = {arm: np.array([one["clicks"] for one in each]) for arm, each in results["arms"].items()}
+    days = np.arange(1, next(iter(clicks.values())).shape[1] + 1, dtype=np.float64)
+    smooth = {
+        arm: np.stack([np.convolve(one, np.ones(3) / 3, "valid") for one in each])
+        for arm, each in clicks.items()
+    }
+    panels = [
+        Panel("clicks a day, mean of three", days[1:-1], smooth, {}),
+        Panel("all clicks so far", days, {arm: each.cumsum(axis=1) for arm, each in clicks.items()}, {}),
+    ]
+    draw(path, panels, "day", "clicks")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--days", type=int, default=30, metavar="N", help="at least 15; default: 30")
+    made.add_argument(
+        "--history", type=int, default=7, metavar="N", help="days of log before them; default: 7"
+    )
+    made.add_argument("--users", type=int, default=600, metavar="N", help="default: 600")
+    made.add_argument("--items", type=int, default=400, metavar="N", help="stories in all; default: 400")
+    made.add_argument("--seeds", type=int, default=3, metavar="N", help="worlds; default: 3")
+    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the first; default: 7")
+    made.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="services; default: all")
+    made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
+    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    made.add_argument("--figure", type=Path, metavar="FILE", help="draw here, .svg or .png")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Let days pass, print, draw, write."""
+    options = parser().parse_args(arguments)
+    if options.days < 2 * WEEK + 1 or options.seeds < 1:
+        print(
+            f"expected --days of at least {2 * WEEK + 1} and --seeds of at least 1, "
+            f"found {options.days} and {options.seeds}",
+            file=sys.stderr,
+        )
+        return 1
+    seeds = [options.seed + number for number in range(options.seeds)]
+    sizes = Sizes(options.history, options.days, options.users, options.items)
+    with measured() as cost:
+        results = run(options.arms, sizes, seeds, options.work)
+    print(tables(results))
+    print(f"\n{options.seeds} worlds of {options.days} days, {cost.seconds:.0f} s")
+    if options.figure is not None:
+        drawn(options.figure, results)
+    if options.json is not None:
+        facts = {
+            **asdict(sizes),
+            "seeds": seeds,
+            "cost": cost.to_json(),
+            "machine": machine(),
+            "versions": versions(),
+        }
+        write_json(options.json, results | facts)
+    return 0
+
+
+if __name__ == "__main__":
+    prepare_environment()
+    sys.exit(main())
