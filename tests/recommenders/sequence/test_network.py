@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from polyscene.core.clock import HOUR
 from polyscene.core.types import FloatArray
+from polyscene.data.queries import Histories
+from polyscene.recommenders.sequence.beside import Beside, Other, left_at
 from polyscene.recommenders.sequence.network import SequenceNetwork
+from polyscene.representation.item_space import ItemSpace
 
 N, TEXT, SIZE, LENGTH = 9, 5, 8, 6
 
@@ -16,12 +22,14 @@ def texts() -> FloatArray:
     return vectors
 
 
-def network(layers: int = 2, own: np.ndarray | None = None, forgetting: float = 0.0) -> SequenceNetwork:
+def network(
+    layers: int = 2, own: np.ndarray | None = None, forgetting: float = 0.0, others: int = 0
+) -> SequenceNetwork:
     """Return one whose weights are nowhere zero."""
     torch.manual_seed(0)
-    made = SequenceNetwork(
-        texts(), np.arange(N) < 7 if own is None else own, SIZE, layers, 2, LENGTH, 0.4, forgetting
-    )
+    known = np.arange(N) < 7 if own is None else own
+    common = texts()[::-1] if others else None
+    made = SequenceNetwork(texts(), known, SIZE, layers, 2, LENGTH, 0.4, forgetting, common, others)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -116,3 +124,54 @@ def test_catalogues_without_any_text_are_learned_by_behaviour() -> None:
     items = weights.items(np.zeros((4, 0), np.float32))
     assert items.shape == (4, SIZE)
     assert np.linalg.matrix_rank(items) == 4
+
+
+def beside() -> Beside:
+    """Return what three people did elsewhere: in two scenarios, in the one without a clock, and nothing."""
+    others = {"a": Other(0, ItemSpace.of(texts()), True), "b": Other(1, ItemSpace.of(texts()[::-1]), False)}
+    first, second = Histories.of([[1, 4, 0], [], []]), Histories.of([[2], [5, 3], []])
+    first = replace(first, times=np.array([1, 2 * HOUR, 9 * HOUR]), weights=np.array([2.0, 1, 0.5], np.float32))
+    return Beside.of({"a": first, "b": second}, others, 3)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_fitted_it_hears_other_scenarios_as_in_training(layers: int) -> None:
+    """Two events of one moment lie among the five, and one elsewhere between them and the last."""
+    made, events = network(layers, others=2), beside()
+    weights = made.fitted()
+    assert weights.layers == layers
+    times = np.tile(HOUR * np.array([0, 3, 3, 7, 40]), (3, 1))
+    history = np.random.default_rng(0).integers(0, N, (3, 5))
+    x = weights.items(texts())[history]
+    actual = weights.users(x, weights.beside(events, times))
+    with torch.inference_mode():
+        heard = made.beside(events, times, left_at(times))
+        at = torch.arange(3) * 5 + 4
+        expected = made.users(torch.from_numpy(x), at, heard).numpy()
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+    alone = weights.users(x)
+    assert np.abs(actual[:2] - alone[:2]).max(axis=1).min() > 1e-2, "what happened elsewhere counts"
+    np.testing.assert_allclose(actual[2], alone[2], rtol=1e-4, atol=1e-5, err_msg="where anything did")
+
+
+def test_nobody_sees_elsewhere_what_came_after_the_choice() -> None:
+    made, events = network(1, others=2), beside()
+    times = np.array([[0, 3 * HOUR, 20 * HOUR]])
+    one = Beside(*(getattr(events, part)[:1] for part in ("vectors", "scenario", "time", "weight", "there")))
+    later = replace(one, vectors=np.where(one.time[..., None] > 3 * HOUR, 7, one.vectors).astype(np.float32))
+    assert not np.array_equal(later.vectors, one.vectors)
+
+    def seen(among: Beside) -> FloatArray:
+        with torch.inference_mode():
+            x = made.items(torch.tensor([1, 2, 3]))[None]
+            heard = made.beside(among, times, left_at(times))
+            answer: FloatArray = made.users(x, torch.arange(3), heard).numpy()
+        return answer
+
+    np.testing.assert_array_equal(seen(later)[0], seen(one)[0])
+    assert np.abs(seen(later) - seen(one))[1:].max(axis=1).min() > 1e-3
+
+
+def test_where_nobody_did_anything_elsewhere_nothing_is_looked_at() -> None:
+    nothing = Beside.of({}, {"a": Other(0, ItemSpace.of(texts()), True)}, 2)
+    assert network(1, others=1).beside(nothing, np.zeros((2, 3), np.int64), np.ones((2, 3), np.int64)) is None

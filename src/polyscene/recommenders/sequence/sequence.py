@@ -110,12 +110,18 @@ class Sequence(Signal):
         return self
 
     def _heard(self, evidence: Evidence) -> dict[str, Other]:
-        """Return the other scenarios that are heard, if any."""
-        if self.settings.scenarios == "own":
-            return {}
+        """Return the other scenarios that are heard: those whose texts can be compared."""
+        width = evidence.space.view("common").vectors.shape[1]
+        names = [
+            name
+            for name, other in sorted(evidence.elsewhere.items())
+            if other.space.has_text and other.space.view("common").vectors.shape[1] == width
+        ]
+        elsewhere = evidence.elsewhere
+        heard = names if self.settings.scenarios == "all" else []
         return {
-            name: Other(number, other.space, other.comparable)
-            for number, (name, other) in enumerate(sorted(evidence.elsewhere.items()))
+            name: Other(number, elsewhere[name].space, elsewhere[name].comparable)
+            for number, name in enumerate(heard)
         }
 
     def _trained(self, evidence: Evidence, choosing: Choosing) -> SequenceWeights:
