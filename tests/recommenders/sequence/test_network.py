@@ -12,6 +12,7 @@ from polyscene.data.queries import Histories
 from polyscene.recommenders.sequence.beside import Beside, Other, left_at
 from polyscene.recommenders.sequence.network import SequenceNetwork
 from polyscene.representation.item_space import ItemSpace
+from polyscene.representation.items import unit
 
 N, TEXT, SIZE, LENGTH = 9, 5, 8, 6
 
@@ -73,6 +74,7 @@ def test_places_are_counted_from_who_asks() -> None:
     made = network(layers=1)
     with torch.no_grad():
         dict(made.named_parameters())["blocks.0.distance_bias"][:, 2:] = -1e9
+        made.profile_ages[2:] = -1e9
     alone = users(made, [4, 5], [1])
     np.testing.assert_allclose(users(made, [1, 2, 3, 4, 5], [4]), alone, rtol=1e-4, atol=1e-5)
 
@@ -80,14 +82,14 @@ def test_places_are_counted_from_who_asks() -> None:
 def test_only_those_with_a_residual_differ_from_their_text() -> None:
     made = network()
     weights = made.fitted()
-    plain = texts() @ weights.arrays["text"]
+    plain = unit(texts() @ weights.arrays["text"])
     np.testing.assert_allclose(weights.items(texts())[7:], plain[7:], rtol=1e-5)
     assert (np.abs(weights.items(texts())[:7] - plain[:7]).max(axis=1) > 1e-3).all()
     rows = np.array([2, 11])
     later = np.ones((2, TEXT), np.float32)
     expected = later @ weights.arrays["text"]
     expected[0] += weights.arrays["residual"][2]
-    np.testing.assert_allclose(weights.items(later, rows), expected, rtol=1e-5)
+    np.testing.assert_allclose(weights.items(later, rows), unit(expected), rtol=1e-5)
 
 
 def test_untrained_an_item_is_its_text_and_one_without_is_apart_from_others() -> None:
@@ -96,10 +98,9 @@ def test_untrained_an_item_is_its_text_and_one_without_is_apart_from_others() ->
     with torch.inference_mode():
         items = made.items(torch.arange(N)).numpy()
     has_text = np.arange(N) != 3
-    assert np.abs(items[3]).max() > 0
-    kept = texts()[has_text]  # the principal directions keep all of five dimensions in eight
-    ratio = np.linalg.norm(items[has_text], axis=1) / np.linalg.norm(kept, axis=1)
-    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
+    assert np.linalg.norm(items[3]) == pytest.approx(1.0, rel=1e-5)
+    kept = unit(texts()[has_text])  # the principal directions keep all of five dimensions in eight
+    np.testing.assert_allclose(items[has_text] @ items[has_text].T, kept @ kept.T, rtol=1e-4, atol=1e-5)
 
 
 def test_forgotten_items_are_their_text_while_training_and_themselves_afterwards() -> None:
@@ -107,7 +108,7 @@ def test_forgotten_items_are_their_text_while_training_and_themselves_afterwards
     made.train()
     items = made.items(torch.arange(N)).detach().numpy()
     weights = made.fitted()
-    plain = texts() @ weights.arrays["text"]
+    plain = unit(texts() @ weights.arrays["text"])
     has_text = np.arange(N) != 3
     np.testing.assert_allclose(items[has_text], plain[has_text], rtol=1e-4, atol=1e-5)
     assert np.abs(items[3]).max() > 0.01, "what has no text is all residual, and is never forgotten"
@@ -175,3 +176,17 @@ def test_nobody_sees_elsewhere_what_came_after_the_choice() -> None:
 def test_where_nobody_did_anything_elsewhere_nothing_is_looked_at() -> None:
     nothing = Beside.of({}, {"a": Other(0, ItemSpace.of(texts()), True)}, 2)
     assert network(1, others=1).beside(nothing, np.zeros((2, 3), np.int64), np.ones((2, 3), np.int64)) is None
+
+
+def test_the_user_is_a_decayed_mean_where_attention_is_silent() -> None:
+    """Another sharpness scales every score; the mean knows the order, and takes the same at every place."""
+    made = network(layers=1)
+    with torch.no_grad():
+        made.mix.copy_(torch.tensor([0.0, 2.0]))
+        made.profile_ages.copy_(torch.log(torch.tensor([1.0, 0.5, 0.2, 0.1, 0.1, 0.1])))
+        made.sharpness.fill_(float(np.log(3.0)))
+    items = made.fitted().items(texts())
+    expected = 3.0 * unit((items[4] + 0.5 * items[2] + 0.2 * items[1])[None])[0]
+    answers = users(made, [1, 2, 4, 0], [2, 0])
+    np.testing.assert_allclose(answers[0], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(answers[1], 3.0 * items[1], rtol=1e-4, atol=1e-5)

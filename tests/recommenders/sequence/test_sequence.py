@@ -19,6 +19,7 @@ from polyscene.recommenders.sequence.sequence import Sequence as SequenceSignal
 from polyscene.recommenders.sequence.sequence import SequenceSettings
 from polyscene.recommenders.signal import MIN_SEQUENCES, Evidence, Need, OtherScenario
 from polyscene.representation.item_space import ItemSpace
+from polyscene.representation.items import unit
 
 MakeEvidence = Callable[..., Evidence]
 Asked = Callable[[Sequence[Sequence[int]]], Queries]
@@ -76,7 +77,7 @@ def test_only_the_latest_events_are_looked_at(evidence: Evidence, asked: Asked) 
 
 def test_an_item_nobody_chose_is_scored_by_its_text_alone(signal: SequenceSignal) -> None:
     weights = signal.weights.arrays
-    expected = signal._space.view("tuned").vectors @ weights["text"]
+    expected = unit(signal._space.view("prior").vectors @ weights["text"])
     np.testing.assert_allclose(signal.items[9:], expected[9:], rtol=1e-4, atol=1e-6)
     assert (np.abs(signal.items[:9] - expected[:9]).max(axis=1) > 1e-3).all()
 
@@ -114,8 +115,8 @@ def test_a_text_written_anew_moves_its_item_and_keeps_what_behaviour_added(evide
     space.put(np.array([2]), {"tuned": topics()[[10]]})
     signal.extend(np.array([2]), np.array([UNKNOWN_TIME]))
     weights = signal.weights.arrays
-    expected = space.view("tuned").vectors[2] @ weights["text"] + weights["residual"][2]
-    np.testing.assert_allclose(signal.items[2], expected, rtol=1e-4, atol=1e-6)
+    expected = unit((space.view("prior").vectors[2] @ weights["text"] + weights["residual"][2])[None])
+    np.testing.assert_allclose(signal.items[2], expected[0], rtol=1e-4, atol=1e-6)
     others = np.delete(np.arange(N), 2)
     np.testing.assert_array_equal(signal.items[others], before[others])
 
@@ -262,9 +263,9 @@ ABROAD = np.eye(4, 8, dtype=np.float32)
 
 @pytest.fixture(scope="module")
 def travelled(make_evidence: MakeEvidence, make_log: Any) -> Evidence:
-    """Return 120 people whose third choice follows from what they did elsewhere before it, not here."""
-    here = [(user, item, 100 * place) for user in range(120) for place, item in enumerate([0, 1, 2 + user % 4])]
-    there = make_log([(user, user % 4, 150) for user in range(120)])
+    """Return 60 people whose third choice follows from what they did elsewhere before it, not here."""
+    here = [(user, item, 100 * place) for user in range(60) for place, item in enumerate([0, 1, 2 + user % 4])]
+    there = make_log([(user, user % 4, 150) for user in range(60)])
     elsewhere = {"far": OtherScenario(there, ItemSpace.of(ABROAD), True)}
     made = make_evidence(make_log(here), N, vectors=topics())
     return replace(made, elsewhere=elsewhere, trainer=train_learner)
@@ -272,7 +273,7 @@ def travelled(make_evidence: MakeEvidence, make_log: Any) -> Evidence:
 
 @pytest.fixture(scope="module")
 def hearing(travelled: Evidence) -> SequenceSignal:
-    return SequenceSignal(QUICK.model_copy(update={"scenarios": "all"})).fit(travelled)
+    return SequenceSignal(QUICK.model_copy(update={"scenarios": "all", "epochs": 12})).fit(travelled)
 
 
 def heard(asked: Asked, here: Sequence[Sequence[int]], there: Sequence[Sequence[int]]) -> Queries:
@@ -328,8 +329,8 @@ def test_served_is_what_was_trained_on_the_same_events(travelled: Evidence) -> N
     user = windows.user[windows.row]
     at = windows.offsets[windows.row] + windows.place
     moment = windows.until[at]
-    here = Timeline(travelled.events, 120).before(user, moment)
-    there = Timeline(travelled.elsewhere["far"].events, 120).before(user, moment)
+    here = Timeline(travelled.events, 60).before(user, moment)
+    there = Timeline(travelled.elsewhere["far"].events, 60).before(user, moment)
     served = signal.users(here, {"far": there})
     np.testing.assert_allclose(served, trained, rtol=1e-4, atol=1e-5)
     assert 0 < there.lengths.sum() < len(there), "some choices came before what was done elsewhere"

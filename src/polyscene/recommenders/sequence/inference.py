@@ -10,6 +10,7 @@ import numpy as np
 from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.recommenders.sequence.beside import Beside, left_at
+from polyscene.representation.items import unit
 
 EPSILON = 1e-5
 """Of torch's LayerNorm."""
@@ -27,7 +28,7 @@ class SequenceWeights:
     arrays: Arrays
 
     def items(self, vectors: FloatArray, rows: LongArray | None = None) -> FloatArray:
-        """Return (m, d) vectors of items; (m, 0) where nothing was learned.
+        """Return (m, d) unit vectors of items, zero where nothing is known; (m, 0) where nothing was learned.
 
         Args:
             vectors: (m, t) of their texts.
@@ -40,7 +41,7 @@ class SequenceWeights:
         codes = np.arange(len(vectors)) if rows is None else rows
         known = codes < len(residual)
         items[known] += residual[codes[known]]
-        return items
+        return unit(items)
 
     def beside(self, events: Beside, times: LongArray) -> tuple[FloatArray, FloatArray]:
         """Return what attention finds beside a history: (B, C, d) events, and (B, H, L, C) its bias.
@@ -73,10 +74,15 @@ class SequenceWeights:
             x: (B, l, d) vectors of the items of the histories, oldest first, with l from 1 to `length`.
             beside: as `beside` returns it.
         """
+        w = self.arrays
+        counts = np.exp(w["profile_ages"][: x.shape[1]][::-1])
+        profile = unit(counts @ x)
         x = self._norm(x, "start_norm")
         for layer in range(self.layers):
             x = self._block(x, beside, f"blocks.{layer}.", last=layer + 1 == self.layers)
-        return self._norm(x[:, -1], "end_norm")
+        attended = unit(self._norm(x[:, -1], "end_norm"))
+        users: FloatArray = np.exp(w["sharpness"]) * unit(w["mix"][0] * attended + w["mix"][1] * profile)
+        return users
 
     def _block(
         self, x: FloatArray, beside: tuple[FloatArray, FloatArray] | None, block: str, last: bool

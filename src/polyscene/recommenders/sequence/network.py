@@ -18,6 +18,10 @@ from polyscene.recommenders.sequence.inference import SequenceWeights
 
 TEXT_SCALE = 0.5
 """How long an item's vector is at the start, where it has a text."""
+PROFILE_DECAY = 0.7
+"""What an event counts in the profile after each later one, at the start."""
+SHARPNESS = 14.0
+"""What a cosine is multiplied by, at the start."""
 SILENT_SCALE = 0.05
 """How far apart items without text start, so that they can be told apart."""
 
@@ -78,7 +82,11 @@ class Block(nn.Module):
 
 
 class SequenceNetwork(nn.Module):
-    """Item vectors `w_i = P v_i + δ_i`, and the user's vector out of those of the history.
+    """Item vectors `w_i = unit(P v_i + δ_i)`, and the user's vector out of those of the history h.
+
+    `x_u = e^g unit(m_1 unit(y) + m_2 unit(Σ_k e^(a_age(k)) w_{h_k}))`: y is what attention makes of the history,
+    the other part a plain profile, in which what an event counts depends on how many came after it alone. It
+    is good at once, so attention learns what it leaves open.
 
     Args:
         vectors: (n, t) v, the items' texts; a zero row has none.
@@ -112,6 +120,9 @@ class SequenceNetwork(nn.Module):
         self.start_norm = nn.LayerNorm(size)
         self.blocks = nn.ModuleList(Block(size, heads, length, dropout) for _ in range(layers))
         self.end_norm = nn.LayerNorm(size)
+        self.profile_ages = nn.Parameter(math.log(PROFILE_DECAY) * torch.arange(length))
+        self.mix = nn.Parameter(torch.ones(2))
+        self.sharpness = nn.Parameter(torch.tensor(math.log(SHARPNESS)))
         self.dropout = nn.Dropout(dropout)
         self.forgetting = forgetting
         self.silent = nn.Buffer(torch.from_numpy(~vectors.any(axis=1)), persistent=False)
@@ -126,13 +137,13 @@ class SequenceNetwork(nn.Module):
             self.gap_bias = nn.Parameter(torch.zeros(heads, GAPS + 1))
 
     def items(self, rows: Tensor) -> Tensor:
-        """Return (m, d) vectors of items."""
+        """Return (m, d) unit vectors of items; zero where nothing is known."""
         own = self.own[rows]
         kept = own > 0
         if self.training and self.forgetting:
             kept &= (torch.rand(len(own)) >= self.forgetting) | self.silent[rows]
         residual = functional.embedding(own, self.residual) * kept[:, None]
-        return self.vectors[rows] @ self.text + residual
+        return functional.normalize(self.vectors[rows] @ self.text + residual, dim=1)
 
     def beside(self, events: Beside, times: LongArray, until: LongArray) -> tuple[Tensor, Tensor] | None:
         """Return (B, C, d) events in other scenarios, and (B, H, L, C) the bias with which places look at them.
@@ -162,11 +173,16 @@ class SequenceNetwork(nn.Module):
             at: (T,) places in the flattened windows.
             beside: as `beside` returns it.
         """
+        length = x.shape[1]
+        distance = torch.arange(length)[:, None] - torch.arange(length)
+        counts = self.profile_ages[distance.clamp(min=0)].exp() * (distance >= 0)  # (L, L)
+        profile = functional.normalize((counts @ x).flatten(0, 1)[at], dim=1)
         x = self.dropout(self.start_norm(x))
         for block in self.blocks:
             x = block(x, beside)
-        users: Tensor = self.end_norm(x.flatten(0, 1)[at])
-        return users
+        attended = functional.normalize(self.end_norm(x.flatten(0, 1)[at]), dim=1)
+        users = functional.normalize(self.mix[0] * attended + self.mix[1] * profile, dim=1)
+        return self.sharpness.exp() * users
 
     def fitted(self) -> SequenceWeights:
         """Return what was learned, for answering without torch."""

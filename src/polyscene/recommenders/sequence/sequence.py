@@ -50,6 +50,9 @@ class SequenceSettings(SignalSettings):
         100_000, ge=1, description="only the most chosen learn more than what their text says"
     )
     max_choices: int = Field(300_000, ge=1, description="latest choices that it learns from")
+    view: Literal["prior", "tuned"] = Field(
+        "prior", description="texts as the language model reads them as it came, or tuned on the same choices"
+    )
     scenarios: Literal["own", "all"] = Field(
         "own", description="whether it hears what a person did in the other scenarios"
     )
@@ -63,11 +66,13 @@ class SequenceSettings(SignalSettings):
 
 
 class Sequence(Signal):
-    """`score(u, i) = x_uᵀ w_i`, `w_i = P v_i + δ_i`: what the text says, and what behaviour added to it.
+    """`score(u, i) = x_uᵀ w_i`, `w_i = unit(P v_i + δ_i)`: what the text says, and what behaviour added to it.
 
-    x_u is what self-attention makes of the latest `length` events, the w of the history; what an event counts
-    depends on what it is, on who asks, and on how many came after it. P, δ and the attention are trained to
-    predict every next choice among the whole catalogue. δ is 0 where nobody chose the item.
+    x_u is what self-attention makes of the latest `length` events, the w of the history, beside their plain
+    decayed mean; what an event counts in attention depends on what it is, on who asks, and on how many came
+    after it. P, δ and the attention are trained to predict every next choice among the whole catalogue. δ is
+    0 where nobody chose the item. With `scenarios = "all"` attention also looks at what the person did in the
+    other scenarios, by text, scenario, weight and time gap; where clocks cannot be compared in no order.
 
     Live: the weights are those of the last fit; the history is the present one. New items count by their
     text.
@@ -92,8 +97,11 @@ class Sequence(Signal):
 
     def _set(self, weights: SequenceWeights, space: ItemSpace) -> None:
         self.weights, self._space = weights, space
-        self.rows = IndexedRows(weights.items(space.view("tuned").vectors))
+        self.rows = IndexedRows(weights.items(self._texts(space)))
         self._placed: LongArray = np.zeros(0, np.int64)
+
+    def _texts(self, space: ItemSpace) -> FloatArray:
+        return space.view(self.settings.view).vectors
 
     @property
     def items(self) -> FloatArray:
@@ -136,7 +144,7 @@ class Sequence(Signal):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed % 2**31)
             network = SequenceNetwork(
-                evidence.space.view("tuned").vectors,
+                self._texts(evidence.space),
                 _most_chosen(counts, settings.max_items),
                 settings.size,
                 settings.layers,
@@ -216,7 +224,7 @@ class Sequence(Signal):
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Place new and edited items by their text."""
-        vectors = self._space.view("tuned").vectors[rows]
+        vectors = self._texts(self._space)[rows]
         self.rows.place(rows, self.weights.items(vectors, rows))
         self._placed = np.union1d(self._placed, rows)
 
