@@ -42,7 +42,7 @@ class SequenceSettings(SignalSettings):
     forgetting: float = Field(
         0.2, ge=0, lt=1, description="share of items known by their text alone in a step, as new ones are"
     )
-    epochs: int = Field(10, ge=1, description="at most so many rounds through the choices")
+    epochs: int = Field(7, ge=1, description="at most so many rounds through the choices")
     patience: int = Field(3, ge=1, description="rounds without gain on held-out choices after which to stop")
     learning_rate: float = Field(2e-3, gt=0, description="the highest rate")
     negatives: int = Field(512, ge=2, description="other items that stand against each choice")
