@@ -51,7 +51,9 @@ def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_project_arguments(made)
-    made.add_argument("--part", choices=("validation", "test"), default="test", help="which choices are judged")
+    made.add_argument(
+        "--part", choices=("validation", "test"), default="test", help="which choices are judged"
+    )
     made.add_argument("--only", metavar="SCENARIO", help="default: every scenario")
     made.add_argument("--epochs", type=int, metavar="N", help="default: as configured")
     return made
@@ -74,9 +76,7 @@ def gains(signal: SequenceSignal, choices: Choices, features: Features, hide_see
     """Return NDCG@10 of every choice."""
     values = []
     for rows, queries in choices.queries.blocks(BLOCK):
-        ranks = mid_ranks(
-            signal.score(queries), choices.target[rows], ~features.closed(queries, hide_seen)
-        )
+        ranks = mid_ranks(signal.score(queries), choices.target[rows], ~features.closed(queries, hide_seen))
         values.append(ndcg(ranks, CUTOFF))
     return np.concatenate(values)
 

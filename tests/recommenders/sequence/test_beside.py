@@ -32,7 +32,11 @@ def others() -> dict[str, Other]:
 
 
 def test_histories_of_every_scenario_lie_side_by_side(others: dict[str, Other]) -> None:
-    elsewhere = {"news": history([[2, 1], [], []]), "video": history([[1], [0, 1], []], 0.5), "shop": history([[5]] * 3)}
+    elsewhere = {
+        "news": history([[2, 1], [], []]),
+        "video": history([[1], [0, 1], []], 0.5),
+        "shop": history([[5]] * 3),
+    }
     events = Beside.of(elsewhere, others, 3)
     assert events.there.tolist() == [[True, True, True], [True, True, False], [False] * 3]
     assert events.scenario.tolist() == [[0, 0, 1], [1, 1, 0], [0, 0, 0]]

@@ -131,7 +131,9 @@ def beside() -> Beside:
     """Return what three people did elsewhere: in two scenarios, in the one without a clock, and nothing."""
     others = {"a": Other(0, ItemSpace.of(texts()), True), "b": Other(1, ItemSpace.of(texts()[::-1]), False)}
     first, second = Histories.of([[1, 4, 0], [], []]), Histories.of([[2], [5, 3], []])
-    first = replace(first, times=np.array([1, 2 * HOUR, 9 * HOUR]), weights=np.array([2.0, 1, 0.5], np.float32))
+    first = replace(
+        first, times=np.array([1, 2 * HOUR, 9 * HOUR]), weights=np.array([2.0, 1, 0.5], np.float32)
+    )
     return Beside.of({"a": first, "b": second}, others, 3)
 
 

@@ -264,7 +264,9 @@ ABROAD = np.eye(4, 8, dtype=np.float32)
 @pytest.fixture(scope="module")
 def travelled(make_evidence: MakeEvidence, make_log: Any) -> Evidence:
     """Return 60 people whose third choice follows from what they did elsewhere before it, not here."""
-    here = [(user, item, 100 * place) for user in range(60) for place, item in enumerate([0, 1, 2 + user % 4])]
+    here = [
+        (user, item, 100 * place) for user in range(60) for place, item in enumerate([0, 1, 2 + user % 4])
+    ]
     there = make_log([(user, user % 4, 150) for user in range(60)])
     elsewhere = {"far": OtherScenario(there, ItemSpace.of(ABROAD), True)}
     made = make_evidence(make_log(here), N, vectors=topics())
@@ -297,13 +299,18 @@ def test_nothing_is_heard_unless_it_is_asked_for(travelled: Evidence, asked: Ask
 
 def test_what_cannot_be_compared_is_not_heard(travelled: Evidence) -> None:
     log = travelled.elsewhere["far"].events
-    elsewhere = {"mute": OtherScenario(log, ItemSpace.empty(4)), "wide": OtherScenario(log, ItemSpace.of(np.eye(4, 9)))}
+    elsewhere = {
+        "mute": OtherScenario(log, ItemSpace.empty(4)),
+        "wide": OtherScenario(log, ItemSpace.of(np.eye(4, 9))),
+    }
     settings = QUICK.model_copy(update={"scenarios": "all", "epochs": 1})
     signal = SequenceSignal(settings).fit(replace(travelled, elsewhere=elsewhere))
     assert not any(name.startswith(("other", "heard")) for name in signal.state())
 
 
-def test_it_hears_the_same_after_it_was_kept(hearing: SequenceSignal, travelled: Evidence, asked: Asked) -> None:
+def test_it_hears_the_same_after_it_was_kept(
+    hearing: SequenceSignal, travelled: Evidence, asked: Asked
+) -> None:
     others = {"far": travelled.elsewhere["far"].space, "new": ItemSpace.empty(2)}
     again = SequenceSignal(hearing.settings).restore(hearing.state(), travelled.space, others)
     queries = heard(asked, [[0, 1], [1], []], [[0, 3], [], [2]])

@@ -84,9 +84,9 @@ class Block(nn.Module):
 class SequenceNetwork(nn.Module):
     """Item vectors `w_i = unit(P v_i + δ_i)`, and the user's vector out of those of the history h.
 
-    `x_u = e^g unit(m_1 unit(y) + m_2 unit(Σ_k e^(a_age(k)) w_{h_k}))`: y is what attention makes of the history,
-    the other part a plain profile, in which what an event counts depends on how many came after it alone. It
-    is good at once, so attention learns what it leaves open.
+    `x_u = e^g unit(m_1 unit(y) + m_2 unit(Σ_k e^(a_age(k)) w_{h_k}))`: y is what attention makes of the
+    history, the other part a plain profile, in which what an event counts depends on how many came after it
+    alone. It is good at once, so attention learns what it leaves open.
 
     Args:
         vectors: (n, t) v, the items' texts; a zero row has none.
@@ -146,7 +146,7 @@ class SequenceNetwork(nn.Module):
         return functional.normalize(self.vectors[rows] @ self.text + residual, dim=1)
 
     def beside(self, events: Beside, times: LongArray, until: LongArray) -> tuple[Tensor, Tensor] | None:
-        """Return (B, C, d) events in other scenarios, and (B, H, L, C) the bias with which places look at them.
+        """Return (B, C, d) events in other scenarios, and (B, H, L, C) the bias of places that look at them.
 
         Args:
             times, until: (B, L) of the places of windows: when each was, and the moment at which it is left.

@@ -66,7 +66,7 @@ class SequenceSettings(SignalSettings):
 
 
 class Sequence(Signal):
-    """`score(u, i) = x_uᵀ w_i`, `w_i = unit(P v_i + δ_i)`: what the text says, and what behaviour added to it.
+    """`score(u, i) = x_uᵀ w_i`, `w_i = unit(P v_i + δ_i)`: what the text says, and what behaviour added.
 
     x_u is what self-attention makes of the latest `length` events, the w of the history, beside their plain
     decayed mean; what an event counts in attention depends on what it is, on who asks, and on how many came
