@@ -253,7 +253,10 @@ def test_a_size_that_heads_do_not_divide_is_refused() -> None:
 
 def test_requests_of_equal_length_are_answered_together(asked: Asked) -> None:
     history = asked([[1], [], [2, 3, 4], [5], [6, 7]]).history
-    groups = [(rows.tolist(), items.tolist()) for rows, items in module._of_equal_length(history, 2)]
+    groups = [
+        (rows.tolist(), history.items[places].tolist())
+        for rows, places in module._of_equal_length(history, 2)
+    ]
     assert groups == [([0, 3], [[1], [5]]), ([2, 4], [[3, 4], [6, 7]])]
 
 
@@ -263,11 +266,11 @@ ABROAD = np.eye(4, 8, dtype=np.float32)
 
 @pytest.fixture(scope="module")
 def travelled(make_evidence: MakeEvidence, make_log: Any) -> Evidence:
-    """Return 60 people whose third choice follows from what they did elsewhere before it, not here."""
+    """Return 100 people whose third choice follows from what they did elsewhere before it, not here."""
     here = [
-        (user, item, 100 * place) for user in range(60) for place, item in enumerate([0, 1, 2 + user % 4])
+        (user, item, 100 * place) for user in range(100) for place, item in enumerate([0, 1, 2 + user % 4])
     ]
-    there = make_log([(user, user % 4, 150) for user in range(60)])
+    there = make_log([(user, user % 4, 150) for user in range(100)])
     elsewhere = {"far": OtherScenario(there, ItemSpace.of(ABROAD), True)}
     made = make_evidence(make_log(here), N, vectors=topics())
     return replace(made, elsewhere=elsewhere, trainer=train_learner)
@@ -275,7 +278,9 @@ def travelled(make_evidence: MakeEvidence, make_log: Any) -> Evidence:
 
 @pytest.fixture(scope="module")
 def hearing(travelled: Evidence) -> SequenceSignal:
-    return SequenceSignal(QUICK.model_copy(update={"scenarios": "all", "epochs": 12})).fit(travelled)
+    return SequenceSignal(
+        QUICK.model_copy(update={"scenarios": "all", "epochs": 20, "learning_rate": 2e-2})
+    ).fit(travelled)
 
 
 def heard(asked: Asked, here: Sequence[Sequence[int]], there: Sequence[Sequence[int]]) -> Queries:
@@ -301,7 +306,7 @@ def test_what_cannot_be_compared_is_not_heard(travelled: Evidence) -> None:
     log = travelled.elsewhere["far"].events
     elsewhere = {
         "mute": OtherScenario(log, ItemSpace.empty(4)),
-        "wide": OtherScenario(log, ItemSpace.of(np.eye(4, 9))),
+        "wide": OtherScenario(log, ItemSpace.of(np.eye(4, 9, dtype=np.float32))),
     }
     settings = QUICK.model_copy(update={"scenarios": "all", "epochs": 1})
     signal = SequenceSignal(settings).fit(replace(travelled, elsewhere=elsewhere))
@@ -336,8 +341,8 @@ def test_served_is_what_was_trained_on_the_same_events(travelled: Evidence) -> N
     user = windows.user[windows.row]
     at = windows.offsets[windows.row] + windows.place
     moment = windows.until[at]
-    here = Timeline(travelled.events, 60).before(user, moment)
-    there = Timeline(travelled.elsewhere["far"].events, 60).before(user, moment)
+    here = Timeline(travelled.events, 100).before(user, moment)
+    there = Timeline(travelled.elsewhere["far"].events, 100).before(user, moment)
     served = signal.users(here, {"far": there})
     np.testing.assert_allclose(served, trained, rtol=1e-4, atol=1e-5)
     assert 0 < there.lengths.sum() < len(there), "some choices came before what was done elsewhere"
