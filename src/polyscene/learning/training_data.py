@@ -92,8 +92,12 @@ class TrainingData:
         """Return what may be learned from in one scenario, and in those that compare with it."""
         scenario, space = self.dataset.scenarios[name], self.space(name, phase)
         others = {
-            other: OtherScenario(self.folds.learned(other, phase), self.space(other, phase))
-            for other in self.dataset.scenarios
+            other: OtherScenario(
+                self.folds.learned(other, phase),
+                self.space(other, phase),
+                self.dataset.clocks_shared and there.clock == scenario.clock,
+            )
+            for other, there in self.dataset.scenarios.items()
             if other != name and space.compares_with(self.space(other, phase))
         }
         return Evidence(

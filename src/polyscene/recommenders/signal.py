@@ -55,10 +55,15 @@ class SignalSettings(Strict):
 
 @dataclass(frozen=True)
 class OtherScenario:
-    """What another scenario offers as evidence: its log and its items' vectors."""
+    """What another scenario offers as evidence: its log and its items' vectors.
+
+    Attributes:
+        comparable: whether its clock can be compared with the own one.
+    """
 
     events: EventLog
     space: ItemSpace
+    comparable: bool = False
 
 
 @dataclass(frozen=True)

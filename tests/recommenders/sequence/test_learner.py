@@ -29,6 +29,7 @@ def make(choosing: Choosing, negatives: int = N) -> SequenceLearner:
     network = SequenceNetwork(vectors, np.ones(N, bool), SIZE, 1, 2, LENGTH, 0.0, 0.0)
     with torch.no_grad():
         network.residual.add_(0.2 * torch.randn_like(network.residual))
+        network.sharpness.fill_(1.0)
     windows = choosing.windows(np.ones(len(choosing.user), bool), LENGTH)
     held_out = choosing.singles(choosing.last_choices(), LENGTH)
     counts = np.bincount(choosing.item, minlength=N)

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from polyscene.core.clock import HOUR
 from polyscene.core.types import FloatArray
+from polyscene.data.queries import Histories
+from polyscene.recommenders.sequence.beside import Beside, Other, left_at
 from polyscene.recommenders.sequence.network import SequenceNetwork
+from polyscene.representation.item_space import ItemSpace
+from polyscene.representation.items import unit
 
 N, TEXT, SIZE, LENGTH = 9, 5, 8, 6
 
@@ -16,12 +23,14 @@ def texts() -> FloatArray:
     return vectors
 
 
-def network(layers: int = 2, own: np.ndarray | None = None, forgetting: float = 0.0) -> SequenceNetwork:
+def network(
+    layers: int = 2, own: np.ndarray | None = None, forgetting: float = 0.0, others: int = 0
+) -> SequenceNetwork:
     """Return one whose weights are nowhere zero."""
     torch.manual_seed(0)
-    made = SequenceNetwork(
-        texts(), np.arange(N) < 7 if own is None else own, SIZE, layers, 2, LENGTH, 0.4, forgetting
-    )
+    known = np.arange(N) < 7 if own is None else own
+    common = texts()[::-1] if others else None
+    made = SequenceNetwork(texts(), known, SIZE, layers, 2, LENGTH, 0.4, forgetting, common, others)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -65,6 +74,7 @@ def test_places_are_counted_from_who_asks() -> None:
     made = network(layers=1)
     with torch.no_grad():
         dict(made.named_parameters())["blocks.0.distance_bias"][:, 2:] = -1e9
+        made.profile_ages[2:] = -1e9
     alone = users(made, [4, 5], [1])
     np.testing.assert_allclose(users(made, [1, 2, 3, 4, 5], [4]), alone, rtol=1e-4, atol=1e-5)
 
@@ -72,14 +82,14 @@ def test_places_are_counted_from_who_asks() -> None:
 def test_only_those_with_a_residual_differ_from_their_text() -> None:
     made = network()
     weights = made.fitted()
-    plain = texts() @ weights.arrays["text"]
+    plain = unit(texts() @ weights.arrays["text"])
     np.testing.assert_allclose(weights.items(texts())[7:], plain[7:], rtol=1e-5)
     assert (np.abs(weights.items(texts())[:7] - plain[:7]).max(axis=1) > 1e-3).all()
     rows = np.array([2, 11])
     later = np.ones((2, TEXT), np.float32)
     expected = later @ weights.arrays["text"]
     expected[0] += weights.arrays["residual"][2]
-    np.testing.assert_allclose(weights.items(later, rows), expected, rtol=1e-5)
+    np.testing.assert_allclose(weights.items(later, rows), unit(expected), rtol=1e-5)
 
 
 def test_untrained_an_item_is_its_text_and_one_without_is_apart_from_others() -> None:
@@ -88,10 +98,9 @@ def test_untrained_an_item_is_its_text_and_one_without_is_apart_from_others() ->
     with torch.inference_mode():
         items = made.items(torch.arange(N)).numpy()
     has_text = np.arange(N) != 3
-    assert np.abs(items[3]).max() > 0
-    kept = texts()[has_text]  # the principal directions keep all of five dimensions in eight
-    ratio = np.linalg.norm(items[has_text], axis=1) / np.linalg.norm(kept, axis=1)
-    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
+    assert np.linalg.norm(items[3]) == pytest.approx(1.0, rel=1e-5)
+    kept = unit(texts()[has_text])  # the principal directions keep all of five dimensions in eight
+    np.testing.assert_allclose(items[has_text] @ items[has_text].T, kept @ kept.T, rtol=1e-4, atol=1e-5)
 
 
 def test_forgotten_items_are_their_text_while_training_and_themselves_afterwards() -> None:
@@ -99,7 +108,7 @@ def test_forgotten_items_are_their_text_while_training_and_themselves_afterwards
     made.train()
     items = made.items(torch.arange(N)).detach().numpy()
     weights = made.fitted()
-    plain = texts() @ weights.arrays["text"]
+    plain = unit(texts() @ weights.arrays["text"])
     has_text = np.arange(N) != 3
     np.testing.assert_allclose(items[has_text], plain[has_text], rtol=1e-4, atol=1e-5)
     assert np.abs(items[3]).max() > 0.01, "what has no text is all residual, and is never forgotten"
@@ -116,3 +125,70 @@ def test_catalogues_without_any_text_are_learned_by_behaviour() -> None:
     items = weights.items(np.zeros((4, 0), np.float32))
     assert items.shape == (4, SIZE)
     assert np.linalg.matrix_rank(items) == 4
+
+
+def beside() -> Beside:
+    """Return what three people did elsewhere: in two scenarios, in the one without a clock, and nothing."""
+    others = {"a": Other(0, ItemSpace.of(texts()), True), "b": Other(1, ItemSpace.of(texts()[::-1]), False)}
+    first, second = Histories.of([[1, 4, 0], [], []]), Histories.of([[2], [5, 3], []])
+    first = replace(
+        first, times=np.array([1, 2 * HOUR, 9 * HOUR]), weights=np.array([2.0, 1, 0.5], np.float32)
+    )
+    return Beside.of({"a": first, "b": second}, others, 3)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_fitted_it_hears_other_scenarios_as_in_training(layers: int) -> None:
+    """Two events of one moment lie among the five, and one elsewhere between them and the last."""
+    made, events = network(layers, others=2), beside()
+    weights = made.fitted()
+    assert weights.layers == layers
+    times = np.tile(HOUR * np.array([0, 3, 3, 7, 40]), (3, 1))
+    history = np.random.default_rng(0).integers(0, N, (3, 5))
+    x = weights.items(texts())[history]
+    actual = weights.users(x, weights.beside(events, times))
+    with torch.inference_mode():
+        heard = made.beside(events, times, left_at(times))
+        at = torch.arange(3) * 5 + 4
+        expected = made.users(torch.from_numpy(x), at, heard).numpy()
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+    alone = weights.users(x)
+    assert np.abs(actual[:2] - alone[:2]).max(axis=1).min() > 1e-2, "what happened elsewhere counts"
+    np.testing.assert_allclose(actual[2], alone[2], rtol=1e-4, atol=1e-5, err_msg="where anything did")
+
+
+def test_nobody_sees_elsewhere_what_came_after_the_choice() -> None:
+    made, events = network(1, others=2), beside()
+    times = np.array([[0, 3 * HOUR, 20 * HOUR]])
+    one = Beside(*(getattr(events, part)[:1] for part in ("vectors", "scenario", "time", "weight", "there")))
+    later = replace(one, vectors=np.where(one.time[..., None] > 3 * HOUR, 7, one.vectors).astype(np.float32))
+    assert not np.array_equal(later.vectors, one.vectors)
+
+    def seen(among: Beside) -> FloatArray:
+        with torch.inference_mode():
+            x = made.items(torch.tensor([1, 2, 3]))[None]
+            heard = made.beside(among, times, left_at(times))
+            answer: FloatArray = made.users(x, torch.arange(3), heard).numpy()
+        return answer
+
+    np.testing.assert_array_equal(seen(later)[0], seen(one)[0])
+    assert np.abs(seen(later) - seen(one))[1:].max(axis=1).min() > 1e-3
+
+
+def test_where_nobody_did_anything_elsewhere_nothing_is_looked_at() -> None:
+    nothing = Beside.of({}, {"a": Other(0, ItemSpace.of(texts()), True)}, 2)
+    assert network(1, others=1).beside(nothing, np.zeros((2, 3), np.int64), np.ones((2, 3), np.int64)) is None
+
+
+def test_the_user_is_a_decayed_mean_where_attention_is_silent() -> None:
+    """Another sharpness scales every score; the mean knows the order, and takes the same at every place."""
+    made = network(layers=1)
+    with torch.no_grad():
+        made.mix.copy_(torch.tensor([0.0, 2.0]))
+        made.profile_ages.copy_(torch.log(torch.tensor([1.0, 0.5, 0.2, 0.1, 0.1, 0.1])))
+        made.sharpness.fill_(float(np.log(3.0)))
+    items = made.fitted().items(texts())
+    expected = 3.0 * unit((items[4] + 0.5 * items[2] + 0.2 * items[1])[None])[0]
+    answers = users(made, [1, 2, 4, 0], [2, 0])
+    np.testing.assert_allclose(answers[0], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(answers[1], 3.0 * items[1], rtol=1e-4, atol=1e-5)

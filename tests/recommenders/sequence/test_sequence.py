@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 
 from polyscene.core.settings.tuning import OptimiserSettings
 from polyscene.core.types import FloatArray
-from polyscene.data.queries import Queries
+from polyscene.data.queries import Histories, Queries, Timeline
 from polyscene.data.schema import UNKNOWN_TIME
 from polyscene.learning.signal_trainer import train_learner
 from polyscene.recommenders.sequence import sequence as module
 from polyscene.recommenders.sequence.sequence import Sequence as SequenceSignal
 from polyscene.recommenders.sequence.sequence import SequenceSettings
-from polyscene.recommenders.signal import MIN_SEQUENCES, Evidence, Need
+from polyscene.recommenders.signal import MIN_SEQUENCES, Evidence, Need, OtherScenario
 from polyscene.representation.item_space import ItemSpace
+from polyscene.representation.items import unit
 
 MakeEvidence = Callable[..., Evidence]
 Asked = Callable[[Sequence[Sequence[int]]], Queries]
@@ -75,7 +77,7 @@ def test_only_the_latest_events_are_looked_at(evidence: Evidence, asked: Asked) 
 
 def test_an_item_nobody_chose_is_scored_by_its_text_alone(signal: SequenceSignal) -> None:
     weights = signal.weights.arrays
-    expected = signal._space.view("tuned").vectors @ weights["text"]
+    expected = unit(signal._space.view("prior").vectors @ weights["text"])
     np.testing.assert_allclose(signal.items[9:], expected[9:], rtol=1e-4, atol=1e-6)
     assert (np.abs(signal.items[:9] - expected[:9]).max(axis=1) > 1e-3).all()
 
@@ -113,8 +115,8 @@ def test_a_text_written_anew_moves_its_item_and_keeps_what_behaviour_added(evide
     space.put(np.array([2]), {"tuned": topics()[[10]]})
     signal.extend(np.array([2]), np.array([UNKNOWN_TIME]))
     weights = signal.weights.arrays
-    expected = space.view("tuned").vectors[2] @ weights["text"] + weights["residual"][2]
-    np.testing.assert_allclose(signal.items[2], expected, rtol=1e-4, atol=1e-6)
+    expected = unit((space.view("prior").vectors[2] @ weights["text"] + weights["residual"][2])[None])
+    np.testing.assert_allclose(signal.items[2], expected[0], rtol=1e-4, atol=1e-6)
     others = np.delete(np.arange(N), 2)
     np.testing.assert_array_equal(signal.items[others], before[others])
 
@@ -251,5 +253,96 @@ def test_a_size_that_heads_do_not_divide_is_refused() -> None:
 
 def test_requests_of_equal_length_are_answered_together(asked: Asked) -> None:
     history = asked([[1], [], [2, 3, 4], [5], [6, 7]]).history
-    groups = [(rows.tolist(), items.tolist()) for rows, items in module._of_equal_length(history, 2)]
+    groups = [
+        (rows.tolist(), history.items[places].tolist())
+        for rows, places in module._of_equal_length(history, 2)
+    ]
     assert groups == [([0, 3], [[1], [5]]), ([2, 4], [[3, 4], [6, 7]])]
+
+
+ABROAD = np.eye(4, 8, dtype=np.float32)
+"""Texts of another scenario's four items, told apart by nothing in this one."""
+
+
+@pytest.fixture(scope="module")
+def travelled(make_evidence: MakeEvidence, make_log: Any) -> Evidence:
+    """Return 100 people whose third choice follows from what they did elsewhere before it, not here."""
+    here = [
+        (user, item, 100 * place) for user in range(100) for place, item in enumerate([0, 1, 2 + user % 4])
+    ]
+    there = make_log([(user, user % 4, 150) for user in range(100)])
+    elsewhere = {"far": OtherScenario(there, ItemSpace.of(ABROAD), True)}
+    made = make_evidence(make_log(here), N, vectors=topics())
+    return replace(made, elsewhere=elsewhere, trainer=train_learner)
+
+
+@pytest.fixture(scope="module")
+def hearing(travelled: Evidence) -> SequenceSignal:
+    return SequenceSignal(
+        QUICK.model_copy(update={"scenarios": "all", "epochs": 20, "learning_rate": 2e-2})
+    ).fit(travelled)
+
+
+def heard(asked: Asked, here: Sequence[Sequence[int]], there: Sequence[Sequence[int]]) -> Queries:
+    queries = asked(here)
+    history = replace(queries.history, times=100 * queries.history.times)
+    far = Histories.of([list(row) for row in there])
+    return replace(queries, history=history, elsewhere={"far": replace(far, times=far.times + 150)})
+
+
+def test_what_was_done_elsewhere_decides(hearing: SequenceSignal, asked: Asked) -> None:
+    queries = heard(asked, [[0, 1]] * 4, [[0], [1], [2], [3]])
+    assert best(hearing, queries) == [2, 3, 4, 5]
+
+
+def test_nothing_is_heard_unless_it_is_asked_for(travelled: Evidence, asked: Asked) -> None:
+    deaf = SequenceSignal(QUICK.model_copy(update={"epochs": 1})).fit(travelled)
+    scores = deaf.score(heard(asked, [[0, 1]] * 2, [[0], [3]]))
+    np.testing.assert_array_equal(scores[0], scores[1])
+    assert not any(name.startswith(("other", "heard")) for name in deaf.state())
+
+
+def test_what_cannot_be_compared_is_not_heard(travelled: Evidence) -> None:
+    log = travelled.elsewhere["far"].events
+    elsewhere = {
+        "mute": OtherScenario(log, ItemSpace.empty(4)),
+        "wide": OtherScenario(log, ItemSpace.of(np.eye(4, 9, dtype=np.float32))),
+    }
+    settings = QUICK.model_copy(update={"scenarios": "all", "epochs": 1})
+    signal = SequenceSignal(settings).fit(replace(travelled, elsewhere=elsewhere))
+    assert not any(name.startswith(("other", "heard")) for name in signal.state())
+
+
+def test_it_hears_the_same_after_it_was_kept(
+    hearing: SequenceSignal, travelled: Evidence, asked: Asked
+) -> None:
+    others = {"far": travelled.elsewhere["far"].space, "new": ItemSpace.empty(2)}
+    again = SequenceSignal(hearing.settings).restore(hearing.state(), travelled.space, others)
+    queries = heard(asked, [[0, 1], [1], []], [[0, 3], [], [2]])
+    np.testing.assert_array_equal(again.score(queries), hearing.score(queries))
+    assert again.state().keys() == hearing.state().keys()
+    later = ItemSpace.of(np.concatenate([ABROAD, ABROAD[:1]]))
+    again.resume(hearing.changes(), travelled.space, {"far": later, "new": ItemSpace.empty(2)})
+    scores = again.score(heard(asked, [[0, 1]] * 2, [[0], [4]]))
+    assert int(np.argmax(scores[1])) == 2, "an item that came since is heard by its text"
+
+
+def test_served_is_what_was_trained_on_the_same_events(travelled: Evidence) -> None:
+    """Every choice is asked anew as a service would be asked, at its moment, with both logs cut there."""
+    settings = QUICK.model_copy(update={"scenarios": "all", "layers": 2})
+    trainer = Trainer()
+    signal = SequenceSignal(settings).fit(replace(travelled, trainer=trainer))
+    learner = trainer.learner
+    windows = learner._training
+    network = learner.network.eval()
+    with torch.inference_mode():
+        vectors = network.items(torch.arange(N))
+        trained = learner._users(vectors[torch.from_numpy(windows.padded()).long()], windows).numpy()
+    user = windows.user[windows.row]
+    at = windows.offsets[windows.row] + windows.place
+    moment = windows.until[at]
+    here = Timeline(travelled.events, 100).before(user, moment)
+    there = Timeline(travelled.elsewhere["far"].events, 100).before(user, moment)
+    served = signal.users(here, {"far": there})
+    np.testing.assert_allclose(served, trained, rtol=1e-4, atol=1e-5)
+    assert 0 < there.lengths.sum() < len(there), "some choices came before what was done elsewhere"

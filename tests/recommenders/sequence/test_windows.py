@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyscene.data.queries import Timeline
+from polyscene.data.queries import LATEST, Timeline
 from polyscene.data.schema import EventLog
 from polyscene.recommenders.sequence.windows import Choosing, Windows
 
@@ -118,3 +118,25 @@ def test_picked_windows_keep_their_choices(make_log: MakeLog) -> None:
 def test_choices_keep_their_weight(make_log: MakeLog, weight: float) -> None:
     choosing = Choosing.of(make_log([(0, 1, 1), (0, 2, 2)], weight=[1.0, weight]))
     assert choosing.windows(every(choosing), 3).weight.tolist() == [weight]
+
+
+def test_an_event_is_left_at_the_next_later_one(make_log: MakeLog) -> None:
+    log = make_log([(0, 1, 10), (0, 2, 20), (0, 3, 20), (0, 4, 30), (1, 9, 5), (1, 8, 5)])
+    choosing = Choosing.of(log)
+    assert choosing.until.tolist() == [20, 30, 30, LATEST, LATEST, LATEST]
+    windows = choosing.windows(every(choosing), 8)
+    assert windows.times.tolist() == [10, 20, 20]
+    assert windows.until.tolist() == [20, 30, 30]
+    assert windows.padded(windows.until).tolist() == [[20, 30, 30]]
+
+
+def test_windows_hear_what_lay_before_they_were_left(make_log: MakeLog) -> None:
+    choosing = Choosing.of(make_log([(0, 1, 10), (0, 2, 20), (2, 3, 5), (2, 4, 25), (2, 5, 40)]))
+    windows = choosing.windows(every(choosing), 8)
+    assert windows.user.tolist() == [0, 2]
+    there = Timeline(make_log([(0, 6, 19), (0, 7, 20), (2, 8, 39), (2, 9, 41), (1, 5, 1)]), 3)
+    heard = windows.hearing({"near": (there, True), "far": (there, False)}).elsewhere
+    assert heard["near"].items.tolist() == [6, 8], "strictly before the last choice"
+    assert heard["far"].items.tolist() == [6, 7, 8, 9], "no clock tells what came first"
+    picked = windows.hearing({"far": (there, False)}).pick(np.array([1])).elsewhere["far"]
+    assert picked.items.tolist() == [8, 9]

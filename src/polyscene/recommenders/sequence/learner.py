@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from polyscene.core.types import LongArray
+from polyscene.recommenders.sequence.beside import Beside, Other
 from polyscene.recommenders.sequence.network import SequenceNetwork
 from polyscene.recommenders.sequence.windows import Windows
 
@@ -35,6 +36,7 @@ class SequenceLearner:
         held_out: choices to validate on, a window each.
         counts: (n,) how often each item is chosen.
         negatives: so many others stand against a choice.
+        others: scenarios of which is known what the windows' users did there.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class SequenceLearner:
         held_out: Windows,
         counts: LongArray,
         negatives: int,
+        others: Mapping[str, Other] | None = None,
     ) -> None:
+        self._others = others or {}
         self.network, self._training, self._held_out = network, training, held_out
         order = np.argsort(-counts, kind="stable")
         n_head = len(order) if len(order) <= negatives else negatives // 2
@@ -112,7 +116,11 @@ class SequenceLearner:
 
     def _users(self, x: Tensor, windows: Windows) -> Tensor:
         at = windows.row * x.shape[1] + windows.place
-        return self.network.users(x, torch.from_numpy(at))
+        beside = None
+        if self._others:
+            events = Beside.of(windows.elsewhere, self._others, len(x))
+            beside = self.network.beside(events, windows.padded(windows.times), windows.padded(windows.until))
+        return self.network.users(x, torch.from_numpy(at), beside)
 
     def weights(self) -> Mapping[str, Tensor]:
         """Return a copy of the network's state."""

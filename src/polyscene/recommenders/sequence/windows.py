@@ -5,13 +5,16 @@ Events of one moment do not see each other: a choice is predicted from what lies
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
+from polyscene.data.queries import LATEST, Histories, Timeline
 from polyscene.data.schema import EventLog
 
 
@@ -26,6 +29,9 @@ class Windows:
             choice.
         target: (T,) what was chosen.
         weight: (T,) how much each choice counts.
+        user: (W,) whose history it is.
+        times, until: (m,) when each event was, and when its user's next later one came; LATEST: none did.
+        elsewhere: what the users did in other scenarios before they left the window, by name.
     """
 
     offsets: LongArray
@@ -34,6 +40,10 @@ class Windows:
     place: LongArray
     target: IntArray
     weight: FloatArray
+    user: IntArray
+    times: LongArray
+    until: LongArray
+    elsewhere: Mapping[str, Histories] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.target)
@@ -59,13 +69,32 @@ class Windows:
             self.place[choices],
             self.target[choices],
             self.weight[choices],
+            self.user[rows],
+            self.times[items],
+            self.until[items],
+            {name: histories.pick(rows) for name, histories in self.elsewhere.items()},
         )
 
-    def padded(self) -> IntArray:
-        """Return (W, L) items, 0 behind the end: what comes later is not looked at."""
+    def hearing(self, others: Mapping[str, tuple[Timeline, bool]]) -> Self:
+        """Return the same windows with what the users did in other scenarios.
+
+        Args:
+            others: each with whether its clock can be compared; where it cannot, all of it is known.
+        """
+        left = self.until[self.offsets[1:] - 1]
+        always = np.full(len(left), LATEST)
+        heard = {
+            name: timeline.before(self.user, left if comparable else always)
+            for name, (timeline, comparable) in others.items()
+        }
+        return replace(self, elsewhere=heard)
+
+    def padded(self, values: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return (W, L) of (m,) values, of the items by default, 0 behind the end: that is not looked at."""
+        values = self.items if values is None else values
         longest = int(self.lengths.max(initial=1))
-        table = np.zeros((len(self.lengths), longest), np.int32)
-        table[np.arange(longest) < self.lengths[:, None]] = self.items
+        table = np.zeros((len(self.lengths), longest), values.dtype)
+        table[np.arange(longest) < self.lengths[:, None]] = values
         return table
 
 
@@ -85,6 +114,7 @@ class Choosing:
         user, item, weight, time: (n,) by user, oldest first.
         before: (n,) the latest event of the same user at a strictly earlier time; -1: none.
         start: (n,) the first event of the same user.
+        until: (n,) when the next event of the same user at a strictly later time was; LATEST: none was.
     """
 
     user: IntArray
@@ -93,6 +123,7 @@ class Choosing:
     time: LongArray
     before: LongArray
     start: LongArray
+    until: LongArray
 
     @classmethod
     def of(cls, events: EventLog) -> Self:
@@ -105,7 +136,11 @@ class Choosing:
         start = np.maximum.accumulate(np.where(new_user, rows, 0))
         moment = np.maximum.accumulate(np.where(new_moment, rows, 0))
         before = np.where(moment > start, moment - 1, -1)
-        return cls(user, events.item[order], events.weight[order], time, before, start)
+        later = np.searchsorted(np.flatnonzero(new_moment), rows, side="right")
+        opening = np.append(np.flatnonzero(new_moment), len(rows))[later]  # the next moment's first event
+        same = np.append(~new_user, False)[opening]
+        until = np.where(same, np.append(time, LATEST)[opening], LATEST)
+        return cls(user, events.item[order], events.weight[order], time, before, start, until)
 
     @property
     def predictable(self) -> BoolArray:
@@ -155,4 +190,14 @@ class Choosing:
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         at = np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], lengths)
         place = self.before[chosen] - start[rows]
-        return Windows(offsets, self.item[at], rows, place, self.item[chosen], self.weight[chosen])
+        return Windows(
+            offsets,
+            self.item[at],
+            rows,
+            place,
+            self.item[chosen],
+            self.weight[chosen],
+            self.user[start],
+            self.time[at],
+            self.until[at],
+        )
