@@ -13,7 +13,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 import prepared  # noqa: F401 - numpy reads it when it loads
 from measuring import measured
@@ -37,6 +40,18 @@ def streamed(project: Project, warmup: float, choices: int) -> Project:
     evaluation = project.settings.evaluation.model_copy(update=how)
     settings = project.settings.model_copy(update={"evaluation": evaluation})
     return Project(settings, project.base, project.config, project.progress)
+
+
+def development(project: Project) -> None:
+    """Let a project know the first half of its events only."""
+    whole = project.dataset
+    times = np.sort(np.concatenate([one.events.time for one in whole.scenarios.values()]))
+    middle = int(times[len(times) // 2])
+    halves = {
+        name: replace(one, events=one.events.take(one.events.time < middle))
+        for name, one in whole.scenarios.items()
+    }
+    vars(project)["dataset"] = replace(whole, scenarios=halves)
 
 
 def compared(living: Judgement, still: Judgement, seed: int) -> dict[str, Any]:
@@ -98,6 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         project = streamed(chosen_project(options, Telling()), options.warmup, options.choices)
+        if options.development:
+            development(project)
         with measured() as training:
             run = project.train()
         with measured() as judging:
@@ -124,6 +141,12 @@ def _parser() -> argparse.ArgumentParser:
     add_project_arguments(made)
     made.add_argument(
         "--choices", type=int, default=2_000, metavar="N", help="that are judged; default: 2000"
+    )
+    made.add_argument(
+        "--development",
+        action="store_true",
+        help="forget the second half of the events, and judge by the same protocol on the first: "
+        "for choosing between variants",
     )
     made.add_argument("--warmup", type=float, default=0.5, metavar="SHARE", help="default: 0.5")
     return made
