@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.data.schema import UNKNOWN_TIME
 
 DoubleArray = NDArray[np.float64]
 
@@ -84,7 +85,13 @@ def rebuild(table: EdgeTable) -> None:
 
 @njit(cache=True, nogil=True)
 def follow(
-    table: EdgeTable,
+    heads: IntArray,
+    nexts: IntArray,
+    rows: IntArray,
+    columns: IntArray,
+    values: DoubleArray,
+    slots: IntArray,
+    size: LongArray,
     sums: DoubleArray,
     roots: FloatArray,
     past: IntArray,
@@ -93,7 +100,11 @@ def follow(
     decay: float,
     backward: float,
 ) -> None:
-    """Count that an item followed what a user did before, oldest first: see `Transitions.observe`."""
+    """Count that an item followed what a user did before, oldest first: see `Transitions.observe`.
+
+    The table is given column by column: a tuple takes longer to hand over.
+    """
+    table = EdgeTable(heads, nexts, rows, columns, values, slots, size)
     back, weight = 0.0, 1.0
     for place in range(len(past) - 1, max(len(past) - window, 0) - 1, -1):
         other = past[place]
@@ -111,7 +122,13 @@ def follow(
 
 @njit(cache=True, nogil=True)
 def join(
-    table: EdgeTable,
+    heads: IntArray,
+    nexts: IntArray,
+    rows: IntArray,
+    columns: IntArray,
+    values: DoubleArray,
+    slots: IntArray,
+    size: LongArray,
     items: IntArray,
     weights: FloatArray,
     owned: DoubleArray,
@@ -120,6 +137,8 @@ def join(
 ) -> float:
     """Strengthen the links between an item and what its user chose: see `Neighbours.observe`.
 
+    The table is given as to `follow`.
+
     Args:
         items, weights: (h,) everything else the user did.
         owned: (n,) zeros, and zeros again afterwards.
@@ -127,6 +146,7 @@ def join(
     Returns:
         How much the user's earlier events of the item weigh.
     """
+    table = EdgeTable(heads, nexts, rows, columns, values, slots, size)
     distinct = 0
     for place in range(len(items)):
         if owned[items[place]] == 0.0 and items[place] != item:
@@ -144,6 +164,26 @@ def join(
             _add(table, other, item, strength)
         owned[other] = 0.0
     return before
+
+
+@njit(cache=True, nogil=True)
+def warm(
+    heat: DoubleArray, last: LongArray, rates: DoubleArray, item: int, time: int, weight: float
+) -> None:
+    """Add an event to the heats of an item, which are kept as of its last event: see `fusion.trends`.
+
+    Args:
+        heat: (n, H).
+        last: (n,) in microseconds; the least number: never.
+        rates: (H,) what a heat's binary logarithm changes by in a microsecond; below 0.
+    """
+    elapsed = 0.0 if last[item] == UNKNOWN_TIME else float(time - last[item])
+    for place in range(len(rates)):
+        if elapsed >= 0.0:
+            heat[item, place] = heat[item, place] * 2.0 ** (rates[place] * elapsed) + weight
+        else:
+            heat[item, place] += weight * 2.0 ** (-rates[place] * elapsed)
+    last[item] = max(last[item], time)
 
 
 @njit(cache=True, nogil=True)

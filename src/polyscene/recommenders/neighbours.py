@@ -94,7 +94,7 @@ class Neighbours(ItemToItem):
             items = np.concatenate([items, event.later])
             weights = np.concatenate([weights, event.later_weights])
         table = self.links.room(2 * len(items))
-        before = join(table, items, weights, self._owned, event.item, event.weight)
+        before = join(*table, items, weights, self._owned, event.item, event.weight)
         if before == 0.0:
             counts, roots = self._counts.writable(), self._roots.writable()
             counts[event.item] += 1.0

@@ -54,6 +54,7 @@ class Transitions(ItemToItem):
 
     def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
+        self._window = self.settings.window, self.settings.pair_decay, self.settings.backward
         self._set_sums(np.zeros(0))
 
     def _set_sums(self, sums: NDArray[np.float64]) -> None:
@@ -83,10 +84,9 @@ class Transitions(ItemToItem):
         """Count the pairs that the event makes, and count anew those that it stands between."""
         from polyscene.recommenders.kernels import follow  # numba
 
-        settings = self.settings
-        window = settings.window, settings.pair_decay, settings.backward
-        table, sums, roots = self.links.room(2 * settings.window), self._sums, self._roots
-        follow(table, sums.writable(), roots.writable(), event.past, event.item, *window)
+        window = self._window
+        table, sums, roots = self.links.room(2 * window[0]), self._sums, self._roots
+        follow(*table, sums.writable(), roots.writable(), event.past, event.item, *window)
         if len(event.later):
             self._insert(event)
 

@@ -45,7 +45,7 @@ class Trends:
 
     def __init__(self, half_lives: Sequence[float], heat: NDArray[np.float64], last: LongArray) -> None:
         self.half_lives = tuple(half_lives)
-        self._rates = [-1.0 / (DAY * half_life) for half_life in self.half_lives]
+        self._rates = -1.0 / (DAY * np.array(self.half_lives))
         self._heat: GrowingArray[np.float64] = GrowingArray(heat)
         self._last: GrowingArray[np.int64] = GrowingArray(last)
 
@@ -65,20 +65,9 @@ class Trends:
 
     def observe(self, item: int, time: int, weight: float) -> None:
         """Count one event."""
-        heat, last = self._heat.writable()[item], self._last.writable()
-        before = int(last[item])
-        if before == UNKNOWN_TIME:
-            heat += weight
-            last[item] = time
-            return
-        elapsed = time - before
-        for place, rate in enumerate(self._rates):
-            if elapsed >= 0:
-                heat[place] = heat[place] * 2.0 ** (rate * elapsed) + weight
-            else:
-                heat[place] += weight * 2.0 ** (-rate * elapsed)
-        if elapsed > 0:
-            last[item] = time
+        from polyscene.recommenders.kernels import warm  # numba
+
+        warm(self._heat.writable(), self._last.writable(), self._rates, item, time, weight)
 
     def extend(self, more: int) -> None:
         """Take in new items, of which nothing is known."""
@@ -103,7 +92,7 @@ class Trends:
         known = last != UNKNOWN_TIME
         elapsed = np.where(known, np.maximum(time - last, 0), LONG_AGO).astype(np.float32)
         facts = np.empty((*elapsed.shape, self.width), np.float32)
-        for place, rate in enumerate(self._rates):
+        for place, rate in enumerate(self._rates.tolist()):
             warm = heat[..., place].astype(np.float32) * np.exp2(np.float32(rate) * elapsed)
             facts[..., place] = np.log(np.float32(1.0) + np.float32(GAIN) * warm)
         facts[..., -1] = np.log(np.float32(1.0) + elapsed / np.float32(HOUR))
