@@ -2,9 +2,9 @@
 
     python benchmarks/peers/river_stream.py --stream FOLDER --json river.json
 
-Popularity at three half-lives and age as numbers; the item, and each of the user's last items crossed with it and
-with its words, as indicators. Of river's own recommenders, which know users and items by their number alone,
-none ranks items that come while it learns.
+Popularity at three half-lives, age and words in common with the user's last items as numbers; the item, and
+each of the user's last items crossed with it, as indicators. River's own recommenders know users and items by
+their number alone, and rank nothing that comes while they learn.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Logistic:
             for other in last:
                 row[f"{other}>{item}"] = 1.0
             row["had"] = float(item in seen.had[user])
-            row["common words"] = float(sum(word in seen.words[other] for other in last for word in seen.words[item]))
+            row["common words"] = float(
+                sum(word in seen.words[other] for other in last for word in seen.words[item])
+            )
             rows.append(row)
         return rows
 

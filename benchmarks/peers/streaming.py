@@ -1,4 +1,4 @@
-"""A stream for the peers that learn event by event: what they see of it, what they rank, and how long they take.
+"""A stream for the peers that learn event by event: what they see, what they rank, how long they take.
 
 Numpy and nothing of ours, since it runs in their environments. Every moment is ranked, then learned; each
 event is learned beside items of the recent stream that were not chosen.
@@ -90,7 +90,9 @@ def run(folder: Path, learner: Learner, seed: int) -> dict[str, Any]:
     draws, recent = np.random.default_rng(seed), deque[int](maxlen=RECENT)
     ranks, spent, asked, at = [], 0.0, 0.0, 0
     events = list(zip(*(stream[name].tolist() for name in ("user", "item", "time")), strict=True))
-    for user, target, now in zip(*(stream[f"asked_{name}"].tolist() for name in ("user", "item", "time")), strict=True):
+    for user, target, now in zip(
+        *(stream[f"asked_{name}"].tolist() for name in ("user", "item", "time")), strict=True
+    ):
         while at < len(events) and events[at][2] < now:
             who, item, moment = events[at]
             others = _others(recent, len(texts), draws)

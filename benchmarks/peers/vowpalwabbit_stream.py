@@ -3,8 +3,8 @@ probabilities of `csoaa_ldf`.
 
     python benchmarks/peers/vowpalwabbit_stream.py --stream FOLDER --json vw.json
 
-Namespaces: the user, the user's last items, the item, its words, and its popularity at three half-lives with its age.
-Crossed are user and item, last items and item, last items and words, user and words.
+Namespaces: the user, the user's last items, the item, its words, and its popularity at three half-lives with
+its age. Crossed are user and item, last items and item, last items and words, user and words.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Vowpal:
     def _lines(self, seen: Seen, user: int, items: NDArray[np.int64], now: int) -> list[str]:
         last = " ".join(map(str, seen.last[user]))
         lines = [f"shared |u {user} |h {last}"]
-        for item, (day, week, ever, age) in zip(items.tolist(), seen.numbers(items, now).tolist(), strict=True):
+        for item, (day, week, ever, age) in zip(
+            items.tolist(), seen.numbers(items, now).tolist(), strict=True
+        ):
             had = " had" if item in seen.had[user] else ""
             numbers = f"day:{day:.3f} week:{week:.3f} ever:{ever:.3f} age:{age:.3f}{had}"
             lines.append(f"|i {item} |p {numbers} |t {' '.join(seen.words[item])}")

@@ -167,9 +167,7 @@ def join(
 
 
 @njit(cache=True, nogil=True)
-def warm(
-    heat: DoubleArray, last: LongArray, rates: DoubleArray, item: int, time: int, weight: float
-) -> None:
+def warm(heat: DoubleArray, last: LongArray, rates: DoubleArray, item: int, time: int, weight: float) -> None:
     """Add an event to the heats of an item, which are kept as of its last event: see `fusion.trends`.
 
     Args:

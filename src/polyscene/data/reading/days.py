@@ -1,4 +1,4 @@
-"""Events of which only the day is known, in a scenario that otherwise tells time finer: they count at its end."""
+"""Events of which only the day is known, where time is told finer otherwise: they count at its end."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ MIN_EVENTS = 20
 def at_ends_of_days(log: EventLog, since: LongArray, table: str) -> tuple[EventLog, list[Problem]]:
     """Return the log with events of which only the day is known at the end of it, and what is said of that.
 
-    At the start of the day an event would be told before what it followed from: an item could be chosen before
-    it is there, and be known as chosen before anybody chose it.
+    At the start of the day an event would be told before what it followed from: an item could be chosen
+    before it is there, and be known as chosen before anybody chose it.
 
     Args:
         since: (n,) when each item became available; UNKNOWN_TIME where not said.

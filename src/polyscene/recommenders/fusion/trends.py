@@ -86,7 +86,9 @@ class Trends:
             return whole if candidates is None else whole[0][candidates]
         rows = slice(None) if candidates is None else candidates
         last, heat = self._last.array[rows], self._heat.array[rows]
-        return self._at(time[:, None], last if last.ndim == 2 else last[None], heat if heat.ndim == 3 else heat[None])
+        return self._at(
+            time[:, None], last if last.ndim == 2 else last[None], heat if heat.ndim == 3 else heat[None]
+        )
 
     def _at(self, time: LongArray, last: LongArray, heat: NDArray[np.float64]) -> FloatArray:
         known = last != UNKNOWN_TIME

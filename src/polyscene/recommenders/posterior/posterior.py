@@ -210,7 +210,9 @@ class Posterior(Signal):
 
     def observe(self, event: Observation) -> None:
         """Learn one event that counts."""
-        earlier = sum(int(np.count_nonzero(part == event.item)) for part in (event.past, event.later) if len(part))
+        earlier = sum(
+            int(np.count_nonzero(part == event.item)) for part in (event.past, event.later) if len(part)
+        )
         self._observe(event, min(event.weight, 1.0), share_of(earlier, self._repeats))
 
     def notice(self, event: Observation) -> None:
