@@ -1,4 +1,4 @@
-"""The stream that follows a warm-up, for peers: what happened and what is asked; and what an event costs us."""
+"""The stream that follows a warm-up, for peers: what happened, what is asked, what an event costs."""
 
 from __future__ import annotations
 

@@ -278,12 +278,12 @@ class Features:
     def observe(self, event: Observation) -> None:
         """Count one event."""
         counts, item = self._counts.writable(), event.item
-        count = float(counts[item]) + 1.0
+        count = counts.item(item) + 1.0
         counts[item] = count
-        facts = self._item.writable()
-        facts[item, 0], facts[item, 1], facts[item, 2] = math.log1p(count), 0.0, count < COLD_EVENTS
+        self._item.writable()[item] = (math.log1p(count), 0.0, count < COLD_EVENTS)
         born = self._born.writable()
-        if self.since[item] == UNKNOWN_TIME and (born[item] == UNKNOWN_TIME or event.time < born[item]):
+        former = born.item(item)
+        if (former == UNKNOWN_TIME or event.time < former) and self.since.item(item) == UNKNOWN_TIME:
             born[item] = event.time
             if self._births is not None:
                 self._births.changed(item, born)

@@ -1,7 +1,7 @@
 """What goes on lately, as facts for a fusion that learns from signals that live.
 
-How much an item was chosen at several half-lives, how long ago it was chosen last, and how many items are newer;
-when each user did something last.
+How much an item was chosen at several half-lives, how long ago it was chosen last, and how many items are
+newer; when each user did something last.
 """
 
 from __future__ import annotations

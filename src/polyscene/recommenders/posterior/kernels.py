@@ -12,13 +12,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.recommenders.posterior.events import CHOSEN, MEASURED, PASSED, TAKEN
 from polyscene.recommenders.posterior.likelihoods import (
     gaussian,
     pairwise_probit,
     pointwise_probit,
 )
-from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.recommenders.posterior.tables import NEVER, Beliefs, Lessons, Rates, Stream
 
 DoubleArray = NDArray[np.float64]
