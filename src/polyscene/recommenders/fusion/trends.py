@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.clock import DAY, HOUR, MINUTE
+from polyscene.core.compiled import kernels
 from polyscene.core.growing import GrowingArray
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME, EventLog
+from polyscene.recommenders.links import KERNELS
 
 GAIN = 20.0
 """A twentieth of an event is as far from nothing as an event and more are from it."""
@@ -65,8 +67,7 @@ class Trends:
 
     def observe(self, item: int, time: int, weight: float) -> None:
         """Count one event."""
-        from polyscene.recommenders.kernels import warm  # numba
-
+        warm = kernels(KERNELS).warm
         warm(self._heat.writable(), self._last.writable(), self._rates, item, time, weight)
 
     def extend(self, more: int) -> None:

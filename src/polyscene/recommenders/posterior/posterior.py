@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.clock import DAY
+from polyscene.core.compiled import kernels
 from polyscene.core.growing import GrowingArray
 from polyscene.core.seeds import derived
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
@@ -45,6 +46,7 @@ from polyscene.recommenders.signal import Evidence, Observation, Signal
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
 
+KERNELS = "polyscene.recommenders.posterior.kernels"
 EVENTS_PER_DAY = 1000
 """Where times are only an order, so many events stand for a day when bursts are counted."""
 MEASURED_EVENTS = 100_000
@@ -80,7 +82,6 @@ class Posterior(Signal):
         super().__init__(settings)
         self._reader = Reader(self.settings)
         self._negatives, self._repeats = self.settings.negatives, self.settings.repeats
-        self._learn_one: Callable[..., None] | None = None
         self._rates: tuple[tuple[float, bool], Rates, NDArray[np.float64]] | None = None
         self._begin(ItemSpace.empty(0), np.zeros((0, self.settings.size), np.float32), True, 0)
         self.half_life = self.settings.half_lives[0]
@@ -160,9 +161,8 @@ class Posterior(Signal):
         return self._step(lessons, len(times) if start is None else start)
 
     def _step(self, lessons: Lessons, start: int) -> float:
-        from polyscene.recommenders.posterior.kernels import learn  # numba
-
         users, items = self._users.writable(), self._items.writable()
+        learn = kernels(KERNELS).learn
         return float(learn(users, items, self.stream, lessons, self.settings.negatives, self.rates, start))
 
     def _best_half_life(self, evidence: Evidence, mapped: FloatArray) -> float:
@@ -225,12 +225,8 @@ class Posterior(Signal):
             return
         now = event.time if self.moments else int(self.stream.counts[0]) * (DAY // EVENTS_PER_DAY)
         what = self._row_of(event.user), event.item, now, kind, value, weight, share
-        if self._learn_one is None:
-            from polyscene.recommenders.posterior.kernels import learn_one  # numba
-
-            self._learn_one = learn_one
         users, items, (bounds, span) = self._users.writable(), self._items.writable(), self._bounds
-        self._learn_one(*users, *items, *self.stream, bounds, span, *what, self._negatives)
+        kernels(KERNELS).learn_one(*users, *items, *self.stream, bounds, span, *what, self._negatives)
         self.latest = max(self.latest, now)
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
