@@ -161,6 +161,12 @@ def join(
         How much the user's earlier events of the item weigh.
     """
     table = EdgeTable(heads, nexts, keys, values, slots, size)
+    had = 0.0
+    for place in range(len(items)):
+        if items[place] == item:
+            had += weights[place]
+    if had >= 1.0:  # the links are as strong as they get
+        return had
     distinct = 0
     for place in range(len(items)):
         if owned[items[place]] == 0.0 and items[place] != item:
