@@ -124,9 +124,8 @@ def _others(recent: deque[int], n_items: int, draws: np.random.Generator) -> lis
     """Return items that are not chosen: half of those of the recent stream, each as likely, half of all."""
     lately = list(dict.fromkeys(recent)) or [0]
     half = NEGATIVES // 2
-    return [lately[place] for place in draws.integers(0, len(lately), half)] + draws.integers(
-        0, n_items, half
-    ).tolist()
+    others = [lately[place] for place in draws.integers(0, len(lately), half)]
+    return [*others, *map(int, draws.integers(0, n_items, half))]
 
 
 def main(model: str, package: str, make: Callable[[int], Learner]) -> None:

@@ -57,14 +57,14 @@ def _slot(key: int, mask: int) -> int:
 @njit(cache=True, nogil=True, inline="always")
 def _column(table: EdgeTable, edge: int) -> int:
     """Return the column of an edge."""
-    return table.keys[edge] & LOW
+    return int(table.keys[edge] & LOW)
 
 
 @njit(cache=True, nogil=True)
 def _add(table: EdgeTable, row: int, column: int, value: float) -> None:
     mask = len(table.slots) - 1
     key = np.int64(row) << 32 | np.int64(column)
-    slot = _slot(key, mask)
+    slot = _slot(int(key), mask)
     while True:
         edge = table.slots[slot]
         if edge < 0:

@@ -18,4 +18,5 @@ def available(since: LongArray, learned: EventLog) -> LongArray:
     early = (learned.time < since[learned.item]) & (since[learned.item] != UNKNOWN_TIME)
     first = np.full(len(since), LATEST)
     np.minimum.at(first, learned.item[early], learned.time[early])
-    return np.minimum(since, first)
+    available_from: LongArray = np.minimum(since, first)
+    return available_from
