@@ -76,7 +76,7 @@ def peer_outcome(peer: str, folder: Path, work: Path, python: str, seed: int) ->
     """
     path = folder / f"{peer}.json"
     interpreter = environment(peer, work, python)
-    command = [
+    command: list[str | Path] = [
         interpreter,
         HERE / f"{peer}_stream.py",
         "--stream",
