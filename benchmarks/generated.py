@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from generated_ids import numbered_id
 from polyscene.core.clock import HOUR
 from polyscene.core.seeds import generator
+from polyscene.core.settings.fusion import FusionSettings
 from polyscene.core.settings.signals import USUAL_SIGNALS
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import Queries, Timeline
@@ -23,6 +24,7 @@ from polyscene.data.schema import UNKNOWN_TIME, Catalogue, EventLog, Ids
 from polyscene.engine.state import ScenarioState, System
 from polyscene.recommenders.fusion.features import Features
 from polyscene.recommenders.fusion.fusion import Fusion
+from polyscene.recommenders.fusion.inference import FusionWeights
 from polyscene.recommenders.fusion.network import FusionNetwork
 from polyscene.recommenders.registry import SIGNALS
 from polyscene.recommenders.signal import Evidence
@@ -35,8 +37,13 @@ LINEAR_ITEMS = 4_000
 """So many take part in the linear model: its inverse is no part of what is measured."""
 
 
-def generated_system(items: int, users: int, seed: int) -> System:
-    """Return a system of one scenario, `generated`."""
+def generated_system(items: int, users: int, seed: int, live: bool = False) -> System:
+    """Return a system of one scenario, `generated`.
+
+    Args:
+        live: with the posterior, and with all that a fusion is told which learned live.
+    """
+    names = (*SIGNALS_USED, "posterior") if live else SIGNALS_USED
     draws = generator(seed, "generated")
     topics = max(items // 100, 4)
     topic = draws.integers(0, topics, items)
@@ -48,13 +55,13 @@ def generated_system(items: int, users: int, seed: int) -> System:
     evidence = Evidence(log, users, items, space, since, "time", seed=seed)
     settings: dict[str, dict[str, Any]] = {"linear": {"max_items": LINEAR_ITEMS}}
     signals = [
-        SIGNALS[name](SIGNALS[name].Settings(**settings.get(name, {}))).fit(evidence) for name in SIGNALS_USED
+        SIGNALS[name](SIGNALS[name].Settings(**settings.get(name, {}))).fit(evidence) for name in names
     ]
-    features = Features.of(evidence)
+    features = Features.of(evidence, FusionSettings().trends if live else ())
     moment = np.full(64, int(log.time.max()) + 1)
     people = draws.integers(0, users, 64).astype(np.int32)
     features.measure(signals, Queries(people, moment, Timeline(log, users).before(people, moment)))
-    fusion = Fusion(SIGNALS_USED, signals, features, _network(seed).fitted(), 0, hide_seen=True)
+    fusion = Fusion(names, signals, features, _network(seed, features, len(names)), 0, hide_seen=True)
     catalogue = Catalogue(
         Ids(pl.Series("id", [numbered_id("i", code, items) for code in range(items)])),
         tuple(f"thing {code} of topic {topic[code]}" for code in range(items)),
@@ -99,10 +106,10 @@ def _events(items: int, users: int, topics: int, topic: np.ndarray, draws: np.ra
     )
 
 
-def _network(seed: int) -> FusionNetwork:
+def _network(seed: int, features: Features, n_signals: int) -> FusionWeights:
     torch.manual_seed(seed)
-    network = FusionNetwork(len(SIGNALS_USED), 1, 32)
+    network = FusionNetwork(n_signals, 1, 32, features.user_width, features.width)
     with torch.no_grad():
         for weight in (network.gate_out.weight, network.out.weight):
             weight.normal_(0.0, 0.1)
-    return network
+    return network.fitted()

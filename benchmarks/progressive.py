@@ -1,31 +1,39 @@
 """The stream after the warm-up: every choice is ranked among all items, then learned; and without learning.
 
     python benchmarks/progressive.py --set movietweetings --choices 2000 --json progressive.json
+    python benchmarks/progressive.py --set movietweetings --choices 300 --peers vowpalwabbit river
 
 The first half trains (`--warmup`), the rest is judged by the protocol `progressive`. "Standing still" is the
 same system with what was fitted on the first half only: people's histories go on, signals do not learn. All
-events are learned; of the choices a random part is judged. Differences are of NDCG@10, with 95 % intervals
-over people.
+events are learned; of the choices a random part is judged. "us an event" is processor time for all that
+learns from it: signals, the posterior where `--add posterior` says so, and what the fusion is told.
+Differences are of NDCG@10, with 95 % intervals over people.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 import prepared  # noqa: F401 - numpy reads it when it loads
 from measuring import measured
 from polyscene.core.errors import PolysceneError
 from polyscene.evaluation.provenance import machine, versions
-from polyscene.evaluation.results import SYSTEM, Judgement
+from polyscene.evaluation.results import SYSTEM, Judgement, Results
 from polyscene.evaluation.significance import Interval, paired_bootstrap
 from polyscene.metrics.ranking import ndcg
 from polyscene.project import Project
 from polyscene.runs.judging import evaluate
+from polyscene.runs.run import Run
 from projects import add_project_arguments, chosen_project
 from showing import Telling, table, write_json
+from streams import PEERS, event_cost, peer_outcome, write_stream
 
 CUTOFF = 10
 NEW = "new_items"
@@ -39,11 +47,24 @@ def streamed(project: Project, warmup: float, choices: int) -> Project:
     return Project(settings, project.base, project.config, project.progress)
 
 
+def development(project: Project) -> None:
+    """Let a project know the first half of its events only."""
+    whole = project.dataset
+    times = np.sort(np.concatenate([one.events.time for one in whole.scenarios.values()]))
+    middle = int(times[len(times) // 2])
+    halves = {
+        name: replace(one, events=one.events.take(one.events.time < middle))
+        for name, one in whole.scenarios.items()
+    }
+    vars(project)["dataset"] = replace(whole, scenarios=halves)
+
+
 def compared(living: Judgement, still: Judgement, seed: int) -> dict[str, Any]:
     """Return the models' values, and by how much the living system leads."""
     values = {model: ndcg(ranks, CUTOFF) for model, ranks in living.ranks.items()}
     still_values = {model: ndcg(ranks, CUTOFF) for model, ranks in still.ranks.items()}
-    best = max((model for model in values if model != SYSTEM), key=lambda model: float(values[model].mean()))
+    signals = [model for model in still_values if model != SYSTEM]
+    best = max(signals, key=lambda model: float(values[model].mean()))
     new = living.slices[NEW]
 
     def lead(other: Any) -> list[float]:  # noqa: ANN401 - an array
@@ -57,12 +78,13 @@ def compared(living: Judgement, still: Judgement, seed: int) -> dict[str, Any]:
             model: {
                 "ndcg": float(row.mean()),
                 "new_items": float(row[new].mean()) if new.any() else None,
-                "standing_still": float(still_values[model].mean()),
+                "standing_still": float(still_values[model].mean()) if model in still_values else None,
             }
             for model, row in values.items()
         },
         "best": best,
         "over_best": lead(values[best]),
+        "over_peers": {model: lead(row) for model, row in values.items() if model not in still_values},
         "over_standing_still": lead(still_values[SYSTEM]),
     }
 
@@ -74,42 +96,79 @@ def shown(scenarios: dict[str, dict[str, Any]]) -> str:
         rows = [
             [
                 model,
-                f"{value['ndcg']:.4f}",
-                "-" if value["new_items"] is None else f"{value['new_items']:.4f}",
-                f"{value['standing_still']:.4f}",
+                *(
+                    "-" if value[key] is None else f"{value[key]:.4f}"
+                    for key in ("ndcg", "new_items", "standing_still")
+                ),
+                f"{row['event_us'][model]:.1f}" if model in row["event_us"] else "",
             ]
             for model, value in sorted(row["models"].items(), key=lambda pair: -pair[1]["ndcg"])
         ]
         lines.append(
             f"{name}: {row['choices']:,} choices, {row['new']:,} of them of items nobody had chosen yet"
         )
-        lines.append(table(["model", "ndcg@10", "of new items", "standing still"], rows))
+        lines.append(table(["model", "ndcg@10", "of new items", "standing still", "us an event"], rows))
         for key, words in (
             ("over_best", f"the best signal, {row['best']}"),
             ("over_standing_still", "standing still"),
         ):
-            mean, low, high = row[key]
-            lines.append(f"polyscene over {words}: {mean:+.4f} [{low:+.4f}, {high:+.4f}]")
+            lines.append(_lead(words, row[key]))
+        lines += [_lead(peer, lead) for peer, lead in row["over_peers"].items()]
     return "\n".join(lines)
+
+
+def _lead(words: str, lead: Sequence[float]) -> str:
+    mean, low, high = lead
+    return f"polyscene over {words}: {mean:+.4f} [{low:+.4f}, {high:+.4f}]"
+
+
+def with_signals(project: Project, more: Sequence[str]) -> Project:
+    """Return the project with more signals in every scenario."""
+    scenarios = {
+        name: one.model_copy(update={"signals": [*one.signals, *more]})
+        for name, one in project.settings.scenarios.items()
+    }
+    settings = project.settings.model_copy(update={"scenarios": scenarios})
+    return Project(settings, project.base, project.config, project.progress)
+
+
+def _scenarios(
+    project: Project, run: Run, living: Results, still: Results, options: argparse.Namespace
+) -> dict[str, dict[str, Any]]:
+    """Return by scenario what was compared; peers rank and learn the same stream."""
+    scenarios = {}
+    for one, other in zip(living.judgements, still.judgements, strict=True):
+        costs = {SYSTEM: event_cost(project, run, one.scenario)["microseconds"]}
+        ranks = dict(one.ranks)
+        folder = options.work / "streams" / run.id / one.scenario
+        if options.peers:
+            write_stream(project, run, one.scenario, folder)
+        for peer in options.peers:
+            outcome = peer_outcome(peer, folder, options.work, options.python, project.settings.seed)
+            ranks[outcome["model"]] = np.array(outcome["ranks"], np.float32)
+            costs[outcome["model"]] = outcome["microseconds_per_event"]
+        together = replace(one, ranks=ranks)
+        scenarios[one.scenario] = compared(together, other, project.settings.seed) | {"event_us": costs}
+    return scenarios
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train on the warm-up, judge twice, print, write."""
     options = _parser().parse_args(arguments)
     try:
-        project = streamed(chosen_project(options, Telling()), options.warmup, options.choices)
+        project = with_signals(chosen_project(options, Telling()), options.add)
+        project = streamed(project, options.warmup, options.choices)
+        if options.development:
+            development(project)
         with measured() as training:
             run = project.train()
         with measured() as judging:
             living = evaluate(run, project.dataset, project.settings, project.progress)
         still = evaluate(run, project.dataset, project.settings, project.progress, learns_on=False)
-    except PolysceneError as error:
+        scenarios = _scenarios(project, run, living, still, options)
+    except (PolysceneError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 1
-    scenarios = {
-        one.scenario: compared(one, other, project.settings.seed)
-        for one, other in zip(living.judgements, still.judgements, strict=True)
-    }
     print(shown(scenarios))
     print(f"training: {training.seconds:.1f} s; judging while it learns: {judging.seconds:.1f} s")
     if options.json is not None:
@@ -124,6 +183,19 @@ def _parser() -> argparse.ArgumentParser:
     add_project_arguments(made)
     made.add_argument(
         "--choices", type=int, default=2_000, metavar="N", help="that are judged; default: 2000"
+    )
+    made.add_argument(
+        "--peers", nargs="*", choices=PEERS, default=[], help="that rank and learn the same stream"
+    )
+    made.add_argument("--python", default=sys.executable, metavar="FILE", help="makes their environments")
+    made.add_argument(
+        "--add", nargs="*", default=[], metavar="SIGNAL", help="beside the configured ones, such as posterior"
+    )
+    made.add_argument(
+        "--development",
+        action="store_true",
+        help="forget the second half of the events, and judge by the same protocol on the first: "
+        "for choosing between variants",
     )
     made.add_argument("--warmup", type=float, default=0.5, metavar="SHARE", help="default: 0.5")
     return made

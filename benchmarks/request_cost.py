@@ -1,6 +1,7 @@
 """What a request costs, what an event costs, and how soon a run answers: one core, nothing else running.
 
     python benchmarks/request_cost.py --items 10000 --json requests.json
+    python benchmarks/request_cost.py --items 10000 --live
     python benchmarks/request_cost.py --set stackexchange_travel
 
 With --items, over a generated catalogue (`generated.py`); with --set or --data, over a run of that project,
@@ -55,6 +56,11 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_project_arguments(made)
     made.add_argument("--items", type=int, help="measure over a generated catalogue of so many items")
+    made.add_argument(
+        "--live",
+        action="store_true",
+        help="with --items: with the posterior and all that a fusion is told which learned live",
+    )
     made.add_argument("--requests", type=int, default=500, help="how many requests are measured")
     made.add_argument("--events", type=int, default=20_000, help="how many events are observed")
     return made
@@ -133,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     values: dict[str, Any] = {"scenarios": {}}
     try:
         if given.items is not None:
-            system = generated_system(given.items, max(given.items // 2, 1000), given.seed or 0)
+            system = generated_system(given.items, max(given.items // 2, 1000), given.seed or 0, given.live)
         else:
             run = run_of(given)
             system = run.system

@@ -241,9 +241,11 @@ def test_neighbours_of_people_whose_activity_does_not_grow_are_a_fit_on_all(data
 
 
 @EXAMPLES
-@given(story=stories())
-def test_live_features_are_those_of_all_events(story: Story) -> None:
-    live, batch = Features.of(story.first), Features.of(story.whole)
+@pytest.mark.parametrize("half_lives", [(), (0.01, 4.0)])
+@given(data=st.data())
+def test_live_features_are_those_of_all_events(half_lives: Sequence[float], data: st.DataObject) -> None:
+    story = data.draw(stories())
+    live, batch = Features.of(story.first, half_lives), Features.of(story.whole, half_lives)
     live.extend(NEW_ITEMS, story.since[NEW_ITEMS])
     for observation in story.observations():
         live.observe(observation)
@@ -321,9 +323,13 @@ def assert_same_state(one: Signal, other: Signal) -> None:
 
 
 @EXAMPLES
-@given(story=stories())
-def test_restored_features_go_on_as_if_nothing_had_been(story: Story) -> None:
-    features = Features.of(story.first)
+@pytest.mark.parametrize("half_lives", [(), (0.01, 4.0)])
+@given(data=st.data())
+def test_restored_features_go_on_as_if_nothing_had_been(
+    half_lives: Sequence[float], data: st.DataObject
+) -> None:
+    story = data.draw(stories())
+    features = Features.of(story.first, half_lives)
     features.extend(NEW_ITEMS, story.since[NEW_ITEMS])
     again = Features.restore(copied(features.state()))
     for observation in story.observations():
@@ -331,6 +337,8 @@ def test_restored_features_go_on_as_if_nothing_had_been(story: Story) -> None:
         again.observe(observation)
     for name, array in features.state().items():
         np.testing.assert_array_equal(again.state()[name], array)
+    queries = everybody(story.whole.events)
+    np.testing.assert_array_equal(again.block([], queries).pair, features.block([], queries).pair)
 
 
 @EXAMPLES

@@ -202,6 +202,11 @@ class Timeline:
         rows = slice(int(self._starts[user]), int(self._starts[user + 1]))
         return self._times[rows].tolist(), self._items[rows].tolist(), self._weights[rows].tolist()
 
+    def columns(self, user: int) -> tuple[LongArray, IntArray, FloatArray]:
+        """Return times, items and weights of one user's events, oldest first; -1 is an unknown user."""
+        start, stop = self._starts[user : user + 2].tolist() if user >= 0 else (0, 0)
+        return self._times[start:stop], self._items[start:stop], self._weights[start:stop]
+
     def latest(self, user: int, length: int | None = HISTORY_LENGTH) -> Histories:
         """Return one user's latest events, at most so many; None: all. -1 is an unknown user."""
         start, stop = (int(self._starts[user]), int(self._starts[user + 1])) if user >= 0 else (0, 0)

@@ -33,35 +33,41 @@ class _Grown:
     What was read from it stays as it was: later events stand behind it, late ones in arrays of their own.
     """
 
-    __slots__ = ("_items", "_length", "_times", "_weights")
+    __slots__ = ("_items", "_latest", "_length", "_room", "_times", "_weights")
 
     def __init__(self, times: LongArray, items: IntArray, weights: FloatArray) -> None:
         self._times, self._items, self._weights = times, items, weights
-        self._length = len(times)
+        self._length = self._room = len(times)
+        self._latest = int(times[-1]) if len(times) else -LATEST
 
     def add(self, time: int, item: int, weight: float) -> Neighbourhood:
         """Take in an event; of simultaneous ones the last that came is the latest."""
         length = self._length
         place = length
-        if length and time < self._times[length - 1]:
+        if time < self._latest:
             place = int(np.searchsorted(self._times[:length], time, side="right"))
-        if place < length or length == len(self._times):
+        else:
+            self._latest = time
+        if place < length or length == self._room:
             self._reserve(place)
         items, weights = self._items, self._weights
-        shift = int(place < length)
         self._times[place], items[place], weights[place] = time, item, weight
         self._length = length + 1
-        later = slice(place + shift, length + shift)
+        if place == length:
+            return Neighbourhood(items[:place], weights[:place], _NO_ITEMS, _NO_WEIGHTS)
+        later = slice(place + 1, length + 1)
         return Neighbourhood(items[:place], weights[:place], items[later], weights[later])
 
     def _reserve(self, place: int) -> None:
         """Copy everything into wider arrays, with a gap at a place."""
         length = self._length
-        wider = max(length * 3 // 2, length + 4)
+        self._room = wider = max(length * 3 // 2, length + 4)
 
         def moved(array: NDArray[Scalar]) -> NDArray[Scalar]:
             copy = np.empty(wider, array.dtype)
-            copy[:place], copy[place + 1 : length + 1] = array[:place], array[place:length]
+            copy[:place] = array[:place]
+            if place < length:
+                copy[place + 1 : length + 1] = array[place:length]
             return copy
 
         self._times, self._items = moved(self._times), moved(self._items)
@@ -92,14 +98,12 @@ class LiveTimeline:
         """Take in an event; of simultaneous ones the last that came is the latest."""
         grown = self._grown.get(user)
         if grown is None:
-            start = self._from_start(user)
-            grown = self._grown[user] = _Grown(start.times, start.items, start.weights)
+            grown = self._grown[user] = _Grown(*self._start.columns(user if user < self._n_users else -1))
         return grown.add(time, item, weight)
 
     def forget(self, user: int) -> None:
         """Let a user have done nothing."""
-        none = self._from_start(-1)
-        self._grown[user] = _Grown(none.times, none.items, none.weights)
+        self._grown[user] = _Grown(*self._start.columns(-1))
 
     def history(self, user: int, length: int | None) -> Histories:
         """Return one user's latest events, at most so many; None: all. -1 is an unknown user."""

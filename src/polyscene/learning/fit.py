@@ -21,7 +21,7 @@ from polyscene.learning.new_items import Lift, fair_lift
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.time_budget import REFIT_SHARE, TimeBudget, too_dear
 from polyscene.learning.training_data import TrainingData
-from polyscene.recommenders.fusion.features import Features, Signals
+from polyscene.recommenders.fusion.features import Signals
 from polyscene.recommenders.fusion.fusion import RERANKED, Fusion
 from polyscene.recommenders.registry import SIGNALS
 from polyscene.recommenders.reranker import Reranker
@@ -121,7 +121,7 @@ def fit_system(
         evidence = data.evidence(name, Phase.ALL)
         signals, reranker, notes = fitter.fit(name, evidence, Phase.ALL)
         fitted.notes += notes
-        features = Features.of(evidence)
+        features = data.features(evidence)
         features.scales = learned.features.scales
         fitted.fusions[name] = Fusion(
             names, signals, features, fusion.weights, number, fusion.hide_seen, fallback, reranker

@@ -169,7 +169,7 @@ def examples_of(
         held: (n,) which of the choices are held out.
     """
     learned, judged = np.flatnonzero(~held), np.flatnonzero(held)
-    features, signals, learn = Features.of(past.evidence), past.signals, None
+    features, signals, learn = data.features(past.evidence), past.signals, None
     features.measure(signals, choices.queries.pick(stream.permutation(learned)[:MAX_MEASURED]))
     parts = [learned, judged]
     if data.learns_on:
@@ -188,7 +188,7 @@ def examples_of(
             for batch in examples(features, signals, chosen, full, stream, unseen, reread, share, learn):
                 scored |= zip(itertools.islice(order, len(batch)), batch, strict=True)
                 advance(len(batch))
-    untaught = Features.of(past.evidence)
+    untaught = data.features(past.evidence)
     untaught.scales = features.scales
     return ScoredChoices(untaught, *([scored[int(row)] for row in side] for side in (learned, judged)))
 
@@ -279,7 +279,7 @@ def train_fusion(
     """
     torch.manual_seed(derived(seed, "network") % 2**31)
     numbers = {name: number for number, name in enumerate(fusion_datas)}
-    shared = FusionNetwork(n_signals, len(numbers), settings.fusion.hidden)
+    shared = FusionNetwork(n_signals, len(numbers), settings.fusion.hidden, *_facts(fusion_datas))
     _standardise_context(shared, fusion_datas)
     able = {name: fusion_data for name, fusion_data in fusion_datas.items() if fusion_data.enough}
     trained = TrainedFusion(dict.fromkeys(numbers, shared), {})
@@ -308,6 +308,12 @@ def train_fusion(
     return trained
 
 
+def _facts(fusion_datas: Mapping[str, FusionData]) -> tuple[int, int]:
+    """Return how many facts are told about a user beside the peaks, and about a pair."""
+    features = next(iter(fusion_datas.values())).features
+    return features.user_width, features.width
+
+
 def _more_epochs(fusion_datas: Mapping[str, FusionData], epochs: int) -> int:
     """Return how often all choices are gone through: half as often as the own ones, less where many are."""
     choices = sum(len(one.training) + len(one.earlier) for one in fusion_datas.values())
@@ -322,7 +328,8 @@ def _learner(
 
 
 def _copy(network: FusionNetwork) -> FusionNetwork:
-    copy = FusionNetwork(network.n_signals, network.n_scenarios, network.hidden)
+    facts = network.user_facts, network.pair_facts
+    copy = FusionNetwork(network.n_signals, network.n_scenarios, network.hidden, *facts)
     copy.load_state_dict(network.state_dict())
     return copy
 

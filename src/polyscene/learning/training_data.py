@@ -20,6 +20,7 @@ from polyscene.data.splits.protocol import everything, protocol_of, split
 from polyscene.data.splits.repeats import repeats_note, repeats_of
 from polyscene.data.splits.sufficiency import split_problems
 from polyscene.learning.signal_trainer import train_learner
+from polyscene.recommenders.fusion.features import Features
 from polyscene.recommenders.fusion.stream import Learns, Stream
 from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.representation.item_space import ItemSpace
@@ -68,6 +69,7 @@ class TrainingData:
         in_order: whether every user's events are split by their order, rather than all at a moment.
         split: the steps of the split itself, where this is the data at an earlier cut.
         learns_on: whether signals learn each choice once it was ranked, while the fusion learns and later.
+        trends: half-lives in days at which a fusion is told what goes on lately; none: it is not.
         decay_of: by scenario, an earlier past that tells how fast taste fades, in the place of the own one.
         joint: trains the network of the signal `multitask` on this data, as the settings say.
     """
@@ -83,6 +85,7 @@ class TrainingData:
     in_order: bool = False
     split: Folds | None = None
     learns_on: bool = False
+    trends: Sequence[float] = ()
     decay_of: Mapping[str, Evidence] = field(default_factory=dict)
     joint: JointTrainer | None = None
     _joint_models: dict[Phase, JointModels] = field(default_factory=dict, init=False, repr=False)
@@ -157,6 +160,10 @@ class TrainingData:
         """Return the steps of the split itself, where this is the data at an earlier cut."""
         return self.folds if self.split is None else self.split
 
+    def features(self, evidence: Evidence) -> Features:
+        """Return what a fusion sees beside the scores."""
+        return Features.of(evidence, self.trends)
+
     def space(self, name: str, phase: Phase) -> ItemSpace:
         """Return the vectors of a scenario's items, as they may be known in a phase."""
         key = name, phase
@@ -188,6 +195,8 @@ def training_data(
     without_repeats = [name for name, hidden in hide_seen.items() if hidden]
     folds = Folds(dataset, parts, evaluation, without_repeats, new_items)
     in_order = splits_in_order(dataset, evaluation)
+    live = settings.fusion.live
+    learns_on = protocol_of(evaluation).learns_on if live is None else live
     return TrainingData(
         dataset,
         parts,
@@ -198,7 +207,8 @@ def training_data(
         settings.seed,
         tuple(notes),
         in_order,
-        learns_on=protocol_of(evaluation).learns_on if settings.fusion.live is None else settings.fusion.live,
+        learns_on=learns_on,
+        trends=settings.fusion.trends if learns_on else (),
         joint=joint_trainer(settings),
     )
 

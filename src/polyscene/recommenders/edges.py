@@ -28,8 +28,7 @@ class Edges:
         self.table = EdgeTable(
             heads=np.full(length, -1, np.int32),
             nexts=np.zeros(MIN_ROOM, np.int32),
-            rows=np.zeros(MIN_ROOM, np.int32),
-            columns=np.zeros(MIN_ROOM, np.int32),
+            keys=np.zeros(MIN_ROOM, np.int64),
             values=np.zeros(MIN_ROOM),
             slots=np.full(SLOTS_PER_EDGE * MIN_ROOM, -1, np.int32),
             size=np.zeros(1, np.int64),
@@ -48,14 +47,13 @@ class Edges:
     def room(self, more: int) -> EdgeTable:
         """Return the table with room for so many more edges."""
         table = self.table
-        needed = len(self) + more
-        if needed > len(table.rows):
-            wider = max(needed, 2 * len(table.rows))
+        needed = table.size.item() + more
+        if needed > len(table.keys):
+            wider = max(needed, 2 * len(table.keys))
             slots = 1 << (SLOTS_PER_EDGE * wider - 1).bit_length()
             self.table = table._replace(
                 nexts=_wider(table.nexts, wider),
-                rows=_wider(table.rows, wider),
-                columns=_wider(table.columns, wider),
+                keys=_wider(table.keys, wider),
                 values=_wider(table.values, wider),
                 slots=np.full(slots, -1, np.int32),
             )
@@ -69,7 +67,8 @@ class Edges:
     def all(self) -> tuple[IntArray, IntArray, DoubleArray]:
         """Return rows, columns and values of every edge."""
         table, count = self.table, len(self)
-        return table.rows[:count], table.columns[:count], table.values[:count]
+        keys = table.keys[:count]
+        return (keys >> 32).astype(np.int32), (keys & kernels.LOW).astype(np.int32), table.values[:count]
 
     def of(self, rows: LongArray) -> tuple[LongArray, IntArray, DoubleArray]:
         """Return the edges of the named rows: the place of the row among those named, column and value."""

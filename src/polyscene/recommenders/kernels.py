@@ -16,8 +16,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.data.schema import UNKNOWN_TIME
 
 DoubleArray = NDArray[np.float64]
+
+LOW = 0xFFFFFFFF
+"""The bits of a key that hold the column."""
 
 
 class EdgeTable(NamedTuple):
@@ -26,40 +30,53 @@ class EdgeTable(NamedTuple):
     Attributes:
         heads: (n,) the latest edge of each row; -1: none.
         nexts: (c,) the edge of the same row that came before it; -1: none.
-        rows, columns, values: (c,) of each edge.
+        keys: (c,) row and column of each edge, `row << 32 | column`.
+        values: (c,) of each edge.
         slots: (s,) the edge that is kept at each place of the hash table, -1: none; s is a power of two.
         size: (1,) how many edges there are.
     """
 
     heads: IntArray
     nexts: IntArray
-    rows: IntArray
-    columns: IntArray
+    keys: LongArray
     values: DoubleArray
     slots: IntArray
     size: LongArray
 
 
 _NONE = np.zeros(0, np.int32)
-NO_EDGES = EdgeTable(_NONE, _NONE, _NONE, _NONE, np.zeros(0), _NONE, np.zeros(1, np.int64))
+NO_EDGES = EdgeTable(_NONE, _NONE, np.zeros(0, np.int64), np.zeros(0), _NONE, np.zeros(1, np.int64))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _slot(key: int, mask: int) -> int:
+    """Return the place in the hash table at which a key is looked for first."""
+    return (((key >> 32) * 2654435761) ^ ((key & LOW) * 2246822519)) & mask
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _column(table: EdgeTable, edge: int) -> int:
+    """Return the column of an edge."""
+    return int(table.keys[edge] & LOW)
 
 
 @njit(cache=True, nogil=True)
 def _add(table: EdgeTable, row: int, column: int, value: float) -> None:
     mask = len(table.slots) - 1
-    slot = ((row * 2654435761) ^ (column * 2246822519)) & mask
+    key = np.int64(row) << 32 | np.int64(column)
+    slot = _slot(int(key), mask)
     while True:
         edge = table.slots[slot]
         if edge < 0:
             break
-        if table.rows[edge] == row and table.columns[edge] == column:
+        if table.keys[edge] == key:
             table.values[edge] += value
             return
         slot = (slot + 1) & mask
     edge = table.size[0]
     table.size[0] = edge + 1
     table.slots[slot] = edge
-    table.rows[edge], table.columns[edge], table.values[edge] = row, column, value
+    table.keys[edge], table.values[edge] = key, value
     table.nexts[edge] = table.heads[row]
     table.heads[row] = edge
 
@@ -76,7 +93,7 @@ def rebuild(table: EdgeTable) -> None:
     """Fill empty slots with the edges that there are."""
     mask = len(table.slots) - 1
     for edge in range(table.size[0]):
-        slot = ((table.rows[edge] * 2654435761) ^ (table.columns[edge] * 2246822519)) & mask
+        slot = _slot(table.keys[edge], mask)
         while table.slots[slot] >= 0:
             slot = (slot + 1) & mask
         table.slots[slot] = edge
@@ -84,7 +101,12 @@ def rebuild(table: EdgeTable) -> None:
 
 @njit(cache=True, nogil=True)
 def follow(
-    table: EdgeTable,
+    heads: IntArray,
+    nexts: IntArray,
+    keys: LongArray,
+    values: DoubleArray,
+    slots: IntArray,
+    size: LongArray,
     sums: DoubleArray,
     roots: FloatArray,
     past: IntArray,
@@ -93,7 +115,11 @@ def follow(
     decay: float,
     backward: float,
 ) -> None:
-    """Count that an item followed what a user did before, oldest first: see `Transitions.observe`."""
+    """Count that an item followed what a user did before, oldest first: see `Transitions.observe`.
+
+    The table is given column by column: a tuple takes longer to hand over.
+    """
+    table = EdgeTable(heads, nexts, keys, values, slots, size)
     back, weight = 0.0, 1.0
     for place in range(len(past) - 1, max(len(past) - window, 0) - 1, -1):
         other = past[place]
@@ -111,7 +137,12 @@ def follow(
 
 @njit(cache=True, nogil=True)
 def join(
-    table: EdgeTable,
+    heads: IntArray,
+    nexts: IntArray,
+    keys: LongArray,
+    values: DoubleArray,
+    slots: IntArray,
+    size: LongArray,
     items: IntArray,
     weights: FloatArray,
     owned: DoubleArray,
@@ -120,6 +151,8 @@ def join(
 ) -> float:
     """Strengthen the links between an item and what its user chose: see `Neighbours.observe`.
 
+    The table is given as to `follow`.
+
     Args:
         items, weights: (h,) everything else the user did.
         owned: (n,) zeros, and zeros again afterwards.
@@ -127,6 +160,13 @@ def join(
     Returns:
         How much the user's earlier events of the item weigh.
     """
+    table = EdgeTable(heads, nexts, keys, values, slots, size)
+    had = 0.0
+    for place in range(len(items)):
+        if items[place] == item:
+            had += weights[place]
+    if had >= 1.0:  # the links are as strong as they get
+        return had
     distinct = 0
     for place in range(len(items)):
         if owned[items[place]] == 0.0 and items[place] != item:
@@ -147,6 +187,24 @@ def join(
 
 
 @njit(cache=True, nogil=True)
+def warm(heat: DoubleArray, last: LongArray, rates: DoubleArray, item: int, time: int, weight: float) -> None:
+    """Add an event to the heats of an item, which are kept as of its last event: see `fusion.trends`.
+
+    Args:
+        heat: (n, H).
+        last: (n,) in microseconds; the least number: never.
+        rates: (H,) what a heat's binary logarithm changes by in a microsecond; below 0.
+    """
+    elapsed = 0.0 if last[item] == UNKNOWN_TIME else float(time - last[item])
+    for place in range(len(rates)):
+        if elapsed >= 0.0:
+            heat[item, place] = heat[item, place] * 2.0 ** (rates[place] * elapsed) + weight
+        else:
+            heat[item, place] += weight * 2.0 ** (-rates[place] * elapsed)
+    last[item] = max(last[item], time)
+
+
+@njit(cache=True, nogil=True)
 def edges_of(
     table: EdgeTable, rows: LongArray, place: LongArray, column: IntArray, value: DoubleArray
 ) -> int:
@@ -156,7 +214,7 @@ def edges_of(
         edge = table.heads[rows[at]]
         while edge >= 0:
             if count < len(place):
-                place[count], column[count], value[count] = at, table.columns[edge], table.values[edge]
+                place[count], column[count], value[count] = at, _column(table, edge), table.values[edge]
             count += 1
             edge = table.nexts[edge]
     return count
@@ -200,7 +258,7 @@ def read_links(
                 column, value = indices[at], data[at]
                 at += 1
             else:
-                column, value = table.columns[edge], np.float32(table.values[edge])
+                column, value = _column(table, edge), np.float32(table.values[edge])
                 edge = table.nexts[edge]
             if len(factors):
                 value = value * factors[row]
@@ -258,7 +316,7 @@ def read_block(
                     sums[indices[at]] += data[at] * factor * weight
             edge = table.heads[row] if len(table.heads) else -1
             while edge >= 0:
-                column, value = table.columns[edge], np.float32(table.values[edge]) * factor
+                column, value = _column(table, edge), np.float32(table.values[edge]) * factor
                 if len(norms):
                     value = value / (norms[row] * norms[column] + small)
                 sums[column] += value * weight

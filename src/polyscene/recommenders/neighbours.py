@@ -10,10 +10,11 @@ from pydantic import BaseModel, Field
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
+from polyscene.core.compiled import kernels
 from polyscene.core.growing import GrowingArray
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.recommenders.item_to_item import ItemToItem, ItemToItemSettings
-from polyscene.recommenders.links import Links, Scale
+from polyscene.recommenders.links import KERNELS, Links, Scale
 from polyscene.recommenders.signal import (
     Evidence,
     Observation,
@@ -87,14 +88,13 @@ class Neighbours(ItemToItem):
 
     def observe(self, event: Observation) -> None:
         """Strengthen the links between the item and what the user chose before."""
-        from polyscene.recommenders.kernels import join  # numba
-
         items, weights = event.past, event.past_weights
         if len(event.later):
             items = np.concatenate([items, event.later])
             weights = np.concatenate([weights, event.later_weights])
         table = self.links.room(2 * len(items))
-        before = join(table, items, weights, self._owned, event.item, event.weight)
+        join = kernels(KERNELS).join
+        before = join(*table, items, weights, self._owned, event.item, event.weight)
         if before == 0.0:
             counts, roots = self._counts.writable(), self._roots.writable()
             counts[event.item] += 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
@@ -101,16 +102,14 @@ class Popularity(Signal):
 
     def observe(self, event: Observation) -> None:
         """Count the event."""
-        day = event.time / DAY
-        if np.isinf(self.half_life):
-            self._counts.writable()[event.item] += event.weight
-        else:
+        weight = event.weight
+        if self.half_life != math.inf:
+            day = event.time / DAY
             self._end = max(self._end, day)
             if (self._end - self._start) / self.half_life > MAX_DOUBLINGS:
                 self._rebase()
-            self._counts.writable()[event.item] += event.weight * 2.0 ** (
-                (day - self._start) / self.half_life
-            )
+            weight *= 2.0 ** ((day - self._start) / self.half_life)
+        self._counts.writable()[event.item] += weight
         self._order.changed(event.item)
 
     def _rebase(self) -> None:

@@ -79,11 +79,10 @@ class Recency(Signal):
 
     def observe(self, event: Observation) -> None:
         """Let an item that does not say when it appeared have appeared with its first event."""
-        if not self._dated.array[event.item]:
-            since = self._since.writable()
-            if since[event.item] == UNKNOWN_TIME or event.time < since[event.item]:
-                since[event.item] = event.time
-                self._order.reset()
+        since, item = self._since.array.item(event.item), event.item
+        if (since == UNKNOWN_TIME or event.time < since) and not self._dated.array.item(item):
+            self._since.writable()[item] = event.time
+            self._order.reset()
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Note when new items appeared."""

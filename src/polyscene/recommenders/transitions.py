@@ -12,10 +12,11 @@ from pydantic import BaseModel, Field
 from scipy import sparse
 
 from polyscene.core.arrays import Arrays
+from polyscene.core.compiled import kernels
 from polyscene.core.growing import GrowingArray
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.recommenders.item_to_item import ItemToItem, ItemToItemSettings
-from polyscene.recommenders.links import Links, Scale
+from polyscene.recommenders.links import KERNELS, Links, Scale
 from polyscene.recommenders.signal import Evidence, Observation, top_per_row
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
@@ -54,6 +55,7 @@ class Transitions(ItemToItem):
 
     def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
+        self._window = self.settings.window, self.settings.pair_decay, self.settings.backward
         self._set_sums(np.zeros(0))
 
     def _set_sums(self, sums: NDArray[np.float64]) -> None:
@@ -81,12 +83,9 @@ class Transitions(ItemToItem):
 
     def observe(self, event: Observation) -> None:
         """Count the pairs that the event makes, and count anew those that it stands between."""
-        from polyscene.recommenders.kernels import follow  # numba
-
-        settings = self.settings
-        window = settings.window, settings.pair_decay, settings.backward
-        table, sums, roots = self.links.room(2 * settings.window), self._sums, self._roots
-        follow(table, sums.writable(), roots.writable(), event.past, event.item, *window)
+        window = self._window
+        table, sums, roots = self.links.room(2 * window[0]), self._sums, self._roots
+        kernels(KERNELS).follow(*table, sums.writable(), roots.writable(), event.past, event.item, *window)
         if len(event.later):
             self._insert(event)
 

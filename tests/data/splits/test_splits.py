@@ -393,7 +393,7 @@ def test_items_are_available_from_the_moment_they_say(make_log: MakeLog) -> None
     assert available(since, late).tolist() == since.tolist()
 
 
-def test_clocks_of_different_grain_make_items_available_from_their_day(make_log: MakeLog) -> None:
+def test_what_was_chosen_before_its_own_time_was_there_and_nothing_else(make_log: MakeLog) -> None:
     since = np.array([UNKNOWN_TIME, 5 * DAY + 7, 5 * DAY + 7, 3 * DAY + 1])
-    early = make_log([(0, 0, 1), (0, 1, 5 * DAY + 2), (0, 2, 4 * DAY)])
-    assert available(since, early).tolist() == [UNKNOWN_TIME, 5 * DAY, 4 * DAY, 3 * DAY]
+    early = make_log([(0, 0, 1), (0, 1, 5 * DAY + 2), (1, 1, 5 * DAY + 3), (0, 2, 6 * DAY)])
+    assert available(since, early).tolist() == [UNKNOWN_TIME, 5 * DAY + 2, 5 * DAY + 7, 3 * DAY + 1]

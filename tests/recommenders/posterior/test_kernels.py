@@ -34,7 +34,8 @@ def copied(table: Beliefs) -> Beliefs:
 
 def lessons(rows: list[tuple[int, int, int, int]], weight: float = 1.0, value: float = 0.0) -> Lessons:
     """Return lessons of (user, item, time, kind)."""
-    made = Lessons.empty(len(rows))
+    kinds = (np.int32, np.int32, np.int64, np.int64, np.float32, np.float32, np.float32)
+    made = Lessons._make(np.zeros(len(rows), kind) for kind in kinds)
     for place, (user, item, time, kind) in enumerate(rows):
         made.user[place], made.item[place], made.times[place], made.kinds[place] = user, item, time, kind
     made.weights[:], made.shares[:], made.values[:] = weight, 1.0, value

@@ -20,6 +20,11 @@ class FusionSettings(Strict):
         description="whether signals learn each choice before the fusion learns from the next, as they do in "
         "a service; default: as the protocol judges",
     )
+    trends: tuple[float, ...] = Field(
+        (0.25, 1.0, 4.0, 16.0),
+        description="days; where signals live, the fusion is told how much an item was chosen lately at each "
+        "of these half-lives, when it was chosen last and how many are newer; none: it is not told",
+    )
     earlier_cuts: int = Field(
         4,
         ge=0,

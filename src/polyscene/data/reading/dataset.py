@@ -14,6 +14,7 @@ from polyscene.core.progress import Advance, Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.tables import TableSettings
+from polyscene.data.reading.days import at_ends_of_days
 from polyscene.data.reading.events import read_events
 from polyscene.data.reading.items import extended, read_items
 from polyscene.data.reading.open_events import OpenEvents, open_events, unknown_items
@@ -185,6 +186,10 @@ class _Part:
         elif len(opened.users) == 1:
             problems.append(_one_user(opened))
         problems += grades_as_choices(self.settings, log, opened.table.name)
+        if opened.clock != "time" or self.catalogue is None:
+            return log
+        log, notes = at_ends_of_days(log, self.catalogue.since, opened.table.name)
+        problems += notes
         return log
 
     def _users(self, problems: list[Problem]) -> pl.DataFrame | None:

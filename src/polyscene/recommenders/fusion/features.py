@@ -20,6 +20,7 @@ from polyscene.core.growing import GrowingArray
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
+from polyscene.recommenders.fusion.trends import USER_TRENDS, Births, Trends, had_lately, user_trends
 from polyscene.recommenders.scores import Scores
 from polyscene.recommenders.signal import Evidence, Observation, Signal
 
@@ -32,6 +33,9 @@ NEW = 1
 """The column of the item facts that tells items without events."""
 PAIR_FACTS = 2
 USER_FACTS = 3
+LIVE_PAIR_FACTS = 2
+"""Those of a fusion that learns live, beside what trends tell."""
+TRENDS = "trends/"
 MIN_PEAK = 1e-6
 
 Signals = Sequence[Signal | None]
@@ -47,9 +51,11 @@ class Block:
     Attributes:
         signals: (B, K, C) scores divided by their signal's scale; a signal that is absent here scores 0.
         peaks: (B, K) each signal's best scaled score over the catalogue, at least a small positive number.
-        user: (B, 3 + K) log history length here, elsewhere, log popularity of the history, log peaks.
+        user: (B, 3 + K) log history length here, elsewhere, log popularity of the history, log peaks; for a
+            fusion that learns live two more, see `trends.user_trends`.
         item: (B or 1, C, 3) log count, whether new, whether cold.
-        pair: (B, C, 2) log age at the request; how strongly the user already had it.
+        pair: (B, C, P) log age at the request; how strongly the user already had it; for a fusion that learns
+            live how lately they had it, how many items are newer, and what `Trends.facts` tells.
     """
 
     signals: FloatArray
@@ -69,6 +75,7 @@ class Features:
         moments: whether times are moments, so that there are ages at all.
         scales: (K,) the spread of each signal.
         removed: (n,) items that were taken out and are not shown to anybody; None: none was.
+        trends: what goes on lately; None: the fusion did not learn live, so that nothing is told of it.
     """
 
     def __init__(
@@ -79,6 +86,7 @@ class Features:
         moments: bool,
         scales: FloatArray,
         removed: BoolArray | None = None,
+        trends: Trends | None = None,
     ) -> None:
         self.moments, self.scales = moments, scales
         self._counts: GrowingArray[np.float32] = GrowingArray(counts)
@@ -89,13 +97,32 @@ class Features:
         self._removed: GrowingArray[np.bool_] = GrowingArray(nothing if removed is None else removed)
         self._n_removed = int(self._removed.array.sum())
         self._latest = int(since.max(initial=UNKNOWN_TIME))
+        self.trends = trends
+        self._births = None if trends is None else Births(born)
 
     @classmethod
-    def of(cls, evidence: Evidence) -> Self:
-        """Take the facts about items from the evidence; the scales follow with `measure`."""
-        counts = np.bincount(evidence.positive.item, minlength=evidence.n_items).astype(np.float32)
+    def of(cls, evidence: Evidence, half_lives: Sequence[float] = ()) -> Self:
+        """Take the facts about items from the evidence; the scales follow with `measure`.
+
+        Args:
+            half_lives: in days, of what goes on lately; none: nothing is told of it.
+        """
+        events, n_items = evidence.positive, evidence.n_items
+        counts = np.bincount(events.item, minlength=n_items).astype(np.float32)
         moments = evidence.clock == "time"
-        return cls(counts, evidence.since, evidence.born, moments, np.ones(0, np.float32))
+        trends = Trends.of(half_lives, events, n_items) if half_lives else None
+        scales = np.ones(0, np.float32)
+        return cls(counts, evidence.since, evidence.born, moments, scales, trends=trends)
+
+    @property
+    def user_width(self) -> int:
+        """Return how many facts there are about a user beside the peaks."""
+        return USER_FACTS if self.trends is None else USER_FACTS + USER_TRENDS
+
+    @property
+    def width(self) -> int:
+        """Return how many facts there are about each pair."""
+        return PAIR_FACTS if self.trends is None else PAIR_FACTS + LIVE_PAIR_FACTS + self.trends.width
 
     def __len__(self) -> int:
         return len(self._counts)
@@ -195,16 +222,23 @@ class Features:
             facts[:, 1] += rows.lengths
         np.log1p(facts[:, :2], out=facts[:, :2])
         facts[:, 2] = popularity / np.maximum(lengths, 1)
-        user = np.empty((requests, USER_FACTS + peaks.shape[1]), np.float32)
+        stop = USER_FACTS + peaks.shape[1]
+        user = np.zeros((requests, stop if self.trends is None else stop + USER_TRENDS), np.float32)
         user[:, :USER_FACTS] = facts
-        np.log1p(peaks, out=user[:, USER_FACTS:])
+        np.log1p(peaks, out=user[:, USER_FACTS:stop])
+        if self.trends is not None and self.moments:
+            user[:, stop:] = user_trends(queries)
         return user
 
     def _pair(self, queries: Queries, candidates: IntArray | LongArray | None) -> FloatArray:
         width = len(self) if candidates is None else candidates.shape[1]
-        pair = np.zeros((len(queries), width, PAIR_FACTS), np.float32)
+        pair = np.zeros((len(queries), width, self.width), np.float32)
         if self.moments:
             pair[:, :, 0] = self._ages(queries.time, candidates)
+            if self.trends is not None and self._births is not None:
+                pair[:, :, 2] = had_lately(queries, len(self), candidates)
+                pair[:, :, 3] = self._births.newer(queries.time, candidates)
+                pair[:, :, 4:] = self.trends.facts(queries.time, candidates)
         history, worth = queries.history, SEEN_DECAY**queries.history.ages
         if len(queries) == 1 and candidates is not None:
             alone = short_zeros(len(self))
@@ -244,13 +278,17 @@ class Features:
     def observe(self, event: Observation) -> None:
         """Count one event."""
         counts, item = self._counts.writable(), event.item
-        count = float(counts[item]) + 1.0
+        count = counts.item(item) + 1.0
         counts[item] = count
-        facts = self._item.writable()
-        facts[item, 0], facts[item, 1], facts[item, 2] = math.log1p(count), 0.0, count < COLD_EVENTS
+        self._item.writable()[item] = (math.log1p(count), 0.0, count < COLD_EVENTS)
         born = self._born.writable()
-        if self.since[item] == UNKNOWN_TIME and (born[item] == UNKNOWN_TIME or event.time < born[item]):
+        former = born.item(item)
+        if (former == UNKNOWN_TIME or event.time < former) and self.since.item(item) == UNKNOWN_TIME:
             born[item] = event.time
+            if self._births is not None:
+                self._births.changed(item, born)
+        if self.trends is not None:
+            self.trends.observe(item, event.time, event.weight)
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Take in new items, and say anew when known ones appeared where they say so; none stays out."""
@@ -266,6 +304,9 @@ class Features:
             self.remove(rows, out=False)
         self._since.extend(since[new])
         self._born.extend(since[new])
+        if self.trends is not None:
+            self.trends.extend(int(new.sum()))
+            self._births = Births(self._born.array)
         self._latest = max(self._latest, int(since.max(initial=UNKNOWN_TIME)))
 
     def state(self) -> Arrays:
@@ -277,7 +318,11 @@ class Features:
             "moments": np.array(self.moments),
             "scales": self.scales,
         }
-        return state | {"removed": self.removed} if self._n_removed else state
+        if self._n_removed:
+            state["removed"] = self.removed
+        if self.trends is not None:
+            state |= {TRENDS + name: array for name, array in self.trends.state().items()}
+        return state
 
     def changes(self) -> Arrays:
         """Return what `resume` needs to be the same to the last digit."""
@@ -294,7 +339,16 @@ class Features:
         """Build from `state`."""
         removed = state.get("removed")
         moments = bool(state["moments"])
-        return cls(state["counts"], state["since"], state["born"], moments, state["scales"], removed)
+        trends = {name.removeprefix(TRENDS): one for name, one in state.items() if name.startswith(TRENDS)}
+        return cls(
+            state["counts"],
+            state["since"],
+            state["born"],
+            moments,
+            state["scales"],
+            removed,
+            Trends.restore(trends) if trends else None,
+        )
 
 
 def _item_facts(counts: FloatArray) -> FloatArray:

@@ -9,9 +9,11 @@ import numpy as np
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray
-from polyscene.recommenders.fusion.features import NEW, Block
+from polyscene.recommenders.fusion.features import ITEM_FACTS, NEW, PAIR_FACTS, USER_FACTS, Block
 
 VIEWS = 3
+FACTS = "facts"
+"""Among the arrays: how many facts there are about a user beside the peaks, and a pair; absent: the usual."""
 MAX_SCALED_SCORE = 6.0
 MAX_DEVIATION = 4.0
 LOG_GAIN = 5.0
@@ -42,8 +44,9 @@ class FusionWeights:
     def of(cls, arrays: Arrays) -> Self:
         """Build from the network's state; sizes follow from the arrays."""
         additive, context = len(arrays["base"]), len(arrays["context_mean"])
-        n_signals = (additive - 5) // VIEWS
-        return cls(arrays, n_signals, context - 3 - n_signals)
+        user_facts, pair_facts = arrays.get(FACTS, np.array([USER_FACTS, PAIR_FACTS])).tolist()
+        n_signals = (additive - ITEM_FACTS - pair_facts) // VIEWS
+        return cls(arrays, n_signals, context - user_facts - n_signals)
 
     def logits(self, block: Block, scenario: int) -> FloatArray:
         """Return (B, C) logits."""

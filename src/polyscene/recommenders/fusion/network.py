@@ -5,11 +5,13 @@ It is here to be trained; fitted, it answers as `inference.FusionWeights`.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from polyscene.recommenders.fusion.features import ITEM_FACTS, PAIR_FACTS, USER_FACTS, Block
 from polyscene.recommenders.fusion.inference import (
+    FACTS,
     LOG_GAIN,
     MAX_DEVIATION,
     MAX_SCALED_SCORE,
@@ -31,12 +33,21 @@ class FusionNetwork(nn.Module):
         n_signals: K.
         n_scenarios: size of the scenario's one-hot code.
         hidden: width of the thin layer.
+        user_facts, pair_facts: how many facts there are about a user beside the peaks, and about a pair.
     """
 
-    def __init__(self, n_signals: int, n_scenarios: int, hidden: int) -> None:
+    def __init__(
+        self,
+        n_signals: int,
+        n_scenarios: int,
+        hidden: int,
+        user_facts: int = USER_FACTS,
+        pair_facts: int = PAIR_FACTS,
+    ) -> None:
         super().__init__()
-        additive = VIEWS * n_signals + ITEM_FACTS + PAIR_FACTS
-        context = USER_FACTS + n_signals + n_scenarios
+        additive = VIEWS * n_signals + ITEM_FACTS + pair_facts
+        context = user_facts + n_signals + n_scenarios
+        self.user_facts, self.pair_facts = user_facts, pair_facts
         self.n_signals, self.n_scenarios, self.hidden = n_signals, n_scenarios, hidden
         self.context_mean = nn.Buffer(torch.zeros(context))
         self.context_spread = nn.Buffer(torch.ones(context))
@@ -65,6 +76,8 @@ class FusionNetwork(nn.Module):
     def fitted(self) -> FusionWeights:
         """Return what was learned, for answering without torch."""
         arrays = {name: value.detach().numpy().copy() for name, value in self.state_dict().items()}
+        if (self.user_facts, self.pair_facts) != (USER_FACTS, PAIR_FACTS):
+            arrays[FACTS] = np.array([self.user_facts, self.pair_facts])
         return FusionWeights.of(arrays)
 
     def views(self, block: TorchBlock) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Choices, Queries
-from polyscene.recommenders.fusion.features import NEW, Block, Features, Signals
+from polyscene.recommenders.fusion.features import ITEM_FACTS, NEW, Block, Features, Signals
 
 BEST = 100
 SAMPLED = 300
@@ -40,7 +40,7 @@ class Example:
 
     Attributes:
         signals: (K, C) scores, half precision.
-        facts: (C, 5) item and pair facts, half precision.
+        facts: (C, F) item and pair facts, half precision.
         peaks, user: as in `Block`, one row.
         log_weights: (C,) log importance weights.
         person: code of the user who chose; -1: not said.
@@ -175,4 +175,4 @@ def padded(batch: list[Example]) -> tuple[Block, FloatArray]:
         log_weights[row, :size] = example.log_weights
     peaks = np.stack([example.peaks for example in batch])
     user = np.stack([example.user for example in batch])
-    return Block(signals, peaks, user, facts[:, :, :-2], facts[:, :, -2:]), log_weights
+    return Block(signals, peaks, user, facts[:, :, :ITEM_FACTS], facts[:, :, ITEM_FACTS:]), log_weights

@@ -10,7 +10,9 @@ import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
+from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.recommenders.posterior.events import CHOSEN, MEASURED, PASSED, TAKEN
 from polyscene.recommenders.posterior.likelihoods import (
     gaussian,
@@ -18,6 +20,8 @@ from polyscene.recommenders.posterior.likelihoods import (
     pointwise_probit,
 )
 from polyscene.recommenders.posterior.tables import NEVER, Beliefs, Lessons, Rates, Stream
+
+DoubleArray = NDArray[np.float64]
 
 CUTOFF = 10.0
 """A choice that stands further down counts for nothing when half-lives are compared."""
@@ -271,12 +275,21 @@ def learn_choice(
 
 
 @njit(cache=True, nogil=True)
-def _learn_event(
-    users: Beliefs, items: Beliefs, stream: Stream, lessons: Lessons, at: int, negatives: int, rates: Rates
+def learn_event(
+    users: Beliefs,
+    items: Beliefs,
+    stream: Stream,
+    user: int,
+    item: int,
+    now: int,
+    kind: int,
+    value: float,
+    weight: float,
+    share: float,
+    negatives: int,
+    rates: Rates,
 ) -> None:
-    """Learn from one event everything that it says."""
-    user, item, now, kind = lessons.user[at], lessons.item[at], lessons.times[at], lessons.kinds[at]
-    weight, share = float(lessons.weights[at]), float(lessons.shares[at])
+    """Learn from one event everything that it says; see `tables.Lessons`."""
     loosen(users, user, now, rates.user_drift, rates.user_prior, rates)
     _loosened_item(items, item, now, rates)
     if kind & CHOSEN:
@@ -287,7 +300,7 @@ def _learn_event(
         if kind & one:
             mean, variance, length = predicted(users, items, user, item)
             if one == MEASURED:
-                slope, curvature = gaussian(lessons.values[at] - mean, variance + rates.noise)
+                slope, curvature = gaussian(value - mean, variance + rates.noise)
             else:
                 slope, curvature = pointwise_probit(mean, variance + rates.noise, kind & TAKEN > 0)
             move(users, items, user, item, weight * slope, weight * curvature, length, share, rates)
@@ -344,6 +357,97 @@ def learn(
         for row in range(max(at, start), stop):
             total += _gain(users, items, stream, user, lessons.item[row], now, rates.fade)
         for row in range(at, stop):
-            _learn_event(users, items, stream, lessons, row, negatives, rates)
+            learn_event(
+                users,
+                items,
+                stream,
+                user,
+                lessons.item[row],
+                now,
+                lessons.kinds[row],
+                float(lessons.values[row]),
+                float(lessons.weights[row]),
+                float(lessons.shares[row]),
+                negatives,
+                rates,
+            )
         at = stop
     return total
+
+
+@njit(cache=True, nogil=True)
+def learn_one(
+    user_means: FloatArray,
+    user_variances: FloatArray,
+    user_bias: FloatArray,
+    user_bias_variance: FloatArray,
+    user_moments: LongArray,
+    user_anchors: FloatArray,
+    user_path: FloatArray,
+    user_spans: LongArray,
+    item_means: FloatArray,
+    item_variances: FloatArray,
+    item_bias: FloatArray,
+    item_bias_variance: FloatArray,
+    item_moments: LongArray,
+    item_anchors: FloatArray,
+    item_path: FloatArray,
+    item_spans: LongArray,
+    latest: IntArray,
+    times: IntArray,
+    distinct: IntArray,
+    places: IntArray,
+    counts: LongArray,
+    rates: DoubleArray,
+    span: int,
+    user: int,
+    item: int,
+    now: int,
+    kind: int,
+    value: float,
+    weight: float,
+    share: float,
+    negatives: int,
+) -> None:
+    """Learn one event as `learn` does, of tables given column by column: tuples take longer to hand over.
+
+    Args:
+        rates: (9,) all of `Rates` but the span.
+    """
+    users = Beliefs(
+        user_means,
+        user_variances,
+        user_bias,
+        user_bias_variance,
+        user_moments,
+        user_anchors,
+        user_path,
+        user_spans,
+    )
+    items = Beliefs(
+        item_means,
+        item_variances,
+        item_bias,
+        item_bias_variance,
+        item_moments,
+        item_anchors,
+        item_path,
+        item_spans,
+    )
+    bounds = Rates(
+        rates[0], rates[1], rates[2], rates[3], rates[4], rates[5], rates[6], rates[7], rates[8], span
+    )
+    learn_event(
+        users,
+        items,
+        Stream(latest, times, distinct, places, counts),
+        user,
+        item,
+        now,
+        kind,
+        float(np.float32(value)),
+        float(np.float32(weight)),
+        float(np.float32(share)),
+        negatives,
+        bounds,
+    )

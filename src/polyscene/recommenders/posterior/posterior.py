@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.clock import DAY
+from polyscene.core.compiled import kernels
 from polyscene.core.growing import GrowingArray
 from polyscene.core.seeds import derived
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
@@ -44,6 +46,7 @@ from polyscene.recommenders.signal import Evidence, Observation, Signal
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
 
+KERNELS = "polyscene.recommenders.posterior.kernels"
 EVENTS_PER_DAY = 1000
 """Where times are only an order, so many events stand for a day when bursts are counted."""
 MEASURED_EVENTS = 100_000
@@ -78,8 +81,8 @@ class Posterior(Signal):
     def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
         self._reader = Reader(self.settings)
-        self._one = Lessons.empty(1)
-        self._rates: tuple[tuple[float, bool], Rates] | None = None
+        self._negatives, self._repeats = self.settings.negatives, self.settings.repeats
+        self._rates: tuple[tuple[float, bool], Rates, NDArray[np.float64]] | None = None
         self._begin(ItemSpace.empty(0), np.zeros((0, self.settings.size), np.float32), True, 0)
         self.half_life = self.settings.half_lives[0]
 
@@ -117,8 +120,16 @@ class Posterior(Signal):
         """Return how beliefs loosen and how far they may move."""
         key = self.half_life, self.moments
         if self._rates is None or self._rates[0] != key:
-            self._rates = key, self.settings.rates(*key)
+            rates = self.settings.rates(*key)
+            self._rates = key, rates, np.array(rates[:-1], np.float64)
         return self._rates[1]
+
+    @property
+    def _bounds(self) -> tuple[NDArray[np.float64], int]:
+        """Return the rates as a compiled step for one event takes them."""
+        span = self.rates.span
+        assert self._rates is not None
+        return self._rates[2], span
 
     def fit(self, evidence: Evidence) -> Self:
         """Measure the half-life of a bias, then learn every event in its order."""
@@ -150,9 +161,8 @@ class Posterior(Signal):
         return self._step(lessons, len(times) if start is None else start)
 
     def _step(self, lessons: Lessons, start: int) -> float:
-        from polyscene.recommenders.posterior.kernels import learn  # numba
-
         users, items = self._users.writable(), self._items.writable()
+        learn = kernels(KERNELS).learn
         return float(learn(users, items, self.stream, lessons, self.settings.negatives, self.rates, start))
 
     def _best_half_life(self, evidence: Evidence, mapped: FloatArray) -> float:
@@ -200,8 +210,10 @@ class Posterior(Signal):
 
     def observe(self, event: Observation) -> None:
         """Learn one event that counts."""
-        earlier = sum(int((part == event.item).sum()) for part in (event.past, event.later) if len(part))
-        self._observe(event, min(event.weight, 1.0), share_of(earlier, self.settings.repeats))
+        earlier = sum(
+            int(np.count_nonzero(part == event.item)) for part in (event.past, event.later) if len(part)
+        )
+        self._observe(event, min(event.weight, 1.0), share_of(earlier, self._repeats))
 
     def notice(self, event: Observation) -> None:
         """Learn from an event that counts for nothing, where its action is named in the settings."""
@@ -213,9 +225,8 @@ class Posterior(Signal):
             return
         now = event.time if self.moments else int(self.stream.counts[0]) * (DAY // EVENTS_PER_DAY)
         what = self._row_of(event.user), event.item, now, kind, value, weight, share
-        for column, number in zip(columns(self._one), what, strict=True):
-            column[0] = number
-        self._step(self._one, 1)
+        users, items, (bounds, span) = self._users.writable(), self._items.writable(), self._bounds
+        kernels(KERNELS).learn_one(*users, *items, *self.stream, bounds, span, *what, self._negatives)
         self.latest = max(self.latest, now)
 
     def extend(self, rows: LongArray, since: LongArray) -> None:

@@ -120,12 +120,6 @@ class Lessons(NamedTuple):
     weights: FloatArray
     shares: FloatArray
 
-    @classmethod
-    def empty(cls, length: int) -> Self:
-        """Return room for so many."""
-        kinds = (np.int32, np.int32, np.int64, np.int64, np.float32, np.float32, np.float32)
-        return cls._make(np.zeros(length, kind) for kind in kinds)
-
 
 class Rates(NamedTuple):
     """How beliefs loosen with time, and how far they may move; times in microseconds.
