@@ -4,8 +4,9 @@
     python benchmarks/few_shot.py --data FOLDER --draws 10 --seed 7
 
 FOLDER holds valid.parquet and test.parquet with the columns instruction, input and output. k = 16, 64 and 256
-examples are drawn from valid, several times, and the whole test split is scored, each prompt by itself.
-Beside the ranker stand the base rate (the share of liked things in the history, which reads no text), the
+examples are drawn from valid, several times, and the whole test split is scored, each prompt by itself. Where
+there is a context.parquet, or another file with --context, the histories in its input teach the domain's
+opinions; with --histories those of valid that were not drawn are known too, without their answers. Beside the ranker stand the base rate (the share of liked things in the history, which reads no text), the
 ranker without any label, what the texts say alone, and the ranker without the language model's vectors.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,13 @@ from polyscene.core.errors import DataError, PolysceneError, Problem
 from polyscene.core.seeds import generator
 from polyscene.core.settings.language import LanguageSettings
 from polyscene.core.text import shown
+from polyscene.core.types import FloatArray
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.language.model.loading import load_model
 from polyscene.language.ranking.examples import Prompt, base_logits, people
 from polyscene.language.ranking.history_encoding import Encoder, MemoisedEncoder, encoder_of
 from polyscene.language.ranking.kernel import Kernel
+from polyscene.language.ranking.opinions import Opinions
 from polyscene.language.ranking.ranker import ScoreParts, TextRanker
 from polyscene.language.ranking.templates import read_prompt
 from polyscene.metrics.probability import auc, log_loss
@@ -102,28 +105,74 @@ def load(folder: Path, part: str) -> Split:
     Raises:
         DataError: the file or a column is missing, or an answer cannot be read.
     """
-    path = folder / f"{part}.parquet"
-    try:
-        rows = pl.read_parquet(path, columns=["input", "output"])
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = shown(str(error).splitlines()[0], 200)
-        raise DataError(
-            Problem(
-                "the prompts cannot be read",
-                f"{part}.parquet with input and output",
-                reason,
-                OBTAIN,
-                str(path),
-            )
-        ) from error
+    rows = _read(folder / f"{part}.parquet", ["input", "output"])
     prompts = [read_prompt(text or "", answer or "") for text, answer in rows.iter_rows()]
     return Split(prompts, np.array([prompt.label for prompt in prompts], np.float64))
 
 
-def judge(encoder: Encoder, examples: Sequence[Prompt], test: Split, scores: FewShotScores) -> None:
+def load_histories(path: Path) -> list[Prompt]:
+    """Read prompts of which the histories alone are known.
+
+    Raises:
+        DataError: the file or a column is missing.
+    """
+    return [read_prompt(text or "") for (text,) in _read(path, ["input"]).iter_rows()]
+
+
+def _has_context(folder: Path) -> bool:
+    return (folder / "context.parquet").is_file()
+
+
+def _read(path: Path, columns: list[str]) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path, columns=columns)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = shown(str(error).splitlines()[0], 200)
+        expected = f"{path.name} with {' and '.join(columns)}"
+        raise DataError(Problem("the prompts cannot be read", expected, reason, OBTAIN, str(path))) from error
+
+
+@dataclass(frozen=True)
+class Readers:
+    """What a ranker knows beforehand, with the language model's vectors and without.
+
+    Attributes:
+        encoder: of texts.
+        opinions: of the domain.
+        without_vectors: the same learned from years and single texts alone.
+    """
+
+    encoder: Encoder
+    opinions: Opinions
+    without_vectors: Opinions
+
+    @classmethod
+    def of(cls, encoder: Encoder, context: Sequence[Prompt]) -> Readers:
+        """Learn the domain's opinions."""
+        return cls(encoder, Opinions.of(context, encoder), Opinions.of(context, _silent))
+
+    def rankers(self) -> tuple[TextRanker, TextRanker]:
+        """Return a fresh ranker with vectors, and one without."""
+        kernel = Kernel()
+        return (
+            TextRanker(self.encoder, kernel, self.opinions),
+            TextRanker(_silent, kernel.without_vectors(), self.without_vectors),
+        )
+
+
+def _silent(texts: Sequence[str]) -> FloatArray:
+    return np.zeros((len(texts), 1), np.float32)
+
+
+def unanswered(prompts: Sequence[Prompt]) -> list[Prompt]:
+    """Return prompts without their answers."""
+    return [replace(prompt, label=None) for prompt in prompts]
+
+
+def judge(readers: Readers, examples: Sequence[Prompt], test: Split, scores: FewShotScores) -> None:
     """Learn from the examples and score the test split, with the language model's vectors and without."""
-    asked = [Prompt(p.candidate, p.liked, p.disliked, None, p.user, p.profile) for p in test.prompts]
-    with_words, without = TextRanker(encoder), TextRanker(encoder, Kernel().without_vectors())
+    asked = unanswered(test.prompts)
+    with_words, without = readers.rankers()
     for ranker in (with_words, without):
         ranker.fit(examples) if examples else ranker.zero_shot()
     scores.add(test.labels, with_words.score_parts(asked), without.score_parts(asked))
@@ -164,13 +213,30 @@ def _over_pairs(values: Values, labels: Values, owner: NDArray[np.int64]) -> Val
     return np.asarray(yes.T @ values @ no)
 
 
-def run(folder: Path, encoder: Encoder, draws: int, seed: int) -> dict[str, Any]:
+def run(
+    folder: Path,
+    encoder: Encoder,
+    draws: int,
+    seed: int,
+    context: Path | None = None,
+    histories: bool = False,
+) -> dict[str, Any]:
     """Judge every number of labels.
+
+    Args:
+        folder: of the prompts.
+        encoder: of texts.
+        draws: per number of labels.
+        seed: of the draws.
+        context: a file of prompts of whose histories alone is learned; None: the folder's, if it has one.
+        histories: whether those of the undrawn prompts are known.
 
     Raises:
         DataError: the folder cannot be used.
     """
     valid, test = load(folder, "valid"), load(folder, "test")
+    known = load_histories(context or folder / "context.parquet") if context or _has_context(folder) else []
+    readers = Readers.of(encoder, known)
     if not 0.0 < test.labels.mean() < 1.0:
         raise DataError(
             Problem("nothing can be ordered", "both answers in test", "one of them", "choose another split")
@@ -180,7 +246,9 @@ def run(folder: Path, encoder: Encoder, draws: int, seed: int) -> dict[str, Any]
     for size, results in scores.items():
         for draw in range(draws if size else 1):
             chosen = generator(seed, "few_shot", str(size), str(draw)).permutation(len(valid.prompts))[:size]
-            judge(encoder, [valid.prompts[row] for row in np.sort(chosen)], test, results)
+            rest = np.setdiff1d(np.arange(len(valid.prompts)), chosen) if histories else []
+            beside = unanswered([valid.prompts[row] for row in rest])
+            judge(readers, [*beside, *(valid.prompts[row] for row in np.sort(chosen))], test, results)
     zero = scores[0]
     return {
         "auc": {str(size): scores[size].summary("auc") for size in scores if size},
@@ -198,7 +266,8 @@ def run(folder: Path, encoder: Encoder, draws: int, seed: int) -> dict[str, Any]
             for size, results in scores.items()
         },
         "draws": draws,
-        "prompts": {"valid": len(valid.prompts), "test": len(test.prompts)},
+        "prompts": {"valid": len(valid.prompts), "test": len(test.prompts), "context": len(known)},
+        "histories": histories,
         "people": {"test": len(np.unique(people(test.prompts)))},
     }
 
@@ -221,6 +290,7 @@ def tables(results: Mapping[str, Any]) -> str:
         )
     head = ["AUC, %", "ranker", "text alone", "without vectors", "over the base rate", "over no vectors"]
     prompts, of = results["prompts"]["test"], results["people"]["test"]
+    head[1] += f", {results['prompts']['context']:,} histories" if results["prompts"]["context"] else ""
     title = f"{prompts:,} prompts of {of:,} people, {results['draws']} draws; leads in AUC, paired"
     return f"{title}\n{table(head, rows)}"
 
@@ -232,6 +302,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     made.add_argument("--seed", type=int, default=7, metavar="N", help="of the draws; default: 7")
     made.add_argument("--draws", type=int, default=10, metavar="N", help="per number of labels; default: 10")
+    made.add_argument("--context", type=Path, metavar="FILE", help="prompts whose histories teach opinions")
+    made.add_argument("--histories", action="store_true", help="know the undrawn prompts' histories too")
     made.add_argument("--model", default="minilm", help="a language model, as in [language] model")
     return made
 
@@ -248,7 +320,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             encoder_of(load_model(LanguageSettings(model=options.model), progress=Telling()))
         )
         with measured() as cost:
-            results = run(folder, encoder, options.draws, options.seed)
+            results = run(
+                folder, encoder, options.draws, options.seed, options.context, options.histories
+            )
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1

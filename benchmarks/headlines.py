@@ -4,8 +4,8 @@
     python benchmarks/headlines.py --train FOLDER --data OTHER_FOLDER --json headlines.json
 
 FOLDER holds arms.parquet with test_id, test_week, headline, impressions and clicks of randomised tests. A
-third of the tests, by a hash of their id, is judged; the others teach, by ridge regression on the language
-model's vectors as it came, how a text moves the click rate within its test. With --train, that folder
+third of the tests, by a hash of their id, is judged; the others teach a `RateRanker` how a text moves the
+click rate within its test, from two middle layers of each language model. With --train, that folder
 teaches and all of --data is judged, less the tests that are in both. Every judged test is a bandit with the
 observed rates as truth and as many impressions as it had, see `headline_bandit.py`. The best observed rate
 is partly luck, which no text can foretell; regret against it is what every policy is charged with alike.
@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +26,18 @@ from numpy.typing import NDArray
 import prepared  # noqa: F401 - numpy reads it when it loads
 from curves import Panel, draw
 from headline_bandit import POLICIES, Bandits, Prior, regrets
-from headline_tests import (
-    Arms,
-    Encode,
-    TextPrior,
-    centred_logs,
-    fit_prior,
-    is_judged,
-    ordered,
-    read_arms,
-)
+from headline_tests import Arms, interval, is_judged, ordered, read_arms
 from measuring import measured
 from polyscene.core.errors import DataError, PolysceneError, Problem
-from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.settings.language import MINILM, MULTILINGUAL, LanguageSettings
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.language.model.loading import load_model
+from polyscene.language.model.multilingual import PACKAGE
 from polyscene.language.model.packed_bert import packed
-from polyscene.language.text.cache import EncodingCache, encode_cached
+from polyscene.language.ranking.layer_reader import LayerReader
+from polyscene.language.ranking.rate_ranker import RateRanker, TextReader
+from polyscene.language.ranking.text_tests import centred
+from polyscene.language.text.cache import EncodingCache
 from projects import data_root
 from showing import Telling, table, write_json
 
@@ -51,6 +46,8 @@ OBTAIN = (
     "obtain upworthy_clean.parquet of elilk2/Upworthy-Analysis-Project on GitHub and save it as arms.parquet"
 )
 STEPS = 60
+SHARES = (0.1, 0.2, 0.3, 0.5, 0.7)
+"""Of the variance of log rates within tests, so much is foretold by the guesses of `foretold`."""
 
 Values = NDArray[np.float64]
 
@@ -85,26 +82,58 @@ def bandits_of(arms: Arms) -> tuple[Bandits, NDArray[np.int64]]:
     return Bandits(rates, there, np.bincount(arms.test, arms.shown).astype(np.float64)), place
 
 
-def priors_of(taught: Arms, text: TextPrior, guess: Values, judged: Arms) -> dict[str, Prior]:
-    """Return what is thought of the judged arms with their texts, and without."""
+def priors_of(taught: Arms, held_out: Values, guess: Values, judged: Arms) -> dict[str, Prior]:
+    """Return what is thought of the judged arms with their texts, and without.
+
+    Spreads are of observed rates, since these are the truth here: counting is not taken off.
+
+    Args:
+        held_out: guesses of the taught arms by those who had not seen their tests.
+        guess: of the judged arms.
+    """
     bandits, place = bandits_of(judged)
     lead = np.zeros(bandits.rates.shape)
     lead[judged.test, place] = guess
-    levels = np.log(np.bincount(taught.test, taught.clicks) / np.bincount(taught.test, taught.shown))
+    levels = taught.tests.levels
     level, level_spread = float(levels.mean()), float(levels.std())
+    spread, left = (taught.tests.spread(one, less_counting=False) for one in (0 * held_out, held_out))
     return {
-        "with_prior": Prior(lead, text.left, level, level_spread),
-        "without_prior": Prior(np.zeros_like(lead), text.spread, level, level_spread),
+        "with_prior": Prior(lead, left, level, level_spread),
+        "without_prior": Prior(np.zeros_like(lead), spread, level, level_spread),
     }
 
 
-def run(taught: Arms, judged: Arms, encode: Encode, seeds: int, seed: int) -> dict[str, Any]:
+def foretold(judged: Arms, taught: Arms, seed: int) -> dict[str, dict[str, float]]:
+    """Return what Thompson sampling would save by guesses that explain so much of the judged rates.
+
+    They are made from the truth and noise, so this is no result, but what any text would have to tell.
+    """
+    bandits, place = bandits_of(judged)
+    truth = centred(judged.tests.log_rates[:, None], judged.test, np.ones(len(judged.test)))[:, 0]
+    noise = np.random.default_rng(seed).standard_normal(len(truth)) * truth.std()
+    levels, nothing = taught.tests.levels, 0 * truth
+    rows = {}
+    for share in (0.0, *SHARES):
+        guess = share * (truth + noise * np.sqrt((1 - share) / share)) if share else nothing
+        lead = np.zeros(bandits.rates.shape)
+        lead[judged.test, place] = guess
+        left = judged.tests.spread(guess, less_counting=False)
+        prior = Prior(lead, left, float(levels.mean()), float(levels.std()))
+        lost = float(regrets(bandits, prior, "thompson", STEPS, seed)[:, -1].sum())
+        rows[str(share)] = {"lost": lost, **ordered(judged, guess)}
+    return {share: row | {"saved": 1.0 - row["lost"] / rows["0.0"]["lost"]} for share, row in rows.items()}
+
+
+def run(
+    taught: Arms, judged: Arms, reader: TextReader, seeds: int, seed: int, needed: bool = False
+) -> dict[str, Any]:
     """Learn, order pairs, and let every policy serve, with the prior and without."""
-    text = fit_prior(taught, encode(taught.headlines).astype(np.float64))
-    guess = text.guess(judged, encode(judged.headlines).astype(np.float64))
+    ranker = RateRanker(reader).fit(taught.tests)
+    assert ranker.prior is not None  # it has learned
+    guess = ranker.lead(judged.headlines, judged.test)
     bandits, _ = bandits_of(judged)
     curves: dict[str, dict[str, Values]] = {}
-    for kind, prior in priors_of(taught, text, guess, judged).items():
+    for kind, prior in priors_of(taught, ranker.held_out, guess, judged).items():
         for policy in POLICIES:
             runs = [regrets(bandits, prior, policy, STEPS, seed + each) for each in range(seeds)]
             curves.setdefault(policy, {})[kind] = np.stack(
@@ -113,9 +142,13 @@ def run(taught: Arms, judged: Arms, encode: Encode, seeds: int, seed: int) -> di
     shown = float(bandits.horizon.sum())
     summary = {policy: _summary(both, shown) for policy, both in curves.items()}
     best = min(summary, key=lambda policy: summary[policy]["with_prior"])
-    logs = centred_logs(judged, np.ones(len(guess)))
+    logs = centred(judged.tests.log_rates[:, None], judged.test, np.ones(len(guess)))[:, 0]
+    low, high = interval(judged, guess, seed)
     return {
         **ordered(judged, guess),
+        "pair_accuracy_low": low,
+        "pair_accuracy_high": high,
+        "held_out": ordered(taught, ranker.held_out),
         "correlation": float(np.corrcoef(guess, logs)[0, 1]),
         "regret": summary[best]["with_prior"],
         "best": best,
@@ -123,7 +156,8 @@ def run(taught: Arms, judged: Arms, encode: Encode, seeds: int, seed: int) -> di
         "tests": {"learned": len(taught.names), "judged": len(judged.names)},
         "arms": {"learned": len(taught.headlines), "judged": len(judged.headlines)},
         "impressions": shown,
-        "prior": {"ridge": text.ridge, "slope": text.slope, "spread": text.spread, "left": text.left},
+        "prior": asdict(ranker.prior),
+        "foretold": foretold(judged, taught, seed) if needed else {},
         "seeds": seeds,
         "curves": {
             policy: {kind: each.tolist() for kind, each in both.items()} for policy, both in curves.items()
@@ -166,10 +200,17 @@ def tables(results: Mapping[str, Any]) -> str:
         f"{results['impressions']:,.0f} impressions, {results['seeds']} seeds"
     )
     order = (
-        f"pairs ordered rightly: {results['pair_accuracy']:.1%} of the {results['pairs']:,.0f} that differ "
-        f"by over 2 standard errors, {results['pair_accuracy_all']:.1%} of all {results['pairs_all']:,.0f}"
+        f"pairs ordered rightly: {results['pair_accuracy']:.1%} [{results['pair_accuracy_low']:.1%}, "
+        f"{results['pair_accuracy_high']:.1%}] of the {results['pairs']:,.0f} that differ by over 2 standard "
+        f"errors, {results['pair_accuracy_all']:.1%} of all {results['pairs_all']:,.0f}; of the tests learned "
+        f"from, each held out in turn, {results['held_out']['pair_accuracy']:.1%}"
     )
-    return f"{title}\n{table(head, rows)}\n{order}"
+    wanted = [
+        [share, f"{one['saved']:.1%}", f"{one['pair_accuracy']:.1%}", f"{one['pair_accuracy_all']:.1%}"]
+        for share, one in results["foretold"].items()
+    ]
+    told = ["variance foretold", "Thompson saves", "clear pairs", "all pairs"]
+    return "\n".join([title, table(head, rows), order, *([table(told, wanted)] if wanted else [])])
 
 
 def parser() -> argparse.ArgumentParser:
@@ -181,7 +222,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--figure", type=Path, metavar="FILE", help="draw regret here, .svg or .png")
     made.add_argument("--seed", type=int, default=7, metavar="N", help="of clicks; default: 7")
     made.add_argument("--seeds", type=int, default=5, metavar="N", help="repetitions; default: 5")
-    made.add_argument("--model", default="minilm", help="a language model, as in [language] model")
+    made.add_argument(
+        "--model",
+        nargs="+",
+        help="language models, as in [language] model; default: minilm, and multilingual where it is installed",
+    )
+    made.add_argument("--needed", action="store_true", help="tell what better guesses would save")
     return made
 
 
@@ -210,17 +256,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = data_root() / SET if options.data is None else options.data
     try:
         taught, judged = split(folder, options.train)
-        model = packed(load_model(LanguageSettings(model=options.model), progress=Telling()))
-        encode = partial(encode_cached, model, cache=EncodingCache())
+        names = options.model or [MINILM, *([MULTILINGUAL] if PACKAGE.installed else [])]
+        models = [packed(load_model(LanguageSettings(model=name), progress=Telling())) for name in names]
+        reader = LayerReader(models, EncodingCache(), Telling())
         with measured() as cost:
-            results = run(taught, judged, encode, options.seeds, options.seed)
+            results = run(taught, judged, reader, options.seeds, options.seed, options.needed)
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1
     print(tables(results))
     if options.figure is not None:
         drawn(options.figure, results)
-    results |= {"seed": options.seed, "model": options.model, "cost": cost.to_json()}
+    results |= {"seed": options.seed, "models": names, "cost": cost.to_json()}
     results |= {"machine": machine(), "versions": versions()}
     if options.json is not None:
         write_json(options.json, results)

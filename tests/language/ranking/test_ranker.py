@@ -77,7 +77,7 @@ def test_the_two_steps_are_the_joint_posterior_where_all_is_linear(topics: Topic
     observations = Observations.of(examples)
     texts = list(dict.fromkeys([*observations.text, *(text for text, _ in prompt.history), prompt.candidate]))
     zeros = np.zeros(len(texts))
-    inputs = KernelInputs(topics(texts).astype(float), zeros, zeros, np.arange(len(texts)))
+    inputs = KernelInputs(topics(texts).astype(float), zeros, zeros, np.arange(len(texts)), zeros)
     place = {text: row for row, text in enumerate(texts)}
     known = inputs.take(np.array([place[text] for text in observations.text]))
     predictions = GpPosterior.fit(prior, known, observations).predict(inputs, PromptBatch.of([prompt], place))

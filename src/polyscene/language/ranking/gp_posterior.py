@@ -137,7 +137,7 @@ class GpPosterior:
         covariance = prior.shared(inputs, inputs)  # (n, n)
         same = observations.person[:, None] == observations.person[None, :]
         covariance += np.where(same, prior.personal(inputs, inputs), 0.0)
-        mean = np.full((1, len(observations.label)), prior.mean)
+        mean = prior.expected(inputs)[None]
         posterior = laplace(
             GpClassification(covariance[None], observations.label[None], mean, np.ones_like(mean))
         )
@@ -158,10 +158,8 @@ class GpPosterior:
         cross = self.prior.shared(inputs, known)[None]  # (1, m, n)
         text_cross = texts.shared(inputs, known)[None]  # (1, m, n)
         solved = self.posterior.solve_cross(cross)  # (1, n, m)
-        mean = self.posterior.posterior_mean(np.full((1, len(inputs.code)), self.prior.mean), cross)[
-            0
-        ]  # (m,)
-        text_mean = self.posterior.posterior_mean(np.zeros((1, len(inputs.code))), text_cross)[0]  # (m,)
+        mean = self.posterior.posterior_mean(self.prior.expected(inputs)[None], cross)[0]  # (m,)
+        text_mean = self.posterior.posterior_mean(texts.expected(inputs)[None], text_cross)[0]  # (m,)
         whole = self._posterior_covariance(self.prior, inputs, cross, solved)
         textual = self._posterior_covariance(texts, inputs, text_cross, solved)
         past, asked = batch.rows[:, :-1], batch.rows[:, -1:]  # (B, h), (B, 1)

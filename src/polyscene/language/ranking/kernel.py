@@ -30,20 +30,24 @@ class KernelInputs:
         decades: (m,) after the usual year.
         popularity: (m,) log of how many people met the text, against the average text.
         code: (m,) equal for equal texts.
+        opinion: (m,) what the domain's people think of it, in log-odds; 0 where nobody knows.
     """
 
     vectors: Values
     decades: Values
     popularity: Values
     code: LongArray
+    opinion: Values
 
     def take(self, rows: LongArray) -> Self:
         """Return the named texts, in their order."""
-        return type(self)(self.vectors[rows], self.decades[rows], self.popularity[rows], self.code[rows])
+        columns = (self.vectors, self.decades, self.popularity, self.code, self.opinion)
+        return type(self)(*(column[rows] for column in columns))
 
 
 _RENAMED = {"fame": "popularity", "itself": "individual", "taste_fame": "taste_popularity"}
-_ABOUT_TEXTS = ("meaning", "decade", "popularity", "individual", "taste", "taste_decade", "taste_popularity")
+_ABOUT_TEXTS = ("meaning", "decade", "popularity", "individual", "opinion")
+_ABOUT_TEXTS += ("taste", "taste_decade", "taste_popularity")
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class Kernel:
         habit: of a_u.
         meaning, decade, popularity, individual: of m: per unit vector, decade, unit of log count, and text.
         taste, taste_decade, taste_popularity: of t_u, the same per person.
+        opinion: of how much the domain's opinion of a text counts, around `opinion_mean`.
     """
 
     mean: float = 0.5
@@ -74,10 +79,13 @@ class Kernel:
     taste: float = 0.5
     taste_decade: float = 0.1
     taste_popularity: float = 0.05
+    opinion_mean: float = 1.0
+    opinion: float = 0.25
 
     def scaled(self, share: float) -> Self:
         """Return the prior with everything that is about texts scaled by `share`; 0 leaves habits alone."""
-        return replace(self, **{name: share * getattr(self, name) for name in _ABOUT_TEXTS})
+        variances = {name: share * getattr(self, name) for name in _ABOUT_TEXTS}
+        return replace(self, opinion_mean=share**0.5 * self.opinion_mean, **variances)
 
     def textual(self) -> Self:
         """Return the part of the prior that is about texts: without level and habit, and of mean 0."""
@@ -86,6 +94,10 @@ class Kernel:
     def without_vectors(self) -> Self:
         """Return the prior without the language model's vectors, to see what they add."""
         return replace(self, meaning=0.0, taste=0.0)
+
+    def expected(self, texts: KernelInputs) -> Values:
+        """Return (m,) prior means."""
+        return np.asarray(self.mean + self.opinion_mean * texts.opinion)
 
     def shared(self, one: KernelInputs, other: KernelInputs) -> Values:
         """Return (m, n) covariances of what all people think of two texts."""
@@ -96,6 +108,7 @@ class Kernel:
             + self.decade * np.outer(one.decades, other.decades)
             + self.popularity * np.outer(one.popularity, other.popularity)
             + self.individual * same
+            + self.opinion * np.outer(one.opinion, other.opinion)
         )
 
     def personal(self, one: KernelInputs, other: KernelInputs) -> Values:

@@ -24,6 +24,7 @@ from polyscene.language.ranking.examples import Prompt
 from polyscene.language.ranking.gp_posterior import GpPosterior, Observations, PromptBatch
 from polyscene.language.ranking.history_encoding import Encoder, FeatureScale, TextFeatures, read_texts
 from polyscene.language.ranking.kernel import Kernel, KernelInputs
+from polyscene.language.ranking.opinions import Opinions
 
 Values = NDArray[np.float64]
 
@@ -33,6 +34,7 @@ examples. The first, nothing, is the base rate."""
 MAX_HISTORY = 50
 PROMPTS_PER_BLOCK = 128
 POPULARITY_SMOOTHING = 0.5
+OPINIONS = "opinions."
 FILES = ("text_ranker.json", "text_ranker.safetensors")
 
 
@@ -57,10 +59,14 @@ class TextRanker:
     Args:
         encoder: texts to (n, d) unit vectors, e.g. `encoder_of(model)`.
         prior: of log-odds, before any label.
+        opinions: of the domain's people about its texts, from histories of others than are asked about.
     """
 
-    def __init__(self, encoder: Encoder, prior: Kernel | None = None) -> None:
+    def __init__(
+        self, encoder: Encoder, prior: Kernel | None = None, opinions: Opinions | None = None
+    ) -> None:
         self.encoder = encoder
+        self.opinions = opinions or Opinions.none()
         self.prior = prior or Kernel()
         self.zero_shot()
 
@@ -139,6 +145,7 @@ class TextRanker:
             self.scale.decades(features.years),
             np.log((people + POPULARITY_SMOOTHING) / (usual + POPULARITY_SMOOTHING)),
             np.array(code, np.int64),
+            self.opinions.about(features),
         )
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -146,14 +153,19 @@ class TextRanker:
 
         A text ranker is its prior and its examples; it holds their texts.
         """
-        values = {"prior": dict(self.prior.to_json()), "texts": list(self.features.place)}
+        opinions, opinion_arrays = self.opinions.state()
+        values = {
+            "prior": dict(self.prior.to_json()),
+            "texts": list(self.features.place),
+            "opinions": opinions,
+        }
         arrays = {
             "person": self.observations.person,
             "label": self.observations.label,
             "text": self.features.rows(self.observations.text),
             "vectors": self.features.vectors,
             "years": self.features.years,
-        }
+        } | {OPINIONS + name: array for name, array in opinion_arrays.items()}
         return values, arrays
 
     @classmethod
@@ -170,7 +182,10 @@ class TextRanker:
             features = TextFeatures(
                 {text: row for row, text in enumerate(texts)}, arrays["vectors"], arrays["years"]
             )
-            return cls(encoder, Kernel.from_json(values["prior"]))._learn(observations, features)
+            own = {name.removeprefix(OPINIONS): array for name, array in arrays.items()}
+            known = values.get("opinions")  # earlier versions had none
+            opinions = None if known is None else Opinions.restore(known, own)
+            return cls(encoder, Kernel.from_json(values["prior"]), opinions)._learn(observations, features)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ModelError(
                 f"expected the state of a text ranker, found {shown(str(error), 200)}; fit and save it again"
