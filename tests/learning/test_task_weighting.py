@@ -89,7 +89,7 @@ def losses_after_a_step(kind: str) -> tuple[list[float], list[float]]:
     weighting(TaskLosses(before, {0: 1.0, 1: 1.0})).backward()  # type: ignore[no-untyped-call]
     with torch.no_grad():
         assert place.grad is not None
-        place -= 0.01 * place.grad
+        place.sub_(0.01 * place.grad)
     return [float(loss.detach()) for loss in before.values()], [
         float(loss.detach()) for loss in losses().values()
     ]

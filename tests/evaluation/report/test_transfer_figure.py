@@ -37,7 +37,7 @@ def test_the_best_of_a_scenario_is_the_strongest() -> None:
     drawing = draw_transfer("t", ReportData("x", (), transfer=MATRIX))
     assert drawing is not None
     axes = drawing.figure.axes[0]
-    strength = [bar.get_alpha() for bar in axes.patches]  # by row, then by column
+    strength = [bar.get_alpha() or 0.0 for bar in axes.patches]  # by row, then by column
     assert strength[4] == max(strength[0::2])
     assert strength[5] == max(strength[1::2])
     assert strength[1] == min(strength)
