@@ -37,6 +37,7 @@ from polyscene.data.splits.phases import Phase
 from polyscene.data.splits.protocol import split
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.report.content import ReportData
+from polyscene.evaluation.report.palette import LIGHT
 from polyscene.evaluation.report.transfer_figure import draw_transfer
 from polyscene.evaluation.transfer import TransferMatrix
 from polyscene.language.model.loading import load_models
@@ -152,7 +153,7 @@ def judge(weights: MultitaskWeights, test: Examples, seed: int) -> dict[str, flo
             predicted = said[task.name][rows, 0]
             aucs.append(auc(truth, predicted))
             losses.append(log_loss(truth, predicted))
-        elif task.measures and len(truth) > 1:
+        elif task.measures and len(truth) > 1 and truth.std() > 0:
             calibrator = weights.calibrators[place]
             predicted = calibrator.slope * outs[place][rows, 0, 0] + calibrator.offset
             errors.append(rmse(truth, predicted) / float(truth.std()))
@@ -217,7 +218,17 @@ def compared(
 
 def _means(judged: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     names = next(iter(judged.values()))
-    return {name: float(np.nanmean([row[name] for row in judged.values()])) for name in names}
+    columns = {name: [row[name] for row in judged.values() if np.isfinite(row[name])] for name in names}
+    return {name: float(np.mean(values)) if values else float("nan") for name, values in columns.items()}
+
+
+def _told(values: Any) -> Any:  # noqa: ANN401 - whatever JSON may hold
+    """Return values with nothing in the place of what has no meaning: JSON knows no NaN."""
+    if isinstance(values, Mapping):
+        return {name: _told(value) for name, value in values.items()}
+    if isinstance(values, list):
+        return [_told(value) for value in values]
+    return None if isinstance(values, float) and not np.isfinite(values) else values
 
 
 def shown(rows: list[dict[str, Any]]) -> str:
@@ -243,6 +254,13 @@ def transfer_table(matrix: TransferMatrix) -> str:
     ]
     lines.append(["by chance", *(f"{matrix.chance[name]:.4f}" for name in matrix.scenarios)])
     return table(("trained on", *matrix.scenarios), lines)
+
+
+def standing_alone(svg: str) -> str:
+    """Return a figure of the report as a file of its own: with its namespace, and the light colours named."""
+    for role, colour in LIGHT.items():
+        svg = svg.replace(f"var(--{role})", colour)
+    return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
 
 
 def main() -> None:
@@ -275,9 +293,9 @@ def main() -> None:
             values |= {"transfer": models.transfer.to_json(), "notes": list(models.notes)}
             drawing = draw_transfer("transfer", ReportData(asked.set, (), transfer=models.transfer))
             if asked.figure and drawing is not None:
-                asked.figure.write_text(drawing.svg(), encoding="utf-8")
+                asked.figure.write_text(standing_alone(drawing.svg()), encoding="utf-8")
     if asked.json:
-        write_json(asked.json, values | {"machine": machine(), "versions": versions()})
+        write_json(asked.json, _told(values) | {"machine": machine(), "versions": versions()})
 
 
 if __name__ == "__main__":

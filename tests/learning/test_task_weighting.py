@@ -74,3 +74,31 @@ def test_a_task_alone_is_learned_by_its_loss(kind: str) -> None:
     value, gradient = slopes(kind, [[1.0, -2.0]], [3.0])
     assert value == pytest.approx(-3.0)
     assert gradient == pytest.approx([3.0, -6.0])
+
+
+def losses_after_a_step(kind: str) -> tuple[list[float], list[float]]:
+    """Return the losses of two tasks that pull apart, one of them hard, before and after a small step."""
+    place = Parameter(torch.tensor([0.2, 0.1]))
+    goals = torch.tensor([[1.0, 0.0], [-0.5, 1.0]])
+    weighting = WEIGHTINGS[kind](2, [], [place], [place])  # type: ignore[index]
+
+    def losses() -> dict[int, torch.Tensor]:
+        return {0: 10 * (place - goals[0]).square().sum(), 1: (place - goals[1]).square().sum()}
+
+    before = losses()
+    weighting(TaskLosses(before, {0: 1.0, 1: 1.0})).backward()  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        assert place.grad is not None
+        place.sub_(0.01 * place.grad)
+    return [float(loss.detach()) for loss in before.values()], [
+        float(loss.detach()) for loss in losses().values()
+    ]
+
+
+def test_where_tasks_conflict_the_stronger_wins_unless_conflicts_are_projected_away() -> None:
+    before, after = losses_after_a_step("fixed")
+    assert after[0] < before[0]
+    assert after[1] > before[1]
+    before, after = losses_after_a_step("pcgrad")
+    assert after[0] < before[0]
+    assert after[1] < before[1]

@@ -1,4 +1,4 @@
-"""A run that learned many tasks: it predicts, is saved and opened alike, and tells what scenarios taught each other."""
+"""A run that learned many tasks: it predicts, opens as it was, and tells what scenarios taught each other."""
 
 from __future__ import annotations
 

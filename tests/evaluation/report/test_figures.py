@@ -208,7 +208,7 @@ def test_learning_curves_stay_small(n: int) -> None:
 
 
 def test_the_figures_of_the_report_are_known_by_name() -> None:
-    assert list(FIGURES)[:3] == ["scenario_comparison", "model_comparison", "slice_comparison"]
+    assert list(FIGURES)[:3] == ["scenario_comparison", "transfer", "model_comparison"]
     assert {FIGURES[name].section for name in FIGURES} == {ReportData, ScenarioReport, LearningCurve}
 
 
