@@ -5,6 +5,10 @@ from types import ModuleType
 
 import pytest
 
+from polyscene.core.errors import ConfigError
+from polyscene.core.settings.project import Settings
+from polyscene.core.settings.signals import USUAL_SIGNALS
+
 Script = Callable[[str], ModuleType]
 
 
@@ -35,3 +39,18 @@ def test_what_cannot_be_used_ends_in_a_clear_error(
     assert "no table looks like events" in capsys.readouterr().err
     assert script("evaluate").main(["--work", str(tmp_path)]) == 1
     assert "--set amazon_beauty" in capsys.readouterr().err
+
+
+def test_signals_are_added_to_those_of_every_scenario(script: Script) -> None:
+    scenario = {
+        "items": {"path": "i.csv", "id": "id"},
+        "events": {"path": "e.csv", "user": "u", "item": "id"},
+    }
+    listed = {**scenario, "signals": ["popularity", "sequence"]}
+    settings = Settings.parse({"name": "shops", "seed": 5, "scenarios": {"a": scenario, "b": listed}})
+    more = script("evaluate").with_more(settings, ["sequence", "posterior"])
+    assert list(more.scenarios["a"].signals) == [*USUAL_SIGNALS, "sequence", "posterior"]
+    assert list(more.scenarios["b"].signals) == ["popularity", "sequence", "posterior"]
+    assert more.model_copy(update={"scenarios": settings.scenarios}) == settings
+    with pytest.raises(ConfigError, match="nonsense"):
+        script("evaluate").with_more(settings, ["nonsense"])

@@ -36,6 +36,16 @@ def test_each_phase_learns_up_to_its_moment_here_and_elsewhere(
     assert (evidence.n_users, evidence.n_items) == (4, 12)
 
 
+def test_evidence_tells_whether_clocks_can_be_compared(data: TrainingData) -> None:
+    assert data.dataset.clocks_shared
+    assert data.evidence("a", Phase.PAST).elsewhere["b"].comparable
+    apart = replace(data, dataset=replace(data.dataset, clocks_shared=False))
+    assert not apart.evidence("a", Phase.PAST).elsewhere["b"].comparable
+    other = replace(data.dataset.scenarios["b"], clock="sequence")
+    mixed = replace(data, dataset=replace(data.dataset, scenarios={**data.dataset.scenarios, "b": other}))
+    assert not mixed.evidence("a", Phase.PAST).elsewhere["b"].comparable
+
+
 def test_the_fusion_ranks_what_came_after_the_past_and_the_judge_what_came_last(data: TrainingData) -> None:
     tune, test = data.folds.tune("a"), data.folds.test("a")
     assert tune.choices.queries.time.tolist() == list(range(60, 80))
