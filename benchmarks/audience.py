@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import json
 import shutil
 import sys
 import time
@@ -282,6 +283,19 @@ def _afterwards(had: Days) -> float:
     return sum(had.clicks[WEEK : 2 * WEEK]) / max(sum(had.slates[WEEK : 2 * WEEK]), 1)
 
 
+def joined(files: Sequence[Path]) -> dict[str, Any]:
+    """Return the results that several calls wrote as those of one.
+
+    Raises:
+        ValueError: they are of different services.
+    """
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    if len({tuple(one["arms"]) for one in results}) != 1:
+        raise ValueError("expected results of the same services, found different ones; join like with like")
+    arms = {arm: [days for one in results for days in one["arms"][arm]] for arm in results[0]["arms"]}
+    return {"arms": arms, "foretold": [told for one in results for told in one["foretold"]]}
+
+
 def tables(results: Mapping[str, Any]) -> str:
     """Return the results as text."""
     rows = []
@@ -367,6 +381,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="services; default: all")
     made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    made.add_argument(
+        "--from", dest="files", type=Path, nargs="+", metavar="FILE", help="join what earlier calls wrote"
+    )
     made.add_argument("--figure", type=Path, metavar="FILE", help="draw here, .svg or .png")
     return made
 
@@ -374,6 +391,12 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Let days pass, print, draw, write."""
     options = parser().parse_args(arguments)
+    if options.files:
+        results = joined(options.files)
+        print(tables(results))
+        if options.figure is not None:
+            drawn(options.figure, results)
+        return 0
     if options.days < 2 * WEEK + 1 or options.seeds < 1:
         print(
             f"expected --days of at least {2 * WEEK + 1} and --seeds of at least 1, "
