@@ -20,44 +20,39 @@ earned afterwards.
 from __future__ import annotations
 
 import argparse
-import heapq
+import json
 import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import prepared  # noqa: F401 - numpy reads it when it loads
 from audience_service import SCENARIO, newspaper, served
 from curves import Panel, draw
 from measuring import measured
+from newsroom import PLACES, Days, Newsroom
 from polyscene.client.clients import Client
-from polyscene.client.requests import Event
 from polyscene.core.clock import DAY
 from polyscene.core.threads import prepare_environment
-from polyscene.core.types import LongArray
 from polyscene.evaluation.provenance import machine, versions
-from polyscene.policies.policy import Policy
-from polyscene.policies.registry import choice_of, policy_named
+from polyscene.policies.registry import policy_named
 from polyscene.project import Project
-from polyscene.sample.audience import Audience, Visit
+from polyscene.sample.audience import Audience
 from polyscene.sample.clock import START
 from polyscene.sample.world import SampleWorld
 from polyscene.serving.cycle_service import cycle
 from polyscene.serving.judging import ServiceLog, judge
-from polyscene.serving.stores.contract import CODES, EPOCH
+from polyscene.serving.stores.contract import CODES
 from polyscene.serving.stores.copies import stores_to_read
 from projects import WORK
 from showing import table, write_json
 
 WEEK = 7
-PLACES = 4
 DRAWS = 64
 """Slates of the other policy by which its worth on the same visits is known."""
 LOGGED, OTHER = "plackett_luce:0.5", "plackett_luce:0.35"
@@ -66,34 +61,6 @@ HOURS = 24.0
 SECONDS_TO_DISK = 0.3
 """Decisions reach it a little after their answers."""
 ARMS = ("learns and explores", "learns", "neither")
-
-Values = NDArray[np.float64]
-
-
-@dataclass
-class Days:
-    """What a service had, day by day.
-
-    Attributes:
-        clicks, expected, best, slates: of each day; `best` is what an oracle's slates would have earned.
-        seconds: of each night's cycle.
-        verdicts: of the cycles.
-        gone: people who had left in the end.
-    """
-
-    clicks: list[float] = field(default_factory=list)
-    expected: list[float] = field(default_factory=list)
-    best: list[float] = field(default_factory=list)
-    slates: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    verdicts: list[str] = field(default_factory=list)
-    gone: int = 0
-
-    def add(self, clicks: float, expected: float, best: float, slates: int) -> None:
-        """Add a day."""
-        for kept, value in ((self.clicks, clicks), (self.expected, expected), (self.best, best)):
-            kept.append(value)
-        self.slates.append(slates)
 
 
 @dataclass(frozen=True)
@@ -104,97 +71,6 @@ class Sizes:
     days: int
     users: int
     items: int
-
-
-@dataclass
-class Newsroom:
-    """One service and the people who come to it.
-
-    Args:
-        world: whose stories appear.
-        audience: that comes.
-        client: of the service.
-        learns: whether the service hears of clicks.
-    """
-
-    world: SampleWorld
-    audience: Audience
-    client: Client
-    learns: bool
-    appeals: dict[str, Values] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        rows = self.world.items[SCENARIO]
-        self._ids = rows["item_id"].to_list()
-        self._codes = {name: code for code, name in enumerate(self._ids)}
-        self._people = self.world.users["user_id"].to_list()
-        self._stories = list(zip(rows["published"].to_physical().to_list(), rows.to_dicts(), strict=True))
-        self._next = 0
-        self._late: list[tuple[int, int, Event]] = []
-        self._had: dict[int, list[str]] = {}
-
-    def skip(self, moment: int) -> None:
-        """Take the stories up to a moment as known."""
-        self._next = sum(since < moment for since, _ in self._stories)
-
-    def day(self, number: int, policy: Policy | None, remember: bool) -> tuple[float, float, float, int]:
-        """Let everybody of a day come; return clicks, those to be expected, the oracle's, and slates.
-
-        Args:
-            policy: that the requests name; None: greedy.
-            remember: whether the true appeals are kept by decision.
-        """
-        total, n = np.zeros(3), 0
-        for visit in self.audience.visits(number):
-            if not self.audience.gone[visit.user]:
-                self._publish(visit.time)
-                self._tell(visit.time)
-                total += self._visited(visit, policy, remember)
-                n += 1
-        return float(total[0]), float(total[1]), float(total[2]), n
-
-    def demand(self, codes: LongArray, items: Sequence[str]) -> None:
-        """Look whether the service numbers its stories as the world does."""
-        named = [self._ids[code] for code in codes.tolist()]
-        if named != list(items):
-            raise RuntimeError(f"expected the stories {named}, found {list(items)}")
-
-    def _visited(self, visit: Visit, policy: Policy | None, remember: bool) -> Values:
-        appeal, user = self.audience.appeal(visit), self._people[visit.user]
-        slate = self.client.recommend(
-            user,
-            SCENARIO,
-            PLACES,
-            exclude=None if self.learns else self._had.get(visit.user, []),
-            policy="greedy" if policy is None else choice_of(policy),
-            reasons=False,
-        )
-        if remember:
-            self.appeals[slate.decision] = appeal
-        shown = [self._codes[name] for name in slate.ids]
-        answer = self.audience.show(visit, shown)
-        for place in np.flatnonzero(answer.clicked).tolist():
-            item, moment = self._ids[shown[place]], int(answer.time[place])
-            event = Event(user, item, SCENARIO, time=EPOCH + timedelta(microseconds=moment))
-            heapq.heappush(self._late, (int(answer.heard[place]), len(self._late) + visit.time, event))
-            self._had.setdefault(visit.user, []).append(item)
-        return np.array([answer.clicked.sum(), answer.expected, answer.best], np.float64)
-
-    def _publish(self, moment: int) -> None:
-        """Put the stories that have appeared by now."""
-        while self._next < len(self._stories) and self._stories[self._next][0] <= moment:
-            fields = dict(self._stories[self._next][1])
-            name, published = fields.pop("item_id"), fields.pop("published")
-            self.client.put_item(SCENARIO, name, fields | {"published": published.isoformat()})
-            self._next += 1
-
-    def _tell(self, moment: int) -> None:
-        """Tell the service of the clicks that are heard of by now."""
-        heard = list[Event]()
-        while self._late and self._late[0][0] <= moment:
-            heard.append(heapq.heappop(self._late)[2])
-        if heard and self.learns:
-            self.client.send_events(heard)
 
 
 def lived(
@@ -282,6 +158,19 @@ def _afterwards(had: Days) -> float:
     return sum(had.clicks[WEEK : 2 * WEEK]) / max(sum(had.slates[WEEK : 2 * WEEK]), 1)
 
 
+def joined(files: Sequence[Path]) -> dict[str, Any]:
+    """Return the results that several calls wrote as those of one.
+
+    Raises:
+        ValueError: they are of different services.
+    """
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    if len({tuple(one["arms"]) for one in results}) != 1:
+        raise ValueError("expected results of the same services, found different ones; join like with like")
+    arms = {arm: [days for one in results for days in one["arms"][arm]] for arm in results[0]["arms"]}
+    return {"arms": arms, "foretold": [told for one in results for told in one["foretold"]]}
+
+
 def tables(results: Mapping[str, Any]) -> str:
     """Return the results as text."""
     rows = []
@@ -367,6 +256,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="services; default: all")
     made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    made.add_argument(
+        "--from", dest="files", type=Path, nargs="+", metavar="FILE", help="join what earlier calls wrote"
+    )
     made.add_argument("--figure", type=Path, metavar="FILE", help="draw here, .svg or .png")
     return made
 
@@ -374,6 +266,12 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Let days pass, print, draw, write."""
     options = parser().parse_args(arguments)
+    if options.files:
+        results = joined(options.files)
+        print(tables(results))
+        if options.figure is not None:
+            drawn(options.figure, results)
+        return 0
     if options.days < 2 * WEEK + 1 or options.seeds < 1:
         print(
             f"expected --days of at least {2 * WEEK + 1} and --seeds of at least 1, "

@@ -96,13 +96,15 @@ class Spoilt(Cycle):
         return with_events(dataset, logs)
 
 
-def nights(project: Project, folder: Path, most: int | None, cycles: int) -> list[CycleReport]:
+def nights(
+    project: Project, folder: Path, most: int | None, cycles: int, exam_share: float = 0.0
+) -> list[CycleReport]:
     """Train on the first half, then let cycles take the rest; return what each found, the spoilt one last."""
     stream = Stream.of(project, most)
     half = len(stream.events) // 2
     start = stream.events[half].time or 0
     rest = [one for one in stream.events if (one.time or 0) >= start]
-    project.dataset = examined(stream.before(start), project.settings.cycle.exam_share)
+    project.dataset = examined(stream.before(start), exam_share)
     project.train(everything_counts=True)
     reports = []
     borders = np.linspace(0, len(rest), cycles + 2).astype(int).tolist()  # the last part is the spoilt one's
@@ -180,6 +182,11 @@ def main(words: Sequence[str] | None = None) -> int:
         metavar="SHARE",
         help="of the events, at which a run is trained anew; 0: always",
     )
+    parser.add_argument(
+        "--examined",
+        action="store_true",
+        help="the first run leaves the exam out, so that old choices are judged from the first night on",
+    )
     parser.add_argument("--signals", nargs="+", metavar="NAME", help="in place of the configuration's")
     options = parser.parse_args(words)
     project = chosen_project(options, Telling())
@@ -198,7 +205,8 @@ def main(words: Sequence[str] | None = None) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     runtime = project.settings.runtime.model_copy(update={"runs": (folder / "runs").resolve().as_posix()})
     project.settings = project.settings.model_copy(update={"runtime": runtime})
-    reports = nights(project, folder / "service", options.events, options.cycles)
+    share = project.settings.cycle.exam_share if options.examined else 0.0
+    reports = nights(project, folder / "service", options.events, options.cycles, share)
     head = ("cycle", "events", "judged", "new before", "new after", "difference", "old before", "old after")
     print(table((*head, "trained", "s to train", "s to judge", "verdict"), _rows(reports)))
     if options.json is not None:

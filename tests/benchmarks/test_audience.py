@@ -100,6 +100,15 @@ def test_what_is_shown_can_be_read(
     assert audience._afterwards(days) == pytest.approx(0.8)
     audience.drawn(tmp_path / "audience.svg", results)
     assert "all clicks so far" in (tmp_path / "audience.svg").read_text(encoding="utf-8")
+    (tmp_path / "one.json").write_text(json.dumps(results), encoding="utf-8")
+    both = audience.joined([tmp_path / "one.json", tmp_path / "one.json"])
+    assert len(both["arms"]["learns"]) == 4
+    assert len(both["foretold"]) == 2
+    assert audience.main(["--from", str(tmp_path / "one.json")]) == 0
+    assert text in capsys.readouterr().out
+    (tmp_path / "two.json").write_text(json.dumps(results | {"arms": {"other": []}}), encoding="utf-8")
+    with pytest.raises(ValueError, match="same services"):
+        audience.joined([tmp_path / "one.json", tmp_path / "two.json"])
     assert audience.main(["--days", "14"]) == 1
     assert "--days of at least 15" in capsys.readouterr().err
 

@@ -174,8 +174,8 @@ class Cycle:
         growth, replica = Growth.of(run), Replica(run, known, erased)
         report.events = len(logs.happened(state.done, state.goal))
         report.learned = len(logs.happened(state.done, state.cut))
-        lessons = None
-        if self._learns_on(state, growth, run.system.position + len(logs.happened(held, state.cut)), report):
+        lessons, known_then = None, run.system.position + len(logs.happened(held, state.cut))
+        if self._learns_on(state, growth, known_then, report):
             entries = logs.entries(held, state.cut)
             lessons = learn_and_put_down(replica, entries, self.project, self._eyes), growth
         else:
@@ -242,12 +242,10 @@ class Cycle:
 
     def _eyes(self, events: Sequence[LoggedEvent]) -> list[Mapping[str, float] | None]:
         """Return, for events, how likely each item of the slate that they answer was looked at."""
-        times = [one.time for one in events if one.time is not None]
-        if not times or not self.settings.skips:
-            return [None] * len(events)
+        times = [one.time for one in events if one.time is not None and self.settings.skips]
         window = int(self.settings.hours * MICROSECONDS_PER_HOUR)
-        slates = [one.slate for one in self.logs.slates(min(times) - window, max(times))]
-        return eyes_of(slates, events, window)
+        slates = self.logs.slates(min(times) - window, max(times)) if times else []
+        return eyes_of([one.slate for one in slates], events, window)
 
     @property
     def _training(self) -> Project:
