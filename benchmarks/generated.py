@@ -108,7 +108,7 @@ def _events(items: int, users: int, topics: int, topic: np.ndarray, draws: np.ra
 
 def _network(seed: int, features: Features, n_signals: int) -> FusionWeights:
     torch.manual_seed(seed)
-    network = FusionNetwork(n_signals, 1, 32, features.user_width, features.width)
+    network = FusionNetwork(n_signals, 1, 32, *features.widths)
     with torch.no_grad():
         for weight in (network.gate_out.weight, network.out.weight):
             weight.normal_(0.0, 0.1)

@@ -279,7 +279,8 @@ def train_fusion(
     """
     torch.manual_seed(derived(seed, "network") % 2**31)
     numbers = {name: number for number, name in enumerate(fusion_datas)}
-    shared = FusionNetwork(n_signals, len(numbers), settings.fusion.hidden, *_facts(fusion_datas))
+    widths = next(iter(fusion_datas.values())).features.widths
+    shared = FusionNetwork(n_signals, len(numbers), settings.fusion.hidden, *widths)
     _standardise_context(shared, fusion_datas)
     able = {name: fusion_data for name, fusion_data in fusion_datas.items() if fusion_data.enough}
     trained = TrainedFusion(dict.fromkeys(numbers, shared), {})
@@ -306,12 +307,6 @@ def train_fusion(
         learners = {name: _learner(trained.networks[name], numbers[name], able[name])}
         trained.curves[name] = fit(learners, {name: 1.0}, plan, stream, progress)
     return trained
-
-
-def _facts(fusion_datas: Mapping[str, FusionData]) -> tuple[int, int]:
-    """Return how many facts are told about a user beside the peaks, and about a pair."""
-    features = next(iter(fusion_datas.values())).features
-    return features.user_width, features.width
 
 
 def _more_epochs(fusion_datas: Mapping[str, FusionData], epochs: int) -> int:

@@ -80,12 +80,10 @@ def test_a_fusion_that_learns_live_is_told_more_and_only_then(
     plain, live = Features.of(evidence), Features.of(evidence, (1.0,))
     queries = asked([[1, 0], []], time=4 * HOUR)
     usual, more = plain.block([], queries), live.block([], queries)
-    assert usual.pair.shape[2] == plain.width == PAIR_FACTS
-    assert more.pair.shape[2] == live.width == PAIR_FACTS + 4
+    assert (usual.user.shape[1], usual.pair.shape[2]) == plain.widths == (USER_FACTS, PAIR_FACTS)
+    assert (more.user.shape[1], more.pair.shape[2]) == live.widths == (USER_FACTS + 2, PAIR_FACTS + 4)
     np.testing.assert_array_equal(more.pair[:, :, :PAIR_FACTS], usual.pair)
     np.testing.assert_allclose(np.exp(more.pair[0, :, 3]), [2, 1, 3])
-    assert usual.user.shape[1] == plain.user_width == USER_FACTS
-    assert more.user.shape[1] == live.user_width
     np.testing.assert_allclose(more.user[0, 3], 2 / (2 + 3))
     since = (4 * HOUR - queries.history.times[1]) / MINUTE
     np.testing.assert_allclose(more.user[0, 4], np.log1p(since), rtol=1e-6)

@@ -10,7 +10,8 @@ import pytest
 
 from polyscene.core.clock import DAY
 from polyscene.recommenders.posterior.events import CHOSEN, MEASURED, PASSED, TAKEN
-from polyscene.recommenders.posterior.kernels import learn, mixed, negative, note
+from polyscene.recommenders.posterior.kernels import mixed, negative, note
+from polyscene.recommenders.posterior.passes import learn
 from polyscene.recommenders.posterior.settings import PosteriorSettings
 from polyscene.recommenders.posterior.tables import NEVER, Beliefs, Lessons, Rates, Stream, columns, loosened
 

@@ -109,20 +109,16 @@ class Features:
         """
         events, n_items = evidence.positive, evidence.n_items
         counts = np.bincount(events.item, minlength=n_items).astype(np.float32)
-        moments = evidence.clock == "time"
         trends = Trends.of(half_lives, events, n_items) if half_lives else None
-        scales = np.ones(0, np.float32)
+        moments, scales = evidence.clock == "time", np.ones(0, np.float32)
         return cls(counts, evidence.since, evidence.born, moments, scales, trends=trends)
 
     @property
-    def user_width(self) -> int:
-        """Return how many facts there are about a user beside the peaks."""
-        return USER_FACTS if self.trends is None else USER_FACTS + USER_TRENDS
-
-    @property
-    def width(self) -> int:
-        """Return how many facts there are about each pair."""
-        return PAIR_FACTS if self.trends is None else PAIR_FACTS + LIVE_PAIR_FACTS + self.trends.width
+    def widths(self) -> tuple[int, int]:
+        """Return how many facts there are about a user beside the peaks, and about a pair."""
+        if self.trends is None:
+            return USER_FACTS, PAIR_FACTS
+        return USER_FACTS + USER_TRENDS, PAIR_FACTS + LIVE_PAIR_FACTS + self.trends.width
 
     def __len__(self) -> int:
         return len(self._counts)
@@ -232,7 +228,7 @@ class Features:
 
     def _pair(self, queries: Queries, candidates: IntArray | LongArray | None) -> FloatArray:
         width = len(self) if candidates is None else candidates.shape[1]
-        pair = np.zeros((len(queries), width, self.width), np.float32)
+        pair = np.zeros((len(queries), width, self.widths[1]), np.float32)
         if self.moments:
             pair[:, :, 0] = self._ages(queries.time, candidates)
             if self.trends is not None and self._births is not None:
@@ -340,15 +336,9 @@ class Features:
         removed = state.get("removed")
         moments = bool(state["moments"])
         trends = {name.removeprefix(TRENDS): one for name, one in state.items() if name.startswith(TRENDS)}
-        return cls(
-            state["counts"],
-            state["since"],
-            state["born"],
-            moments,
-            state["scales"],
-            removed,
-            Trends.restore(trends) if trends else None,
-        )
+        counts, since, born, scales = (state[name] for name in ("counts", "since", "born", "scales"))
+        lately = Trends.restore(trends) if trends else None
+        return cls(counts, since, born, moments, scales, removed, lately)
 
 
 def _item_facts(counts: FloatArray) -> FloatArray:

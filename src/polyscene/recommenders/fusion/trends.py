@@ -22,7 +22,7 @@ from polyscene.data.schema import UNKNOWN_TIME, EventLog
 from polyscene.recommenders.links import KERNELS
 
 GAIN = 20.0
-"""A twentieth of an event is as far from nothing as an event and more are from it."""
+"""How much of an event is already something: by the logarithm of 1 + so many times the heat."""
 USER_TRENDS = 2
 FEW = 3.0
 """With so many events half of what history says is believed."""

@@ -46,7 +46,7 @@ from polyscene.recommenders.signal import Evidence, Observation, Signal
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
 
-KERNELS = "polyscene.recommenders.posterior.kernels"
+PASSES = "polyscene.recommenders.posterior.passes"
 EVENTS_PER_DAY = 1000
 """Where times are only an order, so many events stand for a day when bursts are counted."""
 MEASURED_EVENTS = 100_000
@@ -162,7 +162,7 @@ class Posterior(Signal):
 
     def _step(self, lessons: Lessons, start: int) -> float:
         users, items = self._users.writable(), self._items.writable()
-        learn = kernels(KERNELS).learn
+        learn = kernels(PASSES).learn
         return float(learn(users, items, self.stream, lessons, self.settings.negatives, self.rates, start))
 
     def _best_half_life(self, evidence: Evidence, mapped: FloatArray) -> float:
@@ -226,7 +226,7 @@ class Posterior(Signal):
         now = event.time if self.moments else int(self.stream.counts[0]) * (DAY // EVENTS_PER_DAY)
         what = self._row_of(event.user), event.item, now, kind, value, weight, share
         users, items, (bounds, span) = self._users.writable(), self._items.writable(), self._bounds
-        kernels(KERNELS).learn_one(*users, *items, *self.stream, bounds, span, *what, self._negatives)
+        kernels(PASSES).learn_one(*users, *items, *self.stream, bounds, span, *what, self._negatives)
         self.latest = max(self.latest, now)
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
