@@ -220,6 +220,7 @@ def run(
     seed: int,
     context: Path | None = None,
     histories: bool = False,
+    sizes: Sequence[int] = SIZES,
 ) -> dict[str, Any]:
     """Judge every number of labels.
 
@@ -230,6 +231,7 @@ def run(
         seed: of the draws.
         context: a file of prompts of whose histories alone is learned; None: the folder's, if it has one.
         histories: whether those of the undrawn prompts are known.
+        sizes: numbers of labels.
 
     Raises:
         DataError: the folder cannot be used.
@@ -242,7 +244,7 @@ def run(
             Problem("nothing can be ordered", "both answers in test", "one of them", "choose another split")
         )
     base = base_logits(test.prompts)
-    scores = {size: FewShotScores() for size in (0, *SIZES) if size <= len(valid.prompts)}
+    scores = {size: FewShotScores() for size in (0, *sizes) if size <= len(valid.prompts)}
     for size, results in scores.items():
         for draw in range(draws if size else 1):
             chosen = generator(seed, "few_shot", str(size), str(draw)).permutation(len(valid.prompts))[:size]
@@ -304,6 +306,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--draws", type=int, default=10, metavar="N", help="per number of labels; default: 10")
     made.add_argument("--context", type=Path, metavar="FILE", help="prompts whose histories teach opinions")
     made.add_argument("--histories", action="store_true", help="know the undrawn prompts' histories too")
+    made.add_argument(
+        "--sizes", type=int, nargs="+", default=SIZES, metavar="K", help="numbers of labels; default: 16 64 256"
+    )
     made.add_argument("--model", default="minilm", help="a language model, as in [language] model")
     return made
 
@@ -321,7 +326,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         with measured() as cost:
             results = run(
-                folder, encoder, options.draws, options.seed, options.context, options.histories
+                folder, encoder, options.draws, options.seed, options.context, options.histories, options.sizes
             )
     except PolysceneError as error:
         print(error, file=sys.stderr)
