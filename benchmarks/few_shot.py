@@ -4,9 +4,10 @@
     python benchmarks/few_shot.py --data FOLDER --draws 10 --seed 7
 
 FOLDER holds valid.parquet and test.parquet with the columns instruction, input and output. k = 16, 64 and 256
-examples are drawn from valid, several times, and the whole test split is scored, each prompt by itself. Where
-there is a context.parquet, or another file with --context, the histories in its input teach the domain's
-opinions; with --histories those of valid that were not drawn are known too, without their answers. Beside the ranker stand the base rate (the share of liked things in the history, which reads no text), the
+examples are drawn from valid, several times, and the whole test split is scored, each prompt by itself.
+Where there is a context.parquet, or another file with --context, the histories in its input teach the
+domain's opinions; with --histories those of valid that were not drawn are known too, without their answers.
+Beside the ranker stand the base rate (the share of liked things in the history, which reads no text), the
 ranker without any label, what the texts say alone, and the ranker without the language model's vectors.
 """
 
@@ -307,7 +308,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--context", type=Path, metavar="FILE", help="prompts whose histories teach opinions")
     made.add_argument("--histories", action="store_true", help="know the undrawn prompts' histories too")
     made.add_argument(
-        "--sizes", type=int, nargs="+", default=SIZES, metavar="K", help="numbers of labels; default: 16 64 256"
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=SIZES,
+        metavar="K",
+        help="numbers of labels; default: 16 64 256",
     )
     made.add_argument("--model", default="minilm", help="a language model, as in [language] model")
     return made
@@ -326,7 +332,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         with measured() as cost:
             results = run(
-                folder, encoder, options.draws, options.seed, options.context, options.histories, options.sizes
+                folder,
+                encoder,
+                options.draws,
+                options.seed,
+                options.context,
+                options.histories,
+                options.sizes,
             )
     except PolysceneError as error:
         print(error, file=sys.stderr)

@@ -4,8 +4,9 @@
 
 The student, the signal `text_ranker` on the language model's vectors as they came, ranks the whole catalogue
 for people drawn from the test part. The reader, a cross-encoder over the texts of history and candidate,
-looks again at the best of each; so does one whose encoder has half the layers. Both learn from earlier choices
-how to judge, and from others how much they count beside the student, as in a training. Nothing is tuned.
+looks again at the best of each; so does one whose encoder has half the layers. Both learn from earlier
+choices how to judge, and from others how much they count beside the student, as in a training. Nothing is
+tuned.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ def readers(
     project: Project, data: TrainingData, name: str, student: TextRanker, options: argparse.Namespace
 ) -> dict[str, Reranker]:
     """Teach a reader with all layers, and one with half of them."""
-    settings = TextRankerSettings(reader="pair", top=options.top, history=options.history, examples=options.examples)
+    settings = TextRankerSettings(
+        reader="pair", top=options.top, history=options.history, examples=options.examples
+    )
     language = project.settings.language
     whole = load_model(language, project.base)
     models = {"reader": whole, "reader with half the layers": drop_layers(whole).model}
@@ -131,7 +134,12 @@ def run(project: Project, options: argparse.Namespace) -> dict[str, Any]:
     rows: dict[str, dict[str, float]] = {}
     for kind, each in values.items():
         gap = paired_bootstrap(each, values["student"], asked.queries.user, seed=project.settings.seed)
-        rows[kind] = {"ndcg@10": float(each.mean()), "over_student": gap.mean, "low": gap.low, "high": gap.high}
+        rows[kind] = {
+            "ndcg@10": float(each.mean()),
+            "over_student": gap.mean,
+            "low": gap.low,
+            "high": gap.high,
+        }
         rows[kind] |= {"milliseconds": costs[kind]}
         if kind in taught:
             rows[kind] |= {"own_weight": taught[kind].student, "trust": taught[kind].trust}

@@ -30,7 +30,9 @@ def histories(people: int, seed: int, hit: float = GOOD) -> list[Prompt]:
         names = draws.choice(60, 12, replace=False)
         words = [("good" if name % 2 else "bad") + f" film {name}" for name in names]
         liked = [bool(draws.random() < (hit if "good" in word else 1 - hit)) for word in words]
-        yes, no = (tuple(w for w, one in zip(words, liked, strict=True) if one is want) for want in (True, False))
+        yes, no = (
+            tuple(w for w, one in zip(words, liked, strict=True) if one is want) for want in (True, False)
+        )
         made.append(Prompt("anything", yes, no, user=f"u{person}"))
     return made
 

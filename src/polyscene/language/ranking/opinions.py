@@ -97,9 +97,7 @@ class Opinions:
         """Build from `state`."""
         vector, weights, own = (arrays[field] for field in FIELDS)
         year = float("nan") if values["year"] is None else float(values["year"])
-        return cls(
-            FeatureScale(vector, year), weights, dict(zip(values["texts"], own.tolist(), strict=True))
-        )
+        return cls(FeatureScale(vector, year), weights, dict(zip(values["texts"], own.tolist(), strict=True)))
 
 
 def _answers(histories: Sequence[Prompt]) -> tuple[list[str], Values, Values]:

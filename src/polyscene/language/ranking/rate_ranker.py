@@ -82,7 +82,9 @@ class RateRanker:
         """
         if np.sum(np.bincount(tests.test) > 1) < FOLDS:
             expected = f"at least {FOLDS} tests of two texts or more"
-            raise DataError(Problem("there is too little to learn from", expected, "fewer", "give more tests"))
+            raise DataError(
+                Problem("there is too little to learn from", expected, "fewer", "give more tests")
+            )
         blocks = [np.asarray(block, np.float64) for block in self.reader(tests.texts)]
         self._mean = np.concatenate([block.mean(axis=0) for block in blocks])  # (d,)
         plain = tests.spread(np.zeros(len(tests.texts)))
