@@ -249,7 +249,7 @@ def run(
     for size, results in scores.items():
         for draw in range(draws if size else 1):
             chosen = generator(seed, "few_shot", str(size), str(draw)).permutation(len(valid.prompts))[:size]
-            rest = np.setdiff1d(np.arange(len(valid.prompts)), chosen) if histories else []
+            rest = np.setdiff1d(np.arange(len(valid.prompts)), chosen) if histories else chosen[:0]
             beside = unanswered([valid.prompts[row] for row in rest])
             judge(readers, [*beside, *(valid.prompts[row] for row in np.sort(chosen))], test, results)
     zero = scores[0]

@@ -124,7 +124,8 @@ class RateRanker:
             )
         shifted = [block - mean for block, mean in zip(blocks, np.split(self._mean, ends[:-1]), strict=True)]
         lengths = [np.maximum(np.linalg.norm(block, axis=1, keepdims=True), 1e-9) for block in shifted]
-        return np.hstack([b / n for b, n in zip(shifted, lengths, strict=True)]) / np.sqrt(len(blocks))
+        units = [block / length for block, length in zip(shifted, lengths, strict=True)]
+        return np.asarray(np.hstack(units) / np.sqrt(len(blocks)))
 
     def save(self, folder: Path) -> None:
         """Write it to `rate_ranker.json` and `rate_ranker.safetensors`; the language models are not in them.
