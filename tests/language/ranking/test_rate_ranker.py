@@ -80,8 +80,8 @@ def test_held_out_guesses_have_not_seen_their_test(monkeypatch: pytest.MonkeyPat
     assert before.prior is not None
     assert after.prior is not None
     pair, test = ["secret", "report"], np.zeros(2, np.int64)
-    ratio = after.held_out[first] / after.prior.slope, before.held_out[first] / before.prior.slope
-    np.testing.assert_allclose(*map(np.diff, ratio), atol=1e-9)
+    now, then = (one.held_out[first] / one.prior.slope for one in (after, before) if one.prior)
+    np.testing.assert_allclose(np.diff(now), np.diff(then), atol=1e-9)
     assert not np.allclose(before.lead(pair, test), after.lead(pair, test), rtol=1e-6)
 
 
