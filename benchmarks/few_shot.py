@@ -4,9 +4,10 @@
     python benchmarks/few_shot.py --data FOLDER --draws 10 --seed 7
 
 FOLDER holds valid.parquet and test.parquet with the columns instruction, input and output. k = 16, 64 and 256
-examples are drawn from valid, several times, and the whole test split is scored, each prompt by itself. Where
-there is a context.parquet, or another file with --context, the histories in its input teach the domain's
-opinions; with --histories those of valid that were not drawn are known too, without their answers. Beside the ranker stand the base rate (the share of liked things in the history, which reads no text), the
+examples are drawn from valid, several times, and the whole test split is scored, each prompt by itself.
+Where there is a context.parquet, or another file with --context, the histories in its input teach the
+domain's opinions; with --histories those of valid that were not drawn are known too, without their answers.
+Beside the ranker stand the base rate (the share of liked things in the history, which reads no text), the
 ranker without any label, what the texts say alone, and the ranker without the language model's vectors.
 """
 
@@ -220,6 +221,7 @@ def run(
     seed: int,
     context: Path | None = None,
     histories: bool = False,
+    sizes: Sequence[int] = SIZES,
 ) -> dict[str, Any]:
     """Judge every number of labels.
 
@@ -230,6 +232,7 @@ def run(
         seed: of the draws.
         context: a file of prompts of whose histories alone is learned; None: the folder's, if it has one.
         histories: whether those of the undrawn prompts are known.
+        sizes: numbers of labels.
 
     Raises:
         DataError: the folder cannot be used.
@@ -242,11 +245,11 @@ def run(
             Problem("nothing can be ordered", "both answers in test", "one of them", "choose another split")
         )
     base = base_logits(test.prompts)
-    scores = {size: FewShotScores() for size in (0, *SIZES) if size <= len(valid.prompts)}
+    scores = {size: FewShotScores() for size in (0, *sizes) if size <= len(valid.prompts)}
     for size, results in scores.items():
         for draw in range(draws if size else 1):
             chosen = generator(seed, "few_shot", str(size), str(draw)).permutation(len(valid.prompts))[:size]
-            rest = np.setdiff1d(np.arange(len(valid.prompts)), chosen) if histories else []
+            rest = np.setdiff1d(np.arange(len(valid.prompts)), chosen) if histories else chosen[:0]
             beside = unanswered([valid.prompts[row] for row in rest])
             judge(readers, [*beside, *(valid.prompts[row] for row in np.sort(chosen))], test, results)
     zero = scores[0]
@@ -304,6 +307,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--draws", type=int, default=10, metavar="N", help="per number of labels; default: 10")
     made.add_argument("--context", type=Path, metavar="FILE", help="prompts whose histories teach opinions")
     made.add_argument("--histories", action="store_true", help="know the undrawn prompts' histories too")
+    made.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=SIZES,
+        metavar="K",
+        help="numbers of labels; default: 16 64 256",
+    )
     made.add_argument("--model", default="minilm", help="a language model, as in [language] model")
     return made
 
@@ -321,7 +332,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         with measured() as cost:
             results = run(
-                folder, encoder, options.draws, options.seed, options.context, options.histories
+                folder,
+                encoder,
+                options.draws,
+                options.seed,
+                options.context,
+                options.histories,
+                options.sizes,
             )
     except PolysceneError as error:
         print(error, file=sys.stderr)

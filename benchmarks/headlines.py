@@ -202,8 +202,8 @@ def tables(results: Mapping[str, Any]) -> str:
     order = (
         f"pairs ordered rightly: {results['pair_accuracy']:.1%} [{results['pair_accuracy_low']:.1%}, "
         f"{results['pair_accuracy_high']:.1%}] of the {results['pairs']:,.0f} that differ by over 2 standard "
-        f"errors, {results['pair_accuracy_all']:.1%} of all {results['pairs_all']:,.0f}; of the tests learned "
-        f"from, each held out in turn, {results['held_out']['pair_accuracy']:.1%}"
+        f"errors, {results['pair_accuracy_all']:.1%} of all {results['pairs_all']:,.0f}; of the tests "
+        f"learned from, each held out in turn, {results['held_out']['pair_accuracy']:.1%}"
     )
     wanted = [
         [share, f"{one['saved']:.1%}", f"{one['pair_accuracy']:.1%}", f"{one['pair_accuracy_all']:.1%}"]
@@ -225,7 +225,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--model",
         nargs="+",
-        help="language models, as in [language] model; default: minilm, and multilingual where it is installed",
+        metavar="MODEL",
+        help="as in [language] model; default: minilm, and multilingual where it is installed",
     )
     made.add_argument("--needed", action="store_true", help="tell what better guesses would save")
     return made

@@ -118,3 +118,34 @@ def test_an_error_ends_without_a_traceback(
     assert script("few_shot").main(["--data", str(tmp_path)]) == 1
     assert "valid.parquet" in capsys.readouterr().err
     assert script("few_shot").main(["--data", str(tmp_path), "--draws", "0"]) == 1
+
+
+def test_histories_without_answers_teach_what_a_domain_thinks(
+    script: Script, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_shot = script("few_shot")
+
+    def read(texts: list[str]) -> np.ndarray:
+        words = ("river", "lake", "rain")
+        return np.array([[any(w in t for w in words), "e" in t] for t in texts], np.float32).reshape(-1, 2)
+
+    context = _split(np.random.default_rng(5), 150).with_columns(output=pl.lit("unknown"))
+    context.write_parquet(tmp_path / "some.parquet")
+    plain = few_shot.run(folder, read, 1, 3, sizes=[])
+    taught = few_shot.run(folder, read, 1, 3, tmp_path / "some.parquet", sizes=[])
+    assert taught["zero_shot_auc"] > plain["zero_shot_auc"] + 0.05
+    assert (plain["prompts"]["context"], taught["prompts"]["context"]) == (0, 150)
+    seen: list[int] = []
+    monkeypatch.setattr(few_shot, "judge", lambda readers, examples, test, scores: seen.append(len(examples)))
+    monkeypatch.setattr(few_shot, "FewShotScores", _Nothing)
+    monkeypatch.setattr(few_shot, "lead", lambda *some: {})
+    few_shot.run(folder, read, 1, 3, histories=True, sizes=[16])
+    assert seen == [70, 70]
+
+
+class _Nothing:
+    scores = without_vectors = ()
+    rows = ({"auc": 0.5},)
+
+    def summary(self, metric: str) -> dict[str, float]:
+        return {"mean": 0.5, "sd": 0.0}

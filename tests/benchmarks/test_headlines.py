@@ -28,8 +28,8 @@ def _arms(draws: np.random.Generator, tests: int, week: int = 201410) -> pl.Data
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 
-def _of_words(texts: list[str]) -> np.ndarray:
-    return np.array([["kitten" in text, "tax" in text, len(text) % 2] for text in texts], np.float32)
+def _of_words(texts: list[str]) -> list[np.ndarray]:
+    return [np.array([["kitten" in text, "tax" in text, len(text) % 2] for text in texts], np.float32)]
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,12 @@ def test_a_word_that_decides_is_learned_and_saves_regret(
 ) -> None:
     headlines = script("headlines")
     monkeypatch.setattr(headlines, "STEPS", 20)
-    results = headlines.run(*headlines.split(folder, None), _of_words, 2, 7)
+    results = headlines.run(*headlines.split(folder, None), _of_words, 2, 7, needed=True)
     assert results["pair_accuracy"] > 0.97
+    assert results["pair_accuracy_low"] <= results["pair_accuracy"] <= results["pair_accuracy_high"]
+    assert results["held_out"]["pair_accuracy"] > 0.95
+    saved = [one["saved"] for one in results["foretold"].values()]
+    assert saved[0] == 0.0 < saved[2] < saved[-1]
     assert results["tests"]["learned"] + results["tests"]["judged"] == 60
     assert results["bandit"]["uniform"]["saved"] == 0.0
     assert results["bandit"]["thompson"]["saved"] > 0.33

@@ -41,13 +41,18 @@ class KernelInputs:
 
     def take(self, rows: LongArray) -> Self:
         """Return the named texts, in their order."""
-        columns = (self.vectors, self.decades, self.popularity, self.code, self.opinion)
-        return type(self)(*(column[rows] for column in columns))
+        return type(self)(
+            self.vectors[rows],
+            self.decades[rows],
+            self.popularity[rows],
+            self.code[rows],
+            self.opinion[rows],
+        )
 
 
 _RENAMED = {"fame": "popularity", "itself": "individual", "taste_fame": "taste_popularity"}
-_ABOUT_TEXTS = ("meaning", "decade", "popularity", "individual", "opinion")
-_ABOUT_TEXTS += ("taste", "taste_decade", "taste_popularity")
+_ABOUT_ALL = ("meaning", "decade", "popularity", "individual", "opinion")
+_ABOUT_TEXTS = (*_ABOUT_ALL, "taste", "taste_decade", "taste_popularity")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Texts as the middle of a language model sees them.
 
-The last layer of an encoder that was trained to compare meanings has let go of how a thing is said. What makes
-people click is said on the way there.
+The last layer of an encoder that was trained to compare meanings has let go of how a thing is said. What
+makes people click is said on the way there.
 """
 
 from __future__ import annotations

@@ -97,9 +97,7 @@ class Opinions:
         """Build from `state`."""
         vector, weights, own = (arrays[field] for field in FIELDS)
         year = float("nan") if values["year"] is None else float(values["year"])
-        return cls(
-            FeatureScale(vector, year), weights, dict(zip(values["texts"], own.tolist(), strict=True))
-        )
+        return cls(FeatureScale(vector, year), weights, dict(zip(values["texts"], own.tolist(), strict=True)))
 
 
 def _answers(histories: Sequence[Prompt]) -> tuple[list[str], Values, Values]:
@@ -118,7 +116,8 @@ def _answers(histories: Sequence[Prompt]) -> tuple[list[str], Values, Values]:
         return [], np.zeros(0), np.zeros(0)
     yes = np.bincount(person, liked) + HABIT_ANSWERS / 2
     habit = (yes / (np.bincount(person) + HABIT_ANSWERS))[person]
-    return list(place), np.bincount(rows, liked - habit), np.bincount(rows, habit * (1.0 - habit))
+    score: Values = np.asarray(np.bincount(rows, liked - habit), np.float64)
+    return list(place), score, np.asarray(np.bincount(rows, habit * (1.0 - habit)), np.float64)
 
 
 def _rows(scale: FeatureScale, features: TextFeatures) -> Values:

@@ -82,7 +82,9 @@ class RateRanker:
         """
         if np.sum(np.bincount(tests.test) > 1) < FOLDS:
             expected = f"at least {FOLDS} tests of two texts or more"
-            raise DataError(Problem("there is too little to learn from", expected, "fewer", "give more tests"))
+            raise DataError(
+                Problem("there is too little to learn from", expected, "fewer", "give more tests")
+            )
         blocks = [np.asarray(block, np.float64) for block in self.reader(tests.texts)]
         self._mean = np.concatenate([block.mean(axis=0) for block in blocks])  # (d,)
         plain = tests.spread(np.zeros(len(tests.texts)))
@@ -122,7 +124,8 @@ class RateRanker:
             )
         shifted = [block - mean for block, mean in zip(blocks, np.split(self._mean, ends[:-1]), strict=True)]
         lengths = [np.maximum(np.linalg.norm(block, axis=1, keepdims=True), 1e-9) for block in shifted]
-        return np.hstack([b / n for b, n in zip(shifted, lengths, strict=True)]) / np.sqrt(len(blocks))
+        units = [block / length for block, length in zip(shifted, lengths, strict=True)]
+        return np.asarray(np.hstack(units) / np.sqrt(len(blocks)))
 
     def save(self, folder: Path) -> None:
         """Write it to `rate_ranker.json` and `rate_ranker.safetensors`; the language models are not in them.

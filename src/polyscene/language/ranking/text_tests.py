@@ -102,4 +102,6 @@ def means(values: Values, test: LongArray, weights: Values) -> Values:
 
 
 def _refuse(expected: str, reason: str) -> None:
-    raise DataError(Problem("these are no tests of texts", expected, reason, "mend the table, or leave rows out"))
+    raise DataError(
+        Problem("these are no tests of texts", expected, reason, "mend the table, or leave rows out")
+    )
