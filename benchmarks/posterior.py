@@ -39,10 +39,11 @@ from polyscene.language.model.loading import load_model
 from polyscene.language.model.packed_bert import packed
 from polyscene.language.text.cache import EncodingCache, encode_cached
 from polyscene.metrics.ranking import mid_ranks
+from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.posterior.merging import divergence, merge
 from polyscene.recommenders.posterior.posterior import Posterior
 from polyscene.recommenders.posterior.settings import PosteriorSettings
-from polyscene.recommenders.signal import Evidence, Observation
+from polyscene.recommenders.signal import Evidence
 from polyscene.representation.item_space import ItemSpace
 from posterior_stream import NAME, Stream, cut, quality
 from projects import add_project_arguments

@@ -39,6 +39,7 @@ MODULES = (
     "polyscene.metrics.metric",
     "polyscene.project",
     "polyscene.recommenders.scores",
+    "polyscene.recommenders.abilities",
     "polyscene.recommenders.signal",
     "polyscene.representation.index",
     "polyscene.representation.item_space",

@@ -18,8 +18,9 @@ from polyscene.core.types import BoolArray, FloatArray
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
 from polyscene.learning.signal_trainer import train_learner
+from polyscene.recommenders.abilities import Extends
 from polyscene.recommenders.registry import SIGNALS
-from polyscene.recommenders.signal import Evidence, Extends, Need, OtherScenario, Signal
+from polyscene.recommenders.signal import Evidence, Need, OtherScenario, Signal
 from polyscene.representation.item_space import ItemSpace
 
 N_USERS = 9

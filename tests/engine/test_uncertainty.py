@@ -16,7 +16,7 @@ from polyscene.engine.decision import Decision, Request
 from polyscene.engine.pipeline import decide
 from polyscene.engine.state import System
 from polyscene.policies.registry import policy_of
-from polyscene.recommenders.signal import Uncertain
+from polyscene.recommenders.abilities import Uncertain
 from polyscene.serving.decisions import record_of
 from polyscene.serving.replay import redrawn
 

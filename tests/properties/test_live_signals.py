@@ -25,6 +25,7 @@ from polyscene.data.schema import UNKNOWN_TIME, EventLog
 from polyscene.data.timeline import LiveTimeline
 from polyscene.learning.signal_trainer import train_learner
 from polyscene.recommenders import popularity
+from polyscene.recommenders.abilities import Extends, Observation, Updates
 from polyscene.recommenders.content import Content, CrossScenario
 from polyscene.recommenders.content_transitions import ContentTransitions
 from polyscene.recommenders.factors import Factors
@@ -34,7 +35,7 @@ from polyscene.recommenders.neighbours import Neighbours
 from polyscene.recommenders.popularity import Popularity, PopularitySettings
 from polyscene.recommenders.recency import Recency
 from polyscene.recommenders.registry import SIGNALS
-from polyscene.recommenders.signal import Evidence, Extends, Observation, OtherScenario, Signal, Updates
+from polyscene.recommenders.signal import Evidence, OtherScenario, Signal
 from polyscene.recommenders.transitions import Transitions, TransitionsSettings
 from polyscene.representation.item_space import ItemSpace
 

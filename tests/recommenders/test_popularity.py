@@ -9,8 +9,9 @@ from polyscene.core.clock import DAY
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.data.schema import EventLog
+from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.popularity import Popularity, PopularitySettings
-from polyscene.recommenders.signal import Evidence, Observation
+from polyscene.recommenders.signal import Evidence
 from polyscene.representation.item_space import ItemSpace
 
 MakeLog = Callable[..., EventLog]

@@ -7,8 +7,9 @@ import numpy as np
 from polyscene.core.clock import HOUR
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
+from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.recency import OLDEST, Recency
-from polyscene.recommenders.signal import Evidence, Observation
+from polyscene.recommenders.signal import Evidence
 
 MakeEvidence = Callable[..., Evidence]
 Asked = Callable[..., Queries]

@@ -22,8 +22,8 @@ from polyscene.engine.catalogue import LiveCatalogue, Numbering
 from polyscene.engine.rules import RuleBook
 from polyscene.policies.greedy import Greedy
 from polyscene.policies.policy import Policy
+from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.fusion.fusion import Fusion
-from polyscene.recommenders.signal import Observation
 from polyscene.representation.item_space import ItemSpace, ViewName
 
 NO_USER = -1

@@ -8,7 +8,7 @@ import numpy as np
 
 from polyscene.core.types import FloatArray
 from polyscene.engine.decision import Decision
-from polyscene.recommenders.signal import Uncertain
+from polyscene.recommenders.abilities import Uncertain
 
 
 def deviations_of(decision: Decision) -> FloatArray | None:

@@ -63,10 +63,10 @@ def train_joint(data: TrainingData, settings: Settings, names: Sequence[str], ph
     examples, notes = dict[str, ScenarioExamples](), list[str]()
     for name in names:
         objectives = settings.scenarios[name].objectives
-        made, said = scenario_examples(data, name, phase, objectives, settings.multitask)
-        notes += said
-        if len(made.training):
-            examples[name] = made
+        scenario, own_notes = scenario_examples(data, name, phase, objectives, settings.multitask)
+        notes += own_notes
+        if len(scenario.training):
+            examples[name] = scenario
         else:
             notes.append(f"{name}: 'multitask' says nothing: there are no events to learn from")
     if not examples:
@@ -224,8 +224,8 @@ def calibrated(maker: NetworkMaker, name: str, network: JointNetwork) -> Multita
             width = max(columns.shape[1] - 1, 1)
             calibrators.append(drawn_odds(one, width, maker.settings.negatives))
         else:
-            told = np.isfinite(labels)
-            calibrators.append(Calibrator.of(task, out[told, 0], labels[told]))
+            answered = np.isfinite(labels)
+            calibrators.append(Calibrator.of(task, out[answered, 0], labels[answered]))
     return replace(plain, calibrators=tuple(calibrators))
 
 

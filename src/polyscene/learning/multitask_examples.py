@@ -117,8 +117,8 @@ def scenario_examples(
     counts = np.bincount(log.item[log.choice & (log.weight > 0)], minlength=n_items).astype(np.float64)
     popular = counts / counts.sum() if counts.any() else np.full(n_items, 1 / max(n_items, 1))
     drawing = (0.5 * popular + 0.5 / max(n_items, 1)).astype(np.float32)
-    made = ScenarioExamples(name, tasks, n_items, training, stopping, judged, drawing, drawn, hide_seen)
-    return made, [f"{name}: {note}" for note in notes]
+    scenario = ScenarioExamples(name, tasks, n_items, training, stopping, judged, drawing, drawn, hide_seen)
+    return scenario, [f"{name}: {note}" for note in notes]
 
 
 def tested_examples(data: TrainingData, name: str, tasks: Sequence[Task]) -> Examples:
@@ -184,8 +184,8 @@ def _values(task: Task, log: EventLog, group: LongArray, rows: BoolArray, count:
 def _says_no_too_rarely(task: Task, labels: FloatArray) -> bool:
     if task.loss != "bce":
         return False
-    told = labels[np.isfinite(labels)]
-    return bool(len(told)) and float((told == 0).mean()) < MIN_REFUSALS
+    answers = labels[np.isfinite(labels)]
+    return bool(len(answers)) and float((answers == 0).mean()) < MIN_REFUSALS
 
 
 def _latest(time: LongArray, most: int, moments: bool, seed: int) -> LongArray:

@@ -103,17 +103,17 @@ class NetworkMaker:
         inputs = {name: self._inputs(name, users, items[name][0]) for name in names}
         plan = self._plan(names, inputs, n_users, [items[name][1] for name in names])
         network = TaskNetwork(plan, self._texts(plan), derived(self.data.seed, "multitask", *names))
-        made = JointNetwork(network, inputs)
-        self._train(made, "all", None)
-        return made
+        trained = JointNetwork(network, inputs)
+        self._train(trained, "all", None)
+        return trained
 
     def tuned(self, joint: JointNetwork, name: str) -> JointNetwork:
         """Return a copy that was tuned for one scenario, as far as the settings let it move."""
         copy = TaskNetwork(joint.network.plan, {}, 0)
         copy.load(joint.network.weights())
-        made = JointNetwork(copy, joint.inputs)
-        self._train(made, name, joint.names.index(name))
-        return made
+        tuned = JointNetwork(copy, joint.inputs)
+        self._train(tuned, name, joint.names.index(name))
+        return tuned
 
     def seen_by(self, joint: JointNetwork, name: str, donor: str | None = None) -> MultitaskWeights:
         """Return what a network says of a scenario, uncalibrated.
@@ -187,9 +187,9 @@ class NetworkMaker:
                 texts[f"{prefix}{kind}.own{number}.map"] = space.view("tuned").vectors
         return texts
 
-    def _train(self, made: JointNetwork, label: str, only: int | None) -> None:
-        settings, names = self.settings, made.names
-        learner = self.learner(made, "free" if only is None else settings.tuning, only)
+    def _train(self, joint: JointNetwork, label: str, only: int | None) -> None:
+        settings, names = self.settings, joint.names
+        learner = self.learner(joint, "free" if only is None else settings.tuning, only)
         rate = settings.learning_rate * (1.0 if only is None else TUNING_RATE)
         optimiser = OptimiserSettings(learning_rate=rate, weight_decay=1e-3, warmup=0.05, clip=5.0)
         epochs = settings.epochs if only is None else max(settings.epochs // 2, 1)
@@ -206,13 +206,13 @@ class NetworkMaker:
             generator(self.data.seed, "multitask", label, *names),
         )
 
-    def learner(self, made: JointNetwork, moving: str = "free", only: int | None = None) -> MultitaskLearner:
+    def learner(self, joint: JointNetwork, moving: str = "free", only: int | None = None) -> MultitaskLearner:
         """Return what trains a network on its scenarios."""
-        names = made.names
+        names = joint.names
         return MultitaskLearner(
-            made.network,
+            joint.network,
             [self.examples[name] for name in names],
-            [made.inputs[name] for name in names],
+            [joint.inputs[name] for name in names],
             [self.shares[name] for name in names],
             self.settings,
             moving,  # type: ignore[arg-type]

@@ -66,18 +66,18 @@ def task_loss(
     if not len(rows):
         return None
     place = torch.from_numpy(rows)
-    told = out[place]  # (b, 1 + m, K)
+    outs = out[place]  # (b, 1 + m, K)
     answers = torch.from_numpy(np.ascontiguousarray(labels[rows]))
     if task.orders or refusals_drawn:
         same = torch.from_numpy(met[rows][:, None] == drawn.items)
-        return _against_drawn(task, told[:, :, 0], same, drawn)
+        return _against_drawn(task, outs[:, :, 0], same, drawn)
     if task.loss == "classes":
-        return functional.cross_entropy(told[:, 0], answers.long())
+        return functional.cross_entropy(outs[:, 0], answers.long())
     if task.loss == "mse":
-        return squared_loss(told[:, 0, 0], answers)
+        return squared_loss(outs[:, 0, 0], answers)
     if task.loss == "huber":
-        return functional.huber_loss(told[:, 0, 0], answers, delta=HUBER_REACH)
-    return binary_loss(told[:, 0, 0], answers)
+        return functional.huber_loss(outs[:, 0, 0], answers, delta=HUBER_REACH)
+    return binary_loss(outs[:, 0, 0], answers)
 
 
 def _against_drawn(task: Task, logits: Tensor, same: Tensor, drawn: Drawn) -> Tensor:

@@ -35,13 +35,13 @@ class Lessons:
         seed: of these samples.
 
     Attributes:
-        made: by scenario, in the order of the choices.
+        examples: by scenario, in the order of the choices.
     """
 
     system: System
     max_catalogue: int
     seed: int
-    made: dict[str, list[Example]] = field(default_factory=dict)
+    examples: dict[str, list[Example]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._chance = generator(self.seed, "lessons")
@@ -68,7 +68,7 @@ class Lessons:
                 return False
             shown = None if eyes is None else self._among(state, queries, code, item, eyes)
             example = shown or self._of_all(state, queries, code)
-        self.made.setdefault(scenario, []).append(replace(example, person=person))
+        self.examples.setdefault(scenario, []).append(replace(example, person=person))
         return True
 
     def _among(
@@ -91,10 +91,10 @@ class Lessons:
         fusion = state.fusion
         choices = Choices(queries, np.array([code], np.int32))
         full = len(fusion.features) <= self.max_catalogue
-        made = examples(
+        ranked = examples(
             fusion.features, fusion.signals, choices, full, self._chance, fusion.hide_seen, _reread(state)
         )
-        return next(made)[0]
+        return next(ranked)[0]
 
 
 def _reread(state: ScenarioState) -> Reread | None:

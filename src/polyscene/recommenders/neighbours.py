@@ -13,14 +13,10 @@ from polyscene.core.arrays import Arrays
 from polyscene.core.compiled import kernels
 from polyscene.core.growing import GrowingArray
 from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.item_to_item import ItemToItem, ItemToItemSettings
 from polyscene.recommenders.links import KERNELS, Links, Scale
-from polyscene.recommenders.signal import (
-    Evidence,
-    Observation,
-    interactions,
-    top_per_row,
-)
+from polyscene.recommenders.signal import Evidence, interactions, top_per_row
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
 

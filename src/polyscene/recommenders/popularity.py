@@ -15,8 +15,9 @@ from polyscene.core.clock import DAY
 from polyscene.core.growing import GrowingArray, Largest
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
+from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.scores import Scores, SharedScores
-from polyscene.recommenders.signal import Evidence, Observation, Signal, SignalSettings
+from polyscene.recommenders.signal import Evidence, Signal, SignalSettings
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
 

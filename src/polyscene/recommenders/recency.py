@@ -14,8 +14,9 @@ from polyscene.core.growing import GrowingArray, Largest
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
+from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.scores import Scores, SharedScores
-from polyscene.recommenders.signal import Evidence, Need, Observation, Signal
+from polyscene.recommenders.signal import Evidence, Need, Signal
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
 

@@ -159,7 +159,7 @@ def learn_on(
     kept: dict[str, list[Example]] = {}
     notes = list[str]()
     try:
-        for name, new in lessons.made.items():
+        for name, new in lessons.examples.items():
             fusion, earlier = system.scenarios[name].fusion, _earlier(run.folder, name, replica)
             step = learned_on(
                 fusion.weights,

@@ -9,8 +9,9 @@ import pytest
 from polyscene.core.clock import HOUR
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
+from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.fusion.features import SEEN_DECAY, Features
-from polyscene.recommenders.signal import Evidence, Observation, Signal
+from polyscene.recommenders.signal import Evidence, Signal
 
 MakeEvidence = Callable[..., Evidence]
 Asked = Callable[..., Queries]

@@ -10,6 +10,7 @@ import torch
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Choices, Histories, Queries
 from polyscene.learning.fusion_learner import FusionLearner, fusion_plan
+from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE, padded, proposed
 from polyscene.recommenders.fusion.features import Block, Features
 from polyscene.recommenders.fusion.fusion import RERANKED, Fusion
@@ -18,7 +19,7 @@ from polyscene.recommenders.fusion.training import examples
 from polyscene.recommenders.popularity import Popularity
 from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.scores import DenseScores
-from polyscene.recommenders.signal import Evidence, Observation, Signal
+from polyscene.recommenders.signal import Evidence, Signal
 from polyscene.recommenders.transitions import Transitions
 from polyscene.training.loop import Curve, fit
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyscene.data.schema import EventLog
+from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.fusion.stream import Stream
-from polyscene.recommenders.signal import Observation
 
 MakeLog = Callable[..., EventLog]
 

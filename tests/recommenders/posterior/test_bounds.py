@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from polyscene.core.clock import DAY, HOUR
+from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.posterior.events import repeat_shares, shares_of
 from polyscene.recommenders.posterior.posterior import Posterior
-from polyscene.recommenders.signal import Evidence, Observation
+from polyscene.recommenders.signal import Evidence
 
 Make = Callable[..., Posterior]
 MakeWorld = Callable[..., Evidence]

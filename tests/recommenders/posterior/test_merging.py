@@ -11,11 +11,12 @@ import pytest
 from polyscene.core.clock import HOUR
 from polyscene.core.errors import ArgumentError
 from polyscene.data.schema import UNKNOWN_TIME
+from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.posterior.merging import divergence, joined, merge
 from polyscene.recommenders.posterior.posterior import Posterior
 from polyscene.recommenders.posterior.settings import PosteriorSettings
 from polyscene.recommenders.posterior.tables import Beliefs
-from polyscene.recommenders.signal import Evidence, Observation
+from polyscene.recommenders.signal import Evidence
 
 Make = Callable[..., Posterior]
 

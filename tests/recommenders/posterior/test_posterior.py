@@ -12,8 +12,9 @@ import pytest
 from polyscene.core.arrays import Arrays
 from polyscene.core.clock import DAY, HOUR
 from polyscene.data.schema import UNKNOWN_TIME, EventLog
+from polyscene.recommenders.abilities import Forgets, Notices, Observation, Updates
 from polyscene.recommenders.posterior.posterior import Posterior
-from polyscene.recommenders.signal import Evidence, Forgets, Notices, Observation, Updates
+from polyscene.recommenders.signal import Evidence
 
 Make = Callable[..., Posterior]
 MakeWorld = Callable[..., Evidence]

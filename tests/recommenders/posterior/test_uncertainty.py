@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from polyscene.core.clock import DAY
+from polyscene.recommenders.abilities import Observation, Uncertain
 from polyscene.recommenders.posterior.posterior import Posterior
-from polyscene.recommenders.signal import Evidence, Observation, Uncertain
+from polyscene.recommenders.signal import Evidence
 
 DRAWS = 4000
 

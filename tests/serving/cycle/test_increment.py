@@ -144,14 +144,14 @@ def test_a_lesson_is_what_was_known_before_the_choice(shop: Path) -> None:
     assert not lessons.put_down("shop", "u1", "unheard of")
     run.observe(*[Event("u2", "i4", "shop", "click") for _ in range(20)])
     assert lessons.put_down("shop", "u1", "i4")
-    before, after = lessons.made["shop"]
+    before, after = lessons.examples["shop"]
     assert before.signals.shape == (2, 30)
     assert before.person == run.system.user("u1", "shop")
     popular = state.fusion.names.index("popularity")
     assert after.signals[popular, 0] > before.signals[popular, 0], "the choice stands first"
     stranger = Lessons(run.system, 2_000, 7)
     assert stranger.put_down("shop", "nobody", "i4")
-    assert stranger.made["shop"][0].person == -1
+    assert stranger.examples["shop"][0].person == -1
     state.fusion.fallback = "popularity"
     assert not stranger.put_down("shop", "u1", "i4")
 
@@ -162,7 +162,7 @@ def test_lessons_are_kept_bit_for_bit_and_those_of_the_erased_are_not(shop: Path
     lessons = Lessons(run.system, 2_000, 7)
     for user, item in (("u1", "i4"), ("u2", "i7"), ("nobody", "i1")):
         lessons.put_down("shop", user, item)
-    made = lessons.made["shop"]
+    made = lessons.examples["shop"]
     back = examples_of_arrays(arrays_of(made))
     assert len(back) == 3
     for one, other in zip(made, back, strict=True):
@@ -196,7 +196,7 @@ def test_what_makes_held_out_choices_worse_is_not_kept(shop: Path) -> None:
     def step(made: list[Example]) -> Increment:
         return learned_on(fusion.weights, fusion.scenario, made, [], settings, 7, project.progress)
 
-    whole, few = step(lessons.made["shop"]), step(lessons.made["shop"][:10])
+    whole, few = step(lessons.examples["shop"]), step(lessons.examples["shop"][:10])
     assert whole.after < whole.before
     assert whole.learned
     assert whole.choices == 80
@@ -212,7 +212,7 @@ def test_a_choice_from_a_slate_is_one_among_what_it_showed(shop: Path) -> None:
     assert lessons.put_down("shop", "u1", "i4")
     assert lessons.put_down("shop", "u1", "i4", eyes)
     assert lessons.put_down("shop", "u1", "i4", {"i4": 1.0, "gone": 0.5})
-    whole, among, alone = lessons.made["shop"]
+    whole, among, alone = lessons.examples["shop"]
     np.testing.assert_allclose(among.log_weights, np.log([0.25, 0.5, 0.125]), rtol=1e-6)
     assert among.signals.shape == (2, 3)
     np.testing.assert_array_equal(among.signals[:, 0], whole.signals[:, 0])

@@ -117,8 +117,8 @@ class Uplift:
     def by_rank(self, parts: int = 4, level: float = 0.95) -> list[Interval]:
         """Return the mean effect of equal parts of the pairs, those of the largest predicted effect first."""
         places = np.argsort(np.argsort(-self.effects, kind="stable"), kind="stable")
-        found = self.by_group(places * parts // len(places), level)
-        return [found[part] for part in range(parts)]
+        intervals = self.by_group(places * parts // len(places), level)
+        return [intervals[part] for part in range(parts)]
 
 
 def uplift(exposures: Exposures, learner: Learner = "dr", level: float = 0.95, seed: int = 0) -> Uplift:

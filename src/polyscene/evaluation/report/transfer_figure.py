@@ -72,12 +72,12 @@ def _lead(matrix: TransferMatrix, row: TransferRow, scenario: str) -> float:
 
 def _caption(matrix: TransferMatrix) -> str:
     chance = ", ".join(f"{name} {matrix.chance[name]:.3f}" for name in matrix.scenarios)
-    said = [
+    sentences = [
         "NDCG of held-out choices among about a hundred other items, by the scenarios that a network was "
         f"trained on (rows). An order by chance gets: {chance}. A frame: trained on it."
     ]
     if matrix.refused:
-        said.append(f"Refused, since nothing can be learned there: {', '.join(matrix.refused)}.")
+        sentences.append(f"Refused, since nothing can be learned there: {', '.join(matrix.refused)}.")
     if matrix.own:
-        said.append(f"Keeps its own, since it loses by learning together: {', '.join(matrix.own)}.")
-    return " ".join(said)
+        sentences.append(f"Keeps its own, since it loses by learning together: {', '.join(matrix.own)}.")
+    return " ".join(sentences)

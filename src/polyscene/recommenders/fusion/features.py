@@ -20,9 +20,10 @@ from polyscene.core.growing import GrowingArray
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import UNKNOWN_TIME
+from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.fusion.trends import USER_TRENDS, Births, Trends, had_lately, user_trends
 from polyscene.recommenders.scores import Scores
-from polyscene.recommenders.signal import Evidence, Observation, Signal
+from polyscene.recommenders.signal import Evidence, Signal
 
 NO_AGE = 0.0
 SEEN_DECAY = 0.9

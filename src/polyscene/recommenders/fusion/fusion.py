@@ -14,13 +14,14 @@ import numpy as np
 
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
+from polyscene.recommenders.abilities import Extends, Forgets, Observation
 from polyscene.recommenders.fusion.alone import alone, for_everybody, silent
 from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE, padded, proposed
 from polyscene.recommenders.fusion.features import MIN_PEAK, Block, Features, Prepared, Signals
 from polyscene.recommenders.fusion.inference import VIEWS, FusionWeights
 from polyscene.recommenders.fusion.stream import Learners
 from polyscene.recommenders.reranker import Reranker
-from polyscene.recommenders.signal import Extends, Forgets, Observation, Signal
+from polyscene.recommenders.signal import Signal
 
 FLOATS_PER_CANDIDATE = 4
 """Working memory of one score, in floats per signal."""

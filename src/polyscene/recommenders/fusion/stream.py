@@ -9,8 +9,8 @@ import numpy as np
 
 from polyscene.data.schema import EventLog
 from polyscene.data.timeline import NOTHING_AROUND, LiveTimeline
+from polyscene.recommenders.abilities import Notices, Observation, Updates
 from polyscene.recommenders.fusion.features import Features, Signals
-from polyscene.recommenders.signal import Notices, Observation, Updates
 from polyscene.representation.item_space import ItemSpace
 
 

@@ -102,14 +102,14 @@ def outputs(plan: Blueprint, w: Weights, x: Array, scenario: int, ar: Arithmetic
     crossed = plan.crossed(w, x.reshape(-1, plan.n_features, plan.size), ar)
     towers = plan.sharing(w, crossed, scenario, ar)
     plain = plan.n_features * plan.size
-    told = []
+    outs = []
     for head, tower in zip(plan.heads[scenario], towers, strict=True):
         name = f"{TOWER}{head}."
         out = tower @ w[f"{name}out.weight"] + crossed[:, :plain] @ w[f"{name}wide.zeros"]
         if plan.crossed.pairs:
             out = out + crossed[:, plain:] @ w[f"{name}pairs.ones"]
-        told.append(out + w[f"{name}out.bias"])
-    return told
+        outs.append(out + w[f"{name}out.bias"])
+    return outs
 
 
 def pairs(
@@ -132,5 +132,5 @@ def _attributes(w: Weights, prefix: str, rows: Rows, ar: Arithmetic) -> list[Arr
         shares = ar.array(rows.shares[:, number])  # (n, V)
         parts.append((table[ar.array(rows.codes[:, number])] * shares[:, :, None]).sum(1))
     numbers = range(rows.numbers.shape[1])
-    said = [ar.array(rows.numbers[:, number]) @ w[f"{prefix}numbers.table"][number] for number in numbers]
-    return [*parts, *said]
+    facts = [ar.array(rows.numbers[:, number]) @ w[f"{prefix}numbers.table"][number] for number in numbers]
+    return [*parts, *facts]

@@ -68,8 +68,8 @@ class MultitaskWeights:
         parts = [np.zeros((size, width, task.width), np.float32) for task in self.tasks]
         if not size or not width:
             return parts
-        told = self.inputs.requests(queries)
-        users = request_features(self.plan, self.arrays, told, self.scenario, NUMPY)
+        requests = self.inputs.requests(queries)
+        users = request_features(self.plan, self.arrays, requests, self.scenario, NUMPY)
         flat = None if candidates is None else candidates.ravel()
         for start in range(0, size * width, PAIRS):
             place = np.arange(start, min(start + PAIRS, size * width))

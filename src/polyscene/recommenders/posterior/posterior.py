@@ -17,6 +17,7 @@ from polyscene.core.seeds import derived
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import EventLog
+from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.posterior.events import (
     CHOSEN,
     Reader,
@@ -42,7 +43,7 @@ from polyscene.recommenders.posterior.tables import (
 )
 from polyscene.recommenders.posterior.uncertainty import Spread, deviations, drawn
 from polyscene.recommenders.scores import DenseScores, Scores
-from polyscene.recommenders.signal import Evidence, Observation, Signal
+from polyscene.recommenders.signal import Evidence, Signal
 from polyscene.representation.item_space import ItemSpace
 from polyscene.responsible.explanation import Sentences
 

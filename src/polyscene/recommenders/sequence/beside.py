@@ -69,7 +69,7 @@ class Beside:
         lengths = np.array([history.lengths for history, _ in parts])
         starts = np.cumsum(lengths, axis=0) - lengths  # (S, B)
         shape = people, int(lengths.sum(axis=0).max(initial=0))
-        made = cls(
+        placed = cls(
             np.zeros((*shape, width), np.float32),
             np.zeros(shape, np.int32),
             np.full(shape, UNKNOWN_TIME),
@@ -78,8 +78,8 @@ class Beside:
         )
         for (history, other), start in zip(parts, starts, strict=True):
             place = np.arange(len(history.items)) - np.repeat(history.offsets[:-1] - start, history.lengths)
-            made._put(history, other, place)
-        return made
+            placed._put(history, other, place)
+        return placed
 
     def _put(self, history: Histories, other: Other, place: LongArray) -> None:
         at = history.rows, place

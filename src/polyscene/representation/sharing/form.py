@@ -100,10 +100,10 @@ class SharingForm(ABC):
             ar: what they are computed with.
         """
         heads = self.sizes.heads[scenario]
-        told = self.below(w, x, scenario, ar)
+        inputs = self.below(w, x, scenario, ar)
         return [
             ar.relu(below @ w[f"{TOWER}{head}.weight"] + w[f"{TOWER}{head}.bias"])
-            for head, below in zip(heads, told, strict=True)
+            for head, below in zip(heads, inputs, strict=True)
         ]
 
     def same_for_all(self, below: Array, scenario: int) -> list[Array]:

@@ -46,13 +46,13 @@ class PersonalGates(SharingForm):
         x = self._opened(w, "trunk.scenario.", about, ar) * x
         person = ar.join([x[:, : sizes.user_inputs], ar.fixed(x)])
         first = ar.relu(x @ w["trunk.1.weight"] + w["trunk.1.bias"])
-        told = []
+        gated = []
         for head in sizes.heads[scenario]:
             gate = self._opened(w, f"own.person.{head}.", person, ar)
             inner = gate[:, : sizes.hidden] * first
             second = ar.relu(inner @ w["trunk.top.weight"] + w["trunk.top.bias"])
-            told.append(gate[:, sizes.hidden :] * second)
-        return told
+            gated.append(gate[:, sizes.hidden :] * second)
+        return gated
 
     def _opened(self, w: Weights, prefix: str, about: Array, ar: Arithmetic) -> Array:
         inner = ar.relu(about @ w[f"{prefix}weight"] + w[f"{prefix}bias"])

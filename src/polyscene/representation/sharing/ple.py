@@ -45,12 +45,12 @@ class ProgressiveExtraction(SharingForm):
         gate = gate_of(w, f"shared{scenario}", x, ar)
         common = mixed(gate, [*shared, *own])
         again = self._shared(w, "trunk.top.", common, ar)
-        told = []
+        mixtures = []
         for head, expert in zip(heads, own, strict=True):
             first = mixed(gate_of(w, head, x, ar), [*shared, expert])
             second = layer(w, f"own.2.{head}.", first, ar)
-            told.append(mixed(gate_of(w, f"top{head}", first, ar), [*again, second]))
-        return told
+            mixtures.append(mixed(gate_of(w, f"top{head}", first, ar), [*again, second]))
+        return mixtures
 
     def _shared(self, w: Weights, prefix: str, x: Array, ar: Arithmetic) -> Sequence[Array]:
         return [layer(w, f"{prefix}{expert}.", x, ar) for expert in range(self.sizes.experts)]
