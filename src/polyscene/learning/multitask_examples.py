@@ -117,8 +117,8 @@ def scenario_examples(
     counts = np.bincount(log.item[log.choice & (log.weight > 0)], minlength=n_items).astype(np.float64)
     popular = counts / counts.sum() if counts.any() else np.full(n_items, 1 / max(n_items, 1))
     drawing = (0.5 * popular + 0.5 / max(n_items, 1)).astype(np.float32)
-    scenario = ScenarioExamples(name, tasks, n_items, training, stopping, judged, drawing, drawn, hide_seen)
-    return scenario, [f"{name}: {note}" for note in notes]
+    known = ScenarioExamples(name, tasks, n_items, training, stopping, judged, drawing, drawn, hide_seen)
+    return known, [f"{name}: {note}" for note in notes]
 
 
 def tested_examples(data: TrainingData, name: str, tasks: Sequence[Task]) -> Examples:
