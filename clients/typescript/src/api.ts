@@ -326,7 +326,7 @@ export type RecommendationBody = {
   history?: Array<string> | null;
   /** As `history`, with actions, which count as the scenario weighs them. */
   events?: Array<VisitEventBody> | null;
-  /** How the slate is chosen: greedy, epsilon, plackett_luce, ucb, thompson, guarded, or a plug-in's; left out: as the scenario is configured. */
+  /** How the slate is chosen: greedy, epsilon, plackett_luce, ucb, thompson, guarded, learned, or a plug-in's; left out: as the scenario is configured. */
   policy?: PolicyChoice | null;
   /** False: the best in their order, whatever the policy. */
   explore?: boolean;
@@ -525,7 +525,7 @@ export type WhyNotBody = {
   history?: Array<string> | null;
   /** As `history`, with actions, which count as the scenario weighs them. */
   events?: Array<VisitEventBody> | null;
-  /** How the slate is chosen: greedy, epsilon, plackett_luce, ucb, thompson, guarded, or a plug-in's; left out: as the scenario is configured. */
+  /** How the slate is chosen: greedy, epsilon, plackett_luce, ucb, thompson, guarded, learned, or a plug-in's; left out: as the scenario is configured. */
   policy?: PolicyChoice | null;
   /** False: the best in their order, whatever the policy. */
   explore?: boolean;
