@@ -15,7 +15,8 @@ from polyscene.core.settings.project import Settings
 from polyscene.data.schema import EventLog
 from polyscene.data.splits.phases import Phase
 from polyscene.evaluation.transfer import TransferMatrix
-from polyscene.learning.multitask import JointModels, train_joint
+from polyscene.learning.joint_models import JointModels
+from polyscene.learning.multitask import train_joint
 from polyscene.learning.multitask_examples import meetings, scenario_examples
 from polyscene.learning.multitask_learner import moves
 from polyscene.learning.multitask_networks import JudgedChoices, NetworkMaker

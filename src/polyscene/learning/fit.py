@@ -17,6 +17,7 @@ from polyscene.learning.earlier_choices import with_earlier_choices
 from polyscene.learning.example_gains import signal_gains
 from polyscene.learning.fallback import better_signal, compared, held_out_gains, mean_gains, used_alone_note
 from polyscene.learning.fusion import FusionData, PastSignals, TrainedFusion, fusion_data, train_fusion
+from polyscene.learning.multitask import joint_trainer
 from polyscene.learning.new_items import Lift, fair_lift
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.time_budget import REFIT_SHARE, TimeBudget, too_dear
@@ -71,6 +72,7 @@ def fit_system(
         budget: how long it may take; None: as long as it does.
     """
     budget = budget or TimeBudget()
+    data = replace(data, joint=joint_trainer(settings))
     scenarios = list(data.dataset.scenarios)
     past = {name: data.evidence(name, Phase.PAST) for name in scenarios}
     usable = {name: usable_signals(settings.scenarios[name].signals, past[name]) for name in scenarios}

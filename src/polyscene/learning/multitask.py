@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from polyscene.core.settings.project import Settings
 from polyscene.data.splits.phases import Phase
 from polyscene.evaluation.significance import Interval, bootstrap_interval, paired_bootstrap
 from polyscene.evaluation.transfer import TransferMatrix, TransferRow
+from polyscene.learning.joint_models import JointModels
 from polyscene.learning.multitask_examples import ScenarioExamples, scenario_examples
 from polyscene.learning.multitask_networks import JointNetwork, JudgedChoices, NetworkMaker, drawn_odds
-from polyscene.learning.training_data import TrainingData
+from polyscene.learning.training_data import JointTrainer, TrainingData
 from polyscene.metrics.ranking import Values
 from polyscene.recommenders.multitask.calibration import Calibrator
 from polyscene.recommenders.multitask.inference import MultitaskWeights, ordering_scores
@@ -33,21 +34,14 @@ MAX_SUBSETS = 3
 """Of up to so many scenarios the transfer matrix has every set; of more, single ones, all but one, all."""
 
 
-@dataclass(frozen=True)
-class JointModels:
-    """What came of training.
+def joint_trainer(settings: Settings) -> JointTrainer:
+    """Return what trains all scenarios that list the signal `multitask` together; all, where none does."""
+    listed = [name for name, one in settings.scenarios.items() if "multitask" in one.signals]
 
-    Attributes:
-        weights: by scenario; None where nothing can be learned.
-        notes: what was decided and why, each a sentence.
-        transfer: what scenarios taught each other; None where fewer than two could learn.
-        seconds: that it took.
-    """
+    def train(data: TrainingData, phase: Phase) -> JointModels:
+        return train_joint(data, settings, listed or list(settings.scenarios), phase)
 
-    weights: Mapping[str, MultitaskWeights | None]
-    notes: tuple[str, ...]
-    transfer: TransferMatrix | None
-    seconds: float
+    return train
 
 
 def train_joint(data: TrainingData, settings: Settings, names: Sequence[str], phase: Phase) -> JointModels:

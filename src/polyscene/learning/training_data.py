@@ -26,7 +26,7 @@ from polyscene.recommenders.signal import Evidence, OtherScenario
 from polyscene.representation.item_space import ItemSpace
 
 if TYPE_CHECKING:  # which needs this file, and torch
-    from polyscene.learning.multitask import JointModels
+    from polyscene.learning.joint_models import JointModels
 
 JointTrainer = Callable[["TrainingData", Phase], "JointModels"]
 
@@ -209,20 +209,7 @@ def training_data(
         in_order,
         learns_on=learns_on,
         trends=settings.fusion.trends if learns_on else (),
-        joint=joint_trainer(settings),
     )
-
-
-def joint_trainer(settings: Settings) -> JointTrainer:
-    """Return what trains all scenarios that list the signal `multitask` together; all, where none does."""
-    listed = [name for name, one in settings.scenarios.items() if "multitask" in one.signals]
-
-    def train(data: TrainingData, phase: Phase) -> JointModels:
-        from polyscene.learning.multitask import train_joint  # loads torch
-
-        return train_joint(data, settings, listed or list(settings.scenarios), phase)
-
-    return train
 
 
 def sufficient_data(dataset: Dataset, settings: Settings, everything_counts: bool = False) -> TrainingData:

@@ -15,6 +15,7 @@ from torch.nn import functional
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.recommenders.sequence.beside import GAPS, Beside
 from polyscene.recommenders.sequence.inference import SequenceWeights
+from polyscene.representation.principal import principal_map
 
 TEXT_SCALE = 0.5
 """How long an item's vector is at the start, where it has a text."""
@@ -115,7 +116,7 @@ class SequenceNetwork(nn.Module):
         super().__init__()
         self.vectors = nn.Buffer(torch.from_numpy(np.ascontiguousarray(vectors)), persistent=False)
         self.own = nn.Buffer(torch.from_numpy(np.where(own, np.cumsum(own), 0)), persistent=False)
-        self.text = nn.Parameter(torch.from_numpy(_principal(vectors, size)))  # (t, d)
+        self.text = nn.Parameter(torch.from_numpy(principal_map(vectors, size, TEXT_SCALE)))  # (t, d)
         self.residual = nn.Parameter(torch.zeros(int(own.sum()) + 1, size))  # the first row is nobody's
         self.start_norm = nn.LayerNorm(size)
         self.blocks = nn.ModuleList(Block(size, heads, length, dropout) for _ in range(layers))
@@ -130,7 +131,9 @@ class SequenceNetwork(nn.Module):
             of_silent = self.own[self.silent & (self.own > 0)]
             self.residual[of_silent] = SILENT_SCALE * torch.randn(len(of_silent), size)
         if common is not None:
-            self.other_text = nn.Parameter(torch.from_numpy(_principal(common, size)))  # (t, d)
+            self.other_text = nn.Parameter(
+                torch.from_numpy(principal_map(common, size, TEXT_SCALE))
+            )  # (t, d)
             self.other_scenario = nn.Parameter(torch.zeros(others, size))
             self.other_weight = nn.Parameter(torch.zeros(size))
             self.scenario_bias = nn.Parameter(torch.full((heads, others), OTHER_BIAS))
@@ -191,15 +194,3 @@ class SequenceNetwork(nn.Module):
         residual[0] = 0.0
         arrays["residual"] = residual[self.own.numpy()]
         return SequenceWeights(arrays)
-
-
-def _principal(vectors: FloatArray, size: int) -> FloatArray:
-    """Return (t, size) the map to the directions in which the texts differ most."""
-    width = vectors.shape[1]
-    basis = np.zeros((width, size), np.float32)
-    _, directions = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
-    some = min(size, width)
-    basis[:, :some] = directions[:, ::-1][:, :some]
-    lengths = np.linalg.norm(vectors @ basis, axis=1)
-    usual = float(lengths[lengths > 0].mean()) if lengths.any() else 1.0
-    return (basis * TEXT_SCALE / usual).astype(np.float32)
