@@ -257,10 +257,13 @@ def transfer_table(matrix: TransferMatrix) -> str:
 
 
 def standing_alone(svg: str) -> str:
-    """Return a figure of the report as a file of its own: with its namespace, and the light colours named."""
+    """Return a figure of the report as a file of its own: with namespace, ground, and the light colours."""
     for role, colour in LIGHT.items():
         svg = svg.replace(f"var(--{role})", colour)
-    return svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    head, rest = svg.split(">", 1)
+    width, height = head.split('viewBox="')[1].split('"')[0].split()[2:]
+    ground = f'<rect width="{width}" height="{height}" fill="{LIGHT["panel"]}"/>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {head.removeprefix("<svg ")}>\n {ground}{rest}'
 
 
 def main() -> None:

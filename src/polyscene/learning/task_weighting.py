@@ -59,6 +59,10 @@ class FixedWeights:
     ) -> None:
         self.tasks, self.measured, self.shared, self.top = tasks, frozenset(measured), list(shared), list(top)
         self._chance = np.random.default_rng(seed)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Set up what it keeps from step to step."""
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield what it learns itself."""
@@ -75,16 +79,8 @@ class Uncertainty(FixedWeights):
     Source: A. Kendall et al., Multi-task learning using uncertainty to weigh losses, CVPR 2018, equation 10.
     """
 
-    def __init__(
-        self,
-        tasks: int,
-        measured: Sequence[int] = (),
-        shared: Sequence[Parameter] = (),
-        top: Sequence[Parameter] = (),
-        seed: int = 0,
-    ) -> None:
-        super().__init__(tasks, measured, shared, top, seed)
-        self.log_variance = Parameter(torch.zeros(tasks))
+    def _begin(self) -> None:
+        self.log_variance = Parameter(torch.zeros(self.tasks))
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield the log variances; they are not decayed."""
@@ -109,17 +105,9 @@ class GradNorm(FixedWeights):
     Source: Z. Chen et al., GradNorm, ICML 2018, equations 1 and 2, with plain steps.
     """
 
-    def __init__(
-        self,
-        tasks: int,
-        measured: Sequence[int] = (),
-        shared: Sequence[Parameter] = (),
-        top: Sequence[Parameter] = (),
-        seed: int = 0,
-    ) -> None:
-        super().__init__(tasks, measured, shared, top, seed)
-        self.weights = np.zeros(tasks)
-        self._first = np.zeros(tasks)
+    def _begin(self) -> None:
+        self.weights = np.zeros(self.tasks)
+        self._first = np.zeros(self.tasks)
 
     def __call__(self, step: TaskLosses) -> Tensor:
         """Move the weights, and return the scalar to descend."""
@@ -128,10 +116,10 @@ class GradNorm(FixedWeights):
         new = self._first[tasks] == 0
         self._first[tasks[new]] = np.maximum(values[new], TINY)
         self.weights[tasks[new]] = [step.weights[int(task)] for task in tasks[new]]
-        torch_weights = {int(task): float(self.weights[task]) for task in tasks}
+        weights = {int(task): float(self.weights[task]) for task in tasks}
         if len(tasks) > 1 and self.top:
             self._move(tasks, values, step)
-        return TaskLosses(step.losses, torch_weights).total()
+        return TaskLosses(step.losses, weights).total()
 
     def _move(self, tasks: np.ndarray, values: np.ndarray, step: TaskLosses) -> None:
         slopes = np.array([_norm(_gradients(step.losses[int(task)], self.top)) for task in tasks])

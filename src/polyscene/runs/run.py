@@ -19,7 +19,6 @@ from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.types import Event, FloatArray, Recommendation, Slate
 from polyscene.engine import bulk, recommending, vectors
 from polyscene.engine.bulk import BulkRequest
-from polyscene.engine.decision import Request
 from polyscene.engine.indexing import index_by
 from polyscene.engine.predicting import predict_items
 from polyscene.engine.recommending import Explanation
@@ -28,7 +27,7 @@ from polyscene.engine.updates import Intake
 from polyscene.engine.vectors import VectorView
 from polyscene.engine.why_not import WhyNot, why_not
 from polyscene.learning.item_views import LANGUAGE
-from polyscene.runs.asking import Asked, PolicyLike, Seen, arrange, asker, request_of
+from polyscene.runs.asking import Asked, PolicyLike, Seen, arrange, request_of
 from polyscene.runs.described_items import descriptions_of, with_id_text
 from polyscene.runs.folder import LESSONS, READERS, new_run, write_manifest
 from polyscene.runs.item_encoder import ItemEncoder
@@ -59,9 +58,8 @@ class Run(RunRecord):
         """The fitted system, read from the folder when it is first needed."""
         system = load_system(self.folder, self.manifest["system"], self.format)
         if self.manifest.get("readers"):
-            from polyscene.runs.reranker_files import (
-                restore_readers,  # language models, loaded only if asked for
-            )
+            # language models, loaded only if asked for
+            from polyscene.runs.reranker_files import restore_readers
 
             restore_readers(system, self.folder, self.manifest)
         arrange(system, self.settings if self.present is None else self.present)
@@ -177,8 +175,7 @@ class Run(RunRecord):
             UnknownIdError: no such scenario or item.
             ValueError: neither a user nor a history is given.
         """
-        past = None if history is None else id_texts(history, "item", "history")
-        request = Request(asker(user, history), scenario, history=past)
+        request = request_of(user, scenario, 1, {"history": history})
         return bulk.score_items(self.system, request, id_texts(items, "item", "items"))
 
     def predictions(
@@ -203,8 +200,7 @@ class Run(RunRecord):
             UnknownIdError: no such scenario or item.
             ArgumentError: nothing is predicted in the scenario, or an argument cannot be meant.
         """
-        past = None if history is None else id_texts(history, "item", "history")
-        request = Request(asker(user, history), scenario, history=past)
+        request = request_of(user, scenario, 1, {"history": history})
         return predict_items(self.system, request, id_texts(items, "item", "items"))
 
     def users(self, scenario: str | None = None) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ from polyscene.serving.app import build_app
 from polyscene.serving.service import Service
 
 TEXTS = st.text(max_size=12)
+NAMES = TEXTS.filter(lambda name: name not in (".", ".."))
+"""Of items and users; before a path with one of these two is sent, the client shortens it to another one."""
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
 VALUES = st.recursive(
     PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3)
@@ -40,12 +42,12 @@ def client(service: Service) -> TestClient:
 def sent(client: TestClient, method: str, path: str, body: Any) -> Any:
     content = json.dumps(body).encode("utf-8", "surrogatepass")
     answer = client.request(method, path, content=content, headers={"Content-Type": "application/json"})
-    assert answer.status_code in (200, 400, 404, 405, 422), (answer.status_code, answer.text)
+    assert answer.status_code in (200, 400, 404, 422), (answer.status_code, answer.text)
     return answer
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(method=st.sampled_from(["PUT", "PATCH"]), name=TEXTS, fields=FIELDS)
+@given(method=st.sampled_from(["PUT", "PATCH"]), name=NAMES, fields=FIELDS)
 @example("PUT", "a", {"price": 2**80})
 @example("PUT", "a", {"price": -1e308, "title": ["x", 1, True]})
 @example("PUT", "a", {"listed": "2026-13-45", "title": "\u202e"})
@@ -62,7 +64,7 @@ def test_items(client: TestClient, service: Service, method: str, name: str, fie
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(method=st.sampled_from(["PUT", "PATCH"]), name=TEXTS, fields=FIELDS)
+@given(method=st.sampled_from(["PUT", "PATCH"]), name=NAMES, fields=FIELDS)
 def test_users(client: TestClient, service: Service, method: str, name: str, fields: dict[str, Any]) -> None:
     path = f"/v1/users/{quote(name.encode('utf-8', 'surrogatepass'))}"
     answer = sent(client, method, path, {"fields": fields})

@@ -125,11 +125,12 @@ class Sequence(Signal):
             for name, other in sorted(evidence.elsewhere.items())
             if other.space.has_text and other.space.view("common").vectors.shape[1] == width
         ]
+        if self.settings.scenarios == "own":
+            return {}
         elsewhere = evidence.elsewhere
-        heard = names if self.settings.scenarios == "all" else []
         return {
             name: Other(number, elsewhere[name].space, elsewhere[name].comparable)
-            for number, name in enumerate(heard)
+            for number, name in enumerate(names)
         }
 
     def _trained(self, evidence: Evidence, choosing: Choosing) -> SequenceWeights:
@@ -245,10 +246,10 @@ class Sequence(Signal):
 
     def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
         """Take weights and vectors."""
-        heard = sorted(name.removeprefix(HEARD) for name in state if name.startswith(HEARD))
+        names = sorted(name.removeprefix(HEARD) for name in state if name.startswith(HEARD))
         self._others = {
             name: Other(number, others[name], bool(state[f"{HEARD}{name}"]))
-            for number, name in enumerate(heard)
+            for number, name in enumerate(names)
         }
         weights = {name: array for name, array in state.items() if not name.startswith(HEARD)}
         self._set(SequenceWeights(weights), space)

@@ -83,11 +83,11 @@ class Windows:
         """
         left = self.until[self.offsets[1:] - 1]
         always = np.full(len(left), LATEST)
-        heard = {
+        elsewhere = {
             name: timeline.before(self.user, left if comparable else always)
             for name, (timeline, comparable) in others.items()
         }
-        return replace(self, elsewhere=heard)
+        return replace(self, elsewhere=elsewhere)
 
     def padded(self, values: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return (W, L) of (m,) values, of the items by default, 0 behind the end: that is not looked at."""
