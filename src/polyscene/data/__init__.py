@@ -1,1 +1,1 @@
-"""From raw tables to choices: schema, readers, public sets, scenarios, splits, the sample world."""
+"""From raw tables to choices: schema, readers, public sets, scenarios, splits."""

@@ -11,7 +11,7 @@ from polyscene.data.schema import UNKNOWN_TIME, EventLog
 from polyscene.recommenders.fusion.features import PAIR_FACTS, USER_FACTS, Features
 from polyscene.recommenders.fusion.inference import FACTS, FusionWeights
 from polyscene.recommenders.fusion.network import FusionNetwork
-from polyscene.recommenders.fusion.trends import GAIN, LONG_AGO, Births, Trends
+from polyscene.recommenders.fusion.trends import GAIN, LONG_AGO, Births, Trends, had_lately
 from polyscene.recommenders.signal import Evidence
 
 MakeLog = Callable[..., EventLog]
@@ -71,6 +71,35 @@ def test_an_item_that_appears_takes_its_place_wherever_that_is(born: int) -> Non
     births.changed(1, since)
     time = np.array([15, 40, 60])
     np.testing.assert_array_equal(births.newer(time, None), Births(since).newer(time, None))
+
+
+@pytest.mark.parametrize("new", [[60, 70], [70, 60], [50, 50], [UNKNOWN_TIME, 60], [20, 60], []])
+def test_items_that_come_take_the_places_they_would_have_from_the_start(new: list[int]) -> None:
+    since = np.array([10, UNKNOWN_TIME, 30, 50])
+    births = Births(since)
+    everything = np.concatenate([since, np.array(new, np.int64)])
+    births.extend(everything)
+    time = np.array([15, 40, 55, 65, 80])
+    np.testing.assert_array_equal(births.newer(time, None), Births(everything).newer(time, None))
+
+
+def test_one_request_is_told_what_it_would_be_told_among_others(asked: Asked) -> None:
+    both, one = asked([[1, 0, 1], [2]], time=4 * HOUR), asked([[1, 0, 1]], time=4 * HOUR)
+    candidates = np.array([[3, 2, 1, 0]])
+    among = had_lately(both, 4, None)[:1, ::-1]
+    assert (among > 0).tolist() == [[False, False, True, True]]
+    for _ in range(2):  # what is worked with holds nothing of the request before
+        np.testing.assert_array_equal(had_lately(one, 4, candidates), among)
+
+
+def test_items_that_moved_are_placed_anew() -> None:
+    since = np.array([10, 20, 30])
+    births = Births(since)
+    since[0] = 25
+    births.extend(since, moved=True)
+    np.testing.assert_array_equal(
+        births.newer(np.array([40]), None), Births(since).newer(np.array([40]), None)
+    )
 
 
 def test_a_fusion_that_learns_live_is_told_more_and_only_then(

@@ -301,9 +301,9 @@ class Features:
             self.remove(rows, out=False)
         self._since.extend(since[new])
         self._born.extend(since[new])
-        if self.trends is not None:
+        if self.trends is not None and self._births is not None:
             self.trends.extend(int(new.sum()))
-            self._births = Births(self._born.array)
+            self._births.extend(self._born.array, moved=bool(dated.any()))
         self._latest = max(self._latest, int(since.max(initial=UNKNOWN_TIME)))
 
     def state(self) -> Arrays:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.clock import DAY, HOUR, MINUTE
-from polyscene.core.compiled import kernels
+from polyscene.core.compiled import kernels, short_zeros
 from polyscene.core.growing import GrowingArray
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
@@ -140,6 +140,22 @@ class Births:
         self._place.writable()[item] = np.searchsorted(order, born[item], side="left")
         self._order.extend(born[item : item + 1])
 
+    def extend(self, born: LongArray, moved: bool = False) -> None:
+        """Take in the items at the end that are not known yet.
+
+        Args:
+            born: (n,) of all items.
+            moved: whether known ones appeared at another time than was thought.
+        """
+        new = born[len(self._place) :]
+        times, order = np.sort(new[new != UNKNOWN_TIME]), self._order.array
+        if moved or (len(times) and len(order) and times[0] < order[-1]):
+            self._set(born)
+            return
+        self._order.extend(times)
+        place = np.searchsorted(self._order.array, new, side="left")
+        self._place.extend(np.where(new != UNKNOWN_TIME, place, NOWHERE))
+
     def newer(self, time: LongArray, candidates: IntArray | LongArray | None) -> FloatArray:
         """Return (B, C) log of one more than how many other items appeared since each did.
 
@@ -176,6 +192,12 @@ def had_lately(queries: Queries, n_items: int, candidates: IntArray | LongArray 
     history = queries.history
     hours = np.maximum(queries.time[history.rows] - history.times, 0) / HOUR
     lately = (1.0 / (1.0 + np.log1p(hours))).astype(np.float32)
+    if len(queries) == 1 and candidates is not None:
+        alone = short_zeros(n_items)
+        np.maximum.at(alone, history.items, lately)
+        facts: FloatArray = alone[candidates]
+        alone[history.items] = 0.0
+        return facts
     had = np.zeros((len(queries), n_items), np.float32)
     np.maximum.at(had, (history.rows, history.items), lately)
     return had if candidates is None else np.take_along_axis(had, candidates, axis=1)
