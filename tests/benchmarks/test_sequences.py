@@ -7,39 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-import numpy as np
-import polars as pl
 import pytest
 
 Script = Callable[[str], ModuleType]
-SCENARIO = """
-[scenarios.{name}]
-template = "{{title}}"
-items = {{ path = "{name}_items.csv", id = "id", text = ["title"] }}
-events = {{ path = "{name}_events.csv", user = "who", item = "what", time = "at", time_format = "sequence" }}
-"""
-
-
-@pytest.fixture(scope="module")
-def two_shops(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Forty people walk rings of twelve items in the one shop, every second of them in the other too."""
-    folder = tmp_path_factory.mktemp("shops")
-    draws = np.random.default_rng(5)
-    text = 'name = "shops"\nseed = 3\n[language]\nmodel = "light"\n'
-    for name, people in (("tools", range(40)), ("toys", range(0, 40, 2))):
-        titles = [f"{word} {name} number {item}" for item, word in enumerate(["red", "blue", "old"] * 4)]
-        frame = pl.DataFrame({"id": [f"{name}{item}" for item in range(12)], "title": titles})
-        frame.write_csv(folder / f"{name}_items.csv")
-        rows = []
-        for person in people:
-            start = int(draws.integers(12))
-            rows += [(f"p{person}", f"{name}{(start + step) % 12}", step) for step in range(6)]
-        log = pl.DataFrame(rows, schema=["who", "what", "at"], orient="row")
-        log.write_csv(folder / f"{name}_events.csv")
-        text += SCENARIO.format(name=name)
-    text += '[evaluation]\nprotocol = "leave_last_out"\n'
-    (folder / "polyscene.toml").write_text(text, encoding="utf-8")
-    return folder
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])

@@ -1,11 +1,13 @@
 """Which of several texts will be clicked most, learned from randomised tests of other texts.
 
-    log rate of text i in test t = level_t + x_i · β + ε_i
+    log rate of text i in test t = level_t + f(x_i) + ε_i
 
 x_i is what language models make of the text, level_t the test's own, normal and shared by its texts, and ε_i
-normal: what counting adds and what the text does not tell. β is normal around 0, so this is a linear mixed
-model (Robinson, That BLUP is a good thing, Statistical Science 1991). How strongly β is held, how far guesses
-are to be trusted and what they leave open is all taken from tests held out of the learning.
+normal: what counting adds and what the text does not tell. f is a Gaussian process: texts that read alike are
+clicked alike (see `text_kernel.py`; f(x) = φ(x) · β, β normal around 0), so this is a mixed model (Robinson,
+That BLUP is a good thing, Statistical Science 1991). How near texts must be to be alike, how strongly β is
+held, how far guesses are to be trusted and what they leave open is all taken from tests held out of the
+learning.
 """
 
 from __future__ import annotations
@@ -23,8 +25,10 @@ from safetensors.numpy import load_file, save_file
 from scipy.linalg import cho_factor, cho_solve
 
 from polyscene.core.errors import DataError, ModelError, Problem
+from polyscene.core.seeds import generator
 from polyscene.core.text import shown
 from polyscene.core.types import FloatArray, LongArray
+from polyscene.language.ranking.text_kernel import TextKernel
 from polyscene.language.ranking.text_tests import TextTests, centred, means
 
 Values = NDArray[np.float64]
@@ -32,7 +36,10 @@ Values = NDArray[np.float64]
 TextReader = Callable[[Sequence[str]], Sequence[FloatArray]]
 """Texts to blocks of features, each (n, width); see `layer_reader.LayerReader`."""
 
-RIDGES = (10.0, 20.0, 40.0, 80.0, 160.0)
+WIDTHS = (0.5, 0.7, 1.0, 2.0)
+"""Features of a text have length 1, so that two that have nothing in common are √2 apart."""
+RIDGES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+LANDMARKS = 1500
 FOLDS = 4
 FILES = ("rate_ranker.json", "rate_ranker.safetensors")
 
@@ -45,6 +52,7 @@ class RatePrior:
         level, level_spread: mean and standard deviation of a test's level.
         spread: standard deviation of a text's own part, where its words are not looked at.
         left: of the same, what a guess from the words leaves.
+        width: how near texts must be to be alike.
         ridge: how strongly β is held; the precision of its prior.
         slope: what guesses are multiplied by.
     """
@@ -53,6 +61,7 @@ class RatePrior:
     level_spread: float
     spread: float
     left: float
+    width: float
     ridge: float
     slope: float
 
@@ -73,6 +82,7 @@ class RateRanker:
         self.prior: RatePrior | None = None
         self.held_out: Values = np.zeros(0)
         self._mean, self._weights = np.zeros(0), np.zeros(0)
+        self._kernel = TextKernel(np.zeros((0, 0)), 1.0)
 
     def fit(self, tests: TextTests) -> Self:
         """Learn from tests.
@@ -87,15 +97,16 @@ class RateRanker:
             )
         blocks = [np.asarray(block, np.float64) for block in self.reader(tests.texts)]
         self._mean = np.concatenate([block.mean(axis=0) for block in blocks])  # (d,)
+        features, levels = self._features(blocks), tests.levels
         plain = tests.spread(np.zeros(len(tests.texts)))
-        equations = _Equations.of(tests, self._features(blocks), plain**2, float(tests.levels.var()))
-        guesses = {ridge: equations.held_out(ridge) for ridge in RIDGES}
-        ridge = min(RIDGES, key=lambda ridge: equations.loss(guesses[ridge]))
-        slope = equations.slope(guesses[ridge])
-        self._weights = equations.solve(ridge)
-        levels, left = tests.levels, tests.spread(slope * guesses[ridge])
-        self.prior = RatePrior(float(levels.mean()), float(levels.std()), plain, left, ridge, slope)
-        self.held_out = slope * guesses[ridge]
+        trials = [
+            _Trial.of(kernel, tests, kernel.likeness(features), plain**2)
+            for kernel in (TextKernel.over(features, width, LANDMARKS, generator(0)) for width in WIDTHS)
+        ]
+        best = min(trials, key=lambda trial: trial.loss)
+        self._kernel, self._weights, self.held_out = best.kernel, best.weights, best.held_out
+        spreads = float(levels.std()), plain, tests.spread(best.held_out)
+        self.prior = RatePrior(float(levels.mean()), *spreads, best.kernel.width, best.ridge, best.slope)
         return self
 
     def lead(self, texts: Sequence[str], test: LongArray) -> Values:
@@ -111,7 +122,7 @@ class RateRanker:
         if self.prior is None:
             raise ModelError("expected a ranker that has learned, found a fresh one; call fit or load first")
         features = self._features([np.asarray(block, np.float64) for block in self.reader(texts)])
-        guess = self.prior.slope * (features @ self._weights)
+        guess = self.prior.slope * (self._kernel.likeness(features) @ self._weights)
         return centred(guess[:, None], test, np.ones(len(guess)))[:, 0]
 
     def _features(self, blocks: Sequence[Values]) -> Values:
@@ -137,7 +148,8 @@ class RateRanker:
             raise ModelError("expected a ranker that has learned, found a fresh one; call fit first")
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FILES[0]).write_text(json.dumps(asdict(self.prior)), encoding="utf-8")
-        save_file({"mean": self._mean, "weights": self._weights}, folder / FILES[1])
+        arrays = {"mean": self._mean, "weights": self._weights, "landmarks": self._kernel.landmarks}
+        save_file(arrays, folder / FILES[1])
 
     @classmethod
     def load(cls, folder: Path, reader: TextReader) -> Self:
@@ -152,12 +164,42 @@ class RateRanker:
             ranker.prior = RatePrior(**values)
             arrays = load_file(folder / FILES[1])
             ranker._mean, ranker._weights = arrays["mean"], arrays["weights"]
+            ranker._kernel = TextKernel(arrays["landmarks"], ranker.prior.width)
         except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
             raise ModelError(
                 f"expected a rate ranker in {shown(str(folder), 200)}, found {shown(str(error), 200)}; fit "
                 "and save it again"
             ) from error
         return ranker
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One kernel, with the ridge under which it foretells held-out tests best.
+
+    Attributes:
+        weights: (m,) of the likeness to each landmark.
+        slope: what guesses are multiplied by.
+        held_out: (n,) guesses by the other folds, times the slope.
+        loss: their weighted squared error.
+    """
+
+    kernel: TextKernel
+    ridge: float
+    weights: Values
+    slope: float
+    held_out: Values
+    loss: float
+
+    @classmethod
+    def of(cls, kernel: TextKernel, tests: TextTests, likeness: Values, variance: float) -> Self:
+        directions = kernel.directions()
+        equations = _Equations.of(tests, likeness @ directions, variance, float(tests.levels.var()))
+        guesses = {ridge: equations.held_out(ridge) for ridge in RIDGES}
+        ridge = min(RIDGES, key=lambda ridge: equations.loss(guesses[ridge]))
+        slope = equations.slope(guesses[ridge])
+        guess = slope * guesses[ridge]
+        return cls(kernel, ridge, directions @ equations.solve(ridge), slope, guess, equations.loss(guess))
 
 
 @dataclass(frozen=True)
