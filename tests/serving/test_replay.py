@@ -181,7 +181,10 @@ def test_what_was_put_is_counted_through_a_restart(run: Run, tmp_path: Path, by_
     assert (again["recomputed_same"], again["why_not_recomputed"]) == (True, None)
     assert client.put("/v1/items/shop/lamp", json={"fields": rows[0]}).status_code == 200
     again = client.get(f"/v1/decisions/{name}/replay").json()
-    assert (again["recomputed"], again["why_not_recomputed"]) == (False, "items were put, taken out or set back since")
+    assert (again["recomputed"], again["why_not_recomputed"]) == (
+        False,
+        "items were put, taken out or set back since",
+    )
     service.close()
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from polyscene.core.errors import ArgumentError
+from polyscene.data.schema import EventLog
 from polyscene.engine.state import ScenarioState, System
 from polyscene.recommenders.fusion.fusion import Fusion
 from polyscene.recommenders.posterior.item_beliefs import ItemBeliefs
@@ -122,15 +123,21 @@ class Movement:
         return values | {"people": people}
 
 
+def find_posterior(state: ScenarioState) -> Posterior | None:
+    """Return the posterior of a scenario; None: it has none."""
+    signals = state.fusion.present().values()
+    return next((signal for signal in signals if isinstance(signal, Posterior)), None)
+
+
 def posterior_of(state: ScenarioState) -> Posterior:
     """Return the posterior of a scenario.
 
     Raises:
         ArgumentError: it has none.
     """
-    for signal in state.fusion.present().values():
-        if isinstance(signal, Posterior):
-            return signal
+    signal = find_posterior(state)
+    if signal is not None:
+        return signal
     raise ArgumentError(
         f"expected a scenario with the signal 'posterior', which alone moves items, found '{state.name}' "
         "without; list it in its signals and train"
@@ -180,13 +187,27 @@ def retraced(
     signal = posterior_of(state)
     watched = Watched.of(signal, code_in(state, item), ledger)
     watched.begin_again()
-    events = state.log.as_they_came()
+    events = learned_events(state)
     if until is not None:
         events = events.take(events.time <= until)
     watched.retrace(events)
     if until is not None:
         return watched, 0.0
     return watched, _gap(watched.place(), Watched.of(signal, watched.code_of, Ledger()).place())
+
+
+def learned_events(state: ScenarioState) -> EventLog:
+    """Return the events that the posterior of a scenario has learned, in its order.
+
+    A run that was trained to be judged knows the latest events and has not learned them: its stream tells
+    how many choices it has.
+    """
+    events, added = state.log.as_they_came(), len(state.log.changes())
+    start = len(events) - added
+    counted = events.weight > 0
+    learned = int(posterior_of(state).stream.counts[0]) - int(np.count_nonzero(counted[start:]))
+    before = np.cumsum(counted) - counted
+    return events.take((before < learned) | (np.arange(len(events)) >= start))
 
 
 def code_in(state: ScenarioState, item: str) -> Callable[[], int | None]:

@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any
 
 from polyscene.core.errors import ArgumentError, ConflictError, StoreError, UnknownIdError
+from polyscene.engine.catalogue import Numbering
 from polyscene.engine.movement import (
     Movement,
     code_in,
@@ -128,6 +129,7 @@ class Retracing:
             held, erased = self._resumed(run)
             self._notes.append(f"the log was forgotten up to {store.forgotten:,}; told from there on")
         state = self.state = run.system.scenario(scenario)
+        self._users = run.system.users
         signal, code_of = posterior_of(state), code_in(state, self.item)
         self.gap, self.undone = 0.0, 0
         if self._lies_within(state, held):
@@ -203,6 +205,11 @@ class Retracing:
                 for _, one in page
             )
             reached = page[-1][0]
+
+    @property
+    def users(self) -> Numbering:
+        """Return the numbering of the users, for who may know them."""
+        return self._users
 
     def movement(self) -> Movement:
         """Return the history.

@@ -15,7 +15,9 @@ from polyscene.serving.service import Service
 from polyscene.serving.tenants import Tenants
 
 SCOPES = {
-    name: scope for part in (items, jobs, models, movement, rights, rules, users) for name, scope in part.SCOPES.items()
+    name: scope
+    for part in (items, jobs, models, movement, rights, rules, users)
+    for name, scope in part.SCOPES.items()
 }
 Asked = tuple[TestClient, dict[str, str], set[str]]
 READING = ("/v1/events", "/v1/recommendations", "/v1/explanations", "/v1/decisions")

@@ -146,7 +146,7 @@ class Ledger:
             self.people.setdefault(move.user, Share()).add(move.length)
         self._draw(move.time, move.distance[1], move.bias[1])
         self._count += 1
-        if len(self._heap) < self.longest or move.length > self._heap[0][0]:
+        if self.longest and (len(self._heap) < self.longest or move.length > self._heap[0][0]):
             whole = Move(**{**vars(move), "nearest": nearest()})
             heapq.heappush(self._heap, (move.length, -self._count, whole))
             if len(self._heap) > self.longest:
