@@ -1,4 +1,4 @@
-"""How an item moves when bots push it, what setting it back does, and how far a posterior drifts from a refit.
+"""How an item moves when bots push it, what setting it back does, and how far a posterior is from a refit.
 
     python benchmarks/movement.py --set movietweetings --json movement.json
     python benchmarks/movement.py --set stackexchange_travel --days 1 8 64
@@ -6,7 +6,8 @@
 The posterior alone learns the first half of the events. Then bots, a hundredth of the people, choose one item
 that hardly anybody knows `--pushes` times each, from the second day of the stream to its eighth, among the
 honest events. The item is watched: where it stands, and its rank for 200 people, before, in the midst of it
-and after it, after it was set back to the second day, and a week later. Beside it stands the same without bots.
+and after it, after it was set back to the second day, and a week later. Beside it stands the same without
+bots.
 
 Then the honest stream is learned event by event, and after some days all that was learned is fitted anew at
 once: how far the two are apart, and how far two refits are apart that differ in their draws alone.
@@ -149,9 +150,11 @@ def drifting(stream: Stream, past: Evidence, signal: Posterior, days: Sequence[i
 
 def joined(one: EventLog, other: EventLog) -> EventLog:
     """Return the events of two logs of the same columns, the first one's first."""
-    columns = ("user", "item", "action", "value", "weight", "time", "part", "choice")
-    together = {name: np.concatenate([getattr(one, name), getattr(other, name)]) for name in columns}
-    return replace(one, **together, had=None)
+    rows = np.concatenate([np.arange(len(one)), np.zeros(len(other), np.int64)])
+    together, more = one.take(rows), slice(len(one), None)
+    for name in ("user", "item", "action", "value", "weight", "time", "part", "choice"):
+        getattr(together, name)[more] = getattr(other, name)
+    return together
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

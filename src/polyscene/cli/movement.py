@@ -14,7 +14,9 @@ from polyscene.cli.logs import Data, Database
 from polyscene.cli.options import CONFIG, AsJson, Config, RunId, ScenarioName, opened
 
 if TYPE_CHECKING:
-    from polyscene.engine.movement import ItemMove, Movement
+    from rich.console import RenderableType
+
+    from polyscene.engine.movement import ItemMove, Movement, Person
     from polyscene.project import Project
     from polyscene.recommenders.posterior.movement import Ledger
     from polyscene.runs.run import Run
@@ -48,7 +50,7 @@ def movement(
     svg: SvgFile = None,
     json: AsJson = False,
 ) -> None:
-    """Show which events and edits have moved what is believed of an item, and where it stood before and after.
+    """Show which events and edits have moved what is believed of an item, and from where to where.
 
     The run's events and the log of its service are learned once more; both are only read.
     """
@@ -82,7 +84,7 @@ def _of_service(
     ledger: Ledger,
     data: Path | None,
     database: str | None,
-) -> tuple[Movement, list[tuple[object, str]]]:
+) -> tuple[Movement, list[tuple[Person, str]]]:
     from polyscene.cli.logs import demand_extra, folder_of, place_of
 
     demand_extra()
@@ -128,13 +130,11 @@ def _micro(moment: datetime | None, otherwise: int) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def _shown(told: Movement) -> Iterator[object]:
+def _shown(told: Movement) -> Iterator[RenderableType]:
     """Yield what is shown: where it stands, sums, the longest moves and who moved it."""
     from polyscene.cli.tables import plain_table
 
-    place = (
-        "not known" if told.distance is None else f"{told.distance:.3f} from its text, bias {told.bias:+.3f}"
-    )
+    place = f"{told.distance or 0:.3f} from its text, bias {told.bias or 0:+.3f}"
     yield f"{told.title or told.item}: {place}"
     sums = [(kind, f"{one['moves']:,}", f"{one['path']:.3f}") for kind, one in told.kinds.items()]
     yield plain_table("moves", ("by", "how many", "lengths together"), sums)
@@ -148,11 +148,9 @@ def _shown(told: Movement) -> Iterator[object]:
 
 
 def _row(move: ItemMove, clock: str) -> tuple[str, ...]:
-    when = (
-        f"{datetime.fromtimestamp(move.time / 1e6, UTC):%Y-%m-%d %H:%M}"
-        if clock == "time"
-        else str(move.time)
-    )
+    when = str(move.time)
+    if clock == "time":
+        when = f"{datetime.fromtimestamp(move.time / 1e6, UTC):%Y-%m-%d %H:%M}"
     return (
         when,
         "" if move.offset is None else str(move.offset),

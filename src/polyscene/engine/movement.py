@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from polyscene.core.errors import ArgumentError
+from polyscene.core.types import LongArray
 from polyscene.data.schema import EventLog
 from polyscene.engine.state import ScenarioState, System
 from polyscene.recommenders.fusion.fusion import Fusion
@@ -206,7 +207,7 @@ def learned_events(state: ScenarioState) -> EventLog:
     start = len(events) - added
     counted = events.weight > 0
     learned = int(posterior_of(state).stream.counts[0]) - int(np.count_nonzero(counted[start:]))
-    before = np.cumsum(counted) - counted
+    before: LongArray = np.cumsum(counted) - counted
     return events.take((before < learned) | (np.arange(len(events)) >= start))
 
 

@@ -28,8 +28,8 @@ class RefitMonitor(Collector):
         """Yield a gauge by scenario and measure; without any sample where no cycle has compared yet."""
         family = GaugeMetricFamily(
             "polyscene_refit_distance",
-            "Share of the ten best items in which slates of the posterior differed from a refit's in the latest "
-            "cycle, by scenario: live, and by chance alone.",
+            "Share of the ten best items in which slates of the posterior differed from a refit's in the "
+            "latest cycle, by scenario: live, and by chance alone.",
             labels=("scenario", "of"),
         )
         for scenario, one in latest_distances(self._reports).items():

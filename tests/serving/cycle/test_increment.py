@@ -248,3 +248,17 @@ def test_events_find_the_slates_that_they_answer_and_how_its_places_are_looked_a
     assert first["b"] == pytest.approx((20 + 20 * mean) / 220)
     late = LoggedEvent("u0", "a", "shop", "click", time=51)
     assert eyes_of(slates, [late], 50) == [None]
+
+
+def test_a_posterior_that_drifted_from_a_refit_lets_the_night_train_anew(
+    learning: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drifted(*args: object) -> str:
+        return "the posterior of 'shop' has drifted from a refit"
+
+    monkeypatch.setattr(nightly, "compare_with_refits", drifted)
+    monkeypatch.setattr(nightly, "learn_on", _forbidden)
+    report = cycle(learning, learning.base / "service")
+    assert report.anew
+    assert report.anew_because == "the posterior of 'shop' has drifted from a refit"
+    assert report.notes[0] == f"it was trained anew: {report.anew_because}"
