@@ -43,8 +43,8 @@ from posterior_stream import Stream, cut
 from projects import add_project_arguments
 from showing import table, write_json
 
-BEGIN, END, LATER = DAY, 8 * DAY, 15 * DAY
-"""When the bots begin and end, and when the item is looked at for the last time, after the cut."""
+BEGIN, END, LATER = 1, 8, 15
+"""When the bots begin and end, and when the item is looked at for the last time, in days after the cut."""
 HEAD = ("", "distance from its text", "bias", "median rank", "in the top 10")
 
 
@@ -67,17 +67,19 @@ class Scene:
         counts = np.bincount(past.positive.item, minlength=past.n_items)
         draws, self.start = generator(seed, "movement"), int(stream.rest.time[0])
         self.item = int(draws.choice(np.flatnonzero(counts == counts[counts > 0].min())))
-        self.honest = between(stream.rest, self.start, self.start + LATER)
+        span = int(stream.rest.time[-1]) + 1 - self.start
+        day = min(DAY, span // LATER)  # of a shorter stream a fifteenth
+        self.begin, self.end = self.start + BEGIN * day, self.start + END * day
+        self.honest = between(stream.rest, self.start, self.start + LATER * day)
         people = np.unique(self.honest.user)
         self.bots = max(1, round(BOT_SHARE * len(people)))
         self.people = len(people)
         self.queries: Queries = asked(draws.permutation(people)[:ASKED].astype(np.int64))
-        week = between(self.honest, self.start + BEGIN, self.start + END)
+        week = between(self.honest, self.begin, self.end)
         names = past.n_users + np.arange(self.bots)
         hostile = pushing(week, self.item, names, pushes, draws)
-        parts = (between(self.honest, 0, self.start + BEGIN), hostile)
-        self.before, self.attack = parts
-        self.after = between(self.honest, self.start + END, self.start + LATER)
+        self.before, self.attack = between(self.honest, self.start, self.begin), hostile
+        self.after = between(self.honest, self.end, self.start + LATER * day)
 
     def standing(self, signal: Watched) -> dict[str, float]:
         """Return where the item stands."""
@@ -105,12 +107,12 @@ def pushed(scene: Scene, signal: Posterior) -> dict[str, Any]:
     followed(watched, scene.before)
     steps, then = {"before the bots": scene.standing(watched)}, ItemBeliefs.of(watched, scene.item)
     watched.ledger = Ledger()
-    middle = scene.start + (BEGIN + END) // 2
+    middle = (scene.begin + scene.end) // 2
     followed(watched, between(scene.attack, 0, middle))
     steps["in the midst of it"] = scene.standing(watched)
-    followed(watched, between(scene.attack, middle, scene.start + LATER))
+    followed(watched, between(scene.attack, middle, scene.end))
     steps["after it"] = scene.standing(watched)
-    ledger = watched.ledger
+    ledger, watched.ledger = watched.ledger, Ledger()
     then.put_into(watched, scene.item)
     steps["set back"] = scene.standing(watched)
     followed(watched, scene.after)

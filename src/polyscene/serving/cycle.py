@@ -33,7 +33,13 @@ from polyscene.runs.run import Run
 from polyscene.serving.activation import Activate
 from polyscene.serving.cycle_contest import Contest
 from polyscene.serving.cycle_increment import Growth, eyes_of, learn_and_put_down, learn_on
-from polyscene.serving.cycle_refit import Undone, compare_with_refits, undone_in, without_undone
+from polyscene.serving.cycle_refit import (
+    Undone,
+    compare_with_refits,
+    has_posteriors,
+    undone_in,
+    without_undone,
+)
 from polyscene.serving.cycle_replicas import Logs, Replica
 from polyscene.serving.cycle_report import CycleReport, worse_by
 from polyscene.serving.cycle_state import CYCLE, REPORTS, CycleState, one_at_a_time, read_state, write_state
@@ -199,7 +205,7 @@ class Cycle:
 
     def _too_far(self, replica: Replica, report: CycleReport) -> bool:
         """Return whether a posterior has drifted too far from a refit for the candidate to learn on."""
-        if not self.settings.refit_distance:
+        if not self.settings.refit_distance or not has_posteriors(replica.system):
             return False
         with self._timed("comparing with a refit"):
             reason = compare_with_refits(replica.system, self.project.settings, self._undone, report)

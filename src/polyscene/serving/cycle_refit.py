@@ -52,6 +52,11 @@ def without_undone(dataset: Dataset, undone: Undone) -> Dataset:
     return with_events(dataset, logs)
 
 
+def has_posteriors(system: System) -> bool:
+    """Return whether any scenario has a posterior."""
+    return any(find_posterior(state) is not None for state in system.scenarios.values())
+
+
 def refit_distances(
     system: System, settings: Mapping[str, ScenarioSettings], undone: Undone, seed: int
 ) -> dict[str, RefitDistance]:

