@@ -91,7 +91,7 @@ def test_examples_of_movement_run_where_there_is_a_posterior(
             status, value = curl(believing_client, example)
             assert status == 200, (name, value)
             status, value = curl(client, example)
-            assert status == 400
+            assert status == STATUS["invalid"]
             assert "which alone moves items" in value["error"]["message"]
 
 

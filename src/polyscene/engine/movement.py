@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from polyscene.core.errors import ArgumentError
+from polyscene.core.errors import DataError, Problem
 from polyscene.core.types import LongArray
 from polyscene.data.schema import EventLog
 from polyscene.engine.state import ScenarioState, System
@@ -134,14 +134,18 @@ def posterior_of(state: ScenarioState) -> Posterior:
     """Return the posterior of a scenario.
 
     Raises:
-        ArgumentError: it has none.
+        DataError: it has none.
     """
     signal = find_posterior(state)
     if signal is not None:
         return signal
-    raise ArgumentError(
-        f"expected a scenario with the signal 'posterior', which alone moves items, found '{state.name}' "
-        "without; list it in its signals and train"
+    raise DataError(
+        Problem(
+            "nothing is believed of items here",
+            "a scenario with the signal 'posterior', which alone moves items",
+            f"'{state.name}' without it",
+            "list it among the scenario's signals and train",
+        )
     )
 
 
@@ -157,7 +161,7 @@ def movement_of(
 
     Raises:
         UnknownIdError: no such scenario or item.
-        ArgumentError: the scenario has no posterior.
+        DataError: the scenario has no posterior.
     """
     with system.lock.reading():
         state = system.scenario(scenario)
@@ -171,7 +175,7 @@ def standing_of(state: ScenarioState, item: str) -> Movement:
 
     Raises:
         UnknownIdError: no such item.
-        ArgumentError: the scenario has no posterior.
+        DataError: the scenario has no posterior.
     """
     state.catalogue.code(item)
     return told(state, item, Watched.of(posterior_of(state), code_in(state, item), Ledger()))
@@ -230,7 +234,7 @@ def watching(
 
     Raises:
         UnknownIdError: no such scenario.
-        ArgumentError: it has no posterior.
+        DataError: it has no posterior.
     """
     state, kept = system.scenario(scenario), ledger or Ledger()
     with system.lock.writing():
@@ -320,7 +324,7 @@ def roll_back(state: ScenarioState, item: str, beliefs: ItemBeliefs) -> bool:
 
     Raises:
         UnknownIdError: the item is not in the catalogue.
-        ArgumentError: the scenario has no posterior.
+        DataError: the scenario has no posterior.
     """
     code = state.catalogue.code(item)
     fits = beliefs.put_into(posterior_of(state), code)

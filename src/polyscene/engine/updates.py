@@ -126,7 +126,7 @@ class Intake:
 
         Raises:
             UnknownIdError: no such scenario or item.
-            ArgumentError: the scenario has no posterior.
+            DataError: the scenario has no posterior.
         """
         state = self._system.scenario(scenario)
         with self._system.lock.writing():

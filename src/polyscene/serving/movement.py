@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from polyscene.core.errors import ArgumentError, ConflictError, StoreError, UnknownIdError
+from polyscene.core.errors import ConflictError, DataError, Problem, StoreError, UnknownIdError
 from polyscene.engine.catalogue import Numbering
 from polyscene.engine.movement import (
     Movement,
@@ -104,7 +104,7 @@ class Retracing:
 
     Raises:
         UnknownIdError: no such scenario, or no such item at that moment.
-        ArgumentError: the scenario has no posterior.
+        DataError: the scenario has no posterior.
         ConflictError: another history is being told.
         StoreError: the log cannot be read, or has forgotten what was to be learned.
     """
@@ -165,15 +165,24 @@ class Retracing:
         """Return whether the moment lies before what the run knows, so that the log is not asked."""
         moment = self._moment
         if moment.offset is not None and moment.offset < held:
-            raise ArgumentError(
-                f"expected an offset from {held:,} on, where the run begins to follow the log, found "
-                f"{moment.offset:,}; name a time"
+            raise DataError(
+                Problem(
+                    "the run does not know that moment of the log",
+                    f"an offset from {held:,} on, where it begins to follow the log",
+                    f"{moment.offset:,}",
+                    "name a time",
+                )
             )
         if moment.time is None:
             return False
         if state.clock != "time":
-            raise ArgumentError(
-                f"expected an offset, since '{state.name}' knows only an order of events, found a time"
+            raise DataError(
+                Problem(
+                    f"scenario '{state.name}' knows only an order of events",
+                    "an offset of the log",
+                    "a time",
+                    "name the last offset that counts",
+                )
             )
         events = state.log.events()
         return bool(len(events) and int(events.time[-1]) > moment.time)
@@ -254,7 +263,7 @@ def movement_of(source: Source, scenario: str, item: str, ledger: Ledger) -> dic
     """Return the history of an item's movement as an answer, with what telling it took.
 
     Raises:
-        UnknownIdError, ArgumentError, ConflictError, StoreError: as `Retracing`.
+        UnknownIdError, DataError, ConflictError, StoreError: as `Retracing`.
     """
     start = time.perf_counter()
     movement = Retracing(source, scenario, item, ledger).movement()
@@ -269,7 +278,7 @@ def rollback_of(source: Source, scenario: str, item: str, moment: Moment, now: i
 
     Raises:
         UnknownIdError: the item was not known then.
-        ArgumentError, ConflictError, StoreError: as `Retracing`.
+        DataError, ConflictError, StoreError: as `Retracing`.
     """
     then = Retracing(source, scenario, item, Ledger(longest=0), moment)
     since = moment.time if moment.time is not None else then.state.latest
