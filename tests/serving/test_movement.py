@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 import polyscene as ps
+from polyscene.client import movement_answers
 from polyscene.core.errors import UnknownIdError
 from polyscene.engine.movement import movement_of, posterior_of, watching
 from polyscene.project import Project
@@ -88,6 +90,7 @@ def test_the_history_of_a_service_is_exact_and_names_nobody(client: TestClient, 
     assert answer.status_code == 200, answer.text
     assert "bot " not in answer.text
     told = answer.json()
+    assert msgspec.convert(told, movement_answers.Movement, strict=False).moves[0].kind in told["kinds"]
     code = moving.live.system.scenario("shop").catalogue.code(item)
     live = signal(moving)
     expected = float(np.linalg.norm(live.items_now().means[code] - live.priors[code]))
@@ -122,6 +125,7 @@ def test_an_item_set_back_is_as_if_it_had_learned_nothing_since_on_every_server(
     receipt = client.post(f"/v1/items/shop/{item}/rollback", json={"to": iso(until)})
     assert receipt.status_code == 200, receipt.text
     facts = receipt.json()
+    assert msgspec.convert(facts, movement_answers.Rollback).offset == 17
     assert (facts["undone"], facts["exact"], facts["offset"]) == (5, True, 17)
     assert facts["before"]["bias"] == attacked["bias"][0]
     assert facts["after"]["bias"] == then["bias"][0]
