@@ -154,7 +154,7 @@ def movement_of(
 ) -> Movement:
     """Return how an item has moved, by learning once more all that a live system knows.
 
-    Costs some 20 µs for each event of the scenario; the system is only read.
+    Costs time in proportion to the events of the scenario; the system is only read.
 
     Args:
         ledger: says which moves are kept, and is written to.

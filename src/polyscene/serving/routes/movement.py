@@ -68,8 +68,8 @@ async def movement(
 ) -> Response:
     """Return what has moved what the posterior believes of an item: events, edits of its text, rollbacks.
 
-    The log is learned once more for it, some 50,000 events in a second, by a copy of the run in memory; one
-    history is told at a time. Nobody is named: a person is a number that means something in this answer
+    The log is learned once more for it by a copy of the run in memory, with the posterior alone; one history
+    is told at a time. Nobody is named: a person is a number that means something in this answer
     alone, and an offset tells who can read the log where the event stands.
     """
     service = service_of(request)
