@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import runpy
 import shutil
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -256,6 +257,27 @@ def small_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a random decoder that nobody may change."""
     return _save_model(tmp_path_factory.mktemp("decoder"), decoder=True)
+
+
+@pytest.fixture(scope="session")
+def believing(hamlet: Path, small_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a shop with a posterior and one run, whose tables and run nobody may change."""
+    from polyscene.core.settings.project import Settings
+    from polyscene.project import Project
+
+    plain = tomllib.loads(hamlet.read_text(encoding="utf-8"))
+    shop = plain["scenarios"]["shop"] | {"signals": ["popularity", "posterior"]}
+    language = {"model": str(small_encoder), "tuning": "none", "precision": "float32"}
+    signals = {"posterior": {"size": 8, "half_lives": [7.0], "passed_over": ["view"]}}
+    settings = plain | {"language": language, "scenarios": {"shop": shop}, "signals": signals}
+
+    def make(home: Path) -> None:
+        shutil.copytree(hamlet.parent / "shop", home / "shop")
+        shutil.copy(hamlet.parent / "users.parquet", home)
+        Project(Settings.parse(settings), home).train()
+
+    home = _once(tmp_path_factory, "believing", make)
+    return Project(Settings.parse(settings), home)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from polyscene.core.settings.service import ServiceSettings
+from polyscene.project import Project
 from polyscene.runs.run import Run
 from polyscene.serving import limits
 from polyscene.serving.app import build_app
@@ -25,6 +26,9 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "serving.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 SECTIONS = re.findall(r"^### ([A-Z]+ /\S*)\n(.*?)(?=^#)", TEXT, re.DOTALL | re.MULTILINE)
+
+MOVING = ("/{item}/movement", "/{item}/rollback")
+"""Ends of the endpoints that a run without a posterior refuses."""
 
 
 @pytest.fixture
@@ -70,9 +74,32 @@ def test_every_endpoint_has_a_section(client: TestClient) -> None:
     assert {name for name, _ in SECTIONS} == expected
 
 
+@pytest.fixture
+def believing_client(believing: Project, tmp_path: Path) -> Iterator[TestClient]:
+    service = Service.open(Run(believing.run(believing.runs()[0]).folder), tmp_path / "believing")
+    yield TestClient(build_app(service), "http://127.0.0.1:8000")
+    service.close()
+
+
+def test_examples_of_movement_run_where_there_is_a_posterior(
+    client: TestClient, believing_client: TestClient
+) -> None:
+    sections = [(name, text) for name, text in SECTIONS if name.endswith(MOVING)]
+    assert len(sections) == len(MOVING)
+    for name, text in sections:
+        for example in re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            status, value = curl(believing_client, example)
+            assert status == 200, (name, value)
+            status, value = curl(client, example)
+            assert status == STATUS["invalid"]
+            assert "which alone moves items" in value["error"]["message"]
+
+
 def test_every_example_runs(client: TestClient, own_run: Run) -> None:
     names = {"RUN": own_run.save().id}
     for name, text in SECTIONS:
+        if name.endswith(MOVING):
+            continue
         examples = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
         assert examples, name
         for example in examples:

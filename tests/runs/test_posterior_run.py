@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import polyscene as ps
-from polyscene.core.settings.project import Settings
 from polyscene.engine.changes import changes_of, resume
 from polyscene.project import Project
 from polyscene.recommenders.posterior.posterior import Posterior
@@ -21,19 +17,8 @@ ITEM = {"title": "Green Tea Kettle", "description": "one", "brand": "b", "catego
 
 
 @pytest.fixture(scope="module")
-def trained(hamlet: Path, small_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    home = tmp_path_factory.mktemp("posterior")
-    shutil.copytree(hamlet.parent / "shop", home / "shop")
-    shutil.copy(hamlet.parent / "users.parquet", home)
-    plain = tomllib.loads(hamlet.read_text(encoding="utf-8"))
-    shop = plain["scenarios"]["shop"] | {"signals": ["popularity", "posterior"]}
-    language = {"model": str(small_encoder), "tuning": "none", "precision": "float32"}
-    signals = {"posterior": {"size": 8, "half_lives": [7.0], "passed_over": ["view"]}}
-    project = Project(
-        Settings.parse(plain | {"language": language, "scenarios": {"shop": shop}, "signals": signals}), home
-    )
-    project.train()
-    return project
+def trained(believing: Project) -> Project:
+    return believing
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ def test_what_came_since_keeps_a_slate_from_being_computed_again(
     assert hindrance(first["decision"]) == "the rules have changed since"
     second = slate()
     state.catalogue.puts.append(0)
-    assert hindrance(second["decision"]) == "items were put or taken out since"
+    assert hindrance(second["decision"]) == "items were put, taken out or set back since"
     third = slate()
     event = {"user": "u00002", "item": third["items"][0]["id"], "scenario": "shop", "action": "click"}
     assert client.post("/v1/events", json=event).status_code == 200
@@ -181,7 +181,10 @@ def test_what_was_put_is_counted_through_a_restart(run: Run, tmp_path: Path, by_
     assert (again["recomputed_same"], again["why_not_recomputed"]) == (True, None)
     assert client.put("/v1/items/shop/lamp", json={"fields": rows[0]}).status_code == 200
     again = client.get(f"/v1/decisions/{name}/replay").json()
-    assert (again["recomputed"], again["why_not_recomputed"]) == (False, "items were put or taken out since")
+    assert (again["recomputed"], again["why_not_recomputed"]) == (
+        False,
+        "items were put, taken out or set back since",
+    )
     service.close()
 
 

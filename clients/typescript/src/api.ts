@@ -360,6 +360,14 @@ export type Replay = {
   why_not_recomputed: string | null;
 };
 
+/** To which moment an item is set back: a time, or an offset of the log. */
+export type RollbackBody = {
+  /** ISO 8601; events of the scenario after it do not count. */
+  to?: string | null;
+  /** The last one of the log that counts. */
+  offset?: number | null;
+};
+
 /** The rules that hold, and the version by which decisions name them. */
 export type Rules = {
   scenario: string;
@@ -592,6 +600,16 @@ export class Client extends Sender {
   /** Put many items */
   putItems(scenario: string, lines: readonly object[]): Promise<Job> {
     return this.json({ method: "POST", path: `/v1/items/${segment(scenario)}/bulk`, repeat: false, lines });
+  }
+
+  /** Ask how an item has moved */
+  movement(scenario: string, item: string, query: { limit?: number; since?: string | null; until?: string | null } = {}): Promise<Movement> {
+    return this.json({ method: "GET", path: `/v1/items/${segment(scenario)}/${segment(item)}/movement`, repeat: true, query, slow: true });
+  }
+
+  /** Set an item back */
+  rollBackItem(scenario: string, item: string, body: RollbackBody): Promise<Rollback> {
+    return this.json({ method: "POST", path: `/v1/items/${segment(scenario)}/${segment(item)}/rollback`, repeat: true, body, slow: true });
   }
 
   /** Ask why an item stands where it stands */

@@ -18,6 +18,7 @@ from polyscene.cli.explain import explain
 from polyscene.cli.failures import guarded
 from polyscene.cli.init import init
 from polyscene.cli.judge import judge
+from polyscene.cli.movement import movement
 from polyscene.cli.recommend import recommend
 from polyscene.cli.report import report
 from polyscene.cli.serve import serve
@@ -36,6 +37,10 @@ VERBS: dict[Callable[..., None], tuple[str, str]] = {
     recommend: ("Return a slate for a user.", "polyscene recommend u42 --scenario shop -k 5"),
     similar: ("Return the items most like one item.", "polyscene similar sku-7 --scenario shop"),
     explain: ("Say why an item stands where it stands.", "polyscene explain u42 sku-7 --scenario shop"),
+    movement: (
+        "Show which events moved an item, and how far.",
+        "polyscene movement sku-7 --scenario shop --svg moved.svg",
+    ),
     report: ("Write the HTML report of an evaluated run.", "polyscene report"),
     serve: ("Take events and give recommendations over HTTP.", "polyscene serve --no-auth"),
     judge: (

@@ -111,6 +111,11 @@ class LiveLog:
 
     def events(self) -> EventLog:
         """Return all events, ordered by time."""
+        log = self.as_they_came()
+        return log.take(np.argsort(log.time, kind="stable")) if self._added else log
+
+    def as_they_came(self) -> EventLog:
+        """Return all events, those that came since the start in the order in which they came."""
         start, rows = self._start, self._added
         if not rows:
             return start
@@ -118,7 +123,7 @@ class LiveLog:
         def column(old: np.ndarray, new: Sequence[float]) -> np.ndarray:
             return np.concatenate([old, np.array(new, old.dtype)])
 
-        log = EventLog(
+        return EventLog(
             user=column(start.user, [event.user for event, _ in rows]),
             item=column(start.item, [event.item for event, _ in rows]),
             action=column(start.action, [event.action for event, _ in rows]),
@@ -130,7 +135,6 @@ class LiveLog:
             actions=tuple(self.actions),
             had=column(_had(start), [event.had for event, _ in rows]),
         )
-        return log.take(np.argsort(log.time, kind="stable"))
 
 
 def _had(log: EventLog) -> BoolArray:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.text import shown
 from polyscene.core.types import Event
 from polyscene.data.reading.actions import MAX_ACTIONS
+from polyscene.engine.movement import roll_back
 from polyscene.engine.state import CodedEvent, ItemDescription, ScenarioState, System
+from polyscene.recommenders.posterior.item_beliefs import ItemBeliefs
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_VALUE = float(np.finfo(np.float32).max)
@@ -114,6 +117,20 @@ class Intake:
         state = self._system.scenario(scenario)
         with self._system.lock.writing():
             state.remove(items)
+
+    def roll_back(self, scenario: str | None, item: str, beliefs: Mapping[str, Any]) -> bool:
+        """Believe of an item what was believed earlier; see `engine.movement.roll_back`.
+
+        Args:
+            beliefs: of `ItemBeliefs.plain`.
+
+        Raises:
+            UnknownIdError: no such scenario or item.
+            DataError: the scenario has no posterior.
+        """
+        state = self._system.scenario(scenario)
+        with self._system.lock.writing():
+            return roll_back(state, item, ItemBeliefs.from_plain(beliefs))
 
     def meet(self, user: str) -> None:
         """Make a user known who is the same person in several scenarios, before they do anything."""

@@ -42,6 +42,7 @@ class Act(StrEnum):
     rule_removed = "rule removed"
     item_changed = "item changed"
     item_deleted = "item deleted"
+    item_rolled_back = "item rolled back"
     user_changed = "user changed"
     user_exported = "user exported"
     user_erased = "user erased"

@@ -69,6 +69,7 @@ class CatalogueChanges:
             ChangeKind.user: self._take_user,
             ChangeKind.rules: self._take_rules,
             ChangeKind.model: self._take_model,
+            ChangeKind.movement: self._take_rollback,
             ChangeKind.erasure: self._take_erasure,
         }
 
@@ -217,6 +218,10 @@ class CatalogueChanges:
     def _let_hold(self, scenario: str, fields: Mapping[str, Any] | None) -> None:
         state = self.run.system.scenario(scenario)
         state.rules = book_of(self.run, scenario, fields)
+
+    def _take_rollback(self, change: LoggedChange) -> None:
+        self._record(change)
+        self.run.intake.roll_back(change.scenario, change.name, (change.fields or {})["beliefs"])
 
     def _take_model(self, change: LoggedChange) -> None:
         self._record(change)

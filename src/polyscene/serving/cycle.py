@@ -22,21 +22,27 @@ import numpy as np
 
 from polyscene.core.errors import StoreError
 from polyscene.core.files import flush, write_text
-from polyscene.core.types import LongArray
 from polyscene.data.schema import Dataset, EventLog
 from polyscene.evaluation.offpolicy.shown import Act, join
 from polyscene.online.exam import held_out, on_the_exam
 from polyscene.online.exposures import exposure_of, forgotten, weighed
-from polyscene.online.progressive import Quality, dataset_of, quality, with_events
+from polyscene.online.progressive import dataset_of, quality, with_events
 from polyscene.project import Project
 from polyscene.runs.folder import run_ids
 from polyscene.runs.run import Run
 from polyscene.serving.activation import Activate
 from polyscene.serving.cycle_contest import Contest
 from polyscene.serving.cycle_increment import Growth, eyes_of, learn_and_put_down, learn_on
+from polyscene.serving.cycle_refit import (
+    Undone,
+    compare_with_refits,
+    has_posteriors,
+    undone_in,
+    without_undone,
+)
 from polyscene.serving.cycle_replicas import Logs, Replica
-from polyscene.serving.cycle_report import CycleReport
-from polyscene.serving.cycle_state import CycleState, one_at_a_time, read_state, write_state
+from polyscene.serving.cycle_report import CycleReport, worse_by
+from polyscene.serving.cycle_state import CYCLE, REPORTS, CycleState, one_at_a_time, read_state, write_state
 from polyscene.serving.drifting import WANTED, cycle_wanted
 from polyscene.serving.judging import MICROSECONDS_PER_HOUR
 from polyscene.serving.known import Known
@@ -47,9 +53,6 @@ from polyscene.serving.stores.contract import ChangeKind, LoggedChange, LoggedEv
 
 if TYPE_CHECKING:  # it loads torch, which a service does without
     from polyscene.online.lessons import Lessons
-
-CYCLE, REPORTS = "cycle", "reports"
-"""Folders of a service, and in it."""
 
 
 class Cycle:
@@ -66,6 +69,7 @@ class Cycle:
         self.project, self.logs, self.folder, self.activate = project, logs, folder, activate
         self.home, self.settings = folder / CYCLE, project.settings.cycle
         self._seconds = dict[str, float]()
+        self._undone: Undone = {}
 
     def run(self) -> CycleReport:
         """Go on with a cycle that was cut short, or begin one; return what came of it.
@@ -171,6 +175,7 @@ class Cycle:
                 f"expected the log after {held:,}, which the live run does not hold, found it forgotten up "
                 f"to {logs.events.forgotten:,}; train a new run, or keep events for longer than a cycle"
             )
+        self._undone = undone_in(logs.entries(0))
         growth, replica = Growth.of(run), Replica(run, known, erased)
         report.events = len(logs.happened(state.done, state.goal))
         report.learned = len(logs.happened(state.done, state.cut))
@@ -180,6 +185,8 @@ class Cycle:
             lessons = learn_and_put_down(replica, entries, self.project, self._eyes), growth
         else:
             replica.learner.learn(logs.entries(held, state.cut))
+        if self._too_far(replica, report):
+            lessons = None
         if replica.learner.unfit:
             report.notes.append(
                 f"{replica.learner.unfit:,} entries name items that the live run does not know"
@@ -193,13 +200,27 @@ class Cycle:
             reason = "the last one, which had learned on, was refused"
         elif cycle_wanted(self.folder) is not None:
             reason = "something has changed"
-        report.anew = reason is not None
+        self._say_why_anew(reason, report)
+        return reason is None
+
+    def _too_far(self, replica: Replica, report: CycleReport) -> bool:
+        """Return whether a posterior has drifted too far from a refit for the candidate to learn on."""
+        if not self.settings.refit_distance or not has_posteriors(replica.system):
+            return False
+        with self._timed("comparing with a refit"):
+            reason = compare_with_refits(replica.system, self.project.settings, self._undone, report)
+        if reason is not None and report.anew_because is None:
+            self._say_why_anew(reason, report)
+        return reason is not None
+
+    def _say_why_anew(self, reason: str | None, report: CycleReport) -> None:
+        report.anew, report.anew_because = reason is not None, reason
         if reason is not None and self.settings.refit_growth:
             report.notes.append(f"it was trained anew: {reason}")
-        return reason is None
 
     def _lesson(self, dataset: Dataset, live: Replica, state: CycleState, report: CycleReport) -> Dataset:
         """Return what the candidate learns: what the live run knows but the exam, weighed by skips."""
+        dataset = without_undone(dataset, self._undone)
         logs = {name: one.events for name, one in dataset.scenarios.items()}
         if self.settings.skips:
             logs |= self._by_exposure(live, state, dataset, report)
@@ -234,7 +255,7 @@ class Cycle:
             exposure = exposure_of(joined, self.settings.prior_clicks)
             report.exposures[name] = exposure.facts()
             shown = [act for act, place in zip(acts, joined.stood, strict=True) if place >= 0]
-            rows = _rows_of(live, name, scenario.events, shown)
+            rows = live.rows_of(name, scenario.events, shown)
             ids = (scenario.catalogue.ids[item] for item in scenario.events.item[rows].tolist())
             factors = np.array([exposure.factors.get(item, 1.0) for item in ids])
             logs[name] = weighed(scenario.events, rows, factors)
@@ -296,10 +317,10 @@ class Cycle:
         ] * (judged < settings.min_choices)
         for name, one in report.new.items():
             if one.lost(settings.max_loss):
-                reasons.append(_worse("new choices", name, one))
+                reasons.append(worse_by("new choices", name, one))
         for name, one in report.old.items():
             if one.lost(settings.max_forgetting) and one.difference.verdict == "worse":
-                reasons.append(_worse("old choices", name, one))
+                reasons.append(worse_by("old choices", name, one))
         reasons += [
             f"its slates in '{name}' would have earned less than those that were shown"
             for name, one in report.off_policy.items()
@@ -332,18 +353,3 @@ class Cycle:
         start = time.perf_counter()
         yield
         self._seconds[step] = time.perf_counter() - start
-
-
-def _worse(what: str, scenario: str, one: Quality) -> str:
-    return (
-        f"it is worse on {what} of '{scenario}': NDCG@10 {one.after:.4f}, the live run has {one.before:.4f}"
-    )
-
-
-def _rows_of(live: Replica, name: str, log: EventLog, acts: list[Act]) -> LongArray:
-    """Return the rows of a log that are some acts."""
-    ids = live.system.scenarios[name].catalogue.ids
-    keys = zip(log.user.tolist(), log.item.tolist(), log.time.tolist(), strict=True)
-    rows = {key: row for row, key in enumerate(keys)}
-    wanted = ((live.system.user(one.user, name), ids.get(one.item), one.time) for one in acts)
-    return np.array(sorted({rows[key] for key in wanted if key in rows}), np.int64)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from polyscene.core.types import LongArray
+from polyscene.data.schema import EventLog
 from polyscene.engine.updates import ActionWeights
-from polyscene.evaluation.offpolicy.shown import ShownSlate
+from polyscene.evaluation.offpolicy.shown import Act, ShownSlate
 from polyscene.runs.run import Run
 from polyscene.serving.catalogue_changes import CatalogueChanges
 from polyscene.serving.checking import with_neutral_actions
@@ -44,6 +46,14 @@ class Replica:
     def is_choice(self, event: LoggedEvent) -> bool:
         """Return whether an event is something to be predicted."""
         return event.scenario in self._actions and self._actions[event.scenario].of_action(event.action)[1]
+
+    def rows_of(self, name: str, log: EventLog, acts: Sequence[Act]) -> LongArray:
+        """Return the rows of a scenario's log that are some acts."""
+        ids = self.system.scenarios[name].catalogue.ids
+        keys = zip(log.user.tolist(), log.item.tolist(), log.time.tolist(), strict=True)
+        rows = {key: row for row, key in enumerate(keys)}
+        wanted = ((self.system.user(one.user, name), ids.get(one.item), one.time) for one in acts)
+        return np.array(sorted({rows[key] for key in wanted if key in rows}), np.int64)
 
     def take_out_what(self, other: Replica) -> None:
         """Take out the items that another run has taken out."""

@@ -26,6 +26,8 @@ class CycleReport:
         old: by scenario, quality on the exam: choices from before that neither was trained on.
         off_policy: by scenario, what the candidate's scores would have earned beside what the log earned.
         anew: whether the candidate was trained anew, rather than having learned on.
+        anew_because: the reason; None: it learned on.
+        refit: by scenario with a posterior, how far the live one stands from a refit on the same events.
         exposures: by scenario, places shown and chosen, and how often each place was chosen.
         notes: sentences.
         seconds: by step.
@@ -43,6 +45,8 @@ class CycleReport:
     old: dict[str, Quality] = field(default_factory=dict)
     off_policy: dict[str, Comparison] = field(default_factory=dict)
     anew: bool = True
+    anew_because: str | None = None
+    refit: dict[str, dict[str, Any]] = field(default_factory=dict)
     exposures: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -76,6 +80,7 @@ class CycleReport:
             )
         for name, shown in self.exposures.items():
             yield f"{name}: {shown['chosen']:,} of {shown['shown']:,} shown places were chosen"
+        yield from _apart(self.refit)
         yield from self.notes
         yield "seconds: " + ", ".join(f"{name} {value:.1f}" for name, value in self.seconds.items())
 
@@ -88,3 +93,18 @@ def _qualities(word: str, qualities: Mapping[str, Quality]) -> Iterator[str]:
             f"{name}, {word} choices ({one.choices:,} of {one.users:,} users): NDCG@{CUTOFF} "
             f"{one.before:.4f} before, {one.after:.4f} after, {one.after - one.before:+.4f}{bounds}"
         )
+
+
+def _apart(distances: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for name, one in distances.items():
+        live, chance = one["live"], one["by_chance"]
+        yield (
+            f"{name}, the posterior against a refit: slates differ in {live['slates']:.1%} of their items, "
+            f"{chance['slates']:.1%} by chance alone; items by {live['items']:.4f}, {chance['items']:.4f}"
+        )
+
+
+def worse_by(what: str, scenario: str, one: Quality) -> str:
+    """Return in a sentence on which choices a candidate is worse."""
+    after, before = f"NDCG@{CUTOFF} {one.after:.4f}", f"{one.before:.4f}"
+    return f"it is worse on {what} of '{scenario}': {after}, the live run has {before}"

@@ -12,6 +12,8 @@ from pathlib import Path
 from polyscene.core.errors import ConflictError, StoreError
 from polyscene.core.files import is_alive, write_text
 
+CYCLE, REPORTS = "cycle", "reports"
+"""Folders of a service, and in it."""
 STATE, LOCK = "state.json", "lock"
 
 

@@ -98,7 +98,7 @@ def _hindrance(record: DecisionRecord, system: System, run: str) -> str | None:
         count = system.position - record.position
         return "1 event came since" if count == 1 else f"{count:,} events came since"
     if state.catalogue.n_puts != record.details["puts"]:
-        return "items were put or taken out since"
+        return "items were put, taken out or set back since"
     if state.rules.version != record.details.get("rules_version", ""):
         return "the rules have changed since"
     return None

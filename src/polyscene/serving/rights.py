@@ -12,7 +12,9 @@ OPEN = ("/", "/docs", "/openapi.json", "/health/live", "/health/ready", "/favico
 EVENTS = "/v1/events"
 READING_POSTS = ("/v1/recommendations", "/v1/explanations")
 """What is asked by a body, and changes nothing."""
-_ADMIN_READS = re.compile(r"/v1/users/[^/]+/export|/v1/erasures/[^/]+|/v1/models|/v1/audit")
+_ADMIN_READS = re.compile(
+    r"/v1/users/[^/]+/export|/v1/items/[^/]+/[^/]+/movement|/v1/erasures/[^/]+|/v1/models|/v1/audit"
+)
 """What tells everything about somebody."""
 
 

@@ -25,12 +25,14 @@ from polyscene.runs.run import Run
 from polyscene.serving.audit import AuditLog
 from polyscene.serving.auth import KeyFile
 from polyscene.serving.catalogue_changes import CatalogueChanges
+from polyscene.serving.cycle_state import CYCLE, REPORTS
 from polyscene.serving.decisions import DecisionLog
 from polyscene.serving.drifting import DriftAlarm
 from polyscene.serving.known import Known
 from polyscene.serving.live import LiveRun
 from polyscene.serving.management import KNOWN, Management
 from polyscene.serving.metrics import Metrics
+from polyscene.serving.refit_monitor import RefitMonitor
 from polyscene.serving.snapshots import SNAPSHOTS, SnapshotKeeper, SnapshotSettings, resume_newest
 from polyscene.serving.stores.contract import EPOCH, DecisionStore, EventStore
 from polyscene.serving.stores.opening import open_stores
@@ -210,6 +212,7 @@ class Service:
             "1 when the language model for new items is loaded.",
             lambda: self.encoder.state == EncoderState.ready,
         )
+        self.metrics.registry.register(RefitMonitor(self.management.folder / CYCLE / REPORTS))
         watch("polyscene_ready", "1 while events are taken and slates are given.", lambda: not self.faults)
 
     def take_indexes(self, checks: IndexChecks) -> None:

@@ -55,7 +55,11 @@ class SnapshotSettings:
 
 
 def resume_newest(
-    run: Run, store: EventStore, folder: Path, say: Callable[[str], None] = lambda text: None
+    run: Run,
+    store: EventStore,
+    folder: Path,
+    say: Callable[[str], None] = lambda text: None,
+    most: int | None = None,
 ) -> Snapshot | None:
     """Bring a run that was just opened to its newest snapshot of a log; None: there is none that fits.
 
@@ -63,6 +67,7 @@ def resume_newest(
         run: its system changes in place; its manifest says then up to where it holds the log.
         folder: of the snapshots.
         say: hears of snapshots that are passed over.
+        most: of those that hold no more of the log than this; None: of all.
 
     Raises:
         StoreError: the log cannot be read.
@@ -70,6 +75,8 @@ def resume_newest(
     forgotten, last = store.forgotten, store.last
     for snapshot in snapshots_in(folder):
         if (snapshot.run, snapshot.log) != (run.id, store.identity):
+            continue
+        if most is not None and snapshot.offset > most:
             continue
         if not forgotten <= snapshot.offset <= last:
             say(

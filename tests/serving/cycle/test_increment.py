@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from polyscene.serving import cycle as nightly
 from polyscene.serving.cycle_contest import Contest
 from polyscene.serving.cycle_increment import Growth, _earlier, _keep, eyes_of
 from polyscene.serving.cycle_replicas import Replica
+from polyscene.serving.cycle_report import CycleReport
 from polyscene.serving.cycle_service import cycle
 from polyscene.serving.cycle_state import read_state
 from polyscene.serving.stores.contract import Batch, LoggedEvent
@@ -248,3 +250,26 @@ def test_events_find_the_slates_that_they_answer_and_how_its_places_are_looked_a
     assert first["b"] == pytest.approx((20 + 20 * mean) / 220)
     late = LoggedEvent("u0", "a", "shop", "click", time=51)
     assert eyes_of(slates, [late], 50) == [None]
+
+
+def test_a_posterior_that_drifted_from_a_refit_lets_the_night_train_anew(
+    learning: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[object, CycleReport]] = []
+
+    def note(self: object, state: object, live: object, lessons: object, known: object, *rest: Any) -> None:
+        made.append((lessons, rest[0]))
+        raise InterruptedError
+
+    reason = "the posterior of 'shop' has drifted from a refit"
+    monkeypatch.setattr(nightly.Cycle, "_made", note)
+    monkeypatch.setattr(nightly, "compare_with_refits", lambda *_: reason)
+    for has_one in (True, False):
+        monkeypatch.setattr(nightly, "has_posteriors", lambda _, one=has_one: one)
+        with pytest.raises(InterruptedError):
+            cycle(learning, learning.base / "service")
+    (lessons, drifted), (kept, usual) = made
+    assert (lessons, drifted.anew, drifted.anew_because) == (None, True, reason)
+    assert drifted.notes == [f"it was trained anew: {reason}"]
+    assert kept is not None
+    assert (usual.anew, usual.anew_because, usual.notes) == (False, None, [])

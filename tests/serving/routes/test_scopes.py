@@ -10,12 +10,14 @@ from starlette.testclient import TestClient
 from polyscene.runs.run import Run
 from polyscene.serving.app import build_api, build_app
 from polyscene.serving.auth import KeyFile, Scope
-from polyscene.serving.routes import items, jobs, models, rights, rules, users
+from polyscene.serving.routes import items, jobs, models, movement, rights, rules, users
 from polyscene.serving.service import Service
 from polyscene.serving.tenants import Tenants
 
 SCOPES = {
-    name: scope for part in (items, jobs, models, rights, rules, users) for name, scope in part.SCOPES.items()
+    name: scope
+    for part in (items, jobs, models, movement, rights, rules, users)
+    for name, scope in part.SCOPES.items()
 }
 Asked = tuple[TestClient, dict[str, str], set[str]]
 READING = ("/v1/events", "/v1/recommendations", "/v1/explanations", "/v1/decisions")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from polyscene.client import answers
+from polyscene.client import answers, movement_answers
 from polyscene.client.endpoint import Walk, endpoint
 from polyscene.client.requests import Parts, Repeat, encoded
 
@@ -43,6 +43,22 @@ class Items:
     def put_items(self, scenario: str, rows: Iterable[Mapping[str, object]]) -> Parts:
         """Put many items, each with its id, as a job that goes on in the background."""
         return Parts({"scenario": scenario}, lines=b"".join(encoded(row) + b"\n" for row in rows))
+
+    @endpoint("GET /v1/items/{scenario}/{item}/movement", movement_answers.Movement, slow=True)
+    def movement(
+        self, scenario: str, item: str, limit: int = 20, *, since: str | None = None, until: str | None = None
+    ) -> Parts:
+        """Return what moved an item, and how far; `since` and `until` are ISO 8601."""
+        query = {"limit": limit, "since": since, "until": until}
+        return Parts({"scenario": scenario, "item": item}, query)
+
+    @endpoint("POST /v1/items/{scenario}/{item}/rollback", movement_answers.Rollback, slow=True)
+    def roll_back_item(
+        self, scenario: str, item: str, *, to: str | None = None, offset: int | None = None
+    ) -> Parts:
+        """Set an item back to what was believed of it at a time (ISO 8601), or at an offset of the log."""
+        body = {"to": to} if offset is None else {"offset": offset}
+        return Parts({"scenario": scenario, "item": item}, body=body)
 
 
 class Jobs:

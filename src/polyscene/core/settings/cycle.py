@@ -31,5 +31,11 @@ class CycleSettings(Strict):
         "until then it learns on; 0: every cycle trains anew",
     )
     refit_nights: int = Field(30, ge=1, description="no more cycles than so many learn on one after another")
+    refit_distance: float = Field(
+        0.1,
+        ge=0,
+        description="a run is trained anew when slates of its posterior differ from a refit's in this share "
+        "of their items, beyond chance; 0: it is not looked at",
+    )
     lessons: int = Field(2_000, ge=1, description="new choices from which the fusion learns on, a sample")
     replay: int = Field(500, ge=0, description="choices kept beside a run, to be learned from again")

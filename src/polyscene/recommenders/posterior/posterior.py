@@ -93,13 +93,14 @@ class Posterior(Signal):
         vectors = space.view("tuned").vectors
         priors = prior_means(vectors, np.arange(len(vectors)), mapped)
         self._prior_rows: GrowingArray[np.float32] = GrowingArray(priors)
-        self._items = GrowingBeliefs(self._of_items(priors))
+        self._items = GrowingBeliefs(self.item_prior(priors))
         self._users = GrowingBeliefs(self._of_users(0))
         self._row_numbers: GrowingArray[np.int32] = GrowingArray(np.zeros(0, np.int32))
         self.stream = Stream.empty(self.settings.stream, len(priors), seed)
         self.latest = NEVER
 
-    def _of_items(self, priors: FloatArray) -> Beliefs:
+    def item_prior(self, priors: FloatArray) -> Beliefs:
+        """Return what is believed of items before any event: (n, size) where their texts put them."""
         return Beliefs.prior(priors, self.settings.item_variance, self.settings.bias_variance)
 
     def _of_users(self, count: int) -> Beliefs:
@@ -237,8 +238,16 @@ class Posterior(Signal):
         self._items.writable().means[rows[known]] += priors[known] - self.priors[rows[known]]
         self._prior_rows.put(rows[known], priors[known])
         self._prior_rows.extend(priors[~known])
-        self._items.extend(self._of_items(priors[~known]))
+        self._items.extend(self.item_prior(priors[~known]))
         self.stream = self.stream.grown(len(self.priors))
+
+    def item_rows(self, rows: LongArray) -> Beliefs:
+        """Return a copy of what was believed of the named items when each was last moved."""
+        return self._items.now.take(rows)
+
+    def put_item(self, row: int, beliefs: Beliefs) -> None:
+        """Believe something else of one item; the beliefs are one row."""
+        self._items.put(np.array([row], np.int64), beliefs)
 
     def forget(self, user: int) -> None:
         """Believe of a user what is believed of a stranger; what they taught of items stays learned."""
@@ -266,7 +275,7 @@ class Posterior(Signal):
 
     def items_at(self, priors: FloatArray, moment: int) -> Beliefs:
         """Return what is believed of the items, and of those of `priors` beyond them, at a moment."""
-        more = self._of_items(priors[len(self.priors) :])
+        more = self.item_prior(priors[len(self.priors) :])
         pairs = zip(columns(self._items.now), columns(more), strict=True)
         beliefs = Beliefs._make(np.concatenate(pair) for pair in pairs)
         return loosened(beliefs, moment, self.rates.item_drift, self.rates.item_prior, self.rates)

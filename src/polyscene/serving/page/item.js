@@ -21,6 +21,7 @@ export function ItemDialog({ session, scenario, item, onClose }) {
       <${Asked} question=${item.id} work=${similar}>${(answer) => html`<ul class="listed">
         ${answer.items.map((other) => html`<li><span dir="auto">${other.title} <span class="soft number">${other.score.toFixed(2)}</span></span>
           <button type="button" aria-label=${`Look at ${other.title}`} onClick=${() => look(other)}>Look</button></li>`)}</ul>`}<//></section>
+    <section><h3>How it has moved</h3><${Moved} scenario=${scenario} item=${item} /></section>
     <section><h3>Is it missing in the slate?</h3>
       <div><button type="button" onClick=${() => session.open({ kind: "why-not", scenario, item })}>Why is it not in the slate?</button></div></section>
     <${Act} session=${session} scenario=${scenario} item=${item} onClose=${onClose} />
@@ -33,6 +34,29 @@ function Why({ why }) {
     <${Signals} signals=${why.shares} />
     ${why.past.length > 0 && html`<p class="soft">Past items behind it:</p>
       <ul class="listed">${why.past.map((one) => html`<li><span dir="auto">${one.title}</span><span class="soft">${one.signal.replaceAll("_", " ")}</span></li>`)}</ul>`}`;
+}
+
+// What events have made of it: asked for by a click, since the service learns its log once more to tell it.
+function Moved({ scenario, item }) {
+  const [asked, setAsked] = useState(false);
+  if (!asked) return html`<div><button type="button" onClick=${() => setAsked(true)}>Which events moved it?</button></div>`;
+  const work = () => ask(`/v1/items/${encodeURIComponent(scenario.name)}/${encodeURIComponent(item.id)}/movement?limit=5`);
+  return html`<${Asked} question=${item.id} work=${work}>${(answer) => html`<${Curve} points=${answer.curve} />
+    <p>${answer.distance.toFixed(3)} from where its text puts it, bias ${signed(answer.bias)}; ${answer.n_people.toLocaleString("en")} people did something to it.</p>
+    <ul class="listed">${answer.moves.map((move) => html`<li><span>${move.kind.replaceAll("_", " ")} ${move.action ?? ""}</span>
+      <span class="soft number">${answer.clock === "time" ? new Date(move.time / 1000).toISOString().slice(0, 16) : move.time} · ${move.length.toFixed(3)}</span></li>`)}</ul>`}<//>`;
+}
+
+const WIDE = 320;
+const HIGH = 80;
+
+function Curve({ points }) {
+  if (points.length < 2) return null;
+  const [first, last] = [points[0][0], points.at(-1)[0]];
+  const most = Math.max(...points.map((point) => point[1]), 1e-9);
+  const places = points.map(([time, distance]) => `${((time - first) / Math.max(last - first, 1)) * WIDE},${HIGH - (distance / most) * (HIGH - 4)}`);
+  return html`<svg viewBox=${`0 0 ${WIDE} ${HIGH}`} width="100%" role="img" aria-label=${`Its distance from its text over time, ${most.toFixed(3)} at most`}>
+    <polyline points=${places.join(" ")} fill="none" stroke="currentColor" stroke-width="1.5" /></svg>`;
 }
 
 // Every action of the scenario, with what it measures.

@@ -59,6 +59,8 @@ class ChangeKind(StrEnum):
     """the rules of a scenario, all of them"""
     model = "model"
     """which run answers, on every server: its id, and those before it"""
+    movement = "movement"
+    """what is believed of an item was set back to an earlier moment: the beliefs, and since when"""
     erasure = "erasure"
     """a user was erased: `name` is no id but the salt, `fields` hold the digest; see `erasure_of`"""
 
