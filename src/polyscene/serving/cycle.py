@@ -41,7 +41,7 @@ from polyscene.serving.cycle_refit import (
     without_undone,
 )
 from polyscene.serving.cycle_replicas import Logs, Replica
-from polyscene.serving.cycle_report import CycleReport, worse_by
+from polyscene.serving.cycle_report import CycleReport, against
 from polyscene.serving.cycle_state import CYCLE, REPORTS, CycleState, one_at_a_time, read_state, write_state
 from polyscene.serving.drifting import WANTED, cycle_wanted
 from polyscene.serving.judging import MICROSECONDS_PER_HOUR
@@ -155,7 +155,7 @@ class Cycle:
                 report.old = quality(on_the_exam(live.system, candidate.system, known_to_live, most, seed))
             with self._timed("new choices"):
                 self._contest(live, candidate, state, report)
-            report.reasons += self._against(report)
+            report.reasons += against(report, self.settings)
             if report.reasons:
                 return state
             held = {"identity": state.log, "offset": state.goal, "erased": candidate.learner.erased}
@@ -308,25 +308,6 @@ class Cycle:
         report.off_policy = contest.valued(events)
         if contest.passed_over:
             report.notes.append(f"{contest.passed_over:,} decisions of other runs were not valued off-policy")
-
-    def _against(self, report: CycleReport) -> list[str]:
-        """Return why the candidate must not answer."""
-        settings, judged = self.settings, sum(one.choices for one in report.new.values())
-        reasons = [
-            f"expected at least {settings.min_choices:,} new choices to judge by, found {judged:,}"
-        ] * (judged < settings.min_choices)
-        for name, one in report.new.items():
-            if one.lost(settings.max_loss):
-                reasons.append(worse_by("new choices", name, one))
-        for name, one in report.old.items():
-            if one.lost(settings.max_forgetting) and one.difference.verdict == "worse":
-                reasons.append(worse_by("old choices", name, one))
-        reasons += [
-            f"its slates in '{name}' would have earned less than those that were shown"
-            for name, one in report.off_policy.items()
-            if one.supported and one.answer.difference.verdict == "worse"
-        ]
-        return reasons
 
     def _remove_candidates(self) -> None:
         """Remove the candidates that nobody needs any more: they hold what people did."""

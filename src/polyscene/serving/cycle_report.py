@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from polyscene.core.settings.cycle import CycleSettings
 from polyscene.evaluation.offpolicy.comparison import Comparison, without_nan
 from polyscene.online.progressive import CUTOFF, Quality
 
@@ -104,7 +105,27 @@ def _apart(distances: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         )
 
 
-def worse_by(what: str, scenario: str, one: Quality) -> str:
+def against(report: CycleReport, settings: CycleSettings) -> list[str]:
+    """Return why a candidate must not answer, as its report has judged it."""
+    judged = sum(one.choices for one in report.new.values())
+    reasons = [f"expected at least {settings.min_choices:,} new choices to judge by, found {judged:,}"] * (
+        judged < settings.min_choices
+    )
+    for name, one in report.new.items():
+        if one.lost(settings.max_loss):
+            reasons.append(_worse_by("new choices", name, one))
+    for name, one in report.old.items():
+        if one.lost(settings.max_forgetting) and one.difference.verdict == "worse":
+            reasons.append(_worse_by("old choices", name, one))
+    reasons += [
+        f"its slates in '{name}' would have earned less than those that were shown"
+        for name, one in report.off_policy.items()
+        if one.supported and one.answer.difference.verdict == "worse"
+    ]
+    return reasons
+
+
+def _worse_by(what: str, scenario: str, one: Quality) -> str:
     """Return in a sentence on which choices a candidate is worse."""
     after, before = f"NDCG@{CUTOFF} {one.after:.4f}", f"{one.before:.4f}"
     return f"it is worse on {what} of '{scenario}': {after}, the live run has {before}"
