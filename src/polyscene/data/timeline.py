@@ -11,6 +11,8 @@ from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import LATEST, Histories, Timeline
 from polyscene.data.schema import EventLog
 
+MIN_ROOM = 8
+"""Who did something gets room for so many events more, at least."""
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -51,7 +53,9 @@ class _Grown:
         if place < length or length == self._room:
             self._reserve(place)
         items, weights = self._items, self._weights
-        self._times[place], items[place], weights[place] = time, item, weight
+        self._times[place] = time
+        items[place] = item
+        weights[place] = weight
         self._length = length + 1
         if place == length:
             return Neighbourhood(items[:place], weights[:place], _NO_ITEMS, _NO_WEIGHTS)
@@ -61,7 +65,7 @@ class _Grown:
     def _reserve(self, place: int) -> None:
         """Copy everything into wider arrays, with a gap at a place."""
         length = self._length
-        self._room = wider = max(length * 3 // 2, length + 4)
+        self._room = wider = max(length * 3 // 2, length + MIN_ROOM)
 
         def moved(array: NDArray[Scalar]) -> NDArray[Scalar]:
             copy = np.empty(wider, array.dtype)

@@ -46,19 +46,19 @@ class Learners:
     def __init__(self, features: Features, signals: Signals) -> None:
         every: list[object] = list(signals)
         self._features = features
-        self._updating = [signal for signal in every if isinstance(signal, Updates)]
-        self._noticing = [signal for signal in every if isinstance(signal, Notices)]
+        self._observing = [signal.observe for signal in every if isinstance(signal, Updates)]
+        self._noticing = [signal.notice for signal in every if isinstance(signal, Notices)]
 
     def observe(self, event: Observation) -> None:
         """Take in an event that counts."""
         self._features.observe(event)
-        for signal in self._updating:
-            signal.observe(event)
+        for observe in self._observing:
+            observe(event)
 
     def notice(self, event: Observation) -> None:
         """Take in an event that counts for nothing, as some signals learn from what was passed by."""
-        for signal in self._noticing:
-            signal.notice(event)
+        for notice in self._noticing:
+            notice(event)
 
 
 class Stream:

@@ -98,7 +98,7 @@ class Reader:
             kind = CHOSEN | (TAKEN if self.settings.passed_over else 0)
         elif action in self.settings.passed_over:
             kind = PASSED
-        if action is None or action not in self.scales or not np.isfinite(value):
+        if action not in self.scales or not np.isfinite(value):
             return kind, 0.0
         return kind | MEASURED, float(self._scaled(np.array([value], np.float32), action)[0])
 
@@ -145,11 +145,6 @@ def shares_of(earlier: LongArray, repeats: float) -> FloatArray:
     """Return (m,) `1 / (1 + k / repeats)²`: all choices of an item by one user count below `1 + repeats`."""
     shares: FloatArray = (1.0 / (1.0 + earlier / repeats) ** 2).astype(np.float32)
     return shares
-
-
-def share_of(earlier: int, repeats: float) -> float:
-    """Return the same of one choice."""
-    return 1.0 / (1.0 + earlier / repeats) ** 2
 
 
 def _rows_of(events: EventLog, action: str) -> BoolArray:
