@@ -1,4 +1,4 @@
-"""Where arrays begin in memory, so that a compiled step for one event is handed one argument in place of many.
+"""Where arrays begin in memory: a compiled step for one event is handed one argument in place of many.
 
 Handing over an array takes a tenth of a microsecond, and some steps need twenty. See `core.pointers` for the
 other side.

@@ -18,10 +18,10 @@ from polyscene.core.types import FloatArray, IntArray, LongArray
 
 
 @intrinsic
-def _pointer(context: Any, address: Any) -> Any:  # noqa: ANN401, ARG001 - numba's own signature
+def _pointer(context: Any, address: Any) -> Any:  # noqa: ANN401 - numba's own signature
     """Take a whole number for a pointer."""
 
-    def generated(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401, ARG001
+    def generated(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
         return builder.inttoptr(arguments[0], cgutils.voidptr_t)
 
     return types.voidptr(types.int64), generated

@@ -17,16 +17,17 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class Neighbourhood(NamedTuple):
-    """What a user did around an event, oldest first: items before it and after it, with their weights."""
+    """What a user did before an event and after it, oldest first: items and weights, and past times."""
 
     past: IntArray
     past_weights: FloatArray
     later: IntArray
     later_weights: FloatArray
+    past_times: LongArray
 
 
 _NO_ITEMS, _NO_WEIGHTS = np.zeros(0, np.int32), np.zeros(0, np.float32)
-NOTHING_AROUND = Neighbourhood(_NO_ITEMS, _NO_WEIGHTS, _NO_ITEMS, _NO_WEIGHTS)
+NOTHING_AROUND = Neighbourhood(_NO_ITEMS, _NO_WEIGHTS, _NO_ITEMS, _NO_WEIGHTS, np.zeros(0, np.int64))
 
 
 class _Grown:
@@ -58,9 +59,12 @@ class _Grown:
         weights[place] = weight
         self._length = length + 1
         if place == length:
-            return Neighbourhood(items[:place], weights[:place], _NO_ITEMS, _NO_WEIGHTS)
+            times = self._times[:place]
+            return Neighbourhood(items[:place], weights[:place], _NO_ITEMS, _NO_WEIGHTS, times)
         later = slice(place + 1, length + 1)
-        return Neighbourhood(items[:place], weights[:place], items[later], weights[later])
+        return Neighbourhood(
+            items[:place], weights[:place], items[later], weights[later], self._times[:place]
+        )
 
     def _reserve(self, place: int) -> None:
         """Copy everything into wider arrays, with a gap at a place."""

@@ -194,12 +194,14 @@ class ScenarioState:
         if weight > 0:
             if moment > self.latest:
                 self.latest = moment
-            around = self.timeline.add(user, item, moment, weight)
-            self.fusion.observe(Observation(user, item, moment, weight, *around, action, event.value))
+            *around, times = self.timeline.add(user, item, moment, weight)
+            value = event.value
+            self.fusion.observe(Observation(user, item, moment, weight, *around, action, value, times))
             return
         if event.had:
             self.had.add(user, item, moment, weight)
-        self.fusion.notice(Observation(user, item, moment, weight, *NOTHING_AROUND, action, event.value))
+        *around, times = NOTHING_AROUND
+        self.fusion.notice(Observation(user, item, moment, weight, *around, action, event.value, times))
 
     def put(self, items: Sequence[ItemDescription]) -> None:
         """Take in new and changed items: they can be recommended by the next request."""

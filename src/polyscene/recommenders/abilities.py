@@ -24,6 +24,7 @@ class Observation:
         later, later_weights: what the user had done here after it, where the event comes late.
         action: what happened, by its name in the log; None: not told.
         value: what it measured; NaN where nothing.
+        past_times: when each event of `past` was; None: not told.
     """
 
     user: int
@@ -36,6 +37,7 @@ class Observation:
     later_weights: FloatArray
     action: str | None = None
     value: float = math.nan
+    past_times: LongArray | None = None
 
     @classmethod
     def alone(cls, user: int, item: int, time: int, weight: float) -> Self:
