@@ -194,14 +194,12 @@ class ScenarioState:
         if weight > 0:
             if moment > self.latest:
                 self.latest = moment
-            *around, times = self.timeline.add(user, item, moment, weight)
-            value = event.value
-            self.fusion.observe(Observation(user, item, moment, weight, *around, action, value, times))
+            around = self.timeline.add(user, item, moment, weight)
+            self.fusion.observe(Observation(user, item, moment, weight, *around, action, event.value))
             return
         if event.had:
             self.had.add(user, item, moment, weight)
-        *around, times = NOTHING_AROUND
-        self.fusion.notice(Observation(user, item, moment, weight, *around, action, event.value, times))
+        self.fusion.notice(Observation(user, item, moment, weight, *NOTHING_AROUND, action, event.value))
 
     def put(self, items: Sequence[ItemDescription]) -> None:
         """Take in new and changed items: they can be recommended by the next request."""

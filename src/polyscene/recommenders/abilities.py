@@ -22,9 +22,9 @@ class Observation:
     Attributes:
         past, past_weights: what the user had done here before it, oldest first, and how much each counts.
         later, later_weights: what the user had done here after it, where the event comes late.
+        past_times: when each event of `past` was; None: not told.
         action: what happened, by its name in the log; None: not told.
         value: what it measured; NaN where nothing.
-        past_times: when each event of `past` was; None: not told.
     """
 
     user: int
@@ -35,9 +35,9 @@ class Observation:
     past_weights: FloatArray
     later: IntArray
     later_weights: FloatArray
+    past_times: LongArray | None = None
     action: str | None = None
     value: float = math.nan
-    past_times: LongArray | None = None
 
     @classmethod
     def alone(cls, user: int, item: int, time: int, weight: float) -> Self:

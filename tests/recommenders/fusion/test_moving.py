@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from polyscene.core.clock import HOUR
 from polyscene.core.types import FloatArray
@@ -43,7 +44,7 @@ def follow(moving: MovingWeights, world: list[tuple[FloatArray, int]], start: in
     return gains
 
 
-def _log_share(logits: FloatArray, chosen: int) -> float:
+def _log_share(logits: NDArray[np.floating], chosen: int) -> float:
     return float(logits[chosen] - logits.max() - np.log(np.exp(logits - logits.max()).sum()))
 
 

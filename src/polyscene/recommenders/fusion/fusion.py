@@ -264,10 +264,9 @@ class Fusion:
         prepared, closed = self.prepare(queries), self.closed(queries)
         if closed[0, event.item]:  # nobody was shown it
             return
-        rows = proposed(prepared, 0, closed[0], self.small)
-        rows = np.concatenate([[event.item], rows[rows != event.item]]).astype(np.int32)[None]
-        scores = self.features.scaled(prepared, 1, rows)
-        scores = self.reread(scores, queries, rows)
+        others = proposed(prepared, 0, closed[0], self.small)
+        rows: LongArray = np.concatenate([[event.item], others[others != event.item]])[None]
+        scores = self.reread(self.features.scaled(prepared, 1, rows), queries, rows)
         block = self.features.block_of(scores, self.features.peaks(prepared, 1), queries, rows)
         logits = self.weights.logits(block, self.scenario)[0]
         time = event.time if self.features.moments else None

@@ -168,4 +168,5 @@ def teaches(event: Observation) -> bool:
 
 def _softmax(logits: DoubleArray) -> DoubleArray:
     shares: DoubleArray = np.exp(logits - logits.max())
-    return shares / shares.sum()
+    shares /= shares.sum()
+    return shares

@@ -84,10 +84,8 @@ class Stream:
         columns = events.user, events.item, events.time, events.weight, events.action, events.value
         for user, item, time, weight, action, value in zip(*(one.tolist() for one in columns), strict=True):
             what, how = (user, item, time, weight), (events.actions[action], value)
-            *around, times = self._timeline.add(*what) if weight > 0 else NOTHING_AROUND
-            event = Observation(*what, *around, *how, times)
             if weight > 0:
-                self._learners.observe(event)
+                self._learners.observe(Observation(*what, *self._timeline.add(*what), *how))
             else:
-                self._learners.notice(event)
+                self._learners.notice(Observation(*what, *NOTHING_AROUND, *how))
         return events

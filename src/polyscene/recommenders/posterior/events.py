@@ -98,7 +98,7 @@ class Reader:
             kind = CHOSEN | (TAKEN if self.settings.passed_over else 0)
         elif action in self.settings.passed_over:
             kind = PASSED
-        if action not in self.scales or not np.isfinite(value):
+        if action is None or action not in self.scales or not np.isfinite(value):
             return kind, 0.0
         return kind | MEASURED, float(self._scaled(np.array([value], np.float32), action)[0])
 
