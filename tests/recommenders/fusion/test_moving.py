@@ -1,4 +1,4 @@
-"""Weights that move follow a world that changes, are served only on evidence, and no burst carries them far."""
+"""Moving weights follow a world that changes, are served only on evidence, and no burst carries them far."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def choices(draws: np.random.Generator, true: FloatArray, count: int) -> list[tu
 
 
 def follow(moving: MovingWeights, world: list[tuple[FloatArray, int]], start: int = 0) -> list[float]:
-    """Learn choices, each of another user and hour, and return what each gained in nats by what was served."""
+    """Learn choices, each of another user and hour; return the nats that what was served gained on each."""
     gains = []
     for number, (features, chosen) in enumerate(world, start):
         logits = (FITTED @ features).astype(np.float32)

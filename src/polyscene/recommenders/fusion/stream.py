@@ -83,9 +83,10 @@ class Stream:
         self._next += len(events)
         columns = events.user, events.item, events.time, events.weight, events.action, events.value
         for user, item, time, weight, action, value in zip(*(one.tolist() for one in columns), strict=True):
-            what, how = (user, item, time, weight), (events.actions[action], value)
+            name = events.actions[action]
             if weight > 0:
-                self._learners.observe(Observation(*what, *self._timeline.add(*what), *how))
+                around = self._timeline.add(user, item, time, weight)
+                self._learners.observe(Observation(user, item, time, weight, *around, name, value))
             else:
-                self._learners.notice(Observation(*what, *NOTHING_AROUND, *how))
+                self._learners.notice(Observation(user, item, time, weight, *NOTHING_AROUND, name, value))
         return events
