@@ -29,6 +29,7 @@ from polyscene.evaluation.results import SYSTEM, Judgement, Results
 from polyscene.evaluation.significance import Interval, paired_bootstrap
 from polyscene.metrics.ranking import ndcg
 from polyscene.project import Project
+from polyscene.recommenders.fusion.fusion import AS_FITTED
 from polyscene.runs.judging import evaluate
 from polyscene.runs.run import Run
 from projects import add_project_arguments, chosen_project
@@ -44,6 +45,15 @@ def streamed(project: Project, warmup: float, choices: int) -> Project:
     how = {"protocol": "progressive", "warmup": warmup, "max_cases": choices, "hidden_items": 0.0}
     evaluation = project.settings.evaluation.model_copy(update=how)
     settings = project.settings.model_copy(update={"evaluation": evaluation})
+    return Project(settings, project.base, project.config, project.progress)
+
+
+def moving(project: Project, every: int | None) -> Project:
+    """Return the project with weights that move, taught by each so-manyth choice; None: as it is."""
+    if every is None:
+        return project
+    fusion = project.settings.fusion.model_copy(update={"online": True, "online_every": every})
+    settings = project.settings.model_copy(update={"fusion": fusion})
     return Project(settings, project.base, project.config, project.progress)
 
 
@@ -63,7 +73,7 @@ def compared(living: Judgement, still: Judgement, seed: int) -> dict[str, Any]:
     """Return the models' values, and by how much the living system leads."""
     values = {model: ndcg(ranks, CUTOFF) for model, ranks in living.ranks.items()}
     still_values = {model: ndcg(ranks, CUTOFF) for model, ranks in still.ranks.items()}
-    signals = [model for model in still_values if model != SYSTEM]
+    signals = [model for model in still_values if model not in (SYSTEM, AS_FITTED)]
     best = max(signals, key=lambda model: float(values[model].mean()))
     new = living.slices[NEW]
 
@@ -86,6 +96,7 @@ def compared(living: Judgement, still: Judgement, seed: int) -> dict[str, Any]:
         "over_best": lead(values[best]),
         "over_peers": {model: lead(row) for model, row in values.items() if model not in still_values},
         "over_standing_still": lead(still_values[SYSTEM]),
+        "over_as_fitted": lead(values[AS_FITTED]) if AS_FITTED in values else None,
     }
 
 
@@ -113,6 +124,8 @@ def shown(scenarios: dict[str, dict[str, Any]]) -> str:
             ("over_standing_still", "standing still"),
         ):
             lines.append(_lead(words, row[key]))
+        if row["over_as_fitted"] is not None:
+            lines.append(_lead("its weights as fitted", row["over_as_fitted"]))
         lines += [_lead(peer, lead) for peer, lead in row["over_peers"].items()]
     return "\n".join(lines)
 
@@ -157,6 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         project = with_signals(chosen_project(options, Telling()), options.add)
+        project = moving(project, options.online)
         project = streamed(project, options.warmup, options.choices)
         if options.development:
             development(project)
@@ -196,6 +210,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="forget the second half of the events, and judge by the same protocol on the first: "
         "for choosing between variants",
+    )
+    made.add_argument(
+        "--online", type=int, metavar="N", help="let the fusion's weights move, taught by each N-th choice"
     )
     made.add_argument("--warmup", type=float, default=0.5, metavar="SHARE", help="default: 0.5")
     return made

@@ -7,10 +7,12 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from polyscene.core.addresses import address_of
 from polyscene.core.types import LongArray
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+NO_ADDRESS = 0
 POOL = 1024
 """So many of the largest are kept in order."""
 
@@ -23,27 +25,41 @@ class GrowingArray(Generic[Scalar]):
     """
 
     def __init__(self, values: NDArray[Scalar]) -> None:
-        self._space, self._length, self._own = values, len(values), False
+        self._set(values, len(values), False)
+
+    def _set(self, space: NDArray[Scalar], length: int, own: bool) -> None:
+        self._space, self._length, self._own = space, length, own
+        self._view, self._address = space[:length], NO_ADDRESS
+
+    def __getstate__(self) -> tuple[NDArray[Scalar], int, bool]:
+        return self._space, self._length, self._own
+
+    def __setstate__(self, state: tuple[NDArray[Scalar], int, bool]) -> None:
+        self._set(*state)  # a view would be copied apart from what it shows, and a copy lies elsewhere
+
+    @property
+    def address(self) -> int:
+        """Return where the rows begin in memory, for compiled steps that change them until more are added."""
+        if self._address == NO_ADDRESS:
+            self._address = address_of(self.writable())
+        return self._address
 
     @property
     def array(self) -> NDArray[Scalar]:
         """Return what there is, (n, ...): a view that later changes show through."""
-        return self._space[: self._length]
+        return self._view
 
     def __len__(self) -> int:
         return self._length
 
     def extend(self, values: NDArray[Scalar]) -> None:
         """Add rows at the end."""
-        stop = self._length + len(values)
-        if stop > len(self._space) or not self._own:
-            space = np.empty(
-                (max(stop, len(self._space) * 3 // 2, 16), *self._space.shape[1:]), self._space.dtype
-            )
-            space[: self._length] = self.array
-            self._space, self._own = space, True
-        self._space[self._length : stop] = values
-        self._length = stop
+        space, stop = self._space, self._length + len(values)
+        if stop > len(space) or not self._own:
+            space = np.empty((max(stop, len(space) * 3 // 2, 16), *space.shape[1:]), space.dtype)
+            space[: self._length] = self._view
+        space[self._length : stop] = values
+        self._set(space, stop, True)
 
     def reach(self, length: int) -> None:
         """Add zero rows until there are so many."""
@@ -57,8 +73,8 @@ class GrowingArray(Generic[Scalar]):
     def writable(self) -> NDArray[Scalar]:
         """Return what there is, fit to be changed in place."""
         if not self._own:
-            self._space, self._own = self.array.copy(), True
-        return self.array
+            self._set(self._view.copy(), self._length, True)
+        return self._view
 
 
 class Largest:

@@ -11,20 +11,23 @@ from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import LATEST, Histories, Timeline
 from polyscene.data.schema import EventLog
 
+MIN_ROOM = 8
+"""Who did something gets room for so many events more, at least."""
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class Neighbourhood(NamedTuple):
-    """What a user did around an event, oldest first: items before it and after it, with their weights."""
+    """What a user did before an event and after it, oldest first: items and weights, and past times."""
 
     past: IntArray
     past_weights: FloatArray
     later: IntArray
     later_weights: FloatArray
+    past_times: LongArray
 
 
 _NO_ITEMS, _NO_WEIGHTS = np.zeros(0, np.int32), np.zeros(0, np.float32)
-NOTHING_AROUND = Neighbourhood(_NO_ITEMS, _NO_WEIGHTS, _NO_ITEMS, _NO_WEIGHTS)
+NOTHING_AROUND = Neighbourhood(_NO_ITEMS, _NO_WEIGHTS, _NO_ITEMS, _NO_WEIGHTS, np.zeros(0, np.int64))
 
 
 class _Grown:
@@ -51,17 +54,22 @@ class _Grown:
         if place < length or length == self._room:
             self._reserve(place)
         items, weights = self._items, self._weights
-        self._times[place], items[place], weights[place] = time, item, weight
+        self._times[place] = time
+        items[place] = item
+        weights[place] = weight
         self._length = length + 1
         if place == length:
-            return Neighbourhood(items[:place], weights[:place], _NO_ITEMS, _NO_WEIGHTS)
+            times = self._times[:place]
+            return Neighbourhood(items[:place], weights[:place], _NO_ITEMS, _NO_WEIGHTS, times)
         later = slice(place + 1, length + 1)
-        return Neighbourhood(items[:place], weights[:place], items[later], weights[later])
+        return Neighbourhood(
+            items[:place], weights[:place], items[later], weights[later], self._times[:place]
+        )
 
     def _reserve(self, place: int) -> None:
         """Copy everything into wider arrays, with a gap at a place."""
         length = self._length
-        self._room = wider = max(length * 3 // 2, length + 4)
+        self._room = wider = max(length * 3 // 2, length + MIN_ROOM)
 
         def moved(array: NDArray[Scalar]) -> NDArray[Scalar]:
             copy = np.empty(wider, array.dtype)

@@ -95,7 +95,7 @@ def _changes_of(state: ScenarioState) -> ScenarioChanges:
         state.log.changes(),
         items,
         state.space.changes(_codes(state, items)),
-        state.fusion.features.changes(),
+        state.fusion.changes(),
         {
             name: {key: np.array(array) for key, array in signal.changes().items()}
             for name, signal in state.fusion.present().items()
@@ -114,7 +114,7 @@ def _resume_items(state: ScenarioState, changes: ScenarioChanges) -> None:
         )
     if changes.items:
         state.space.resume(_codes(state, changes.items), changes.space)
-    state.fusion.features.resume(changes.features)
+    state.fusion.resume(changes.features)
 
 
 def _resume_events(state: ScenarioState, changes: ScenarioChanges, erased: IntArray, n_users: int) -> None:

@@ -191,17 +191,19 @@ class ScenarioState:
 
     def observe(self, event: CodedEvent) -> None:
         """Take in one event: the next request sees it."""
+        user, item, weight = event.user, event.item, event.weight
         moment = self.latest + 1 if event.time is None else event.time
         self.log.add(event, moment)
-        what = event.user, event.item, moment, event.weight
-        how = self.log.actions[event.action], event.value
-        if event.weight > 0:
-            self.latest = max(self.latest, moment)
-            self.fusion.observe(Observation(*what, *self.timeline.add(*what), *how))
+        action = self.log.actions[event.action]
+        if weight > 0:
+            if moment > self.latest:
+                self.latest = moment
+            around = self.timeline.add(user, item, moment, weight)
+            self.fusion.observe(Observation(user, item, moment, weight, *around, action, event.value))
             return
         if event.had:
-            self.had.add(*what)
-        self.fusion.notice(Observation(*what, *NOTHING_AROUND, *how))
+            self.had.add(user, item, moment, weight)
+        self.fusion.notice(Observation(user, item, moment, weight, *NOTHING_AROUND, action, event.value))
 
     def put(self, items: Sequence[ItemDescription]) -> None:
         """Take in new and changed items: they can be recommended by the next request."""

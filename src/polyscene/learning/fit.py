@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from polyscene.core.progress import Progress
+from polyscene.core.settings.fusion import FusionSettings
 from polyscene.core.settings.project import Settings
 from polyscene.core.settings.signals import USUAL_SIGNALS
 from polyscene.data.splits.parts import Parts
@@ -24,6 +25,8 @@ from polyscene.learning.time_budget import REFIT_SHARE, TimeBudget, too_dear
 from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders.fusion.features import Signals
 from polyscene.recommenders.fusion.fusion import RERANKED, Fusion
+from polyscene.recommenders.fusion.inference import FusionWeights
+from polyscene.recommenders.fusion.moving import MovingWeights
 from polyscene.recommenders.registry import SIGNALS
 from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.signal import Evidence, Signal
@@ -126,12 +129,25 @@ def fit_system(
         features = data.features(evidence)
         features.scales = learned.features.scales
         fitted.fusions[name] = Fusion(
-            names, signals, features, fusion.weights, number, fusion.hide_seen, fallback, reranker
+            names,
+            signals,
+            features,
+            fusion.weights,
+            number,
+            fusion.hide_seen,
+            fallback,
+            reranker,
+            moving_weights(fusion.weights, settings.fusion),
         )
     if data.joint_of_all is not None:
         fitted.notes += data.joint_of_all.notes
         fitted.transfer = data.joint_of_all.transfer
     return fitted
+
+
+def moving_weights(weights: FusionWeights, settings: FusionSettings) -> MovingWeights | None:
+    """Return what moves the weights with the stream; None where they are to stand still."""
+    return MovingWeights(len(weights.arrays["base"]), settings.online_every) if settings.online else None
 
 
 def earlier_note(fusion_datas: Mapping[str, FusionData], trained: TrainedFusion) -> str:

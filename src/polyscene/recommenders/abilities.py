@@ -22,6 +22,7 @@ class Observation:
     Attributes:
         past, past_weights: what the user had done here before it, oldest first, and how much each counts.
         later, later_weights: what the user had done here after it, where the event comes late.
+        past_times: when each event of `past` was; None: not told.
         action: what happened, by its name in the log; None: not told.
         value: what it measured; NaN where nothing.
     """
@@ -34,6 +35,7 @@ class Observation:
     past_weights: FloatArray
     later: IntArray
     later_weights: FloatArray
+    past_times: LongArray | None = None
     action: str | None = None
     value: float = math.nan
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from polyscene.core.addresses import Addresses
 from polyscene.core.types import IntArray, LongArray
 from polyscene.recommenders import kernels
 from polyscene.recommenders.kernels import DoubleArray, EdgeTable
@@ -25,14 +26,19 @@ class Edges:
     """
 
     def __init__(self, length: int) -> None:
-        self.table = EdgeTable(
-            heads=np.full(length, -1, np.int32),
-            nexts=np.zeros(MIN_ROOM, np.int32),
-            keys=np.zeros(MIN_ROOM, np.int64),
-            values=np.zeros(MIN_ROOM),
-            slots=np.full(SLOTS_PER_EDGE * MIN_ROOM, -1, np.int32),
-            size=np.zeros(1, np.int64),
+        self._set(
+            EdgeTable(
+                heads=np.full(length, -1, np.int32),
+                nexts=np.zeros(MIN_ROOM, np.int32),
+                keys=np.zeros(MIN_ROOM, np.int64),
+                values=np.zeros(MIN_ROOM),
+                slots=np.full(SLOTS_PER_EDGE * MIN_ROOM, -1, np.int32),
+                size=np.zeros(1, np.int64),
+            )
         )
+
+    def _set(self, table: EdgeTable) -> None:
+        self.table, self._addresses, self._room = table, Addresses(*table), len(table.keys)
 
     def __len__(self) -> int:
         return int(self.table.size[0])
@@ -42,27 +48,30 @@ class Edges:
         heads = self.table.heads
         if length > len(heads):
             more = np.full(max(length, len(heads) * 3 // 2) - len(heads), -1, np.int32)
-            self.table = self.table._replace(heads=np.concatenate([heads, more]))
+            self._set(self.table._replace(heads=np.concatenate([heads, more])))
 
-    def room(self, more: int) -> EdgeTable:
-        """Return the table with room for so many more edges."""
+    def room(self, more: int) -> LongArray:
+        """Return where the arrays of the table lie, after room was made for so many more edges."""
         table = self.table
         needed = table.size.item() + more
-        if needed > len(table.keys):
+        if needed > self._room:
             wider = max(needed, 2 * len(table.keys))
             slots = 1 << (SLOTS_PER_EDGE * wider - 1).bit_length()
-            self.table = table._replace(
-                nexts=_wider(table.nexts, wider),
-                keys=_wider(table.keys, wider),
-                values=_wider(table.values, wider),
-                slots=np.full(slots, -1, np.int32),
+            self._set(
+                table._replace(
+                    nexts=_wider(table.nexts, wider),
+                    keys=_wider(table.keys, wider),
+                    values=_wider(table.values, wider),
+                    slots=np.full(slots, -1, np.int32),
+                )
             )
             kernels.rebuild(self.table)
-        return self.table
+        return self._addresses.table
 
     def add(self, rows: LongArray, columns: LongArray, values: DoubleArray) -> None:
         """Add (m,) values to those of (m,) pairs."""
-        kernels.add_edges(self.room(len(rows)), rows, columns, values)
+        self.room(len(rows))
+        kernels.add_edges(self.table, rows, columns, values)
 
     def all(self) -> tuple[IntArray, IntArray, DoubleArray]:
         """Return rows, columns and values of every edge."""

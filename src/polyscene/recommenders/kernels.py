@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from polyscene.core.pointers import double_rows, doubles, floats, ints, longs
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.schema import UNKNOWN_TIME
 
@@ -100,15 +101,23 @@ def rebuild(table: EdgeTable) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _edge_table(at: LongArray) -> EdgeTable:
+    """Return the table whose arrays lie at the addresses."""
+    return EdgeTable(
+        ints(at[0], at[1]),
+        ints(at[2], at[3]),
+        longs(at[4], at[5]),
+        doubles(at[6], at[7]),
+        ints(at[8], at[9]),
+        longs(at[10], at[11]),
+    )
+
+
+@njit(cache=True, nogil=True)
 def follow(
-    heads: IntArray,
-    nexts: IntArray,
-    keys: LongArray,
-    values: DoubleArray,
-    slots: IntArray,
-    size: LongArray,
-    sums: DoubleArray,
-    roots: FloatArray,
+    edges: LongArray,
+    sums_at: int,
+    roots_at: int,
     past: IntArray,
     item: int,
     window: int,
@@ -117,9 +126,12 @@ def follow(
 ) -> None:
     """Count that an item followed what a user did before, oldest first: see `Transitions.observe`.
 
-    The table is given column by column: a tuple takes longer to hand over.
+    Args:
+        edges: the addresses of a table with room for twice the window.
+        sums_at, roots_at: where (n,) numbers of double precision, and of single precision, lie.
     """
-    table = EdgeTable(heads, nexts, keys, values, slots, size)
+    table = _edge_table(edges)
+    sums, roots = doubles(sums_at, len(table.heads)), floats(roots_at, len(table.heads))
     back, weight = 0.0, 1.0
     for place in range(len(past) - 1, max(len(past) - window, 0) - 1, -1):
         other = past[place]
@@ -137,36 +149,32 @@ def follow(
 
 @njit(cache=True, nogil=True)
 def join(
-    heads: IntArray,
-    nexts: IntArray,
-    keys: LongArray,
-    values: DoubleArray,
-    slots: IntArray,
-    size: LongArray,
+    edges: LongArray,
+    owned_at: int,
+    counts_at: int,
+    roots_at: int,
     items: IntArray,
     weights: FloatArray,
-    owned: DoubleArray,
     item: int,
     weight: float,
-) -> float:
+) -> None:
     """Strengthen the links between an item and what its user chose: see `Neighbours.observe`.
 
-    The table is given as to `follow`.
-
     Args:
+        edges: the addresses of a table with room for twice the history.
+        owned_at: where (n,) zeros of double precision lie, which are zeros again afterwards.
+        counts_at, roots_at: where (n,) numbers of single precision lie: the people who had each item, and the
+            roots of that.
         items, weights: (h,) everything else the user did.
-        owned: (n,) zeros, and zeros again afterwards.
-
-    Returns:
-        How much the user's earlier events of the item weigh.
     """
-    table = EdgeTable(heads, nexts, keys, values, slots, size)
+    table = _edge_table(edges)
+    owned = doubles(owned_at, len(table.heads))
     had = 0.0
     for place in range(len(items)):
         if items[place] == item:
             had += weights[place]
     if had >= 1.0:  # the links are as strong as they get
-        return had
+        return
     distinct = 0
     for place in range(len(items)):
         if owned[items[place]] == 0.0 and items[place] != item:
@@ -183,18 +191,25 @@ def join(
             _add(table, item, other, strength)
             _add(table, other, item, strength)
         owned[other] = 0.0
-    return before
+    if before == 0.0:
+        counts, roots = floats(counts_at, len(table.heads)), floats(roots_at, len(table.heads))
+        counts[item] += 1.0
+        roots[item] = np.sqrt(counts[item])
 
 
 @njit(cache=True, nogil=True)
-def warm(heat: DoubleArray, last: LongArray, rates: DoubleArray, item: int, time: int, weight: float) -> None:
+def warm(
+    heat_at: int, last_at: int, length: int, rates: DoubleArray, item: int, time: int, weight: float
+) -> None:
     """Add an event to the heats of an item, which are kept as of its last event: see `fusion.trends`.
 
     Args:
-        heat: (n, H).
-        last: (n,) in microseconds; the least number: never.
+        heat_at: where (n, H) numbers of double precision lie.
+        last_at: where (n,) whole numbers of 64 bits lie, in microseconds; the least number: never.
+        length: n.
         rates: (H,) what a heat's binary logarithm changes by in a microsecond; below 0.
     """
+    heat, last = double_rows(heat_at, length, len(rates)), longs(last_at, length)
     elapsed = 0.0 if last[item] == UNKNOWN_TIME else float(time - last[item])
     for place in range(len(rates)):
         if elapsed >= 0.0:

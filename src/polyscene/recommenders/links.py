@@ -16,7 +16,6 @@ from polyscene.representation.users import Decayed
 
 if TYPE_CHECKING:  # numba, which a run that only answers does without
     from polyscene.recommenders.edges import Edges
-    from polyscene.recommenders.kernels import EdgeTable
 
 
 KERNELS = "polyscene.recommenders.kernels"
@@ -121,9 +120,10 @@ class Links:
         if self._edges is not None:
             self._edges.grow(self._length)
 
-    def room(self, more: int) -> EdgeTable:
-        """Return what came on top since the fit, with room for so many more links."""
-        return self._added().room(more)
+    def room(self, more: int) -> LongArray:
+        """Return where what came on top since the fit lies, with room for so many more links."""
+        edges = self._edges
+        return (self._added() if edges is None else edges).room(more)
 
     def _added(self) -> Edges:
         if self._edges is None:

@@ -53,7 +53,7 @@ class Neighbours(ItemToItem):
     def _set_counts(self, counts: FloatArray) -> None:
         self._counts: GrowingArray[np.float32] = GrowingArray(counts)
         self._roots: GrowingArray[np.float32] = GrowingArray(np.sqrt(counts))
-        self._owned = np.zeros(len(counts))
+        self._owned: GrowingArray[np.float64] = GrowingArray(np.zeros(len(counts)))
         """Working memory of `observe`: zeros between two events."""
 
     def fit_links(self, evidence: Evidence) -> sparse.csr_array:
@@ -88,13 +88,9 @@ class Neighbours(ItemToItem):
         if len(event.later):
             items = np.concatenate([items, event.later])
             weights = np.concatenate([weights, event.later_weights])
-        table = self.links.room(2 * len(items))
-        join = kernels(KERNELS).join
-        before = join(*table, items, weights, self._owned, event.item, event.weight)
-        if before == 0.0:
-            counts, roots = self._counts.writable(), self._roots.writable()
-            counts[event.item] += 1.0
-            roots[event.item] = np.sqrt(counts[event.item])
+        edges = self.links.room(2 * len(items))
+        places = self._owned.address, self._counts.address, self._roots.address
+        kernels(KERNELS).join(edges, *places, items, weights, event.item, event.weight)
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Make room for new items."""
@@ -102,7 +98,7 @@ class Neighbours(ItemToItem):
         more = np.zeros(len(self.links) - len(self._counts), np.float32)
         self._counts.extend(more)
         self._roots.extend(more)
-        self._owned = np.zeros(len(self._counts))
+        self._owned.reach(len(self._counts))
 
     def state(self) -> Arrays:
         """Return the raw strengths and the counts."""

@@ -106,9 +106,10 @@ class Popularity(Signal):
         weight = event.weight
         if self.half_life != math.inf:
             day = event.time / DAY
-            self._end = max(self._end, day)
-            if (self._end - self._start) / self.half_life > MAX_DOUBLINGS:
-                self._rebase()
+            if day > self._end:
+                self._end = day
+                if (day - self._start) / self.half_life > MAX_DOUBLINGS:
+                    self._rebase()
             weight *= 2.0 ** ((day - self._start) / self.half_life)
         self._counts.writable()[event.item] += weight
         self._order.changed(event.item)

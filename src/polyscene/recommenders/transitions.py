@@ -84,9 +84,10 @@ class Transitions(ItemToItem):
 
     def observe(self, event: Observation) -> None:
         """Count the pairs that the event makes, and count anew those that it stands between."""
-        window = self._window
-        table, sums, roots = self.links.room(2 * window[0]), self._sums, self._roots
-        kernels(KERNELS).follow(*table, sums.writable(), roots.writable(), event.past, event.item, *window)
+        window, decay, backward = self._window
+        follow = kernels(KERNELS).follow
+        places = self.links.room(2 * window), self._sums.address, self._roots.address
+        follow(*places, event.past, event.item, window, decay, backward)
         if len(event.later):
             self._insert(event)
 

@@ -17,7 +17,7 @@ from polyscene.core.errors import RunError
 from polyscene.data.schema import Catalogue, EventLog, Ids
 from polyscene.engine.state import ScenarioState, System
 from polyscene.recommenders.fusion.features import Features
-from polyscene.recommenders.fusion.fusion import Fusion
+from polyscene.recommenders.fusion.fusion import Fusion, moving_of
 from polyscene.recommenders.fusion.inference import FusionWeights
 from polyscene.recommenders.registry import SIGNALS
 from polyscene.recommenders.signal import Signal
@@ -83,7 +83,7 @@ def _save_scenario(state: ScenarioState, home: Path) -> dict[str, Any]:
     columns = EVENT_COLUMNS if events.had is None else (*EVENT_COLUMNS, HAD)
     pl.DataFrame({column: getattr(events, column) for column in columns}).write_parquet(home / EVENTS)
     save_arrays(home / SPACE, state.space.state())
-    save_arrays(home / FEATURES, fusion.features.state())
+    save_arrays(home / FEATURES, fusion.state())
     save_arrays(home / NETWORK, fusion.weights.arrays)
     for name, signal in fusion.present().items():
         save_arrays(home / f"{name}.safetensors", signal.state())
@@ -134,14 +134,16 @@ def _load_scenario(
         signals = [
             _load_signal(signal, home, facts["fitted"], spaces[name], others) for signal in facts["signals"]
         ]
+    features = load_arrays(home / FEATURES)
     fusion = Fusion(
         tuple(facts["signals"]),
         signals,
-        Features.restore(load_arrays(home / FEATURES)),
+        Features.restore(features),
         FusionWeights.of(load_arrays(home / NETWORK)),
         facts["number"],
         facts["hide_seen"],
         facts["fallback"],
+        moving=moving_of(features),
     )
     state = ScenarioState.of(name, catalogue, events, facts["clock"], spaces[name], fusion, n_users)
     state.latest = max(state.latest, int(facts.get("latest", 0)))

@@ -13,7 +13,8 @@ from polyscene.learning.fusion_learner import FusionLearner, fusion_plan
 from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE, padded, proposed
 from polyscene.recommenders.fusion.features import Block, Features
-from polyscene.recommenders.fusion.fusion import RERANKED, Fusion
+from polyscene.recommenders.fusion.fusion import AS_FITTED, RERANKED, Fusion, moving_of
+from polyscene.recommenders.fusion.moving import MovingWeights
 from polyscene.recommenders.fusion.network import FusionNetwork
 from polyscene.recommenders.fusion.training import examples
 from polyscene.recommenders.popularity import Popularity
@@ -312,3 +313,34 @@ def test_in_a_planted_world_the_knowing_signal_has_the_greatest_share(planted: P
         axis=(0, 1)
     )
     assert planted.fusion.names[int(shares.argmax())] == "perfect"
+
+
+def test_weights_that_move_learn_a_choice_before_the_signals_do(
+    make_evidence: MakeEvidence, asked: Asked, table_signal: MakeSignal
+) -> None:
+    draws = np.random.default_rng(8)
+    signals = [table_signal(draws.normal(size=(200, 40))) for _ in range(2)]
+    features = Features.of(make_evidence([(0, 0, 0)], 40, clock="sequence"))
+    features.measure(signals, asked([[]] * 5))
+    weights = FusionNetwork(2, 1, 4).fitted()
+    moving = MovingWeights(len(weights.arrays["base"]), 1)
+    fusion = Fusion(["one", "two"], signals, features, weights, 0, hide_seen=False, moving=moving)
+    none, empty = np.zeros(0, np.int32), np.zeros(0, np.float32)
+    for user in range(200):
+        queries = Queries(np.array([user], np.int32), np.array([user + 1]), asked([[]]).history)
+        best = int(np.argmax(signals[1].score(queries)[0]))  # people choose what the second one says
+        event = Observation(user, best, user + 1, 1.0, none, empty, none, empty, np.zeros(0, np.int64))
+        fusion.observe(event)
+    assert moving.learned == 200
+    assert moving.share > 0.9
+    first, second = (fusion.served.signal_weights() - weights.signal_weights()).tolist()
+    assert second > max(first, 0) + 0.2
+    scores = fusion.score_all(queries)
+    assert not np.array_equal(scores["polyscene"], scores[AS_FITTED])
+    assert scores["polyscene"].argmax() == best
+    restored = moving_of(fusion.state())
+    assert restored is not None
+    np.testing.assert_array_equal(restored.mean, moving.mean)
+    fusion.moving = None
+    np.testing.assert_array_equal(fusion.score(queries), scores[AS_FITTED])
+    assert moving_of(fusion.state()) is None

@@ -25,6 +25,14 @@ class FusionSettings(Strict):
         description="days; where signals live, the fusion is told how much an item was chosen lately at each "
         "of these half-lives, when it was chosen last and how many are newer; none: it is not told",
     )
+    online: bool = Field(
+        False,
+        description="whether the fusion's weights move with the events that come, as far as the choices "
+        "that they foretold speak for it",
+    )
+    online_every: int = Field(
+        50, ge=1, description="each so-manyth choice teaches moving weights; one costs as much as a slate"
+    )
     earlier_cuts: int = Field(
         4,
         ge=0,

@@ -30,8 +30,8 @@ SEEN_DECAY = 0.9
 COLD_EVENTS = 3
 """An item with fewer is cold."""
 ITEM_FACTS = 3
-NEW = 1
-"""The column of the item facts that tells items without events."""
+NEW, COLD = 1, 2
+"""The columns of the item facts that tell items without events, and with few."""
 PAIR_FACTS = 2
 USER_FACTS = 3
 LIVE_PAIR_FACTS = 2
@@ -274,13 +274,13 @@ class Features:
 
     def observe(self, event: Observation) -> None:
         """Count one event."""
-        counts, item = self._counts.writable(), event.item
+        counts, facts, item = self._counts.writable(), self._item.writable(), event.item
         count = counts.item(item) + 1.0
         counts[item] = count
-        self._item.writable()[item] = (math.log1p(count), 0.0, count < COLD_EVENTS)
-        born = self._born.writable()
-        former = born.item(item)
+        facts[item, 0], facts[item, NEW], facts[item, COLD] = math.log1p(count), 0.0, count < COLD_EVENTS
+        former = self._born.array.item(item)
         if (former == UNKNOWN_TIME or event.time < former) and self.since.item(item) == UNKNOWN_TIME:
+            born = self._born.writable()
             born[item] = event.time
             if self._births is not None:
                 self._births.changed(item, born)

@@ -12,13 +12,15 @@ from typing import Protocol
 
 import numpy as np
 
+from polyscene.core.arrays import Arrays
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.recommenders.abilities import Extends, Forgets, Observation
 from polyscene.recommenders.fusion.alone import alone, for_everybody, silent
 from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE, padded, proposed
 from polyscene.recommenders.fusion.features import MIN_PEAK, Block, Features, Prepared, Signals
-from polyscene.recommenders.fusion.inference import VIEWS, FusionWeights
+from polyscene.recommenders.fusion.inference import VIEWS, FusionWeights, views
+from polyscene.recommenders.fusion.moving import MovingWeights, query_before, teaches
 from polyscene.recommenders.fusion.stream import Learners
 from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.signal import Signal
@@ -27,6 +29,9 @@ FLOATS_PER_CANDIDATE = 4
 """Working memory of one score, in floats per signal."""
 FOR_EVERYBODY = "popularity"
 """The signal that speaks to people of whom nothing is known."""
+AS_FITTED = "polyscene, weights as fitted"
+"""What the fusion would say if its weights stood still; judged beside it where they move."""
+MOVING = "moving/"
 RERANKED = "text_ranker"
 """The signal whose best a slower reader may look at again."""
 
@@ -53,6 +58,7 @@ class Fusion:
         hide_seen: whether what a user already had is left out.
         fallback: the signal that is used alone, where the network did not beat it on held-out choices.
         reranker: looks again at the best of the text ranker, where there is one.
+        moving: moves the weights with the stream; None: they stand still.
     """
 
     def __init__(
@@ -65,7 +71,10 @@ class Fusion:
         hide_seen: bool,
         fallback: str | None = None,
         reranker: Reranker | None = None,
+        moving: MovingWeights | None = None,
     ) -> None:
+        self.moving = moving
+        self._served: tuple[FusionWeights, int, FusionWeights] | None = None
         self.names, self.signals, self.features = tuple(names), tuple(signals), features
         self.weights, self.scenario, self.hide_seen = weights, scenario, hide_seen
         self.fallback, self.reranker = fallback, reranker
@@ -127,21 +136,36 @@ class Fusion:
         prepared: Prepared,
         queries: Queries,
         candidates: IntArray | LongArray | None,
+        weights: FusionWeights | None = None,
     ) -> tuple[FloatArray, Block]:
-        """Return (B, C) fused scores of (B, K, C) signals' scores, and the block that they came from."""
+        """Return (B, C) fused scores of (B, K, C) signals' scores, and the block that they came from.
+
+        Args:
+            weights: of the network; None: those that answer.
+        """
         peaks = self.features.peaks(prepared, len(queries))
         block = self.features.block_of(scores, peaks, queries, candidates)
-        return self.combined(block), block
+        return self.combined(block, weights), block
 
-    def combined(self, block: Block) -> FloatArray:
+    def combined(self, block: Block, weights: FusionWeights | None = None) -> FloatArray:
         """Return (B, C) scores of a block: the network's, or the fallback's."""
         if self.fallback is not None:
             return alone(block, self.names.index(self.fallback), self.fitted().get(FOR_EVERYBODY))
-        scores = self.weights.logits(block, self.scenario)
+        scores = (self.served if weights is None else weights).logits(block, self.scenario)
         quiet = self.silent(block)
         if quiet.any():
             scores[quiet] = for_everybody(block, self.fitted().get(FOR_EVERYBODY))[quiet]
         return scores
+
+    @property
+    def served(self) -> FusionWeights:
+        """Return the weights that answer: the fitted ones, moved as far as evidence carries it."""
+        moving, weights = self.moving, self.weights
+        if moving is None or moving.share == 0.0:
+            return weights
+        if self._served is None or self._served[0] is not weights or self._served[1] != moving.learned:
+            self._served = weights, moving.learned, weights.shifted(moving.share * moving.mean)
+        return self._served[2]
 
     def silent(self, block: Block) -> BoolArray:
         """Return (B,) whether no signal that counts says anything to a request: it gets what suits all."""
@@ -161,21 +185,27 @@ class Fusion:
         return self.score_all(queries)["polyscene"]
 
     def score_all(self, queries: Queries) -> dict[str, FloatArray]:
-        """Return (B, n) scores of every signal, and of the fusion under the name `polyscene`."""
+        """Return (B, n) scores of every signal, and of the fusion under the name `polyscene`.
+
+        Where its weights move, also of the fusion as it was fitted, under the name `AS_FITTED`.
+        """
         prepared = self.prepare(queries)
         whole = self.reread(self.features.scaled(prepared, len(queries)), queries, None)
         scores = {name: whole[:, place] for name, place in self.fitted().items()}
-        return scores | {"polyscene": self._whole(whole, prepared, queries)}
+        if self.moving is not None:
+            scores[AS_FITTED] = self._whole(whole, prepared, queries, self.weights)
+        return scores | {"polyscene": self._whole(whole, prepared, queries, self.served)}
 
-    def _whole(self, whole: FloatArray, prepared: Prepared, queries: Queries) -> FloatArray:
+    def _whole(
+        self, whole: FloatArray, prepared: Prepared, queries: Queries, weights: FusionWeights
+    ) -> FloatArray:
         """Let the network rank the candidates; what no signal puts forward follows behind them."""
         if self.small or self.fallback is not None:
-            return self.fused(whole, prepared, queries, None)[0]
+            return self.fused(whole, prepared, queries, None, weights)[0]
         candidates, lengths = self.candidates(prepared, self.closed(queries))
         short = np.take_along_axis(whole, candidates[:, None].astype(np.int64), axis=2)
-        logits, _ = self.fused(short, prepared, queries, candidates)
-        weights = np.maximum(self.weights.signal_weights(), 0.0)
-        scores: FloatArray = np.matmul(weights, whole)
+        logits, _ = self.fused(short, prepared, queries, candidates, weights)
+        scores: FloatArray = np.matmul(np.maximum(weights.signal_weights(), 0.0), whole)
         for row, length in enumerate(lengths.tolist()):
             if length:
                 scores[row] += logits[row, :length].min() - scores[row].max() - 1.0
@@ -219,8 +249,45 @@ class Fusion:
         return dict(zip(self.names, self.weights.signal_weights().tolist(), strict=True))
 
     def observe(self, event: Observation) -> None:
-        """Let features and every signal that learns from single events take one in."""
+        """Let features and every signal that learns from single events take one in.
+
+        Weights that move learn from it first, by what was known before.
+        """
+        moving = self.moving
+        if moving is not None and self.fallback is None and teaches(event) and moving.due(event.user):
+            self._move(moving, event)
         self._learners.observe(event)
+
+    def _move(self, moving: MovingWeights, event: Observation) -> None:
+        """Learn a choice against the items that would have been put forward to its user."""
+        queries = query_before(event)
+        prepared, closed = self.prepare(queries), self.closed(queries)
+        if closed[0, event.item]:  # nobody was shown it
+            return
+        others = proposed(prepared, 0, closed[0], self.small)
+        rows: LongArray = np.concatenate([[event.item], others[others != event.item]])[None]
+        scores = self.reread(self.features.scaled(prepared, 1, rows), queries, rows)
+        block = self.features.block_of(scores, self.features.peaks(prepared, 1), queries, rows)
+        logits = self.weights.logits(block, self.scenario)[0]
+        time = event.time if self.features.moments else None
+        moving.learn(views(block)[0], logits, 0, event.user, time)
+
+    def state(self) -> Arrays:
+        """Return what `features_of` and `moving_of` need."""
+        return self.features.state() | self._moving_state()
+
+    def changes(self) -> Arrays:
+        """Return what `resume` needs to be the same to the last digit; signals give theirs themselves."""
+        return self.features.changes() | self._moving_state()
+
+    def resume(self, changes: Arrays) -> None:
+        """Take in `changes`."""
+        self.moving = moving_of(changes)
+        self.features.resume({name: one for name, one in changes.items() if not name.startswith(MOVING)})
+
+    def _moving_state(self) -> Arrays:
+        state = {} if self.moving is None else self.moving.state()
+        return {MOVING + name: array for name, array in state.items()}
 
     def notice(self, event: Observation) -> None:
         """Let every signal that learns from events which count for nothing take one in."""
@@ -236,6 +303,12 @@ class Fusion:
         self.features.extend(rows, since)
         for signal in self._extending:
             signal.extend(rows, since)
+
+
+def moving_of(state: Arrays) -> MovingWeights | None:
+    """Return the weights that move out of `Fusion.state` or `Fusion.changes`; None: they stand still."""
+    own = {name.removeprefix(MOVING): one for name, one in state.items() if name.startswith(MOVING)}
+    return MovingWeights.restore(own) if own else None
 
 
 def second_look(reranker: Reranker, features: Features, place: int) -> Reread:

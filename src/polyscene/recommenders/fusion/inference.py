@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray
@@ -78,6 +79,11 @@ class FusionWeights:
         """Return the same with `lift` added to the logit of every item without events."""
         base = self.arrays["base"].copy()
         base[VIEWS * self.n_signals + NEW] += lift
+        return replace(self, arrays={**self.arrays, "base": base})
+
+    def shifted(self, by: NDArray[np.float64]) -> Self:
+        """Return the same with (F,) numbers added to the additive weights."""
+        base = (self.arrays["base"] + by).astype(np.float32)
         return replace(self, arrays={**self.arrays, "base": base})
 
     def signal_weights(self) -> FloatArray:

@@ -46,19 +46,19 @@ class Learners:
     def __init__(self, features: Features, signals: Signals) -> None:
         every: list[object] = list(signals)
         self._features = features
-        self._updating = [signal for signal in every if isinstance(signal, Updates)]
-        self._noticing = [signal for signal in every if isinstance(signal, Notices)]
+        self._observing = [signal.observe for signal in every if isinstance(signal, Updates)]
+        self._noticing = [signal.notice for signal in every if isinstance(signal, Notices)]
 
     def observe(self, event: Observation) -> None:
         """Take in an event that counts."""
         self._features.observe(event)
-        for signal in self._updating:
-            signal.observe(event)
+        for observe in self._observing:
+            observe(event)
 
     def notice(self, event: Observation) -> None:
         """Take in an event that counts for nothing, as some signals learn from what was passed by."""
-        for signal in self._noticing:
-            signal.notice(event)
+        for notice in self._noticing:
+            notice(event)
 
 
 class Stream:
@@ -83,9 +83,10 @@ class Stream:
         self._next += len(events)
         columns = events.user, events.item, events.time, events.weight, events.action, events.value
         for user, item, time, weight, action, value in zip(*(one.tolist() for one in columns), strict=True):
-            what, how = (user, item, time, weight), (events.actions[action], value)
+            name = events.actions[action]
             if weight > 0:
-                self._learners.observe(Observation(*what, *self._timeline.add(*what), *how))
+                around = self._timeline.add(user, item, time, weight)
+                self._learners.observe(Observation(user, item, time, weight, *around, name, value))
             else:
-                self._learners.notice(Observation(*what, *NOTHING_AROUND, *how))
+                self._learners.notice(Observation(user, item, time, weight, *NOTHING_AROUND, name, value))
         return events

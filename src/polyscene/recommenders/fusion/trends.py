@@ -67,8 +67,8 @@ class Trends:
 
     def observe(self, item: int, time: int, weight: float) -> None:
         """Count one event."""
-        warm = kernels(KERNELS).warm
-        warm(self._heat.writable(), self._last.writable(), self._rates, item, time, weight)
+        heat, last = self._heat, self._last
+        kernels(KERNELS).warm(heat.address, last.address, len(last), self._rates, item, time, weight)
 
     def extend(self, more: int) -> None:
         """Take in new items, of which nothing is known."""

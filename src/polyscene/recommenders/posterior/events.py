@@ -147,11 +147,6 @@ def shares_of(earlier: LongArray, repeats: float) -> FloatArray:
     return shares
 
 
-def share_of(earlier: int, repeats: float) -> float:
-    """Return the same of one choice."""
-    return 1.0 / (1.0 + earlier / repeats) ** 2
-
-
 def _rows_of(events: EventLog, action: str) -> BoolArray:
     codes: Sequence[int] = [code for code, name in enumerate(events.actions) if name == action]
     return np.isin(events.action, codes)

@@ -11,7 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.core.pointers import float_rows, floats, ints, longs
+from polyscene.core.types import IntArray, LongArray
 from polyscene.recommenders.posterior.kernels import learn_event
 from polyscene.recommenders.posterior.tables import NEVER, Beliefs, Lessons, Rates, Stream
 
@@ -91,71 +92,87 @@ def learn(
 
 
 @njit(cache=True, nogil=True)
+def _beliefs(at: LongArray) -> Beliefs:
+    """Return the table whose arrays lie at the addresses."""
+    return Beliefs(
+        float_rows(at[0], at[1], at[2]),
+        float_rows(at[3], at[4], at[5]),
+        floats(at[6], at[7]),
+        floats(at[8], at[9]),
+        longs(at[10], at[11]),
+        floats(at[12], at[13]),
+        floats(at[14], at[15]),
+        longs(at[16], at[17]),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _stream(at: LongArray) -> Stream:
+    """Return the table whose arrays lie at the addresses."""
+    return Stream(
+        ints(at[0], at[1]),
+        ints(at[2], at[3]),
+        ints(at[4], at[5]),
+        ints(at[6], at[7]),
+        longs(at[8], at[9]),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _times(items: IntArray, item: int) -> int:
+    """Return how often an item is among (h,) items."""
+    count = 0
+    for place in range(len(items)):
+        if items[place] == item:
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
 def learn_one(
-    user_means: FloatArray,
-    user_variances: FloatArray,
-    user_bias: FloatArray,
-    user_bias_variance: FloatArray,
-    user_moments: LongArray,
-    user_anchors: FloatArray,
-    user_path: FloatArray,
-    user_spans: LongArray,
-    item_means: FloatArray,
-    item_variances: FloatArray,
-    item_bias: FloatArray,
-    item_bias_variance: FloatArray,
-    item_moments: LongArray,
-    item_anchors: FloatArray,
-    item_path: FloatArray,
-    item_spans: LongArray,
-    latest: IntArray,
-    times: IntArray,
-    distinct: IntArray,
-    places: IntArray,
-    counts: LongArray,
+    users: LongArray,
+    items: LongArray,
+    stream: LongArray,
     rates: DoubleArray,
-    span: int,
+    past: IntArray,
+    later: IntArray,
+    repeats: float,
     user: int,
     item: int,
     now: int,
     kind: int,
     value: float,
     weight: float,
-    share: float,
     negatives: int,
 ) -> None:
-    """Learn one event as `learn` does, of tables given column by column: tuples take longer to hand over.
+    """Learn one event as `learn` does.
 
     Args:
-        rates: (9,) all of `Rates` but the span.
+        users, items, stream: the addresses of the tables.
+        rates: (10,) those of `Rates`.
+        past, later: (h,) what else its user chose, which makes it count less: see `events.shares_of`.
+        repeats: 0: it counts whole.
     """
-    users = Beliefs(
-        user_means,
-        user_variances,
-        user_bias,
-        user_bias_variance,
-        user_moments,
-        user_anchors,
-        user_path,
-        user_spans,
-    )
-    items = Beliefs(
-        item_means,
-        item_variances,
-        item_bias,
-        item_bias_variance,
-        item_moments,
-        item_anchors,
-        item_path,
-        item_spans,
-    )
+    share = 1.0
+    if repeats > 0.0:
+        part = 1.0 + float(_times(past, item) + _times(later, item)) / repeats
+        share = 1.0 / (part * part)
     bounds = Rates(
-        rates[0], rates[1], rates[2], rates[3], rates[4], rates[5], rates[6], rates[7], rates[8], span
+        rates[0],
+        rates[1],
+        rates[2],
+        rates[3],
+        rates[4],
+        rates[5],
+        rates[6],
+        rates[7],
+        rates[8],
+        int(rates[9]),
     )
     learn_event(
-        users,
-        items,
-        Stream(latest, times, distinct, places, counts),
+        _beliefs(users),
+        _beliefs(items),
+        _stream(stream),
         user,
         item,
         now,

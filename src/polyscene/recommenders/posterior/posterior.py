@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from polyscene.core.addresses import Addresses
 from polyscene.core.arrays import Arrays
 from polyscene.core.clock import DAY
 from polyscene.core.compiled import kernels
@@ -24,7 +25,6 @@ from polyscene.recommenders.posterior.events import (
     Readings,
     powers,
     repeat_shares,
-    share_of,
 )
 from polyscene.recommenders.posterior.prior import prior_means, projection
 from polyscene.recommenders.posterior.settings import PosteriorSettings
@@ -83,6 +83,7 @@ class Posterior(Signal):
         super().__init__(settings)
         self._reader = Reader(self.settings)
         self._negatives, self._repeats = self.settings.negatives, self.settings.repeats
+        self._stream_places: Addresses | None = None
         self._rates: tuple[tuple[float, bool], Rates, NDArray[np.float64]] | None = None
         self._begin(ItemSpace.empty(0), np.zeros((0, self.settings.size), np.float32), True, 0)
         self.half_life = self.settings.half_lives[0]
@@ -123,15 +124,16 @@ class Posterior(Signal):
         key = self.half_life, self.moments
         if self._rates is None or self._rates[0] != key:
             rates = self.settings.rates(*key)
-            self._rates = key, rates, np.array(rates[:-1], np.float64)
+            self._rates = key, rates, np.array(rates, np.float64)
         return self._rates[1]
 
     @property
-    def _bounds(self) -> tuple[NDArray[np.float64], int]:
+    def _bounds(self) -> NDArray[np.float64]:
         """Return the rates as a compiled step for one event takes them."""
-        span = self.rates.span
-        assert self._rates is not None
-        return self._rates[2], span
+        rates = self._rates
+        if rates is not None and rates[0] == (self.half_life, self.moments):
+            return rates[2]
+        return np.array(self.rates, np.float64)
 
     def fit(self, evidence: Evidence) -> Self:
         """Measure the half-life of a bias, then learn every event in its order."""
@@ -204,32 +206,40 @@ class Posterior(Signal):
         return known
 
     def _row_of(self, user: int) -> int:
-        if user < len(self.rows):
-            row = int(self.rows[user])
+        rows = self._row_numbers.array
+        if user < len(rows):
+            row: int = rows.item(user)
             if row >= 0:
                 return row
         return int(self._rows_of(np.array([user], np.int32))[0])
 
     def observe(self, event: Observation) -> None:
         """Learn one event that counts."""
-        earlier = sum(
-            int(np.count_nonzero(part == event.item)) for part in (event.past, event.later) if len(part)
-        )
-        self._observe(event, min(event.weight, 1.0), share_of(earlier, self._repeats))
+        weight = event.weight
+        self._observe(event, weight if weight < 1.0 else 1.0, self._repeats)
 
     def notice(self, event: Observation) -> None:
         """Learn from an event that counts for nothing, where its action is named in the settings."""
-        self._observe(event, 1.0, 1.0)
+        self._observe(event, 1.0, 0.0)
 
-    def _observe(self, event: Observation, weight: float, share: float) -> None:
+    def _observe(self, event: Observation, weight: float, repeats: float) -> None:
         kind, value = self._reader.kind(event.action, event.weight, event.value)
         if not kind:
             return
         now = event.time if self.moments else int(self.stream.counts[0]) * (DAY // EVENTS_PER_DAY)
-        what = self._row_of(event.user), event.item, now, kind, value, weight, share
-        users, items, (bounds, span) = self._users.writable(), self._items.writable(), self._bounds
-        kernels(PASSES).learn_one(*users, *items, *self.stream, bounds, span, *what, self._negatives)
-        self.latest = max(self.latest, now)
+        user = self._row_of(event.user)
+        tables = self._users.addresses, self._items.addresses, self._stream_addresses, self._bounds
+        around = event.past, event.later, repeats
+        what = user, event.item, now, kind, value, weight, self._negatives
+        kernels(PASSES).learn_one(*tables, *around, *what)
+        if now > self.latest:
+            self.latest = now
+
+    @property
+    def _stream_addresses(self) -> LongArray:
+        if self._stream_places is None or not self._stream_places.tells(self.stream.latest):
+            self._stream_places = Addresses(*columns(self.stream))
+        return self._stream_places.table
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Let new items begin with their text, and move known ones by what their text moved."""

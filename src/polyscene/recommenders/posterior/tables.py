@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from polyscene.core.addresses import Addresses
 from polyscene.core.arrays import Arrays
 from polyscene.core.growing import GrowingArray
 from polyscene.core.types import FloatArray, IntArray, LongArray
@@ -180,6 +181,11 @@ class GrowingBeliefs:
     def __init__(self, beliefs: Beliefs) -> None:
         self._columns: list[GrowingArray[Any]] = [GrowingArray(column) for column in columns(beliefs)]
         self._writable: Beliefs | None = None
+        self._addresses: Addresses | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # views would be copied apart from the columns that they show
+        return self.__dict__ | {"_writable": None, "_addresses": None}
 
     def __len__(self) -> int:
         return len(self._columns[0])
@@ -195,11 +201,18 @@ class GrowingBeliefs:
             self._writable = Beliefs._make(column.writable() for column in self._columns)
         return self._writable
 
+    @property
+    def addresses(self) -> LongArray:
+        """Return where the columns lie, for compiled steps that change them until rows are added."""
+        if self._addresses is None:
+            self._addresses = Addresses(*columns(self.writable()))
+        return self._addresses.table
+
     def extend(self, more: Beliefs) -> None:
         """Add rows at the end."""
         for column, values in zip(self._columns, columns(more), strict=True):
             column.extend(values)
-        self._writable = None
+        self._writable = self._addresses = None
 
     def put(self, rows: LongArray, beliefs: Beliefs) -> None:
         """Replace rows."""
