@@ -51,6 +51,7 @@ class Reasons:
         self._catalogue, self._history = decision.state.catalogue, decision.queries.history.items
         self._times, self._clock = decision.queries.history.times, decision.state.clock
         self._signals, self._codes = decision.state.fusion.present(), codes
+        self._user = int(decision.queries.user[0])
         self._rows = {code: row for row, code in enumerate(codes.tolist())}
         self._wording = {name: signal.wording() for name, signal in self._signals.items()}
         self._supports: dict[str, tuple[FloatArray, LongArray]] = {}
@@ -127,6 +128,9 @@ class Reasons:
             if fact is not None:
                 yield fact, None
             return
+        personal = self._signals[name].personal(self._user, code)
+        if personal is not None:
+            yield personal, None
         if not self._past(name, code):
             return
         for often in (False, True):

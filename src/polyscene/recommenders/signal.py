@@ -22,6 +22,7 @@ from polyscene.core.arrays import Arrays
 from polyscene.core.contracts import Trainer
 from polyscene.core.settings.block import Strict
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
+from polyscene.data.links import KnowledgeGraph, SocialLinks
 from polyscene.data.queries import LATEST, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
 from polyscene.recommenders.abilities import Extends, Updates
@@ -47,6 +48,8 @@ class Need(StrEnum):
     OTHER_SCENARIOS = "other scenarios"
     PRIOR = "prior"
     SEQUENCES = "enough choices that follow another"
+    LINKS = "links between people"
+    KNOWLEDGE = "a knowledge graph"
 
 
 class SignalSettings(Strict):
@@ -83,6 +86,8 @@ class Evidence:
         tuned_decay: the same by tuned vectors, where held-out choices told it.
         joint: returns what one network learned of all scenarios together, as this one sees it; None: nothing
             did, or nothing can be learned here.
+        links: between people; None: no table names any.
+        knowledge: what is told of the items' entities; None: nothing is.
     """
 
     events: EventLog
@@ -97,6 +102,8 @@ class Evidence:
     decay_of: Evidence | None = None
     tuned_decay: float | None = None
     joint: Callable[[], MultitaskWeights | None] | None = None
+    links: SocialLinks | None = None
+    knowledge: KnowledgeGraph | None = None
 
     @property
     def born(self) -> LongArray:
@@ -137,6 +144,8 @@ class Evidence:
             Need.OTHER_SCENARIOS: bool(self.elsewhere),
             Need.PRIOR: "prior" in self.space.views,
             Need.SEQUENCES: self._follows >= MIN_SEQUENCES,
+            Need.LINKS: bool(self.links),
+            Need.KNOWLEDGE: bool(self.knowledge),
         }
         return all(there[need] for need in needs)
 
@@ -203,6 +212,10 @@ class Signal(ABC):
         A signal that knows no person says here why the item is special; where it says nothing of an item, the
         next signal gives the reason.
         """
+        return None
+
+    def personal(self, user: int, item: int) -> str | None:
+        """Return a true sentence on an item that holds for one user alone; None: there is none to tell."""
         return None
 
     @abstractmethod
