@@ -198,8 +198,12 @@ class Reasons:
             if value <= 0 or len(behind) == MAX_LOOKED_AT:
                 break
             behind.setdefault(item, value >= least)
-        shared = self._catalogue.traits.all_shared
-        return [_Past(item, strong, shared(code, item)) for item, strong in behind.items()]
+        return [_Past(item, strong, self._shared(name, code, item)) for item, strong in behind.items()]
+
+    def _shared(self, name: str, code: int, past: int) -> tuple[str, ...]:
+        """Return what an item and a past one share, by a signal that knows it or by the catalogue."""
+        known = self._signals[name].shared(code, past)
+        return self._catalogue.traits.all_shared(code, past) if known is None else tuple(known)
 
     def _support(self, name: str) -> tuple[FloatArray, LongArray]:
         """Return (m, h) what each past item adds to each item but itself, and their order, largest first."""

@@ -8,7 +8,7 @@ judged.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -216,6 +216,13 @@ class Signal(ABC):
 
     def personal(self, user: int, item: int) -> str | None:
         """Return a true sentence on an item that holds for one user alone; None: there is none to tell."""
+        return None
+
+    def shared(self, item: int, past: int) -> Sequence[str] | None:
+        """Return what an item shares with a past one by what the signal knows, the most telling first.
+
+        None: the signal knows nothing but vectors, and what the catalogue says of both is named.
+        """
         return None
 
     @abstractmethod

@@ -39,7 +39,10 @@ class SocialSettings(SignalSettings):
 
     damping: float = Field(0.5, ge=0, le=1, description="what friends of friends count beside friends")
     decay: float | None = Field(
-        None, gt=0, le=1, description="what a friend's event still counts after each later one; default: measured"
+        None,
+        gt=0,
+        le=1,
+        description="what a friend's event still counts after each later one; default: measured",
     )
     trust: float | None = Field(
         None, ge=0, description="how much more a friend of the very same taste counts; default: measured"
@@ -120,7 +123,10 @@ class Social(Signal):
         if len(decays) * len(trusts) == 1:
             return decays[0], trusts[0]
         if len(choices.user) < MIN_CHOICES:
-            return settings.decay or DEFAULT_DECAY, DEFAULT_TRUST if settings.trust is None else settings.trust
+            return (
+                settings.decay or DEFAULT_DECAY,
+                DEFAULT_TRUST if settings.trust is None else settings.trust,
+            )
         best = (-np.inf, decays[0], trusts[0])
         usual = np.bincount(choices.before.items, minlength=evidence.n_items) + 0.1
         by_chance = (usual / usual.sum())[choices.item]

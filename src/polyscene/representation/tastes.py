@@ -56,7 +56,7 @@ class Tastes:
             self._fitted = sparse.csr_array(parts, shape=(self._fitted.shape[0], n_items))
 
     def put(self, user: int, items: IntArray, weights: FloatArray, decay: float) -> None:
-        """Let a user's taste be that of a history, oldest first; of users who were not fitted none is kept."""
+        """Let a user's taste be that of a history, oldest first; whoever was not fitted has none."""
         worth = weights * np.float64(decay) ** np.arange(len(items))[::-1]
         codes, places = np.unique(items, return_inverse=True)
         shares = np.bincount(places, worth / worth.sum(), len(codes)).astype(np.float32)
@@ -93,7 +93,9 @@ class Tastes:
         for row in range(people.shape[0]) if self._changed else ():
             some = slice(people.indptr[row], people.indptr[row + 1])
             moved = np.flatnonzero(self._stands[people.indices[some]] == 0.0)
-            for user, share in zip(people.indices[some][moved].tolist(), people.data[some][moved], strict=True):
+            for user, share in zip(
+                people.indices[some][moved].tolist(), people.data[some][moved], strict=True
+            ):
                 items, shares = self._changed[user]
                 scores[row, items] += share * shares
         return scores
@@ -126,9 +128,7 @@ class Tastes:
         """Take in `changes` of tastes that were fitted equally."""
         self.grow(int(changes["n_items"]))
         ends = np.cumsum(changes["lengths"])
-        for user, start, stop in zip(
-            changes["users"].tolist(), ends - changes["lengths"], ends, strict=True
-        ):
+        for user, start, stop in zip(changes["users"].tolist(), ends - changes["lengths"], ends, strict=True):
             self._set(user, (changes["items"][start:stop], changes["shares"][start:stop]))
 
 

@@ -14,9 +14,13 @@ class LinksSettings(TableSettings):
 
     user: str = Field(description="column with the id of one of the two")
     friend: str = Field(description="column with the id of the other")
-    weight: str | None = Field(None, description="column with how strong a link is, above 0; default: all alike")
+    weight: str | None = Field(
+        None, description="column with how strong a link is, above 0; default: all alike"
+    )
     directed: bool = Field(False, description="whether a link tells of its user only, as following does")
-    on_unknown_user: OnUnknown = Field("add", description="of people whom no other table of the scenario names")
+    on_unknown_user: OnUnknown = Field(
+        "add", description="of people whom no other table of the scenario names"
+    )
     on_bad_row: Literal["error", "drop"] = "error"
 
     @model_validator(mode="after")

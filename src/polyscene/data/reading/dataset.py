@@ -14,6 +14,7 @@ from polyscene.core.progress import Advance, Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.tables import TableSettings
+from polyscene.data.links import KnowledgeGraph, SocialLinks
 from polyscene.data.reading.days import at_ends_of_days
 from polyscene.data.reading.events import read_events
 from polyscene.data.reading.items import extended, read_items
@@ -23,7 +24,6 @@ from polyscene.data.reading.open_events import OpenEvents, open_events, unknown_
 from polyscene.data.reading.scales import grades_as_choices
 from polyscene.data.reading.sequences import read_sequences
 from polyscene.data.reading.users import ID, profile, read_users
-from polyscene.data.links import KnowledgeGraph, SocialLinks
 from polyscene.data.schema import Catalogue, Clock, Dataset, EventLog, Ids, Scenario
 from polyscene.data.tables.keyed import complain_if_empty
 from polyscene.data.tables.sources import same_rows
@@ -164,7 +164,9 @@ class _Part:
         described = self._described
         links = self.ledgers.get("links")
         self.links = (
-            None if settings.links is None else self._try(lambda faults: self._links(described, faults), links)
+            None
+            if settings.links is None
+            else self._try(lambda faults: self._links(described, faults), links)
         )
 
     @property

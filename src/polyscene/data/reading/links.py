@@ -42,7 +42,9 @@ class OpenLinks:
 
     def coded(self, users: Ids) -> SocialLinks:
         """Return the links in codes; one that is not directed goes both ways."""
-        numbering = pl.DataFrame({"id": users.values, "code": pl.int_range(len(users), dtype=pl.Int32, eager=True)})
+        numbering = pl.DataFrame(
+            {"id": users.values, "code": pl.int_range(len(users), dtype=pl.Int32, eager=True)}
+        )
         ends = [
             self.pairs.select(pl.col(end).alias("id"))
             .join(numbering, on="id", how="left", maintain_order="left")["code"]
@@ -93,7 +95,9 @@ def read_links(
     frame = frame.with_columns(
         project_name(pl.col(user.alias), scenario, local).alias(USER),
         project_name(pl.col(friend.alias), scenario, local).alias(FRIEND),
-        pl.lit(1.0).alias(WEIGHT) if strength is None else pl.col(strength.alias).fill_null(1.0).alias(WEIGHT),
+        pl.lit(1.0).alias(WEIGHT)
+        if strength is None
+        else pl.col(strength.alias).fill_null(1.0).alias(WEIGHT),
     )
     faults = _faults(settings, user, friend, frame, known)
     frame = without_faults(table, frame, faults, problems, ledger)
