@@ -9,8 +9,8 @@ the fusion learns. Full ranking over the catalogue; the differences have interva
 together.
 
 The link file of MovieLens 100K that goes with this knowledge graph names entities by the ids of the later
-editions: entity of item 313, which is Titanic, is The Swan Princess (RUCAIBox/RecSysDatasets on GitHub, thread
-130). `movies.csv` of ml-latest-small says what those ids are called, so that entities are joined by title and
+editions: the entity of item 313, Titanic, is that of The Swan Princess (thread 130 of RUCAIBox/RecSysDatasets
+on GitHub). `movies.csv` of ml-latest-small says what those ids are called, so that entities are joined by title and
 year. Without --titles the table is used as it is, to show what a graph is worth whose entities are wrong.
 """
 
@@ -236,12 +236,9 @@ def drawn(trial: Trial, rows: Mapping[str, Any]) -> str:
     for part, row in rows.items():
         for metric in METRICS:
             models, (mean, low, high) = row[metric]["models"], row[metric]["difference"]
-            cells = (models[SYSTEM], models["without"], *(models[name] for name in alone))
-            figures = [f"{cell:.4f}" for cell in cells]
-            lines.append(
-                (part, f"{row['choices']:,}", metric, *figures[:2], f"{mean:+.4f}")
-                + (f"{low:+.4f} to {high:+.4f}", *figures[2:])
-            )
+            figures = [f"{models[name]:.4f}" for name in (SYSTEM, "without", *alone)]
+            gain = f"{mean:+.4f}", f"{low:+.4f} to {high:+.4f}"
+            lines.append((part, f"{row['choices']:,}", metric, *figures[:2], *gain, *figures[2:]))
     return table((*head, *(f"{name} alone" for name in alone)), lines)
 
 

@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import svds
 
 from polyscene.core.seeds import generator
 from polyscene.core.types import FloatArray, IntArray
@@ -15,6 +14,10 @@ from polyscene.representation.items import common_mean, shifted_unit
 
 MIN_ITEMS = 2
 """An entity that fewer items touch tells nothing of what two of them share."""
+SPARE, ROUNDS = 10, 4
+"""Directions beside those that are kept, and how often all are turned towards the strongest."""
+NOTHING = 1e-6
+"""Directions this much weaker than the strongest are noise."""
 _CODE = re.compile(r"\S*[./:#_]\S*|[^\W\d_]{0,2}\d+|\d+")
 """What a graph's own ids look like: `m.04ctbw8`, `Q42`, `http://…`."""
 
@@ -57,14 +60,14 @@ def graph_vectors(graph: KnowledgeGraph, width: int, far: float, seed: int) -> F
     """Return (n_items, width) centred unit vectors; a zero row is an item of which the graph tells nothing.
 
     An item's features are the entities one step away, weighted by their rarity, and, as much as `far` says,
-    those two steps away, each step divided among all ties; both as unit rows, reduced together by a truncated
-    singular value decomposition.
+    those two steps away, each step divided among all ties; both as unit rows, reduced together by their
+    strongest singular directions.
 
     Args:
         graph: of the scenario.
         width: numbers of a vector.
         far: how much the second step counts beside the first.
-        seed: of the decomposition's start.
+        seed: of the directions from which those are looked for.
     """
     near = neighbours_of_items(graph)
     features = _unit_rows((near @ sparse.diags_array(rarity(near))).tocsr())
@@ -84,14 +87,22 @@ def _unit_rows(matrix: sparse.csr_array) -> sparse.csr_array:
 
 
 def _reduced(features: sparse.csr_array, width: int, seed: int) -> FloatArray:
-    """Return (n, width) rows whose inner products come nearest to those of the features."""
+    """Return (n, width) rows whose inner products come nearest to those of the features.
+
+    By subspace iteration from random directions (Halko, Martinsson, Tropp 2011, algorithm 4.4).
+    """
     vectors = np.zeros((features.shape[0], width), np.float32)
-    rank = min(width, min(features.shape) - 1)
-    if rank < 1:
+    size = min(width + SPARE, *features.shape)
+    if not size or not features.nnz:
         return vectors
-    start = generator(seed, "graph").standard_normal(min(features.shape))
-    left, values, _ = svds(features.astype(np.float64), k=rank, v0=start)
-    vectors[:, :rank] = left * values
+    exact = features.astype(np.float64)
+    basis = exact @ generator(seed, "graph").standard_normal((features.shape[1], size))
+    for _ in range(ROUNDS):
+        basis = exact @ (exact.T @ np.linalg.qr(basis)[0])
+    directions = np.linalg.qr(basis)[0]  # (n, size)
+    left, values, _ = np.linalg.svd((exact.T @ directions).T, full_matrices=False)
+    rank = min(width, int(np.count_nonzero(values > NOTHING * values[0])))
+    vectors[:, :rank] = directions @ (left[:, :rank] * values[:rank])
     return vectors
 
 
