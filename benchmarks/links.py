@@ -9,9 +9,10 @@ the fusion learns. Full ranking over the catalogue; the differences have interva
 together.
 
 The link file of MovieLens 100K that goes with this knowledge graph names entities by the ids of the later
-editions: the entity of item 313, Titanic, is that of The Swan Princess (thread 130 of RUCAIBox/RecSysDatasets
-on GitHub). `movies.csv` of ml-latest-small says what those ids are called, so that entities are joined by title and
-year. Without --titles the table is used as it is, to show what a graph is worth whose entities are wrong.
+editions: the entity of item 313, Titanic, is that of The Swan Princess (thread 130 of
+RUCAIBox/RecSysDatasets on GitHub). `movies.csv` of ml-latest-small says what those ids are called, so that
+entities are joined by title and year. Without --titles the table is used as it is, to show what a graph is
+worth whose entities are wrong.
 """
 
 from __future__ import annotations
@@ -52,18 +53,20 @@ class Trial:
     Attributes:
         signal: that one run has and the other has not.
         beside: signals that are shown beside it alone.
+        least: items of fewer events are left out.
     """
 
     scenario: str
     signal: str
     held_back: HeldBack
     beside: tuple[str, ...]
+    least: int
 
 
 TRIALS = {
-    "lastfm": Trial("music", "social", HeldBack("user_id", 5, 0.01, in_order=False), ("popularity",)),
+    "lastfm": Trial("music", "social", HeldBack("user_id", 5, 0.01, in_order=False), ("popularity",), 5),
     "movielens_100k": Trial(
-        "video", "knowledge", HeldBack("item_id", 20, 0.02, in_order=True), ("content", "popularity")
+        "video", "knowledge", HeldBack("item_id", 20, 0.02, in_order=True), ("content", "popularity"), 1
     ),
 }
 
@@ -100,6 +103,7 @@ def prepared_tables(trial: Trial, folder: Path, seed: int, given: Any) -> Path: 
     source = data_root() / KNOWN[given.name].folder if given.data is None else given.data
     folder.mkdir(parents=True, exist_ok=True)
     events = pl.read_parquet(source / "events.parquet").unique(["user_id", "item_id"], maintain_order=True)
+    events = events.filter(pl.len().over("item_id") >= trial.least)
     timed = "timestamp" in events.columns
     events = events.sort("timestamp", maintain_order=True) if timed else events
     split = trial.held_back.split(events, seed)
@@ -109,7 +113,10 @@ def prepared_tables(trial: Trial, folder: Path, seed: int, given: Any) -> Path: 
     split.write_parquet(folder / "events.parquet")
     for name in ("items", "links", "knowledge", "entities"):
         if (source / f"{name}.parquet").is_file():
-            pl.read_parquet(source / f"{name}.parquet").write_parquet(folder / f"{name}.parquet")
+            rows = pl.read_parquet(source / f"{name}.parquet")
+            if name == "items":
+                rows = rows.filter(pl.col("item_id").is_in(events["item_id"].implode()))
+            rows.write_parquet(folder / f"{name}.parquet")
     if given.titles is not None:
         items, entities = (pl.read_parquet(folder / f"{name}.parquet") for name in ("items", "entities"))
         mended = entities_by_title(items, entities, pl.read_csv(given.titles))

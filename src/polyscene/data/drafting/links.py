@@ -14,28 +14,12 @@ _PROBED = 20_000
 _MAX_COLUMNS = 6
 """A table of links or triples has few columns."""
 _ENOUGH, _SOME = 0.5, 0.2
-_FRIENDS = frozenset(
-    [
-        "friend",
-        "friends",
-        "friendship",
-        "follow",
-        "follows",
-        "follower",
-        "followers",
-        "trust",
-        "trusts",
-        "social",
-        "contacts",
-    ]
-)
-_FOLLOWING = frozenset(
-    ["follow", "follows", "follower", "followee", "following", "trust", "trusts", "trustee"]
-)
-_HEADS = frozenset(["head", "subject", "source", "from", "h", "s", "e1"])
-_TAILS = frozenset(["tail", "object", "target", "to", "t", "o", "e2"])
-_RELATIONS = frozenset(["relation", "predicate", "property", "rel", "r", "p", "link", "edge"])
-_WEIGHTS = frozenset(["weight", "strength"])
+_FRIENDS = frozenset({"friend", "friendship", "follow", "follower", "followee", "trust", "trustee", "social"})
+_FOLLOWING = frozenset({"follow", "follower", "followee", "following", "trust", "trustee"})
+_HEADS = frozenset({"head", "subject", "source", "from", "h", "s"})
+_TAILS = frozenset({"tail", "object", "target", "to", "t", "o"})
+_RELATIONS = frozenset({"relation", "predicate", "property", "rel", "r", "p"})
+_WEIGHTS = frozenset({"weight", "strength"})
 
 
 def links_draft(events: Table, user: str, used: Sequence[Table]) -> TableDraft | None:
