@@ -33,11 +33,12 @@ from held_back import KEPT, HeldBack
 from polyscene.core.errors import PolysceneError
 from polyscene.core.settings.project import Settings
 from polyscene.core.settings.signals import USUAL_SIGNALS
-from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.core.types import IntArray, LongArray
 from polyscene.data.splits.phases import Phase
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.results import SYSTEM
 from polyscene.evaluation.significance import bootstrap_interval
+from polyscene.metrics.ranking import Values
 from polyscene.project import Project
 from projects import KNOWN, WORK, data_root
 from showing import Telling, table, write_json
@@ -83,7 +84,7 @@ class Outcome:
 
     users: IntArray
     kept: LongArray
-    values: Mapping[tuple[str, str], FloatArray]
+    values: Mapping[tuple[str, str], Values]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -170,7 +171,7 @@ def _config(trial: Trial, name: str, timed: bool, seed: int, folder: Path) -> st
 
 def judged(trial: Trial, config: Path) -> Outcome:
     """Train both runs on prepared tables and return what came of every choice."""
-    values: dict[tuple[str, str], FloatArray] = {}
+    values: dict[tuple[str, str], Values] = {}
     known: tuple[IntArray, LongArray] | None = None
     for name, signals in (
         (SYSTEM, USUAL_SIGNALS),

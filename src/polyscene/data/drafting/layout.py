@@ -174,7 +174,7 @@ def draft_scenario(name: str, match: Match, tables: Sequence[Table]) -> Scenario
     if users is not None and users.table is not match.events:
         users = _listing_unused(users, set(), False)
     spare = _spare(tables, [log, items, *([] if users is None else [users])])
-    graph = None if match.lone else knowledge_draft(items.table, match.key, spare)
+    knowledge, entities = (None, None) if match.lone else knowledge_draft(items.table, match.key, spare)
     seen = events.actions
     coded = len(seen) > 2 and all(action.isdigit() for action in seen)  # of which nobody knows the meaning
     strong = seen if coded else tuple(a for a in seen if a.lower() not in PASSIVE)
@@ -185,7 +185,8 @@ def draft_scenario(name: str, match: Match, tables: Sequence[Table]) -> Scenario
         log,
         users,
         links_draft(match.events, str(user.value), spare),
-        *(graph or (None, None)),
+        knowledge,
+        entities,
         template_of(dict(items.guesses), items.table),
         strong if strong and len(strong) < len(seen) else (),
         passive if strong else {},

@@ -69,8 +69,8 @@ def _is_end(name: str) -> int:
 
 def knowledge_draft(
     items: Table, key: str, tables: Sequence[Table]
-) -> tuple[TableDraft, TableDraft | None] | None:
-    """Return the draft of a table of triples, and that of the items' entities where they need one.
+) -> tuple[TableDraft | None, TableDraft | None]:
+    """Return the draft of a table of triples, and that of the items' entities where they need one; or None.
 
     Args:
         items: the catalogue.
@@ -95,7 +95,7 @@ def knowledge_draft(
         entities = next(_entities(items, key, table, ends, tables), None)
         if entities is not None:
             return draft, entities
-    return None
+    return None, None
 
 
 def _ends(table: Table) -> tuple[Column, Column] | None:

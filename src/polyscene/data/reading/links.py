@@ -45,15 +45,14 @@ class OpenLinks:
         numbering = pl.DataFrame(
             {"id": users.values, "code": pl.int_range(len(users), dtype=pl.Int32, eager=True)}
         )
-        ends = [
+        user, friend = (
             self.pairs.select(pl.col(end).alias("id"))
             .join(numbering, on="id", how="left", maintain_order="left")["code"]
             .to_numpy()
             for end in (USER, FRIEND)
-        ]
+        )
         weight = self.pairs[WEIGHT].to_numpy().astype(np.float32)
-        links = SocialLinks(*ends, weight)
-        back = SocialLinks(*ends[::-1], weight)
+        links, back = SocialLinks(user, friend, weight), SocialLinks(friend, user, weight)
         joined = SocialLinks.joined([links] if self.directed else [links, back])
         assert joined is not None
         return joined
