@@ -1,18 +1,20 @@
-"""Position bias in slates: what a place is worth beside what stands there, and what rankers gain by knowing it.
+"""Position bias in slates: what a place is worth beside what stands there, and what knowing it gains.
 
     python benchmarks/positions.py --json positions.json
 
-NeMig (English): slates of up to six articles, at most one of them clicked. A fifth of the people, drawn by seed,
-is judged; the others teach. A slate's click is modelled as `softmax_i(b_p(i) + r_i + βᵀx_i)`: b is what place p
-is worth, r an article's own appeal, x its text as the language model reads it beside how close it is to what the
-person had read. Rankers order by appeal alone; one learns it without b and one with it. On held-out slates each
-click counts `1 / exp(b_p)`, so that a click far down, where few look, stands for those that nobody saw.
-Penalties are chosen on a fifth of the teaching people. No model here looks at the judged people's clicks.
+NeMig (English): slates of up to six articles, at most one of them clicked. A fifth of the people, drawn by
+seed, is judged; the others teach. A slate's click is modelled as `softmax_i(b_p(i) + r_i + βᵀx_i)`: b is what
+place p is worth, r an article's own appeal, x its text as the language model reads it beside how close it is
+to what the person had read. Rankers order by appeal alone; one learns it without b and one with it. On
+held-out slates each click counts `1 / exp(b_p)`, so that a click far down, where few look, stands for those
+that were never made. Penalties are chosen on a fifth of the teaching people. No model sees the clicks of
+those who are judged.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -295,7 +297,7 @@ def summary(outcomes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     told = {name: joined("likelihood", name) for name in outcomes[0]["likelihood"]}
     names = list(told)
     steps = {}
-    for less, more in zip(names, names[1:], strict=False):
+    for less, more in itertools.pairwise(names):
         step = bootstrap_interval(told[more] - told[less], user, seed=1)
         steps[more] = [step.mean, step.low, step.high]
     worth, clicked, test = (
