@@ -132,7 +132,8 @@ def likelihood(model: Model, slates: Slates, vectors: Values) -> Values:
     logits = model.scores(slates, vectors) + model.places
     logits -= logits.max(axis=1, keepdims=True)
     chosen = logits[np.arange(len(logits)), slates.place]
-    return chosen - np.log(np.exp(logits).sum(axis=1))
+    told: Values = chosen - np.log(np.exp(logits).sum(axis=1))
+    return told
 
 
 def reciprocal_ranks(scores: Values, place: IntArray) -> Values:
@@ -157,7 +158,7 @@ def counted_appeal(slates: Slates, n_items: int) -> tuple[Values, Values]:
 
 def _joined(slates: Slates) -> Joined:
     """Return the slates as the log of a service, which `exposure_of` reads."""
-    shown, rewards, nothing = [], [], np.zeros(0)
+    shown, rewards, nothing = [], [], np.zeros(0, np.float32)
     for number, (items, place) in enumerate(zip(slates.items, slates.place, strict=True)):
         row = items[items >= 0]
         places, sure = np.arange(len(row)), np.ones(len(row), np.float32)
@@ -218,8 +219,9 @@ def _slates(
 def _principal(vectors: Values) -> Values:
     """Return what the texts are in the directions in which they differ most, of spread 1 together."""
     _, directions = np.linalg.eigh(vectors.T @ vectors)
-    reduced: Values = vectors @ directions[:, ::-1][:, :WIDTH]
-    return reduced / reduced.std()
+    reduced = vectors @ directions[:, ::-1][:, :WIDTH]
+    scaled: Values = reduced / reduced.std()
+    return scaled
 
 
 def outcome(slates: Slates, vectors: Values, seed: int) -> dict[str, Any]:
@@ -332,8 +334,8 @@ def drawn(rows: Mapping[str, Any]) -> str:
         for name, values in rows["mrr"].items()
     ]
     for name, gain in rows["gains"].items():
-        cells = [f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]" for mean, low, high in gain.values()]
-        lines.append((f"gain of knowing places: {name}", *cells))
+        balanced, as_clicked = _interval(gain["balanced"]), _interval(gain["as clicked"])
+        lines.append((f"gain of knowing places: {name}", balanced, as_clicked))
     parts.append(
         table(("MRR within held-out slates", "clicks weighed by place", "clicks as they fell"), lines)
     )
