@@ -106,7 +106,12 @@ def prepared_tables(trial: Trial, folder: Path, seed: int, given: Any) -> Path: 
     events = pl.read_parquet(source / "events.parquet").unique(["user_id", "item_id"], maintain_order=True)
     events = events.filter(pl.len().over("item_id") >= trial.least)
     timed = "timestamp" in events.columns
-    events = events.sort("timestamp", maintain_order=True) if timed else events
+    # Rows that no time orders are sorted by item, which would look like an order of everybody's choices.
+    events = (
+        events.sort("timestamp", maintain_order=True)
+        if timed
+        else events.sample(fraction=1.0, shuffle=True, seed=seed)
+    )
     split = trial.held_back.split(events, seed)
     if not timed:
         last = {"train": 0, "valid": 1, "test": 2}

@@ -38,7 +38,7 @@ def evidence(make_evidence: MakeEvidence) -> Evidence:
 
 
 def fitted(evidence: Evidence, **settings: Any) -> Social:
-    values = {"decay": 0.5, "trust": 0.0, "damping": 0.0, "shrinkage": 0.0, **settings}
+    values = {"decay": 0.5, "trust": 0.0, "damping": 0.0, "shrinkage": 0.0, "prior_events": 0.0, **settings}
     return Social(Social.Settings(**values)).fit(evidence)
 
 
@@ -174,6 +174,30 @@ def test_reasons_count_friends_and_tell_nothing_to_those_of_few(evidence: Eviden
     assert signal.personal(99, 0) is None
     signal.forget(2)
     assert signal.personal(0, 0) is None
+
+
+def test_a_friend_of_few_events_speaks_less_loud(evidence: Evidence, asked: Asked) -> None:
+    scores = fitted(evidence, prior_events=2.0).score(asked([[]]))[0]
+    np.testing.assert_allclose(scores[0], (0.5 / 3.5 + 1 / 3) / 3, rtol=1e-5)
+    np.testing.assert_allclose(scores[2], (1 / 3) / 3, rtol=1e-5)
+
+
+def test_a_spurious_order_is_not_taken_for_fading_taste(make_evidence: MakeEvidence) -> None:
+    """Where times are positions, rows sorted by item must not look as if friends took up the latest."""
+    draws = np.random.default_rng(1)
+    rows, pairs = [], []
+    for pair in range(60):
+        me, friend = 2 * pair, 2 * pair + 1
+        pairs.append((me, friend))
+        common = draws.permutation(200)[:12]
+        for who in (me, friend):
+            own = np.sort(np.concatenate([common, draws.permutation(200)[:4]]))
+            rows += [(who, int(item), place) for place, item in enumerate(own)]
+    moments, positions = (
+        replace(make_evidence(rows, 200, n_users=120, clock=clock), links=links(pairs))
+        for clock in ("time", "sequence")
+    )
+    assert Social().fit(moments).decay < Social().fit(positions).decay
 
 
 def test_only_the_closest_friends_and_the_latest_events_are_kept(evidence: Evidence) -> None:

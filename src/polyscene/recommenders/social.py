@@ -48,6 +48,7 @@ class SocialSettings(SignalSettings):
         None, ge=0, description="how much more a friend of the very same taste counts; default: measured"
     )
     shrinkage: float = Field(1.0, ge=0, description="keeps few friends from speaking as loud as many")
+    prior_events: float = Field(10.0, ge=0, description="keeps friends of few events from speaking loud")
     max_friends: int = Field(100, ge=1, description="of each person, the closest ones")
     max_people: int = Field(300, ge=1, description="friends and friends of friends that a score is made of")
     max_history: int = Field(200, ge=1, description="a friend's latest events")
@@ -64,10 +65,10 @@ class _Choices(NamedTuple):
 class Social(Signal):
     """`score(u, j) = Σ_f P[u, f] · T[f, j]`: the tastes of the people around a user.
 
-    `T` is each person's decayed history as shares of 1. `P = W + damping · W²`, nobody standing in their own
-    row, with `W[u, f] = w · (1 + trust · likeness(u, f)) / (Σ_f … + shrinkage)`: a link counts more the more
-    alike the two have chosen so far. How fast taste fades and how far likeness is trusted are those under
-    which the linked people's latest choices are likeliest.
+    `T` is each person's decayed history, divided by its sum and `prior_events`. `P = W + damping · W²` with
+    nobody in their own row, and `W[u, f] = w · (1 + trust · likeness(u, f)) / (Σ_f … + shrinkage)`: a link
+    counts more the more alike the two have chosen so far. Decay and trust are those under which choices of
+    linked people are likeliest: their latest, or any of them where times only order what one person did.
 
     Live: equal to a fit on all events with the decay and the trust of the last fit: a friend's event counts
     at once, while links and how far each is trusted are those of the last fit. Erasing a person takes their
@@ -95,7 +96,7 @@ class Social(Signal):
         timeline = Timeline(events, evidence.n_users)
         histories = timeline.before(everybody, np.full(len(everybody), LATEST), settings.max_history)
         self.decay, trust = self._measured(raw, histories, evidence)
-        tastes = taste_rows(histories, evidence.n_items, self.decay)
+        tastes = taste_rows(histories, evidence.n_items, self.decay, settings.prior_events)
         self._links = self._weighed(raw, tastes, histories.lengths, trust)
         self._tastes, self._forgotten = Tastes(tastes), []
         return self
@@ -115,11 +116,11 @@ class Social(Signal):
     def _measured(
         self, raw: sparse.csr_array, histories: Histories, evidence: Evidence
     ) -> tuple[float, float]:
-        """Return the decay and the trust under which the latest choices are likeliest."""
+        """Return the decay and the trust under which choices are likeliest."""
         settings = self.settings
         decays = DECAYS if settings.decay is None else (settings.decay,)
         trusts = TRUSTS if settings.trust is None else (settings.trust,)
-        choices = _latest_choices(raw, histories, evidence.seed)
+        choices = _choices(raw, histories, evidence.clock == "time", evidence.seed)
         if len(decays) * len(trusts) == 1:
             return decays[0], trusts[0]
         if len(choices.user) < MIN_CHOICES:
@@ -131,7 +132,7 @@ class Social(Signal):
         usual = np.bincount(choices.before.items, minlength=evidence.n_items) + 0.1
         by_chance = (usual / usual.sum())[choices.item]
         for decay in decays:
-            tastes = taste_rows(choices.before, evidence.n_items, decay)
+            tastes = taste_rows(choices.before, evidence.n_items, decay, settings.prior_events)
             for trust in trusts:
                 links = self._weighed(raw, tastes, choices.before.lengths, trust)
                 scores = (_walk(links, choices.user, settings.damping, settings.max_people) @ tastes).tocsr()
@@ -174,7 +175,8 @@ class Social(Signal):
         """Let a person's taste be that of their history with the event."""
         items = np.concatenate([event.past, [event.item], event.later])[-self.settings.max_history :]
         weights = np.concatenate([event.past_weights, [event.weight], event.later_weights])
-        self._tastes.put(event.user, items, weights[-self.settings.max_history :], self.decay)
+        latest = weights[-self.settings.max_history :]
+        self._tastes.put(event.user, items, latest, self.decay, self.settings.prior_events)
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Make room for new items, which nobody has chosen."""
@@ -248,14 +250,21 @@ def _walk(
     return top_per_row(near.astype(np.float32), most)
 
 
-def _latest_choices(raw: sparse.csr_array, histories: Histories, seed: int) -> _Choices:
-    """Return the latest choice of people with friends and something before it, and all histories without."""
+def _choices(raw: sparse.csr_array, histories: Histories, latest: bool, seed: int) -> _Choices:
+    """Return a choice of each of some people with friends, and all histories without.
+
+    Args:
+        latest: whether it is the latest; else any, since the order of one person's events does not say when
+            others did theirs.
+    """
     linked = np.diff(raw.indptr) > 0
     able = np.flatnonzero(linked & (histories.lengths > 1))
-    chosen = np.sort(generator(seed, "social").permutation(able)[:MAX_CHOICES])
-    last = histories.offsets[chosen + 1] - 1
+    draws = generator(seed, "social")
+    chosen = np.sort(draws.permutation(able)[:MAX_CHOICES])
+    place = histories.lengths[chosen] - 1 if latest else draws.integers(0, histories.lengths[chosen])
+    held = histories.offsets[chosen] + place
     kept = np.ones(len(histories.items), np.bool_)
-    kept[last] = False
+    kept[held] = False
     lengths = histories.lengths.copy()
     lengths[chosen] -= 1
     before = Histories(
@@ -264,7 +273,7 @@ def _latest_choices(raw: sparse.csr_array, histories: Histories, seed: int) -> _
         histories.times[kept],
         histories.weights[kept],
     )
-    return _Choices(chosen.astype(np.int32), histories.items[last], before)
+    return _Choices(chosen.astype(np.int32), histories.items[held], before)
 
 
 def _parts(name: str, matrix: sparse.csr_array) -> Arrays:

@@ -13,10 +13,10 @@ Row = tuple[IntArray, FloatArray]
 """Items, each once, and their shares."""
 
 
-def taste_rows(histories: Histories, n_items: int, decay: float) -> sparse.csr_array:
-    """Return the (B, n_items) matrix of `weight · decay^age`, every row divided by its sum."""
+def taste_rows(histories: Histories, n_items: int, decay: float, prior: float = 0.0) -> sparse.csr_array:
+    """Return the (B, n_items) matrix of `weight · decay^age`, every row divided by its sum and `prior`."""
     worth = histories.weights * np.float64(decay) ** histories.ages
-    total = np.bincount(histories.rows, worth, len(histories))
+    total = np.bincount(histories.rows, worth, len(histories)) + prior
     shares = (worth / total[histories.rows]).astype(np.float32)
     shape = (len(histories), n_items)
     return sparse.coo_array((shares, (histories.rows, histories.items)), shape=shape).tocsr()
@@ -55,11 +55,11 @@ class Tastes:
             parts = self._fitted.data, self._fitted.indices, self._fitted.indptr
             self._fitted = sparse.csr_array(parts, shape=(self._fitted.shape[0], n_items))
 
-    def put(self, user: int, items: IntArray, weights: FloatArray, decay: float) -> None:
+    def put(self, user: int, items: IntArray, weights: FloatArray, decay: float, prior: float = 0.0) -> None:
         """Let a user's taste be that of a history, oldest first; whoever was not fitted has none."""
         worth = weights * np.float64(decay) ** np.arange(len(items))[::-1]
         codes, places = np.unique(items, return_inverse=True)
-        shares = np.bincount(places, worth / worth.sum(), len(codes)).astype(np.float32)
+        shares = np.bincount(places, worth / (worth.sum() + prior), len(codes)).astype(np.float32)
         self._set(user, (codes.astype(np.int32), shares))
 
     def clear(self, user: int) -> None:
