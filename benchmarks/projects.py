@@ -68,6 +68,12 @@ KNOWN: dict[str, KnownSet] = {
         "data/Amazon_Books of WANGBohaO-jpg/MSL on GitHub: items.parquet with item_id, title; "
         "sequences.parquet with user_id, item_ids, timestamp, split",
     ),
+    "lastfm": KnownSet(
+        "lastfm",
+        ("items.parquet", "events.parquet", "links.parquet"),
+        "HetRec 2011 Last.fm of GroupLens (also data/*.dat of terrytmp/Recommender on GitHub): items.parquet "
+        "with item_id, name; events.parquet with user_id, item_id; links.parquet with user_id, friend_id",
+    ),
     "movielens_100k": KnownSet(
         "movielens_100k",
         ("items.parquet", "events.parquet"),

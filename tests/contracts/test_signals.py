@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from polyscene.core.arrays import Arrays, load_arrays, save_arrays
 from polyscene.core.clock import HOUR
 from polyscene.core.types import BoolArray, FloatArray
+from polyscene.data.links import KnowledgeGraph, SocialLinks
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
 from polyscene.learning.signal_trainer import train_learner
@@ -59,7 +60,28 @@ def world(
         "b": OtherScenario(events(), ItemSpace.of(text_vectors(n_items, generator))),
         "c/ü": OtherScenario(events(), space),
     }
-    return Evidence(events(), N_USERS, n_items, space, since, clock, abroad, seed=3, trainer=train_learner)
+    evidence = Evidence(
+        events(), N_USERS, n_items, space, since, clock, abroad, seed=3, trainer=train_learner
+    )
+    return replace(evidence, links=friendships(generator), knowledge=graph(n_items, generator))
+
+
+def friendships(generator: np.random.Generator) -> SocialLinks:
+    """Everybody but the last has some friends."""
+    pairs = np.unique(generator.integers(0, N_USERS - 1, (20, 2)), axis=0).astype(np.int32)
+    user, friend = pairs[pairs[:, 0] != pairs[:, 1]].T
+    return SocialLinks(user, friend, generator.uniform(0.5, 2.0, len(user)).astype(np.float32))
+
+
+def graph(n_items: int, generator: np.random.Generator) -> KnowledgeGraph:
+    """Items are the first entities, but for every fifth; six others are tied to them."""
+    head, tail = generator.integers(0, n_items, 40), n_items + generator.integers(0, 6, 40)
+    of_item = np.arange(n_items, dtype=np.int32)
+    of_item[4::5] = -1
+    names = (*(f"m.{item}" for item in range(n_items)), *(f"Person {one}" for one in range(6)))
+    relation = generator.integers(0, 2, 40).astype(np.int32)
+    codes = head.astype(np.int32), relation, tail.astype(np.int32)
+    return KnowledgeGraph(names, ("by", "with"), *codes, of_item)
 
 
 WORLDS: dict[str, Callable[[MakeLog], Evidence]] = {

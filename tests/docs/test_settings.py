@@ -20,6 +20,7 @@ from polyscene.core.settings import (
     fusion,
     index,
     language,
+    links,
     multitask,
     policies,
     project,
@@ -43,6 +44,9 @@ BLOCKS: dict[str, tuple[type[BaseModel], ...]] = {
     "`items`": (tables.ItemsSettings,),
     "`users`": (tables.UsersSettings,),
     "`events`": (tables.EventsSettings,),
+    "`links`": (links.LinksSettings,),
+    "`knowledge`": (links.KnowledgeSettings,),
+    "`entities`": (links.EntitiesSettings,),
     "`[evaluation]`": (evaluation.EvaluationSettings,),
     "`[tuning]`": (tuning.TuningDetails,),
     "`[tuning.objectives]`": (tuning.ObjectiveShares,),
@@ -72,7 +76,7 @@ NESTED = {
     "signals",
 }
 WITHIN = {"`[tuning]`": {"objectives", "optimiser"}}
-TABLES = {"`items`", "`users`", "`events`"}
+TABLES = {"`items`", "`users`", "`events`", "`links`", "`knowledge`", "`entities`"}
 
 
 def _sections() -> dict[str, str]:
@@ -128,6 +132,7 @@ def test_every_block_of_a_project_has_a_section() -> None:
             fusion,
             index,
             language,
+            links,
             multitask,
             project,
             runtime,

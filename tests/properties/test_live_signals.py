@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from polyscene.core.arrays import Arrays
 from polyscene.core.clock import DAY, HOUR
 from polyscene.core.types import FloatArray, LongArray
+from polyscene.data.links import KnowledgeGraph, SocialLinks
 from polyscene.data.queries import LATEST, Histories, Queries, Timeline
 from polyscene.data.schema import UNKNOWN_TIME, EventLog
 from polyscene.data.timeline import LiveTimeline
@@ -361,13 +362,28 @@ def test_taking_in_events_leaves_the_evidence_of_the_fit_as_it_was(story: Story)
         np.testing.assert_array_equal(one, other)
 
 
+RING = np.arange(N_USERS, dtype=np.int32)
+FRIENDS = SocialLinks(RING, np.roll(RING, 1), np.ones(N_USERS, np.float32))
+FITTED = np.arange(N_FITTED, dtype=np.int32)
+GRAPH = KnowledgeGraph(
+    (*(f"m.{item}" for item in range(N_FITTED)), "Ann", "Bo"),
+    ("by",),
+    FITTED,
+    np.zeros(N_FITTED, np.int32),
+    N_FITTED + FITTED % 2,
+    FITTED,
+)
+
+
 @pytest.mark.parametrize("name", [*SIGNALS])
 @EXAMPLES
 @given(story=stories())
 def test_every_signal_scores_new_items_while_events_come(name: str, story: Story) -> None:
     space = ItemSpace.of(vectors()[:N_FITTED])
     abroad = {"b": OtherScenario(log_of([]), space)}
-    first = replace(story.first, space=space, elsewhere=abroad, trainer=train_learner)
+    first = replace(
+        story.first, space=space, elsewhere=abroad, trainer=train_learner, links=FRIENDS, knowledge=GRAPH
+    )
     signal = SIGNALS[name]().fit(first)
     space.put(NEW_ITEMS, {"tuned": vectors()[NEW_ITEMS]})
     lived(signal, story)

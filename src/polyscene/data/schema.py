@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
+from polyscene.data.links import KnowledgeGraph, SocialLinks
 
 Clock = Literal["time", "sequence"]
 """time: microseconds since 1970 in UTC. sequence: numbers that order one user's events in one scenario."""
@@ -156,6 +157,8 @@ class Dataset:
         profiles: user attributes by scenario name, one row per known user with its code in `user`.
         clocks_shared: whether times of different scenarios can be compared.
         notes: what was repaired or left out while reading, each a sentence with a count.
+        links: between people, of all scenarios together, since people are shared; None: no table names any.
+        knowledge: by scenario, where it has a knowledge graph.
     """
 
     users: Ids
@@ -163,3 +166,5 @@ class Dataset:
     profiles: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     clocks_shared: bool = True
     notes: tuple[str, ...] = ()
+    links: SocialLinks | None = None
+    knowledge: Mapping[str, KnowledgeGraph] = field(default_factory=dict)

@@ -51,6 +51,7 @@ class Reasons:
         self._catalogue, self._history = decision.state.catalogue, decision.queries.history.items
         self._times, self._clock = decision.queries.history.times, decision.state.clock
         self._signals, self._codes = decision.state.fusion.present(), codes
+        self._user = int(decision.queries.user[0])
         self._rows = {code: row for row, code in enumerate(codes.tolist())}
         self._wording = {name: signal.wording() for name, signal in self._signals.items()}
         self._supports: dict[str, tuple[FloatArray, LongArray]] = {}
@@ -127,6 +128,9 @@ class Reasons:
             if fact is not None:
                 yield fact, None
             return
+        personal = self._signals[name].personal(self._user, code)
+        if personal is not None:
+            yield personal, None
         if not self._past(name, code):
             return
         for often in (False, True):
@@ -194,8 +198,12 @@ class Reasons:
             if value <= 0 or len(behind) == MAX_LOOKED_AT:
                 break
             behind.setdefault(item, value >= least)
-        shared = self._catalogue.traits.all_shared
-        return [_Past(item, strong, shared(code, item)) for item, strong in behind.items()]
+        return [_Past(item, strong, self._shared(name, code, item)) for item, strong in behind.items()]
+
+    def _shared(self, name: str, code: int, past: int) -> tuple[str, ...]:
+        """Return what an item and a past one share, by a signal that knows it or by the catalogue."""
+        known = self._signals[name].shared(code, past)
+        return self._catalogue.traits.all_shared(code, past) if known is None else tuple(known)
 
     def _support(self, name: str) -> tuple[FloatArray, LongArray]:
         """Return (m, h) what each past item adds to each item but itself, and their order, largest first."""

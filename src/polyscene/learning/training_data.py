@@ -116,6 +116,8 @@ class TrainingData:
             self.decay_of.get(name),
             self.vectors[name].decay if name in self.vectors else None,
             None if self.joint is None else lambda: self.joint_models(phase).weights.get(name),
+            self.dataset.links,
+            self.dataset.knowledge.get(name),
         )
 
     def joint_models(self, phase: Phase) -> JointModels:

@@ -11,6 +11,7 @@ from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 
@@ -70,6 +71,16 @@ class Forgets(Protocol):
 
     def forget(self, user: int) -> None:
         """Know no more of a user than of a stranger; what they taught of items stays learned."""
+        ...
+
+
+@runtime_checkable
+class ErasesUsers(Protocol):
+    """A signal whose file holds what single users did, which goes with them."""
+
+    @staticmethod
+    def erased(state: Arrays, users: IntArray) -> Arrays:
+        """Return a state from `state` without what it holds of some users."""
         ...
 
 

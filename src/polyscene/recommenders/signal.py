@@ -8,7 +8,7 @@ judged.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -22,6 +22,7 @@ from polyscene.core.arrays import Arrays
 from polyscene.core.contracts import Trainer
 from polyscene.core.settings.block import Strict
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
+from polyscene.data.links import KnowledgeGraph, SocialLinks
 from polyscene.data.queries import LATEST, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
 from polyscene.recommenders.abilities import Extends, Updates
@@ -47,6 +48,8 @@ class Need(StrEnum):
     OTHER_SCENARIOS = "other scenarios"
     PRIOR = "prior"
     SEQUENCES = "enough choices that follow another"
+    LINKS = "links between people"
+    KNOWLEDGE = "a knowledge graph"
 
 
 class SignalSettings(Strict):
@@ -83,6 +86,8 @@ class Evidence:
         tuned_decay: the same by tuned vectors, where held-out choices told it.
         joint: returns what one network learned of all scenarios together, as this one sees it; None: nothing
             did, or nothing can be learned here.
+        links: between people; None: no table names any.
+        knowledge: what is told of the items' entities; None: nothing is.
     """
 
     events: EventLog
@@ -97,6 +102,8 @@ class Evidence:
     decay_of: Evidence | None = None
     tuned_decay: float | None = None
     joint: Callable[[], MultitaskWeights | None] | None = None
+    links: SocialLinks | None = None
+    knowledge: KnowledgeGraph | None = None
 
     @property
     def born(self) -> LongArray:
@@ -137,6 +144,8 @@ class Evidence:
             Need.OTHER_SCENARIOS: bool(self.elsewhere),
             Need.PRIOR: "prior" in self.space.views,
             Need.SEQUENCES: self._follows >= MIN_SEQUENCES,
+            Need.LINKS: bool(self.links),
+            Need.KNOWLEDGE: bool(self.knowledge),
         }
         return all(there[need] for need in needs)
 
@@ -202,6 +211,17 @@ class Signal(ABC):
 
         A signal that knows no person says here why the item is special; where it says nothing of an item, the
         next signal gives the reason.
+        """
+        return None
+
+    def personal(self, user: int, item: int) -> str | None:
+        """Return a true sentence on an item that holds for one user alone; None: there is none to tell."""
+        return None
+
+    def shared(self, item: int, past: int) -> Sequence[str] | None:
+        """Return what an item shares with a past one by what the signal knows, the most telling first.
+
+        None: the signal knows nothing but vectors, and what the catalogue says of both is named.
         """
         return None
 

@@ -1,20 +1,25 @@
 """Removes users from a run's folder: their ids, and what they did.
 
-What all events together have taught (counts, links, weights) stays: it tells of nobody. A folder is rewritten
-file by file, each whole or not at all, the events first, so that one that was interrupted is found again.
+What all events together have taught (counts, links between items, weights) stays: it tells of nobody. Links
+between people go, and what a signal's file holds of what single people did. A folder is rewritten file by
+file, each whole or not at all, the events first, so that one that was interrupted is found again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
+from polyscene.core.arrays import load_arrays, save_arrays
 from polyscene.core.errors import RunError
 from polyscene.core.files import replacing
 from polyscene.engine.catalogue import ERASED
+from polyscene.recommenders.abilities import ErasesUsers
+from polyscene.recommenders.registry import SIGNALS
 from polyscene.runs.folder import MANIFEST
 from polyscene.runs.system_files import EVENTS, USERS
 
@@ -36,6 +41,7 @@ def erase_from_run(folder: Path, is_erased: Callable[[str], bool]) -> int:
         if codes:
             for scenario in manifest["system"]["scenarios"].values():
                 _drop(folder / scenario["folder"] / EVENTS, codes)
+                _drop_from_signals(folder / scenario["folder"], scenario["fitted"], codes)
             for code in codes:
                 ids[code] = f"{ERASED}{code}"
             _write(folder / USERS, pl.DataFrame({"id": pl.Series(ids, dtype=pl.String)}))
@@ -63,6 +69,16 @@ def _drop(path: Path, codes: list[int]) -> None:
     kept = events.filter(~pl.col("user").is_in(codes))
     if kept.height < events.height:
         _write(path, kept)
+
+
+def _drop_from_signals(home: Path, fitted: Iterable[str], codes: list[int]) -> None:
+    for name in fitted:
+        kind: object = SIGNALS[name]
+        if isinstance(kind, ErasesUsers):
+            path = home / f"{name}.safetensors"
+            kept = kind.erased(load_arrays(path), np.array(codes, np.int32))
+            with replacing(path) as partial:
+                save_arrays(partial, kept)
 
 
 def _write(path: Path, frame: pl.DataFrame) -> None:

@@ -179,7 +179,49 @@ def test_numeric_ids_of_users_and_items_are_told_apart(tmp_path: Path) -> None:
     )
     assert (scenario.items.id, scenario.items.text) == ("id", ["name"])
     assert settings.evaluation.protocol == "leave_last_out"
-    assert any("friends.csv" in note for note in draft.notes)
+    assert scenario.links is not None
+    assert (scenario.links.path, scenario.links.user, scenario.links.friend) == (
+        "friends.csv",
+        "userID",
+        "friendID",
+    )
+    assert not draft.notes
+
+
+def test_a_graph_of_triples_is_drafted_with_the_entities_of_items(tmp_path: Path) -> None:
+    dice = random.Random(4)
+    items_table(dice).write_csv(tmp_path / "items.csv")
+    events = {
+        "user_id": [f"u{dice.randint(1, 60)}" for _ in range(800)],
+        "item_id": [f"i{dice.randint(0, 119):04d}" for _ in range(800)],
+    }
+    pl.DataFrame(events).write_csv(tmp_path / "events.csv")
+    triples = {
+        "head": [f"Q{number}" for number in range(120)] * 2,
+        "relation": [dice.choice(["cast member", "director"]) for _ in range(240)],
+        "tail": [f"Q{dice.randint(500, 540)}" for _ in range(240)],
+    }
+    pl.DataFrame(triples).write_csv(tmp_path / "graph.csv")
+    entities = {
+        "item": [f"i{number:04d}" for number in range(120)],
+        "wikidata": [f"Q{number}" for number in range(120)],
+    }
+    pl.DataFrame(entities).write_csv(tmp_path / "entities.csv")
+    settings = settings_of(guess_project([tmp_path]), tmp_path)
+    knowledge = only(settings).knowledge
+    assert knowledge is not None
+    assert knowledge.entities is not None
+    assert (knowledge.path, knowledge.head, knowledge.relation, knowledge.tail) == (
+        "graph.csv",
+        "head",
+        "relation",
+        "tail",
+    )
+    named = knowledge.entities
+    assert (named.path, named.item, named.entity) == ("entities.csv", "item", "wikidata")
+    graph = read_dataset(settings, tmp_path).knowledge[next(iter(settings.scenarios))]
+    assert len(graph) == len(set(zip(*triples.values(), strict=True)))
+    assert [graph.entities[code] for code in graph.of_item] == entities["wikidata"]
 
 
 def invoices(dice: random.Random) -> pl.DataFrame:

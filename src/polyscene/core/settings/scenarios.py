@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from polyscene.core.settings.block import Strict
+from polyscene.core.settings.links import KnowledgeSettings, LinksSettings
 from polyscene.core.settings.policies import PolicyChoice
 from polyscene.core.settings.rules import Rules
 from polyscene.core.settings.signals import USUAL_SIGNALS, SignalName
@@ -44,6 +45,8 @@ class ScenarioSettings(Strict):
     items: ItemsSettings
     events: EventsSettings
     users: UsersSettings | None = None
+    links: LinksSettings | None = None
+    knowledge: KnowledgeSettings | None = None
     model: str | None = Field(
         None, description="the language model of this scenario's texts; default: that of [language]"
     )

@@ -24,6 +24,8 @@ USUAL_SIGNALS = (
     "content_prior",
     "content_transitions",
     "cross_scenario",
+    "social",
+    "knowledge",
 )
 """What is combined unless a scenario says otherwise."""
 

@@ -82,6 +82,8 @@ class ScenarioDraft:
     """One scenario.
 
     Attributes:
+        links: who knows whom, where a table looks like it.
+        knowledge: a table of triples, where one looks like it; its items' entities beside it.
         template: the item's text, where its columns can be named in one.
         objectives: actions that count as choices; empty where all of them do.
         actions: weights of the actions that are not worth 1.
@@ -92,10 +94,26 @@ class ScenarioDraft:
     items: TableDraft
     events: TableDraft
     users: TableDraft | None = None
+    links: TableDraft | None = None
+    knowledge: TableDraft | None = None
+    entities: TableDraft | None = None
     template: str | None = None
     objectives: tuple[str, ...] = ()
     actions: Mapping[str, float] = field(default_factory=dict)
     actions_seen: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> dict[str, TableDraft]:
+        """Return the tables that it has, by the block that describes each."""
+        every = {
+            "items": self.items,
+            "events": self.events,
+            "users": self.users,
+            "links": self.links,
+            "knowledge": self.knowledge,
+            "knowledge.entities": self.entities,
+        }
+        return {name: draft for name, draft in every.items() if draft is not None}
 
     def narrowed(self, name: str, where: str) -> ScenarioDraft:
         """Return the scenario that keeps only the rows where `where` holds."""

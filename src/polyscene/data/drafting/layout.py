@@ -29,6 +29,7 @@ from polyscene.data.drafting.items import (
     user_columns,
     users_among_events,
 )
+from polyscene.data.drafting.links import knowledge_draft, links_draft
 from polyscene.data.drafting.names import hint, likeness, tokens
 from polyscene.data.drafting.tables import Table
 from polyscene.data.drafting.unused import unused_columns
@@ -172,6 +173,8 @@ def draft_scenario(name: str, match: Match, tables: Sequence[Table]) -> Scenario
         items = _listing_unused(items, parting, False)
     if users is not None and users.table is not match.events:
         users = _listing_unused(users, set(), False)
+    spare = _spare(tables, [log, items, *([] if users is None else [users])])
+    knowledge, entities = (None, None) if match.lone else knowledge_draft(items.table, match.key, spare)
     seen = events.actions
     coded = len(seen) > 2 and all(action.isdigit() for action in seen)  # of which nobody knows the meaning
     strong = seen if coded else tuple(a for a in seen if a.lower() not in PASSIVE)
@@ -181,11 +184,23 @@ def draft_scenario(name: str, match: Match, tables: Sequence[Table]) -> Scenario
         items,
         log,
         users,
+        links_draft(match.events, str(user.value), spare),
+        knowledge,
+        entities,
         template_of(dict(items.guesses), items.table),
         strong if strong and len(strong) < len(seen) else (),
         passive if strong else {},
         seen,
     )
+
+
+def _spare(tables: Sequence[Table], drafts: Sequence[TableDraft]) -> list[Table]:
+    """Return the tables that no draft stands on."""
+    used = {draft.table.key for draft in drafts}
+    for draft in drafts:
+        table = draft.table
+        used |= {other.key for other, _ in table.joined} if isinstance(table, WideTable) else set()
+    return [table for table in tables if table.key not in used]
 
 
 def _listing_unused(draft: TableDraft, used: set[str], events: bool) -> TableDraft:

@@ -97,14 +97,10 @@ class ProjectDraft:
 
     def _guesses(self) -> Iterator[tuple[str, Guess]]:
         for scenario in self.scenarios:
-            for part, draft in (
-                ("items", scenario.items),
-                ("events", scenario.events),
-                ("users", scenario.users),
-            ):
-                for key, guess in draft.guesses.items() if draft is not None else ():
+            for part, draft in scenario.parts.items():
+                for key, guess in draft.guesses.items():
                     yield f"scenarios.{scenario.name}.{part}.{key}", guess
-                for key, lines in draft.questions.items() if draft is not None else ():
+                for key, lines in draft.questions.items():
                     yield f"scenarios.{scenario.name}.{part}.{key}", Guess("", 0.0, " ".join(lines))
         yield "language.model", self.language
         yield "evaluation.protocol", self.protocol
@@ -231,8 +227,7 @@ def _unique(scenarios: Iterator[ScenarioDraft]) -> Iterator[ScenarioDraft]:
 def _unused(scopes: list[tuple[str, list[Table]]], scenarios: Sequence[ScenarioDraft]) -> list[str]:
     used = set()
     for scenario in scenarios:
-        used |= {scenario.items.table.key, scenario.events.table.key}
-        used |= {scenario.users.table.key} if scenario.users else set()
+        used |= {draft.table.key for draft in scenario.parts.values()}
         for table in (scenario.items.table, scenario.events.table):
             used |= {other.key for other, _ in table.joined} if isinstance(table, WideTable) else set()
     tables = {table.key: table for _, members in scopes for table in members if table.key not in used}

@@ -51,9 +51,8 @@ def scenario_toml(scenario: ScenarioDraft, folder: Path, alone: bool) -> list[st
         )
         lines.append(comment("users_are_local = true"))
     lines += _objectives(scenario)
-    for part, draft in (("items", scenario.items), ("events", scenario.events), ("users", scenario.users)):
-        if draft is not None:
-            lines += ["", f"[{head}.{part}]", *_table(draft, folder)]
+    for part, draft in scenario.parts.items():
+        lines += ["", f"[{head}.{part}]", *_table(draft, folder)]
     return lines
 
 

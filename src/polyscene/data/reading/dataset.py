@@ -14,9 +14,12 @@ from polyscene.core.progress import Advance, Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.tables import TableSettings
+from polyscene.data.links import KnowledgeGraph, SocialLinks
 from polyscene.data.reading.days import at_ends_of_days
 from polyscene.data.reading.events import read_events
 from polyscene.data.reading.items import extended, read_items
+from polyscene.data.reading.knowledge import read_knowledge
+from polyscene.data.reading.links import OpenLinks, read_links
 from polyscene.data.reading.open_events import OpenEvents, open_events, unknown_items
 from polyscene.data.reading.scales import grades_as_choices
 from polyscene.data.reading.sequences import read_sequences
@@ -41,6 +44,8 @@ class LoadedTables:
         clocks: by scenario, where events could be read.
         profiles: by scenario, where there are users and they could be read.
         totals: by scenario, what became of the rows of its tables; empty where that was not asked for.
+        links: between people, of all scenarios together; None where no scenario has any that can be read.
+        knowledge: by scenario, where it has a graph that can be read.
     """
 
     problems: tuple[Problem, ...]
@@ -50,6 +55,8 @@ class LoadedTables:
     clocks: Mapping[str, Clock]
     profiles: Mapping[str, pl.DataFrame]
     totals: Mapping[str, tuple[RowTotals, ...]] = field(default_factory=dict)
+    links: SocialLinks | None = None
+    knowledge: Mapping[str, KnowledgeGraph] = field(default_factory=dict)
 
 
 def read_dataset(settings: Settings, base: Path, progress: Progress | None = None) -> Dataset:
@@ -96,7 +103,9 @@ def dataset_of(reading: LoadedTables, settings: Settings) -> Dataset:
     shared = kinds == {"time"} or (kinds == {"sequence"} and settings.sequence_clock == "shared")
     mended = (problem for problem in reading.problems if problem.severity == "repaired" or problem.mended)
     notes = tuple(_note(problem) for problem in mended)
-    return Dataset(reading.users, scenarios, reading.profiles, shared, notes)
+    return Dataset(
+        reading.users, scenarios, reading.profiles, shared, notes, reading.links, reading.knowledge
+    )
 
 
 def read_tables(settings: Settings, base: Path, progress: Progress, counted: bool = False) -> LoadedTables:
@@ -109,13 +118,14 @@ def read_tables(settings: Settings, base: Path, progress: Progress, counted: boo
         counted: whether to say what became of the rows of each table, which takes another pass.
     """
     problems: list[Problem] = []
-    with progress.track("reading tables", 4 * len(settings.scenarios), "steps") as advance:
+    with progress.track("reading tables", sum(map(_steps, settings.scenarios.values())), "steps") as advance:
         parts = [
             _Part(name, scenario, base, problems, advance, counted)
             for name, scenario in settings.scenarios.items()
         ]
         users = _numbered([people for part in parts for people in part.people])
         logs = {part.name: log for part in parts if (log := part.log(users)) is not None}
+        graphs = {part.name: graph for part in parts if (graph := part.graph()) is not None}
     return LoadedTables(
         problems=tuple(problems),
         users=users,
@@ -124,6 +134,8 @@ def read_tables(settings: Settings, base: Path, progress: Progress, counted: boo
         clocks={part.name: part.opened.clock for part in parts if part.opened is not None},
         profiles={part.name: profile(part.known, users) for part in parts if part.known is not None},
         totals={part.name: part.totals() for part in parts} if counted else {},
+        links=SocialLinks.joined(part.links.coded(users) for part in parts if part.links is not None),
+        knowledge=graphs,
     )
 
 
@@ -149,12 +161,34 @@ class _Part:
         self.catalogue = self._try(lambda faults: read_items(settings, base, faults, items), items)
         self.opened = self._try(lambda _: self._opened(), self.ledgers.get("events"))
         self.known = self._try(self._users, self.ledgers.get("users"))
+        described = self._described
+        links = self.ledgers.get("links")
+        self.links = (
+            None
+            if settings.links is None
+            else self._try(lambda faults: self._links(described, faults), links)
+        )
 
     @property
     def people(self) -> list[pl.Series]:
         """The names of everybody in this scenario."""
+        return self._described if self.links is None else [*self._described, self.links.people]
+
+    @property
+    def _described(self) -> list[pl.Series]:
+        """The names of those who did something or are described."""
         known = [] if self.known is None else [self.known[ID]]
         return known if self.opened is None else [*known, self.opened.users]
+
+    def graph(self) -> KnowledgeGraph | None:
+        """Read the knowledge graph, now that all items are known."""
+        knowledge, catalogue = self.settings.knowledge, self.catalogue
+        if knowledge is None or catalogue is None:
+            return None
+        return self._try(
+            lambda problems: read_knowledge(knowledge, self.base, catalogue, problems, self.ledgers),
+            self.ledgers.get("knowledge"),
+        )
 
     def log(self, users: Ids) -> EventLog | None:
         """Read the events, now that everybody has a number."""
@@ -200,6 +234,18 @@ class _Part:
         ledger = self.ledgers.get("users")
         return read_users(users, self.base, self.name, local, problems, from_log, ledger)
 
+    def _links(self, described: list[pl.Series], problems: list[Problem]) -> OpenLinks:
+        assert self.settings.links is not None
+        return read_links(
+            self.settings.links,
+            self.base,
+            self.name,
+            self.settings.users_are_local,
+            _numbered(described).values,
+            problems,
+            self.ledgers.get("links"),
+        )
+
     def _try(self, read: Callable[[list[Problem]], _Read], ledger: RowLedger | None = None) -> _Read | None:
         """Read, keep every problem under the scenario's name, and go on without what cannot be read."""
         problems: list[Problem] = []
@@ -216,11 +262,19 @@ class _Part:
         return result
 
 
+def _steps(settings: ScenarioSettings) -> int:
+    """Return how many steps reading a scenario takes."""
+    return 4 + (settings.links is not None) + (settings.knowledge is not None)
+
+
 def _ledgers(settings: ScenarioSettings) -> dict[Role, RowLedger]:
     tables: dict[Role, TableSettings | None] = {
         "items": settings.items,
         "events": settings.events,
         "users": settings.users,
+        "links": settings.links,
+        "knowledge": settings.knowledge,
+        "entities": None if settings.knowledge is None else settings.knowledge.entities,
     }
     return {role: RowLedger(role, table) for role, table in tables.items() if table is not None}
 

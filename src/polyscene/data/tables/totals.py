@@ -13,7 +13,7 @@ from polyscene.core.settings.tables import TableSettings
 from polyscene.data.tables.opening import open_table
 from polyscene.data.tables.table import OpenFile, Table
 
-Role = Literal["items", "events", "users"]
+Role = Literal["items", "events", "users", "links", "knowledge", "entities"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class RowTotals:
         rows: of its files, empty lines apart, lines that are no rows included.
         read: taken as they are, or mended.
         merged: say more of an id for which another row stands, as is meant: in a catalogue that is read out
-            of the log, older values of a long table.
+            of the log, older values of a long table; or say a link again.
         refused: have a fault that has to be mended before anything is trained.
         repaired: left out as the configuration asks, or because their id is a word for 'missing'.
         filtered: left out by `where`.
