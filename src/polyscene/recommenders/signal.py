@@ -47,6 +47,7 @@ class Need(StrEnum):
     OTHER_SCENARIOS = "other scenarios"
     PRIOR = "prior"
     SEQUENCES = "enough choices that follow another"
+    PARTS = "attributes or vectors of items by which held-out choices are surely better explained"
 
 
 class SignalSettings(Strict):
@@ -137,6 +138,7 @@ class Evidence:
             Need.OTHER_SCENARIOS: bool(self.elsewhere),
             Need.PRIOR: "prior" in self.space.views,
             Need.SEQUENCES: self._follows >= MIN_SEQUENCES,
+            Need.PARTS: "described" in self.space.views,
         }
         return all(there[need] for need in needs)
 

@@ -27,7 +27,7 @@ USUAL_SIGNALS = (
 )
 """What is combined unless a scenario says otherwise."""
 
-OTHER_SIGNALS = ("text_ranker", "sequence", "multitask", "posterior")
+OTHER_SIGNALS = ("attributes", "text_ranker", "sequence", "multitask", "posterior")
 """What is combined where a scenario says so."""
 
 SIGNALS: Registry[Any] = Registry("polyscene.signals", (*USUAL_SIGNALS, *OTHER_SIGNALS))
