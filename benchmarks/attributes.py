@@ -116,7 +116,8 @@ def shown_parts(outcome: dict[str, Any]) -> str:
             mean, low, high = row["difference"]
             interval = "" if low is None else f" [{low:+.4f}, {high:+.4f}]"
             lines.append(
-                f"  alone, {part}: {BESIDE} {row[BESIDE]:.4f}, {SIGNAL} {row[SIGNAL]:.4f}, {mean:+.4f}{interval}"
+                f"  alone, {part}: {BESIDE} {row[BESIDE]:.4f}, {SIGNAL} {row[SIGNAL]:.4f}, "
+                f"{mean:+.4f}{interval}"
             )
     return "\n".join(lines)
 

@@ -53,7 +53,11 @@ def explain(
     title = f"{why.item.text} for {why.user}"
     show(plain_table(title, ("signal", "adds to the score", "its own score", "because of"), rows))
     if why.parts:
-        show("The item's vector: " + ", ".join(f"{name} {share:.0%}" for name, share in why.parts.items()) + ".")
+        show(
+            "The item's vector: "
+            + ", ".join(f"{name} {share:.0%}" for name, share in why.parts.items())
+            + "."
+        )
     if not why.user_known:
         tell(f"nobody called {shown(user)} is known: the item is judged as for everybody")
     show(f"{_standing(why)} {why.reason}")

@@ -125,7 +125,9 @@ class ItemDetails(Item, frozen=True):
     not_kept: tuple[str, ...]
     parts: Annotated[
         dict[str, float],
-        Meta(description="Which share of its vector is its text, each attribute, each medium; empty: all text."),
+        Meta(
+            description="Which share of its vector is its text, each attribute, each medium; empty: all text."
+        ),
     ]
     unknown: Annotated[
         dict[str, tuple[str, ...]],

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from polyscene.core.settings.project import Settings
+from polyscene.core.settings.signals import BESIDE_TEXT
 from polyscene.core.types import FloatArray
 from polyscene.data.schema import Catalogue
 from polyscene.data.splits.phases import Phase
@@ -16,9 +15,6 @@ from polyscene.learning.part_weights import PartWeights, part_weights
 from polyscene.learning.training_data import BesideText, ItemVectors, TrainingData
 from polyscene.representation.description import TEXT, Description
 from polyscene.representation.items import centred
-
-SIGNAL = "attributes"
-"""Where a scenario lists it, its parts are weighed."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ def with_parts(data: TrainingData, settings: Settings) -> WeighedParts:
     vectors, weights = dict(data.vectors), dict[str, PartWeights]()
     for name, texts in data.vectors.items():
         catalogue = data.dataset.scenarios[name].catalogue
-        listed = SIGNAL in settings.scenarios[name].signals
+        listed = BESIDE_TEXT in settings.scenarios[name].signals
         if not (listed or catalogue.media):
             continue
         branches = settings.scenarios[name].items.trees
@@ -80,12 +76,15 @@ def _weighed(
 
 def _note(name: str, weights: PartWeights) -> str:
     gain = weights.gain
-    told = f"{weights.choices:,} held-out choices"
+    interval = f"{gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
     if not weights.weights:
-        why = "" if np.isnan(gain.low) else f" (log-probability {gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}])"
-        return f"{name}: by {told} nothing surely counts beside the text of an item{why}; '{SIGNAL}' is left out"
+        why = f"; their log-probability gains {interval}" if gain.known else ""
+        return (
+            f"{name}: nothing surely counts beside the text of an item, by {weights.choices:,} held-out "
+            f"choices{why}: '{BESIDE_TEXT}' is left out"
+        )
     parts = ", ".join(f"{part} {weight:.2f}" for part, weight in weights.weights.items())
     return (
-        f"{name}: beside the text of an item, 1, count {parts}, by {told}; their log-probability gains "
-        f"{gain.mean:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
+        f"{name}: beside the text of an item, 1, count {parts}, by {weights.choices:,} held-out choices; their "
+        f"log-probability gains {interval}"
     )

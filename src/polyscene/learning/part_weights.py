@@ -41,6 +41,7 @@ MAX_WEIGHT = 16.0
 STEPS = 30
 CLOSE_ENOUGH = 1e-6
 BLOCK = 256
+UNKNOWN = Interval(0.0, float("nan"), float("nan"))
 Numbers = NDArray[np.float64]
 
 
@@ -56,14 +57,19 @@ class PartWeights:
     """
 
     weights: Mapping[str, float] = field(default_factory=dict)
-    gain: Interval = Interval(0.0, float("nan"), float("nan"))
+    gain: Interval = UNKNOWN
     choices: int = 0
 
     def facts(self) -> dict[str, Any]:
         """Return what a run's manifest says."""
         known = self.gain.known
         bounds = [self.gain.low, self.gain.high] if known else None
-        return {"weights": dict(self.weights), "gain": self.gain.mean, "bounds": bounds, "choices": self.choices}
+        return {
+            "weights": dict(self.weights),
+            "gain": self.gain.mean,
+            "bounds": bounds,
+            "choices": self.choices,
+        }
 
 
 def part_weights(
@@ -122,42 +128,54 @@ def compared(
     to be what the candidates have in the mean.
     """
     features = Features.of(data.evidence(name, Phase.PAST))
-    n_items = len(features)
     draws = generator(data.seed, "others", name)
     held = held.pick(np.flatnonzero(held.queries.history.lengths > 0))
-    cosines, opens = [], []
+    cosines, opens = (
+        [np.zeros((0, OTHERS + 1, len(blocks)), np.float32)],
+        [np.zeros((0, OTHERS + 1), np.bool_)],
+    )
     for rows, queries in held.queries.blocks(BLOCK):
-        others = np.sort(draws.choice(n_items, min(OTHERS, n_items), replace=False))
         target = held.target[rows].astype(np.int64)
-        open_ = ~features.closed(queries, data.hide_seen[name])[:, others] & (others != target[:, None])
-        opens.append(np.concatenate([np.ones((len(target), 1), np.bool_), open_], axis=1))
-        parts = []
-        for vectors in blocks.values():
-            users = unit(taste(queries.history, vectors, decay))
-            own = np.einsum("bd,bd->b", users, vectors[target])[:, None]
-            has = np.any(vectors[others] != 0, axis=1)[None] & opens[-1][:, 1:]
-            scores = np.concatenate([own, users @ vectors[others].T], axis=1)
-            there = np.concatenate([np.any(vectors[target] != 0, axis=1)[:, None], has], axis=1)
-            usual = (scores * there).sum(axis=1, keepdims=True) / np.maximum(there.sum(axis=1, keepdims=True), 1)
-            parts.append(np.where(there, scores, usual))
-        cosines.append(np.stack(parts, axis=2).astype(np.float32))
-    if not cosines:
-        empty = np.zeros((0, 1, len(blocks)), np.float32)
-        return ComparedParts(empty, np.zeros((0, 1), np.bool_), np.zeros(0, np.int64))
+        others = np.sort(draws.choice(len(features), min(OTHERS, len(features)), replace=False))
+        open_ = np.zeros((len(target), OTHERS + 1), np.bool_)
+        open_[:, 0] = True
+        closed = features.closed(queries, data.hide_seen[name])[:, others]
+        open_[:, 1 : len(others) + 1] = ~closed & (others != target[:, None])
+        parts = [
+            _cosines(taste(queries.history, vectors, decay), vectors, target, others, open_)
+            for vectors in blocks.values()
+        ]
+        cosines.append(np.stack(parts, axis=2))
+        opens.append(open_)
     people = held.queries.user.astype(np.int64)
     return ComparedParts(np.concatenate(cosines), np.concatenate(opens), people)
 
 
+def _cosines(
+    tastes: FloatArray, vectors: FloatArray, target: LongArray, others: LongArray, open_: BoolArray
+) -> FloatArray:
+    """Return (b, C) cosines of (b, d) tastes with the chosen items and others; see `compared`."""
+    users = unit(tastes)
+    cosines = np.zeros(open_.shape, np.float32)
+    cosines[:, 0] = np.einsum("bd,bd->b", users, vectors[target])
+    cosines[:, 1 : len(others) + 1] = users @ vectors[others].T
+    has = np.any(vectors != 0, axis=1)
+    there = open_.copy()
+    there[:, 0] = has[target]
+    there[:, 1 : len(others) + 1] &= has[others]
+    usual = (cosines * there).sum(axis=1, keepdims=True) / np.maximum(there.sum(axis=1, keepdims=True), 1)
+    filled: FloatArray = np.where(there, cosines, usual)
+    return filled
+
+
 def surely_above_zero(table: ComparedParts) -> tuple[Numbers, BoolArray]:
-    """Return (P,) θ and which parts stay; the least sure one goes until all are sure, the text last."""
+    """Return (P,) θ, and which parts beside the text stay: the least sure one goes until all are sure."""
     kept = np.ones(table.cosines.shape[2], np.bool_)
     every = np.ones(len(table), np.bool_)
     while True:
-        theta = np.zeros(len(kept))
         some, deviations = fitted(table.pick(every, kept))
-        theta[kept] = some
-        sureness = np.where(kept, np.inf, np.inf)
-        sureness[kept] = some / deviations
+        theta, sureness = np.zeros(len(kept)), np.full(len(kept), np.inf)
+        theta[kept], sureness[kept] = some, some / deviations
         sureness[0] = np.inf
         least = int(np.argmin(sureness))
         if sureness[least] >= SURE:
@@ -167,16 +185,27 @@ def surely_above_zero(table: ComparedParts) -> tuple[Numbers, BoolArray]:
 
 
 def fitted(table: ComparedParts) -> tuple[Numbers, Numbers]:
-    """Return (P,) θ at the mode, the text first, and their standard deviations there: Newton's steps."""
+    """Return (P,) θ at the mode, the text first, and their standard deviations there.
+
+    Newton's steps, halved until each leads upwards.
+    """
     n_parts = table.cosines.shape[2]
     precision = np.full(n_parts, PRECISION)
     precision[0] = TEXT_PRECISION
-    theta, before = np.zeros(n_parts), -np.inf
+    theta = np.zeros(n_parts)
+    value, slope, curvature = _posterior(table, theta, precision)
     for _ in range(STEPS):
-        value, slope, curvature = _posterior(table, theta, precision)
-        if value - before < CLOSE_ENOUGH * len(table):
+        step = np.linalg.solve(curvature, slope)
+        for _ in range(STEPS):
+            new = _posterior(table, theta + step, precision)
+            if new[0] >= value:
+                break
+            step = step / 2
+        gain = new[0] - value
+        if gain < CLOSE_ENOUGH * len(table):
             break
-        theta, before = theta + np.linalg.solve(curvature, slope), value
+        theta = theta + step
+        value, slope, curvature = new
     return theta, np.sqrt(np.diag(np.linalg.inv(curvature)))
 
 
@@ -201,7 +230,9 @@ def _posterior(table: ComparedParts, theta: Numbers, precision: Numbers) -> tupl
     curvature = np.diag(precision) - means.T @ means
     for start in range(0, len(table), BLOCK):  # one part of the table at a time
         some = table.cosines[start : start + BLOCK].astype(np.float64)
-        curvature += np.einsum("nc,ncp,ncq->pq", probabilities[start : start + BLOCK], some, some, optimize=True)
+        curvature += np.einsum(
+            "nc,ncp,ncq->pq", probabilities[start : start + BLOCK], some, some, optimize=True
+        )
     value = float(np.log(probabilities[:, 0]).sum() - 0.5 * precision @ theta**2)
     return value, slope, curvature
 
@@ -221,7 +252,7 @@ def cross_fitted_gain(table: ComparedParts, kept: BoolArray, draws: np.random.Ge
     gains = np.zeros(len(table))
     for learned in (half, ~half):
         if not learned.any() or learned.all():
-            return Interval(0.0, float("nan"), float("nan"))
+            return UNKNOWN
         with_parts, without = (
             log_probabilities(table.pick(~learned, some), fitted(table.pick(learned, some))[0])
             for some in (parts, text)
@@ -233,4 +264,6 @@ def cross_fitted_gain(table: ComparedParts, kept: BoolArray, draws: np.random.Ge
 def _beside_text(theta: Numbers, names: Sequence[str]) -> dict[str, float]:
     """Return α of the parts that count."""
     text = max(theta[names.index(TEXT)], theta.max() / MAX_WEIGHT)
-    return {name: float(one / text) for name, one in zip(names, theta, strict=True) if name != TEXT and one > 0}
+    return {
+        name: float(one / text) for name, one in zip(names, theta, strict=True) if name != TEXT and one > 0
+    }

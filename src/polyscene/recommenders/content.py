@@ -122,12 +122,12 @@ class ContentPrior(Content):
 class Attributes(Content):
     """The same cosine, by text, attributes and media together: `w = unit[v, √α₁ a₁, √α₂ a₂, …]`.
 
-    A person's taste is compared part by part, `x = unit[unit x₀, √α₁ unit x₁, …]`, as when α was learned; so a
-    part in which a person's choices resemble each other more does not count more. What an item lacks is left
-    out of its vector. Where no α is surely above 0 the signal is absent.
+    A person's taste is compared part by part, `x = unit[unit x₀, √α₁ unit x₁, …]`, as when α was learned; so
+    a part in which a person's choices resemble each other more does not count more. What an item lacks is
+    left out of its vector. Where no α is surely above 0 the signal is absent.
 
-    Live: equal to a fit on all events with the α and the decay of the last fit; new and edited items count at
-    once.
+    Live: equal to a fit on all events with the α and the decay of the last fit; new and edited items count
+    at once.
     """
 
     name: ClassVar[str] = "attributes"

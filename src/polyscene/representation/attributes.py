@@ -89,7 +89,7 @@ class LabelEncoder(Strict):
 
 
 class NumberEncoder(Strict):
-    """Numbers of one column, each told by the quantiles that it lies between: near numbers resemble each other.
+    """Numbers of one column, each told by the quantiles that it lies between: near numbers are alike.
 
     Attributes:
         knots: distinct quantiles, ascending; a number outside counts as the nearest.

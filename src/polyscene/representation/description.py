@@ -99,7 +99,9 @@ class Description:
         parts = (part.model_copy(update={"weight": weights.get(part.name, 0.0)}) for part in self.parts)
         return replace(self, parts=tuple(parts))
 
-    def blocks(self, count: int, columns: Columns, media: Media, all_parts: bool = False) -> dict[str, FloatArray]:
+    def blocks(
+        self, count: int, columns: Columns, media: Media, all_parts: bool = False
+    ) -> dict[str, FloatArray]:
         """Return (count, d) unit vectors by part, zero where one is missing.
 
         Args:

@@ -1,9 +1,9 @@
 """The vectors of one scenario's items and what makes them: `w = v + α a + δ` begins with `v` here.
 
 A space has one view or several: `tuned`, by the language model as it learned here; `prior`, by the model as
-it came; `common`, comparable between scenarios; `described`, the tuned one with attributes and media beside it
-where these count. Each view is freed of what all texts of the catalogue share, by a mean that is measured once
-and then kept, so that a new item is placed where training would have put it.
+it came; `common`, comparable between scenarios; `described`, the tuned one with attributes and media beside
+it, where these count. Each view is freed of what all texts of the catalogue share, by a mean that is measured
+once and then kept, so that a new item is placed where training would have put it.
 """
 
 from __future__ import annotations
@@ -189,8 +189,8 @@ class ItemSpace:
                 width = view.vectors.shape[1]
                 view.put(rows, raw[name] if name in raw else np.zeros((len(rows), width), np.float32))
         brought = self._brought(len(rows), media or {})
-        for name, vectors in brought.items():
-            put_rows(self._media[name], rows, vectors)
+        for medium, vectors in brought.items():
+            put_rows(self._media[medium], rows, vectors)
         if "described" in self.views:
             names = [part.name for part in self.description.counting]
             columns = columns_of(attributes or [{}] * len(rows), names)
@@ -245,7 +245,7 @@ class ItemSpace:
             {name: distinct[VIEWS[int(state[f"{name}.is"])]] for name in VIEWS if f"{name}.is" in state},
             state["origin"].tobytes().decode() if "origin" in state else "",
             Description.of_json(state[DESCRIPTION].tobytes()) if DESCRIPTION in state else None,
-            {name.removeprefix(MEDIA): state[name] for name in state if name.startswith(MEDIA)},
+            {key.removeprefix(MEDIA): state[key] for key in state if key.startswith(MEDIA)},
         )
 
     def distinct(self) -> dict[ViewName, View]:

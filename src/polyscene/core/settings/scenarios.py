@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from polyscene.core.settings.block import Strict
 from polyscene.core.settings.policies import PolicyChoice
 from polyscene.core.settings.rules import Rules
-from polyscene.core.settings.signals import USUAL_SIGNALS, SignalName
+from polyscene.core.settings.signals import BESIDE_TEXT, USUAL_SIGNALS, SignalName
 from polyscene.core.settings.tables import EventsSettings, ItemsSettings, UsersSettings
 
 TaskLoss = Literal["bce", "classes", "mse", "huber", "softmax", "bpr"]
@@ -36,6 +37,13 @@ class Objective(Strict):
         if self.scale == "log" and self.loss not in VALUE_LOSSES:
             raise ValueError(f"scale 'log' should go with loss 'mse' or 'huber', not '{self.loss}'")
         return self
+
+
+def _usual(known: Mapping[str, Any]) -> list[str]:
+    """Return the usual signals; who brings vectors of images or sounds wants them used."""
+    items = known.get("items")
+    brings = isinstance(items, ItemsSettings) and items.vectors
+    return [*USUAL_SIGNALS, BESIDE_TEXT] if brings and BESIDE_TEXT not in USUAL_SIGNALS else [*USUAL_SIGNALS]
 
 
 class ScenarioSettings(Strict):
@@ -68,7 +76,7 @@ class ScenarioSettings(Strict):
         None, description="a policy that decides beside `policy`, and is logged and not shown"
     )
     rules: Rules = Field((), description="what people decide about slates")
-    signals: list[SignalName] = Field(default_factory=lambda: [*USUAL_SIGNALS])
+    signals: list[SignalName] = Field(default_factory=_usual)
 
     @property
     def action_weights(self) -> dict[str, float]:

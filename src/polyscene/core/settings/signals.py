@@ -27,6 +27,9 @@ USUAL_SIGNALS = (
 )
 """What is combined unless a scenario says otherwise."""
 
+BESIDE_TEXT = "attributes"
+"""What weighs attributes and media beside the text of an item."""
+
 OTHER_SIGNALS = ("attributes", "text_ranker", "sequence", "multitask", "posterior")
 """What is combined where a scenario says so."""
 

@@ -98,7 +98,7 @@ TableSettings.model_rebuild()
 
 
 class VectorsSettings(TableSettings):
-    """A table of vectors of items, a row per item; or the rows of a .npy file, in the order of a file of ids."""
+    """A table of vectors of items, a row per item; or a .npy file, its rows in the order of a list of ids."""
 
     id: str | None = Field(None, description="column with the item's id, as in the items table")
     vector: str | None = Field(None, description="column with the numbers")

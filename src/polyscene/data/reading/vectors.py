@@ -1,9 +1,9 @@
 """Vectors of items that the user brings, of images, audio or video: read, checked, brought to one length.
 
 They come as a column of the items table, as a table of their own by id, or as the rows of a .npy file in the
-order of a file of ids. Only their direction counts, so each is divided by its length when it is read: one that
-is a million times longer than the others says no more than they do. A vector of zeros has no direction and is
-missing.
+order of a file of ids. Only their direction counts, so each is divided by its length when it is read: one
+that is a million times longer than the others says no more than they do. A vector of zeros has no direction
+and is missing.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ def directions(numbers: NDArray[np.float64]) -> FloatArray:
     """Return (n, d) rows of length 1; what has none is missing, zero."""
     lengths = np.linalg.norm(numbers, axis=1, keepdims=True)
     unit = np.divide(numbers, lengths, out=np.zeros_like(numbers), where=lengths > MIN_LENGTH)
-    return unit.astype(np.float32)
+    single: FloatArray = unit.astype(np.float32)
+    return single
 
 
 def _complain(
@@ -135,9 +136,7 @@ def _complain(
     )
 
 
-def _of_table(
-    source: VectorsSettings, base: Path, rows: Rows, problems: list[Problem]
-) -> FloatArray:
+def _of_table(source: VectorsSettings, base: Path, rows: Rows, problems: list[Problem]) -> FloatArray:
     key, need = Need("id", str(source.id), "id"), Need("vector", str(source.vector), "vector")
     table = open_table(source, base, [key, need])
     problems.extend(table.remarks)

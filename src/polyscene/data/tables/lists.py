@@ -49,7 +49,9 @@ def _numbers(text: str | None) -> list[float] | None:
     if not bare:
         return None
     try:
-        return [float(part) for part in bare.removeprefix(_START).removesuffix(_END).replace(",", " ").split()]
+        return [
+            float(part) for part in bare.removeprefix(_START).removesuffix(_END).replace(",", " ").split()
+        ]
     except ValueError:
         return [float("nan")]
 

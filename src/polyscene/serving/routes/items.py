@@ -87,8 +87,8 @@ async def get_item(request: Request, scenario: Scenario, item: ItemId) -> Respon
     """Return an item: its fields by the names of the columns of its table, its title and its text.
 
     `not_kept` names the columns of the table that went into its text and that the run does not keep; it is
-    empty once the item was put. `parts` tells what its vector is made of where attributes or media count beside
-    the text, `unknown` which values of attributes training never met.
+    empty once the item was put. `parts` tells what its vector is made of where attributes or media count
+    beside the text, `unknown` which values of attributes training never met.
     """
     service = service_of(request)
     return answer(await service.in_pool(_item, service.management.changes, scenario, item))
