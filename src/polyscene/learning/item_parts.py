@@ -85,6 +85,6 @@ def _note(name: str, weights: PartWeights) -> str:
         )
     parts = ", ".join(f"{part} {weight:.2f}" for part, weight in weights.weights.items())
     return (
-        f"{name}: beside the text of an item, 1, count {parts}, by {weights.choices:,} held-out choices; their "
-        f"log-probability gains {interval}"
+        f"{name}: beside the text of an item, 1, count {parts}, by {weights.choices:,} held-out choices; "
+        f"their log-probability gains {interval}"
     )
