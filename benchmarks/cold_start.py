@@ -1,4 +1,4 @@
-"""Cold start as curves: NDCG@10 against how many events there are of a new item, a new user, a new scenario.
+"""Cold start as curves: quality against how many events there are of a new item, a new user, a new scenario.
 
     python benchmarks/cold_start.py --part items users --set movielens_100k --json FILE
     python benchmarks/cold_start.py --part items users --set movietweetings --people 0.3 --seeds 7 8 9
@@ -12,7 +12,8 @@ first 0, 1, 3 and 10, and is judged on the eleventh.
 New scenario: toys, out of `amazon_three`, with the choices of a few people, so many events in all, and
 trained with the other two scenarios and without them. It is judged on the last toy of 500 people who are new
 to it and have done something in the others.
-All rank the whole catalogue, without what a user has had. Models: the whole system, its signals `popularity`,
+All rank the whole catalogue, without what a user has had; AUC is the share of the others that stand behind
+the chosen item. Models: the whole system, its signals `popularity`,
 `content` and, in the new scenario, `cross_scenario`; `chance` is a random order. Runs are small: `--people`
 draws a share of the people.
 """
@@ -54,7 +55,10 @@ NAMED = (SYSTEM, "popularity", "content", "cross_scenario")
 TOGETHER, ALONE = "with the others", "without"
 NEW, THREE = "toys", "amazon_three"
 MAX_JUDGED, NEWCOMERS = 1000, 500
+METRICS = ("ndcg@10", "auc")
 Gains = dict[str, Values]
+Metrics = dict[str, Gains]
+"""By metric: by model (B,) of the judged choices."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -141,7 +145,9 @@ def _ages(owner: IntArray, time: LongArray) -> LongArray:
     return ages
 
 
-def curve(name: str, seed: int, options: argparse.Namespace, hide: Callable[..., Hidden]) -> Iterator[Gains]:
+def curve(
+    name: str, seed: int, options: argparse.Namespace, hide: Callable[..., Hidden]
+) -> Iterator[Metrics]:
     """Train without what is new, and yield gains by model after 0, 1, 3 and 10 events of each."""
     made = opened(name, seed, options)
     (scenario,) = made.dataset.scenarios
@@ -175,9 +181,9 @@ def observe(run: Run, scenario: str, events: EventLog) -> None:
             state.observe(CodedEvent(*row))
 
 
-def judged(run: Run, scenario: str, users: IntArray, targets: IntArray) -> Gains:
-    """Return (B,) NDCG@10 by model: each choice among all that the user may be shown."""
-    state, gains = run.system.scenario(scenario), dict[str, list[Values]]()
+def judged(run: Run, scenario: str, users: IntArray, targets: IntArray) -> Metrics:
+    """Return by metric and model (B,) values: each choice among all that the user may be shown."""
+    state, parts = run.system.scenario(scenario), dict[tuple[str, str], list[Values]]()
     for start in range(0, len(users), BLOCK):
         queries = block_queries(run.system, state, users[start : start + BLOCK])
         target = targets[start : start + BLOCK].astype(np.int64)
@@ -186,9 +192,15 @@ def judged(run: Run, scenario: str, users: IntArray, targets: IntArray) -> Gains
         scores = state.fusion.score_all(queries)
         for model in (name for name in NAMED if name in scores):
             ranks = mid_ranks(scores[model], target, open_)
-            gains.setdefault(model, []).append(ndcg(ranks, CUTOFF))
-        gains.setdefault(CHANCE, []).append(_by_chance(open_))
-    return {model: np.concatenate(parts) for model, parts in gains.items()}
+            behind = 1 - (ranks - 1) / np.maximum(open_.sum(axis=1) - 1, 1)
+            parts.setdefault((METRICS[0], model), []).append(ndcg(ranks, CUTOFF))
+            parts.setdefault((METRICS[1], model), []).append(behind)
+        parts.setdefault((METRICS[0], CHANCE), []).append(_by_chance(open_))
+        parts.setdefault((METRICS[1], CHANCE), []).append(np.full(len(target), 0.5))
+    metrics: Metrics = {metric: {} for metric in METRICS}
+    for (metric, model), values in parts.items():
+        metrics[metric][model] = np.concatenate(values)
+    return metrics
 
 
 def _by_chance(open_: BoolArray) -> Values:
@@ -198,14 +210,15 @@ def _by_chance(open_: BoolArray) -> Values:
     return worth
 
 
-def new_scenario(count: int, together: bool, seed: int, options: argparse.Namespace) -> Gains:
+def new_scenario(count: int, together: bool, seed: int, options: argparse.Namespace) -> Metrics:
     """Train with so many events of the new scenario, and judge people who are new to it."""
     made = opened(THREE, seed, options)
     dataset = begun(made.dataset, count, seed)
     names = list(dataset.scenarios) if together else [NEW]
     if not together and not np.any(dataset.scenarios[NEW].events.part == Part.TRAIN):
         whole = np.ones((NEWCOMERS, len(dataset.scenarios[NEW].catalogue)), np.bool_)
-        return {SYSTEM: _by_chance(whole)}  # nothing to learn from, and nothing known of anybody
+        worth = _by_chance(whole), np.full(NEWCOMERS, 0.5)  # nothing to learn from, nobody is known
+        return {metric: {SYSTEM: values} for metric, values in zip(METRICS, worth, strict=True)}
     evaluation = made.settings.evaluation.model_copy(update={"protocol": "given"})
     scenarios = {name: made.settings.scenarios[name] for name in names}
     made.settings = made.settings.model_copy(update={"evaluation": evaluation, "scenarios": scenarios})
@@ -213,9 +226,8 @@ def new_scenario(count: int, together: bool, seed: int, options: argparse.Namesp
     vars(made)["dataset"] = replace(dataset, scenarios=kept)
     judgements = made.evaluate(made.train()).judgements
     (one,) = [each for each in judgements if each.scenario == NEW]
-    return {
-        model: one.per_choice(model, (CUTOFF,))[f"ndcg@{CUTOFF}"] for model in NAMED if model in one.ranks
-    }
+    values = {model: one.per_choice(model, (CUTOFF,)) for model in NAMED if model in one.ranks}
+    return {metric: {model: row[metric] for model, row in values.items()} for metric in METRICS}
 
 
 def begun(dataset: Dataset, count: int, seed: int) -> Dataset:
@@ -266,21 +278,30 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         if part in options.part:
             rows = [list(curve(options.set, seed, options, hide)) for seed in options.seeds]
             ticks = [str(kept) for kept in KEPT]
-            panels[f"new {part}, {options.set}"] = _panel(ticks, rows)
+            panels |= _panels(f"new {part}, {options.set}", ticks, rows)
     if "scenario" in options.part:
         rows = [list(_scenario_curve(seed, options)) for seed in options.seeds]
-        panels[f"new scenario, {NEW} of {THREE}"] = _panel([f"{count:,}" for count in options.labels], rows)
+        panels |= _panels(f"new scenario, {NEW}", [f"{count:,}" for count in options.labels], rows)
     return panels
 
 
-def _scenario_curve(seed: int, options: argparse.Namespace) -> Iterator[Gains]:
+def _scenario_curve(seed: int, options: argparse.Namespace) -> Iterator[Metrics]:
     for count in options.labels:
-        gains = {}
+        metrics: Metrics = {metric: {} for metric in METRICS}
         for together, way in ((True, TOGETHER), (False, ALONE)):
-            for model, values in new_scenario(count, together, seed, options).items():
-                if model == SYSTEM or together:
-                    gains[f"{model}, {way}" if model == SYSTEM else model] = values
-        yield gains
+            for metric, gains in new_scenario(count, together, seed, options).items():
+                for model, values in gains.items():
+                    if model == SYSTEM or together:
+                        metrics[metric][f"{model}, {way}" if model == SYSTEM else model] = values
+        yield metrics
+
+
+def _panels(title: str, ticks: list[str], rows: Sequence[Sequence[Metrics]]) -> dict[str, Any]:
+    """Return one panel for each metric, out of one row of metrics for each seed."""
+    return {
+        f"{title}: {metric}": _panel(ticks, [[metrics[metric] for metrics in row] for row in rows])
+        for metric in METRICS
+    }
 
 
 def _panel(ticks: list[str], rows: Sequence[Sequence[Mapping[str, Values]]]) -> dict[str, Any]:
@@ -303,7 +324,7 @@ def shown_panel(title: str, panel: Mapping[str, Any]) -> str:
             for mean, low, high in zip(values.mean(0), values.min(0), values.max(0), strict=True)
         ]
         lines.append([name, *cells])
-    head = [f"{title}: NDCG@10, {panel['choices']:,} choices a seed", *panel["ticks"]]
+    head = [f"{title}, {panel['choices']:,} choices a seed", *panel["ticks"]]
     return table(head, lines)
 
 
@@ -319,7 +340,7 @@ def drawn(path: Path, panels: Mapping[str, Any]) -> None:
         )
         for title, panel in panels.items()
     ]
-    draw(path, made, "events of the new one", "NDCG@10")
+    draw(path, made, "events of the new one", "")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -155,7 +155,7 @@ def _of_strangers(
     features: Features,
     limits: FusionSettings,
 ) -> list[Example]:
-    """Return some choices again, as if nothing was known of who made them; none where a reader looks twice."""
+    """Return some choices again, as if nobody was known; none where a reader looks twice."""
     if data.learns_on or past.reranker is not None or not len(learned):
         return []
     draws = generator(data.seed, "strangers", name)
