@@ -205,8 +205,9 @@ def judged(run: Run, scenario: str, users: IntArray, targets: IntArray) -> Metri
 
 def _by_chance(open_: BoolArray) -> Values:
     """Return what a random order is worth in the mean."""
-    best = float(ndcg(np.arange(1.0, CUTOFF + 1), CUTOFF).sum())
-    worth: Values = best / open_.sum(axis=1)
+    count = open_.sum(axis=1)
+    first = np.cumsum(ndcg(np.arange(1.0, CUTOFF + 1), CUTOFF))
+    worth: Values = first[np.minimum(count, CUTOFF) - 1] / count
     return worth
 
 

@@ -11,7 +11,7 @@ import pytest
 from polyscene.core.arrays import load_arrays, save_arrays
 from polyscene.core.types import FloatArray
 from polyscene.representation.description import TEXT, Description
-from polyscene.representation.item_space import ItemSpace
+from polyscene.representation.item_space import ItemSpace, ViewName
 from polyscene.representation.items import unit
 
 N_ITEMS = 8
@@ -76,7 +76,7 @@ def test_a_new_and_an_edited_item_stand_where_training_would_have_put_them() -> 
     space = described()
     trained = space.view("described").vectors.copy()
     known = [ATTRIBUTES.row(0, named=True), ATTRIBUTES.row(6, named=True)]
-    raw = {"tuned": texts()[[0, 6]]}
+    raw: dict[ViewName, FloatArray] = {"tuned": texts()[[0, 6]]}
     space.put(np.array([5, 9]), raw, known, {"image": images()[[0, 6]]})
     vectors = space.view("described").vectors
     np.testing.assert_allclose(vectors[[5, 9]], trained[[0, 6]], rtol=1e-6, atol=1e-7)
