@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -39,13 +38,6 @@ class Objective(Strict):
         return self
 
 
-def _usual(known: Mapping[str, Any]) -> list[str]:
-    """Return the usual signals; who brings vectors of images or sounds wants them used."""
-    items = known.get("items")
-    brings = isinstance(items, ItemsSettings) and items.vectors
-    return [*USUAL_SIGNALS, BESIDE_TEXT] if brings and BESIDE_TEXT not in USUAL_SIGNALS else [*USUAL_SIGNALS]
-
-
 class ScenarioSettings(Strict):
     """A place where recommendations appear."""
 
@@ -76,7 +68,16 @@ class ScenarioSettings(Strict):
         None, description="a policy that decides beside `policy`, and is logged and not shown"
     )
     rules: Rules = Field((), description="what people decide about slates")
-    signals: list[SignalName] = Field(default_factory=_usual)
+    signals: list[SignalName] = Field(default_factory=lambda: [*USUAL_SIGNALS])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _use_what_is_brought(cls, given: Any) -> Any:  # noqa: ANN401 - what was written, whatever that is
+        """Let who brings vectors of items have them used."""
+        if not isinstance(given, dict) or "signals" in given or not isinstance(given.get("items"), dict):
+            return given
+        brings = given["items"].get("vectors")
+        return given | {"signals": [*USUAL_SIGNALS, BESIDE_TEXT]} if brings else given
 
     @property
     def action_weights(self) -> dict[str, float]:
