@@ -2,16 +2,18 @@
 
     python benchmarks/cold_start.py --part items users --set movielens_100k --json FILE
     python benchmarks/cold_start.py --part items users --set movietweetings --people 0.3 --seeds 7 8 9
-    python benchmarks/cold_start.py --part scenario --people 0.15 --json FILE --figure cold-start.svg
+    python benchmarks/cold_start.py --part scenario --json FILE
+    python benchmarks/cold_start.py --part scenario --company amazon_three --new toys --people 0.15
+    python benchmarks/cold_start.py --draw FILE FILE --figure cold-start.svg
 
 New items: a fifth of the items that have ten events and more; training sees none of these. The run then
 observes the first 0, 1, 3 and 10 of each, as a service would, and is judged on what later events its known
 people had with them: the latest fifth of everybody's events, which nothing learns from.
 New users: a fifth of the people with more than ten events; training sees none of these. The run observes the
 first 0, 1, 3 and 10, and is judged on the eleventh.
-New scenario: toys, out of `amazon_three`, with the choices of a few people, so many events in all, and
-trained with the other two scenarios and without them. It is judged on the last toy of 500 people who are new
-to it and have done something in the others.
+New scenario: one of several that share people, of the sample company or of `amazon_three`, with the choices
+of a few people, so many events in all, and trained with the others and without them. It is judged on the last
+choice of at most 500 people who are new to it and have done something in the others.
 All rank the whole catalogue, without what a user has had; AUC is the share of the others that stand behind
 the chosen item. Models: the whole system, its signals `popularity`,
 `content` and, in the new scenario, `cross_scenario`; `chance` is a random order. Runs are small: `--people`
@@ -43,6 +45,7 @@ from polyscene.evaluation.provenance import machine, versions
 from polyscene.metrics.ranking import Values, mid_ranks, ndcg
 from polyscene.project import Project
 from polyscene.runs.run import Run
+from polyscene.sample.world import SampleWorld
 from projects import WORK, project
 from showing import Telling, table, write_json
 
@@ -53,7 +56,8 @@ CUTOFF, BLOCK = 10, 256
 SYSTEM, CHANCE = "polyscene", "chance"
 NAMED = (SYSTEM, "popularity", "content", "cross_scenario")
 TOGETHER, ALONE = "with the others", "without"
-NEW, THREE = "toys", "amazon_three"
+SAMPLE = "sample"
+SAMPLE_USERS, SAMPLE_ITEMS, SAMPLE_DAYS = 1500, 150, 40
 MAX_JUDGED, NEWCOMERS = 1000, 500
 METRICS = ("ndcg@10", "auc")
 Gains = dict[str, Values]
@@ -66,6 +70,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--part", nargs="+", choices=["items", "users", "scenario"], default=["items", "users"])
     made.add_argument("--set", default="movielens_100k", help="of the parts items and users")
+    made.add_argument("--company", default=SAMPLE, help="of the part scenario; or amazon_three")
+    made.add_argument("--new", default="shop", help="its scenario that is new")
     made.add_argument("--people", type=float, default=1.0, help="share of the users (1.0)")
     made.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
     made.add_argument("--labels", type=int, nargs="+", default=list(LABELS), help="events of a new scenario")
@@ -85,11 +91,19 @@ def parser() -> argparse.ArgumentParser:
 
 def opened(name: str, seed: int, options: argparse.Namespace) -> Project:
     """Return a project with a share of its people."""
-    made = Project.open(project(name, work=options.work), Telling())
+    made = Project.open(_config(name, options.work), Telling())
     language = made.settings.language.model_copy(update={"tuning": options.tuning})
     made.settings = made.settings.model_copy(update={"seed": seed, "language": language})
     vars(made)["dataset"] = trimmed(made.dataset, options.people, fold_valid=False)
     return made
+
+
+def _config(name: str, work: Path) -> Path:
+    """Return the configuration of a set, or of a sample company, which is written."""
+    if name != SAMPLE:
+        return project(name, work=work)
+    world = SampleWorld.generate(users=SAMPLE_USERS, items_per_scenario=SAMPLE_ITEMS, days=SAMPLE_DAYS)
+    return world.write(work / "cold-start-sample")
 
 
 @dataclass(frozen=True)
@@ -213,11 +227,11 @@ def _by_chance(open_: BoolArray) -> Values:
 
 def new_scenario(count: int, together: bool, seed: int, options: argparse.Namespace) -> Metrics:
     """Train with so many events of the new scenario, and judge people who are new to it."""
-    made = opened(THREE, seed, options)
-    dataset = begun(made.dataset, count, seed)
-    names = list(dataset.scenarios) if together else [NEW]
-    if not together and not np.any(dataset.scenarios[NEW].events.part == Part.TRAIN):
-        whole = np.ones((NEWCOMERS, len(dataset.scenarios[NEW].catalogue)), np.bool_)
+    made, new = opened(options.company, seed, options), options.new
+    dataset = begun(made.dataset, new, count, seed)
+    names = list(dataset.scenarios) if together else [new]
+    if not together and not count:
+        whole = np.ones((NEWCOMERS, len(dataset.scenarios[new].catalogue)), np.bool_)
         worth = _by_chance(whole), np.full(NEWCOMERS, 0.5)  # nothing to learn from, nobody is known
         return {metric: {SYSTEM: values} for metric, values in zip(METRICS, worth, strict=True)}
     evaluation = made.settings.evaluation.model_copy(update={"protocol": "given"})
@@ -226,17 +240,18 @@ def new_scenario(count: int, together: bool, seed: int, options: argparse.Namesp
     kept = {name: dataset.scenarios[name] for name in names}
     vars(made)["dataset"] = replace(dataset, scenarios=kept)
     judgements = made.evaluate(made.train()).judgements
-    (one,) = [each for each in judgements if each.scenario == NEW]
+    (one,) = [each for each in judgements if each.scenario == new]
     values = {model: one.per_choice(model, (CUTOFF,)) for model in NAMED if model in one.ranks}
     return {metric: {model: row[metric] for model, row in values.items()} for metric in METRICS}
 
 
-def begun(dataset: Dataset, count: int, seed: int) -> Dataset:
-    """Return the data set with so many events of the new scenario, and choices of people new to it."""
+def begun(dataset: Dataset, new: str, count: int, seed: int) -> Dataset:
+    """Return the data set with so many choices of the new scenario, and those of people new to it."""
     draws = generator(seed, "new scenario")
-    events = dataset.scenarios[NEW].events
+    every = dataset.scenarios[new].events
+    events = every.take(every.choice & (every.weight > 0))
     elsewhere = np.unique(
-        np.concatenate([one.events.user for name, one in dataset.scenarios.items() if name != NEW])
+        np.concatenate([one.events.user for name, one in dataset.scenarios.items() if name != new])
     )
     people = draws.permutation(np.intersect1d(np.unique(events.user), elsewhere))
     newcomers, last = people[:NEWCOMERS], _last(events)
@@ -250,7 +265,7 @@ def begun(dataset: Dataset, count: int, seed: int) -> Dataset:
     asked = last & np.isin(events.user, newcomers)
     part = np.where(asked, Part.TEST, Part.TRAIN).astype(np.int8)
     own = replace(events, part=part).take(kept | asked)
-    logs = {name: one.events for name, one in dataset.scenarios.items()} | {NEW: own}
+    logs = {name: one.events for name, one in dataset.scenarios.items()} | {new: own}
     scenarios = {
         name: replace(dataset.scenarios[name], events=_with_valid(log), has_split=True)
         for name, log in logs.items()
@@ -282,7 +297,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             panels |= _panels(f"new {part}, {options.set}", ticks, rows)
     if "scenario" in options.part:
         rows = [list(_scenario_curve(seed, options)) for seed in options.seeds]
-        panels |= _panels(f"new scenario, {NEW}", [f"{count:,}" for count in options.labels], rows)
+        title = f"new scenario, {options.new} of {options.company}"
+        panels |= _panels(title, [f"{count:,}" for count in options.labels], rows)
     return panels
 
 

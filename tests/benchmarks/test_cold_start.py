@@ -76,7 +76,7 @@ def test_a_new_scenario_has_so_many_events_and_newcomers_have_none_of_them(
     cold: ModuleType, log: EventLog, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cold, "NEWCOMERS", 20)
-    toys = cold.begun(three(log), count, 7).scenarios["toys"].events
+    toys = cold.begun(three(log), "toys", count, 7).scenarios["toys"].events
     asked = toys.part == Part.TEST
     assert (~asked).sum() == count
     assert asked.sum() == len(np.unique(toys.user[asked])) == 20
