@@ -41,6 +41,7 @@ BLOCKS: dict[str, tuple[type[BaseModel], ...]] = {
     "`[scenarios.NAME]`": (scenarios.ScenarioSettings,),
     "Every table": (tables.TableSettings,),
     "`items`": (tables.ItemsSettings,),
+    "`items.vectors`": (tables.VectorsSettings,),
     "`users`": (tables.UsersSettings,),
     "`events`": (tables.EventsSettings,),
     "`[evaluation]`": (evaluation.EvaluationSettings,),
@@ -72,7 +73,7 @@ NESTED = {
     "signals",
 }
 WITHIN = {"`[tuning]`": {"objectives", "optimiser"}}
-TABLES = {"`items`", "`users`", "`events`"}
+TABLES = {"`items`", "`items.vectors`", "`users`", "`events`"}
 
 
 def _sections() -> dict[str, str]:
