@@ -118,7 +118,7 @@ def compared(options: argparse.Namespace, share: float) -> dict[str, Any]:
             run = project.train()
         judgements[way], costs[way] = project.evaluate(run).judgements, cost.to_json()
     pairs = zip(judgements["without"], judgements["with"], strict=True)
-    scenarios = {one.scenario: _rows(one, two, project.settings.seed) for one, two in pairs}
+    scenarios = {one.scenario: rows_of_slices(one, two, project.settings.seed) for one, two in pairs}
     return {"people": share, "scenarios": scenarios, "cost": costs}
 
 
@@ -133,7 +133,7 @@ def _settings(project: Project, way: str, tuning: str | None) -> Any:  # noqa: A
     return settings.model_copy(update=changes)
 
 
-def _rows(without: Judgement, with_: Judgement, seed: int) -> dict[str, Any]:
+def rows_of_slices(without: Judgement, with_: Judgement, seed: int) -> dict[str, Any]:
     """Return NDCG@10 of both systems and of the best signal, over all choices and in slices."""
     rows = {}
     for part in SLICES:

@@ -30,12 +30,14 @@ class Panel:
         x: (n,) of all curves.
         curves: by name, (seeds, n).
         limits: by name, horizontal lines at these heights.
+        ticks: what stands below x; none: x itself.
     """
 
     title: str
     x: Values
     curves: Mapping[str, Values]
     limits: Mapping[str, float]
+    ticks: tuple[str, ...] = ()
 
 
 def draw(path: Path, panels: list[Panel], across: str, up: str) -> None:
@@ -76,6 +78,8 @@ def _figure(panels: list[Panel], across: str, up: str) -> Figure:
             axes.fill_between(panel.x, low, high, color=colours[name], alpha=0.18, linewidth=0)
         for name, height in panel.limits.items():
             axes.axhline(height, color="#222222", linewidth=0.8, linestyle="--", label=name)
+        if panel.ticks:
+            axes.set_xticks(panel.x, panel.ticks)
         axes.set_title(panel.title, fontsize=10)
         axes.set_xlabel(across)
         axes.set_ylabel(up if place % columns == 1 or columns == 1 else "")

@@ -104,7 +104,7 @@ def run_arm(project: Project, folder: Path) -> None:
         run = project.train()
     with measured() as judging:
         results = project.evaluate(run)
-    arrays = {}
+    arrays: dict[str, NDArray[Any]] = {}
     for judgement in results.judgements:
         ranking = Ranking.of(judgement, project)
         arrays |= {f"{judgement.scenario}.users": ranking.users, f"{judgement.scenario}.ranks": ranking.ranks}
@@ -201,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1
-    report = {
+    report: dict[str, Any] = {
         "project": project.settings.name,
         "seed": project.settings.seed,
         "scenarios": pairs,

@@ -42,6 +42,7 @@ BLOCKS: dict[str, tuple[type[BaseModel], ...]] = {
     "`[scenarios.NAME]`": (scenarios.ScenarioSettings,),
     "Every table": (tables.TableSettings,),
     "`items`": (tables.ItemsSettings,),
+    "`items.vectors`": (tables.VectorsSettings,),
     "`users`": (tables.UsersSettings,),
     "`events`": (tables.EventsSettings,),
     "`links`": (links.LinksSettings,),
@@ -76,7 +77,7 @@ NESTED = {
     "signals",
 }
 WITHIN = {"`[tuning]`": {"objectives", "optimiser"}}
-TABLES = {"`items`", "`users`", "`events`", "`links`", "`knowledge`", "`entities`"}
+TABLES = {"`items`", "`items.vectors`", "`users`", "`events`", "`links`", "`knowledge`", "`entities`"}
 
 
 def _sections() -> dict[str, str]:

@@ -128,6 +128,8 @@ export type Explanation = {
   /** By signal: its own score. */
   scores: Record<string, number>;
   past: Array<PastItem>;
+  /** Which share of the item's vector is its text, each attribute, each medium. */
+  parts: Record<string, number>;
 };
 
 /** All fields or some. */
@@ -167,6 +169,10 @@ export type ItemDetails = {
   text: string;
   fields: Record<string, unknown>;
   not_kept: Array<string>;
+  /** Which share of its vector is its text, each attribute, each medium; empty: all text. */
+  parts: Record<string, number>;
+  /** By attribute: values that training never met; they count as missing. */
+  unknown: Record<string, Array<string>>;
 };
 
 /** A list that is the same for everybody, best first. */

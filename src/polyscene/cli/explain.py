@@ -52,6 +52,12 @@ def explain(
     ]
     title = f"{why.item.text} for {why.user}"
     show(plain_table(title, ("signal", "adds to the score", "its own score", "because of"), rows))
+    if why.parts:
+        show(
+            "The item's vector: "
+            + ", ".join(f"{name} {share:.0%}" for name, share in why.parts.items())
+            + "."
+        )
     if not why.user_known:
         tell(f"nobody called {shown(user)} is known: the item is judged as for everybody")
     show(f"{_standing(why)} {why.reason}")
@@ -111,5 +117,6 @@ def _plain(why: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
         "scores": why.scores,
         "user_known": why.user_known,
         "times_had": why.times_had,
+        "parts": why.parts,
         "past": [{"signal": signal, "item": past.id, "title": past.text} for signal, past in why.past],
     }

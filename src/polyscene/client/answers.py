@@ -123,6 +123,16 @@ class ItemDetails(Item, frozen=True):
     text: Annotated[str, Meta(description="As the language model reads it.")]
     fields: Fields
     not_kept: tuple[str, ...]
+    parts: Annotated[
+        dict[str, float],
+        Meta(
+            description="Which share of its vector is its text, each attribute, each medium; empty: all text."
+        ),
+    ]
+    unknown: Annotated[
+        dict[str, tuple[str, ...]],
+        Meta(description="By attribute: values that training never met; they count as missing."),
+    ]
 
 
 class ItemChange(Struct, frozen=True):
@@ -185,6 +195,10 @@ class Explanation(Struct, frozen=True):
     shares: Annotated[dict[str, float], Meta(description="By signal: what it adds to the score.")]
     scores: Annotated[dict[str, float], Meta(description="By signal: its own score.")]
     past: tuple[PastItem, ...]
+    parts: Annotated[
+        dict[str, float],
+        Meta(description="Which share of the item's vector is its text, each attribute, each medium."),
+    ]
 
 
 class Obstacle(Struct, frozen=True):

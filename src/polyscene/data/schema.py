@@ -67,6 +67,7 @@ class Catalogue:
         title: n short texts for people, usually the first text column.
         attributes: n rows; categorical columns as String, numeric as Float64; null where missing.
         since: (n,) microseconds, when the item became available; UNKNOWN_TIME where not said.
+        media: by name (n, d) vectors that the user brings; a zero row is missing.
     """
 
     ids: Ids
@@ -74,6 +75,7 @@ class Catalogue:
     title: tuple[str, ...]
     attributes: pl.DataFrame
     since: LongArray
+    media: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)

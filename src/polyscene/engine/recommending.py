@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class Explanation:
             never the item itself.
         times_had: how often the user has had the item, as far as the system looks back.
         user_known: whether the user's id was met before.
+        parts: which share of the item's vector is its text, each attribute and each medium; what it lacks is
+            left out, and all where only texts count.
     """
 
     user: str
@@ -51,6 +53,7 @@ class Explanation:
     past: tuple[tuple[str, Item], ...]
     times_had: int = 0
     user_known: bool = True
+    parts: dict[str, float] = field(default_factory=dict)
 
 
 def slate_of(decision: Decision, request: Request, run: str) -> Slate:
@@ -102,6 +105,7 @@ def explain(system: System, user: str, item: str, scenario: str | None) -> Expla
             tuple((name, state.catalogue.items([other])[0]) for name, other in past),
             times,
             decision.user != NO_USER,
+            state.space.shares(code),
         )
 
 

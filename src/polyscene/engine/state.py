@@ -58,6 +58,7 @@ class ItemDescription:
     Attributes:
         vectors: (d,) by view of the item space, as the language model gives them.
         since: when it becomes available; UNKNOWN_TIME: it is there.
+        media: (d,) by medium, of length 1; one that is not there is missing.
     """
 
     id: str
@@ -66,6 +67,7 @@ class ItemDescription:
     attributes: dict[str, Attribute]
     vectors: Mapping[ViewName, FloatArray]
     since: int = UNKNOWN_TIME
+    media: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 class LiveLog:
@@ -215,12 +217,27 @@ class ScenarioState:
         codes: LongArray = np.array(sorted(rows), np.int64)
         ordered = [rows[code] for code in codes.tolist()]
         names = {name for item in ordered for name in item.vectors}
-        self.space.put(codes, {name: np.stack([item.vectors[name] for item in ordered]) for name in names})
+        self.space.put(
+            codes,
+            {name: np.stack([item.vectors[name] for item in ordered]) for name in names},
+            [item.attributes for item in ordered],
+            self._media(ordered),
+        )
         since: LongArray = np.array([item.since for item in ordered], np.int64)
         if self.clock == "time":
             present = time.time_ns() // 1000
             self.latest = max([self.latest, *(item.since for item in ordered if item.since <= present)])
         self.fusion.extend(codes, since)
+
+    def _media(self, items: Sequence[ItemDescription]) -> dict[str, FloatArray]:
+        """Return (m, d) by medium that is known here; zero where an item has none."""
+        media = {}
+        for name, known in self.space.media.items():
+            media[name] = np.zeros((len(items), known.shape[1]), np.float32)
+            for row, item in enumerate(items):
+                if name in item.media:
+                    media[name][row] = item.media[name]
+        return media
 
     def remove(self, items: Sequence[str]) -> None:
         """Take items out: they are shown to nobody until they are put again, and their events stay.

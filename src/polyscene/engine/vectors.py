@@ -14,12 +14,13 @@ from polyscene.engine.state import ScenarioState, System
 from polyscene.recommenders.content import Content
 from polyscene.recommenders.factors import Factors
 
-VectorView = Literal["tuned", "prior", "common", "factors"]
+VectorView = Literal["tuned", "prior", "common", "described", "factors"]
 
 SIGNAL_OF_VIEW: Mapping[str, str] = {
     "tuned": "content",
     "prior": "content_prior",
     "common": "cross_scenario",
+    "described": "attributes",
     "factors": "factors",
 }
 """The signal whose scores are inner products of these vectors."""

@@ -11,13 +11,14 @@ import torch
 
 from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
+from polyscene.core.settings.fusion import FusionSettings
 from polyscene.core.settings.project import Settings
 from polyscene.core.types import BoolArray, IntArray
 from polyscene.data.queries import Choices
-from polyscene.data.schema import UNKNOWN_TIME
-from polyscene.data.splits.phases import Phase
 from polyscene.evaluation.significance import Interval, bootstrap_interval
 from polyscene.learning.fusion_learner import FusionLearner, fusion_plan
+from polyscene.learning.new_items import new_share
+from polyscene.learning.strangers import strangers
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import Values
 from polyscene.recommenders.fusion.features import MIN_PEAK, USER_FACTS, Features, Signals
@@ -62,6 +63,7 @@ class FusionData:
         earlier: choices to learn from that lie before the split's own.
         earlier_seconds: what these took.
         n_own: how many of the choices, held out or not, are the split's own.
+        strangers: some of the choices to learn from, as if nothing was known of who made them.
     """
 
     signals: Signals
@@ -74,6 +76,7 @@ class FusionData:
     earlier: Sequence[Example] = ()
     earlier_seconds: float = 0.0
     n_own: int = 0
+    strangers: Sequence[Example] = ()
 
     @property
     def enough(self) -> bool:
@@ -87,7 +90,7 @@ class FusionData:
 
     def without(self, place: int) -> FusionData:
         """Return the same without the signal at a place, as if it had said nothing of any choice."""
-        for example in self.examples:
+        for example in (*self.examples, *self.strangers):
             example.signals[place], example.peaks[place] = 0.0, MIN_PEAK
             example.user[USER_FACTS + place] = np.log1p(MIN_PEAK)
         signals = [None if number == place else one for number, one in enumerate(self.signals)]
@@ -130,7 +133,7 @@ def fusion_data(
     held = held_out_rows(choices.queries.user, stream)
     scored = examples_of(data, name, past, choices, held, settings, stream, progress)
     sample = stream.permutation(np.flatnonzero(held))[:MAX_JUDGED]
-    people = np.unique(choices.queries.user[held])
+    people, learned = np.unique(choices.queries.user[held]), choices.pick(np.flatnonzero(~held))
     return FusionData(
         past.signals,
         scored.features,
@@ -140,7 +143,26 @@ def fusion_data(
         past.reranker,
         people,
         n_own=len(choices),
+        strangers=_of_strangers(data, name, past, learned, scored.features, limits),
     )
+
+
+def _of_strangers(
+    data: TrainingData,
+    name: str,
+    past: PastSignals,
+    learned: Choices,
+    features: Features,
+    limits: FusionSettings,
+) -> list[Example]:
+    """Return some choices again, as if nobody was known; none where a reader looks twice."""
+    if data.learns_on or past.reranker is not None or not len(learned):
+        return []
+    draws = generator(data.seed, "strangers", name)
+    unknown = strangers(learned, limits.strangers, draws)
+    full, share = past.evidence.n_items <= limits.max_catalogue, new_share(data, name, past.evidence)
+    blocks = examples(features, past.signals, unknown, full, draws, hide_seen=False, new_share=share)
+    return list(itertools.chain.from_iterable(blocks))
 
 
 @dataclass(frozen=True)
@@ -191,21 +213,6 @@ def examples_of(
     untaught = data.features(past.evidence)
     untaught.scales = features.scales
     return ScoredChoices(untaught, *([scored[int(row)] for row in side] for side in (learned, judged)))
-
-
-def new_share(data: TrainingData, name: str, evidence: Evidence) -> float:
-    """Return how many of the items without events count as there when a choice is made, in (0, 1].
-
-    Where the split is a moment of time, a catalogue that does not say since when its items are there holds
-    those of the future too. As many are taken to be there as will be new to the finished system.
-    """
-    if data.in_order or not evidence.n_items:
-        return 1.0
-    undated = data.since[name] == UNKNOWN_TIME
-    then = undated & (np.bincount(evidence.positive.item, minlength=evidence.n_items) == 0)
-    later = data.folds_of_split.learned(name, Phase.ALL)
-    now = undated & (np.bincount(later.item, minlength=evidence.n_items) == 0)
-    return min(1.0, max(int(now.sum()), 1) / max(int(then.sum()), 1))
 
 
 def held_out_rows(user: IntArray, stream: np.random.Generator) -> BoolArray:
@@ -318,7 +325,7 @@ def _more_epochs(fusion_datas: Mapping[str, FusionData], epochs: int) -> int:
 def _learner(
     network: FusionNetwork, number: int, fusion_data: FusionData, earlier: bool = False
 ) -> FusionLearner:
-    training = [*fusion_data.training, *(fusion_data.earlier if earlier else ())]
+    training = [*fusion_data.training, *fusion_data.strangers, *(fusion_data.earlier if earlier else ())]
     return FusionLearner(network, number, training, fusion_data.held_out)
 
 

@@ -12,11 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polyscene.data.schema import UNKNOWN_TIME
+from polyscene.data.splits.phases import Phase
 from polyscene.learning.example_gains import CUTOFF, example_gains
+from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import Values
 from polyscene.recommenders.fusion.features import NEW
 from polyscene.recommenders.fusion.network import FusionNetwork
 from polyscene.recommenders.fusion.training import Example
+from polyscene.recommenders.signal import Evidence
 
 LIFTS = np.arange(0.0, 4.01, 0.25)
 """What is tried, in logits: 4 makes an item 55 times as likely."""
@@ -26,6 +30,21 @@ MAX_LOSS = 0.01
 """The share of the NDCG@10 over all choices that is given up for it at most."""
 MIN_NEW = 20
 """Fewer choices of new items tell nothing."""
+
+
+def new_share(data: TrainingData, name: str, evidence: Evidence) -> float:
+    """Return how many of the items without events count as there when a choice is made, in (0, 1].
+
+    Where the split is a moment of time, a catalogue that does not say since when its items are there holds
+    those of the future too. As many are taken to be there as will be new to the finished system.
+    """
+    if data.in_order or not evidence.n_items:
+        return 1.0
+    undated = data.since[name] == UNKNOWN_TIME
+    then = undated & (np.bincount(evidence.positive.item, minlength=evidence.n_items) == 0)
+    later = data.folds_of_split.learned(name, Phase.ALL)
+    now = undated & (np.bincount(later.item, minlength=evidence.n_items) == 0)
+    return min(1.0, max(int(now.sum()), 1) / max(int(then.sum()), 1))
 
 
 @dataclass(frozen=True)

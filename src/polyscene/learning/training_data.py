@@ -23,12 +23,28 @@ from polyscene.learning.signal_trainer import train_learner
 from polyscene.recommenders.fusion.features import Features
 from polyscene.recommenders.fusion.stream import Learns, Stream
 from polyscene.recommenders.signal import Evidence, OtherScenario
+from polyscene.representation.description import Description
 from polyscene.representation.item_space import ItemSpace
 
 if TYPE_CHECKING:  # which needs this file, and torch
     from polyscene.learning.joint_models import JointModels
 
 JointTrainer = Callable[["TrainingData", Phase], "JointModels"]
+
+
+@dataclass(frozen=True)
+class BesideText:
+    """What one catalogue's items are beside their texts.
+
+    Attributes:
+        description: what encodes it, and how much each part counts.
+        blocks: by part that counts (n_items, d) unit vectors; a zero row is missing.
+        media: by medium (n_items, d) vectors as the user brought them.
+    """
+
+    description: Description
+    blocks: Mapping[str, FloatArray]
+    media: Mapping[str, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,7 @@ class ItemVectors:
         prior: by the model as it came; None where it is used so.
         origin: fingerprint of the language model as it came.
         decay: how fast taste fades by the tuned vectors, told by choices after the past; None: as by others.
+        beside: what the items are beside their texts; None: nothing is known of it.
     """
 
     early: FloatArray
@@ -50,11 +67,13 @@ class ItemVectors:
     prior: FloatArray | None = None
     origin: str = ""
     decay: float | None = None
+    beside: BesideText | None = None
 
     def space(self, phase: Phase) -> ItemSpace:
         """Return them as one space, tuned on no more than may be learned from."""
         tuned = self.early if phase is Phase.PAST else self.final
-        return ItemSpace.of(tuned, self.common, self.prior, self.origin)
+        space = ItemSpace.of(tuned, self.common, self.prior, self.origin)
+        return space if self.beside is None else space.described(**vars(self.beside))
 
 
 @dataclass(frozen=True)

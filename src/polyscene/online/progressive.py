@@ -97,6 +97,7 @@ def dataset_of(system: System, settings: Mapping[str, ScenarioSettings]) -> Data
             tuple(state.catalogue.titles),
             state.catalogue.attributes(),
             state.fusion.features.since.copy(),
+            {medium: vectors.copy() for medium, vectors in state.space.media.items()},
         )
         one = settings[name]
         scenarios[name] = Scenario(

@@ -70,7 +70,7 @@ class Content(Signal):
     def fit(self, evidence: Evidence) -> Self:
         """Take the vectors, and measure how fast taste fades where held-out choices have not told it."""
         self.space = evidence.space
-        own = evidence.tuned_decay if self.view == "tuned" else None
+        own = evidence.tuned_decay if self.view in ("tuned", "described") else None
         self.decay = self.settings.decay or own or evidence.decay
         return self
 
@@ -117,6 +117,38 @@ class ContentPrior(Content):
     needs: ClassVar[frozenset[Need]] = frozenset({Need.TEXT, Need.PRIOR})
     sentences: ClassVar[Sentences] = READ_ALONE
     view: ClassVar[ViewName] = "prior"
+
+
+class Attributes(Content):
+    """The same cosine, by text, attributes and media together: `w = unit[v, √α₁ a₁, √α₂ a₂, …]`.
+
+    A person's taste is compared part by part, `x = unit[unit x₀, √α₁ unit x₁, …]`, as when α was learned; so
+    a part in which a person's choices resemble each other more does not count more. What an item lacks is
+    left out of its vector. Where no α is surely above 0 the signal is absent.
+
+    Live: equal to a fit on all events with the α and the decay of the last fit; new and edited items count
+    at once.
+    """
+
+    name: ClassVar[str] = "attributes"
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.PARTS})
+    sentences: ClassVar[Sentences] = Sentences(
+        "In its text and attributes it is close to what you chose.",
+        "In its text and attributes it is close to {past}, which you chose.",
+        "It shares {trait} with {past}, which you chose.",
+    )
+    view: ClassVar[ViewName] = "described"
+
+    def users(self, queries: Queries) -> FloatArray:
+        """Return (B, D) unit profiles, of parts that are as long as their α says."""
+        tastes = taste(queries.history, self.vectors, self.decay)
+        described = "described" in self.space.views
+        width = self.space.view("tuned").vectors.shape[1]
+        return self.space.description.balanced(tastes, width) if described else unit(tastes)
+
+    def wording(self) -> Sentences:
+        """Return the sentences, which are true however texts are read."""
+        return self.sentences
 
 
 class CrossScenarioSettings(ContentSettings):

@@ -50,6 +50,7 @@ class Need(StrEnum):
     SEQUENCES = "enough choices that follow another"
     LINKS = "links between people"
     KNOWLEDGE = "a knowledge graph"
+    PARTS = "attributes or vectors of items by which held-out choices are surely better explained"
 
 
 class SignalSettings(Strict):
@@ -146,6 +147,7 @@ class Evidence:
             Need.SEQUENCES: self._follows >= MIN_SEQUENCES,
             Need.LINKS: bool(self.links),
             Need.KNOWLEDGE: bool(self.knowledge),
+            Need.PARTS: "described" in self.space.views,
         }
         return all(there[need] for need in needs)
 

@@ -1,13 +1,14 @@
 """The vectors of one scenario's items and what makes them: `w = v + α a + δ` begins with `v` here.
 
 A space has one view or several: `tuned`, by the language model as it learned here; `prior`, by the model as
-it came; `common`, comparable between scenarios. Each view is freed of what all texts of the catalogue share,
-by a mean that is measured once and then kept, so that a new item is placed where training would have put it.
+it came; `common`, comparable between scenarios; `described`, the tuned one with attributes and media beside
+it, where these count. Each view is freed of what all texts of the catalogue share, by a mean that is measured
+once and then kept, so that a new item is placed where training would have put it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, Self, get_args
 
@@ -15,13 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyscene.core.arrays import Arrays
-from polyscene.core.types import FloatArray, LongArray
-from polyscene.representation.index import VectorIndex
+from polyscene.core.growing import GrowingArray
+from polyscene.core.types import Attribute, FloatArray, LongArray
+from polyscene.representation.description import Description, Media, columns_of
+from polyscene.representation.index import VectorIndex, put_rows
 from polyscene.representation.index_rows import IndexedRows
 from polyscene.representation.items import common_mean, shifted_unit
 
-ViewName = Literal["tuned", "prior", "common"]
+ViewName = Literal["tuned", "prior", "common", "described"]
 VIEWS: tuple[ViewName, ...] = get_args(ViewName)
+MEDIA, DESCRIPTION = "media.", "description"
+"""Names in a space's state."""
 
 
 class View:
@@ -73,12 +78,23 @@ class ItemSpace:
     """The views of one scenario; several names may mean the same view.
 
     Args:
-        views: by name; `tuned` and `common` are always there, `prior` where it differs from `tuned`.
+        views: by name; `tuned` and `common` are always there, `prior` where it differs from `tuned`,
+            `described` where something beside the text counts.
         origin: fingerprint of the language model that it began with; empty where that was not said.
+        description: what encodes attributes and media, and how much each counts.
+        media: by medium (n, d) vectors as the user brought them; a zero row is missing.
     """
 
-    def __init__(self, views: Mapping[ViewName, View], origin: str = "") -> None:
+    def __init__(
+        self,
+        views: Mapping[ViewName, View],
+        origin: str = "",
+        description: Description | None = None,
+        media: Media | None = None,
+    ) -> None:
         self.views, self.origin = dict(views), origin
+        self.description = Description() if description is None else description
+        self._media = {name: GrowingArray(vectors) for name, vectors in (media or {}).items()}
 
     @classmethod
     def of(
@@ -114,6 +130,19 @@ class ItemSpace:
         """Return the space of items that nothing has read."""
         return cls.of(np.zeros((n_items, 0), np.float32))
 
+    def described(self, description: Description, blocks: Media, media: Media) -> Self:
+        """Return the same space with attributes and media beside the text.
+
+        Args:
+            blocks: by part that counts (n, d), see `Description.blocks`.
+            media: see `ItemSpace`.
+        """
+        views = dict(self.views)
+        if description.counting:
+            joined = description.joined(self.views["tuned"].vectors, blocks)
+            views["described"] = View(np.zeros(joined.shape[1]), joined)
+        return type(self)(views, self.origin, description, media)
+
     def __len__(self) -> int:
         return len(self.views["tuned"])
 
@@ -130,24 +159,64 @@ class ItemSpace:
         """Whether any item has a vector."""
         return bool(np.any(self.views["tuned"].vectors))
 
-    def put(self, rows: LongArray, raw: Mapping[ViewName, FloatArray]) -> None:
+    @property
+    def media(self) -> dict[str, FloatArray]:
+        """Return by medium (n, d) vectors as the user brought them; a zero row is missing."""
+        return {name: vectors.array for name, vectors in self._media.items()}
+
+    def shares(self, row: int) -> dict[str, float]:
+        """Return by part which share of an item's vector it is; what the item lacks is left out."""
+        text = self.views["tuned"].vectors
+        joined = self.view("described").vectors[row]
+        return self.description.shares(joined, text.shape[1]) if "described" in self.views else {}
+
+    def put(
+        self,
+        rows: LongArray,
+        raw: Mapping[ViewName, FloatArray],
+        attributes: Sequence[Mapping[str, Attribute]] | None = None,
+        media: Media | None = None,
+    ) -> None:
         """Place new or changed items in every view; see `View.put`.
 
         Args:
             raw: (m, d) by view; those of a view that shares another's array may be left out.
+            attributes: of the m items; None: nothing is known of them.
+            media: by medium (m, d), a zero row is missing; so is a medium that is not there.
         """
         for name, view in self.distinct().items():
-            width = view.vectors.shape[1]
-            view.put(rows, raw[name] if name in raw else np.zeros((len(rows), width), np.float32))
+            if name != "described":
+                width = view.vectors.shape[1]
+                view.put(rows, raw[name] if name in raw else np.zeros((len(rows), width), np.float32))
+        brought = self._brought(len(rows), media or {})
+        for medium, vectors in brought.items():
+            put_rows(self._media[medium], rows, vectors)
+        if "described" in self.views:
+            names = [part.name for part in self.description.counting]
+            columns = columns_of(attributes or [{}] * len(rows), names)
+            blocks = self.description.blocks(len(rows), columns, brought)
+            texts = self.views["tuned"].vectors[rows]
+            self.views["described"].place(rows, self.description.joined(texts, blocks))
+
+    def _brought(self, count: int, media: Media) -> dict[str, FloatArray]:
+        return {
+            name: media.get(name, np.zeros((count, known.array.shape[1]), np.float32))
+            for name, known in self._media.items()
+        }
 
     def changes(self, rows: LongArray) -> Arrays:
-        """Return (m, d) where every view has the (m,) named items."""
-        return {name: view.vectors[rows] for name, view in self.distinct().items()} if len(rows) else {}
+        """Return (m, d) where every view has the (m,) named items, and their media."""
+        if not len(rows):
+            return {}
+        media = {f"{MEDIA}{name}": vectors[rows] for name, vectors in self.media.items()}
+        return {name: view.vectors[rows] for name, view in self.distinct().items()} | media
 
     def resume(self, rows: LongArray, changes: Arrays) -> None:
         """Take in `changes` of a space that was made equally."""
         for name, view in self.distinct().items():
             view.place(rows, changes[name])
+        for medium, known in self._media.items():
+            put_rows(known, rows, changes[f"{MEDIA}{medium}"])
 
     def state(self) -> Arrays:
         """Return everything that `restore` needs."""
@@ -160,7 +229,9 @@ class ItemSpace:
             state[f"{name}.is"] = np.array(VIEWS.index(names[id(view)]))
         if self.origin:
             state["origin"] = np.frombuffer(self.origin.encode(), np.uint8)
-        return state
+        if self.description.parts:
+            state[DESCRIPTION] = np.frombuffer(self.description.to_json(), np.uint8)
+        return state | {f"{MEDIA}{name}": vectors for name, vectors in self.media.items()}
 
     @classmethod
     def restore(cls, state: Mapping[str, NDArray[Any]]) -> Self:
@@ -173,6 +244,8 @@ class ItemSpace:
         return cls(
             {name: distinct[VIEWS[int(state[f"{name}.is"])]] for name in VIEWS if f"{name}.is" in state},
             state["origin"].tobytes().decode() if "origin" in state else "",
+            Description.of_json(state[DESCRIPTION].tobytes()) if DESCRIPTION in state else None,
+            {key.removeprefix(MEDIA): state[key] for key in state if key.startswith(MEDIA)},
         )
 
     def distinct(self) -> dict[ViewName, View]:

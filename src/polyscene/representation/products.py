@@ -46,7 +46,7 @@ def in_lanes(vectors: FloatArray, query: FloatArray) -> FloatArray:
     width = vectors.shape[1]
     parts = np.zeros((len(vectors), -(-width // LANES) * LANES), np.float32)
     np.multiply(vectors, query, out=parts[:, :width])
-    lanes: FloatArray = parts.reshape(len(vectors), -1, LANES).sum(axis=1)
+    lanes: FloatArray = parts.reshape(len(vectors), parts.shape[1] // LANES, LANES).sum(axis=1)
     while (half := lanes.shape[1] // 2) > 0:
         lanes = lanes[:, :half] + lanes[:, half:]
     return lanes[:, 0]

@@ -38,6 +38,7 @@ def descriptions_of(rows: ItemRows, encoded: Mapping[ViewName, FloatArray]) -> l
             attributes[row],
             {view: vectors[row] for view, vectors in encoded.items()},
             int(rows.since[row]),
+            {name: vectors[row] for name, vectors in rows.media.items() if vectors[row].any()},
         )
         for row in range(len(rows))
     ]

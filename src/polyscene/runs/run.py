@@ -217,7 +217,7 @@ class Run(RunRecord):
         Args:
             scenario: may be left out where there is only one.
             view: `tuned`, by the language model as it learned here; `prior`, as it came; `common`, comparable
-                between scenarios; `factors`, by behaviour alone.
+                between scenarios; `described`, with attributes and media; `factors`, by behaviour alone.
 
         Raises:
             UnknownIdError: no such scenario, or no signal `factors` in it.
@@ -288,9 +288,9 @@ class Run(RunRecord):
         """
         from polyscene.data.reading.item_rows import rows_of  # reads tables: only who puts items needs it
 
-        state = self.system.scenario(scenario)
-        settings = self.settings[state.name]
-        rows = rows_of(settings, [with_id_text(item, settings.items.id) for item in items])
+        settings = self.settings[(state := self.system.scenario(scenario)).name]
+        named = [with_id_text(item, settings.items.id) for item in items]
+        rows = rows_of(settings, named, state.space.description.widths)
         encoded = self.encoder.encode(state.name, rows.texts) if state.space.has_text else {}
         self.intake.put(state.name, descriptions_of(rows, encoded))
         return list(rows.ids)

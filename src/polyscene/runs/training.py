@@ -22,6 +22,7 @@ from polyscene.language.text.cache import EncodingCache
 from polyscene.learning.backbone import Backbone
 from polyscene.learning.earlier_choices import wanted_cuts
 from polyscene.learning.fit import Fitted, fit_system
+from polyscene.learning.item_parts import with_parts
 from polyscene.learning.language import TunedLanguage, tune_language
 from polyscene.learning.language_notes import unread_texts
 from polyscene.learning.reranker import RerankerTrainer
@@ -90,10 +91,11 @@ def train_run(
     earliest = data.at(cuts[-1]) if cuts else None
     unfinished = project.runs_folder / UNFINISHED
     tuned = tune_language(models, data, settings, unfinished, cache, progress, earliest, budget)
-    fitted = fit_system(replace(data, vectors=tuned.vectors), settings, progress, rerankers, cuts, budget)
+    parts = with_parts(replace(data, vectors=tuned.vectors), settings)
+    fitted = fit_system(replace(data, vectors=parts.vectors), settings, progress, rerankers, cuts, budget)
     fitted.curves = tuned.curves | fitted.curves
     unread = list(_unread(project.dataset, tuned))
-    fitted.notes = [*data.notes, *fitted.notes, *tuned.notes(), *unread, *budget.notes()]
+    fitted.notes = [*data.notes, *fitted.notes, *tuned.notes(), *parts.notes(), *unread, *budget.notes()]
     system = System.of(project.dataset, fitted.spaces, fitted.fusions)
     with new_run(project.runs_folder) as (run_id, folder):
         facts = save_system(system, folder)
@@ -102,6 +104,7 @@ def train_run(
             "tuning": tuned.facts(),
             "budget": budget.facts(),
             "reach": tuned.bound_facts(),
+            "parts": parts.facts(),
             "unread_texts": unread,
             KEY: encoder_facts(tuned.fingerprints(), tuned.views(settings), folder, project.base),
             "readers": {} if rerankers is None else save_readers(system, rerankers.backbone, folder),

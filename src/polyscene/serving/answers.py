@@ -93,6 +93,7 @@ def plain_explanation(why: Explanation) -> Plain:
         "shares": why.shares,
         "scores": why.scores,
         "past": [{"signal": signal} | plain_item(past) for signal, past in why.past],
+        "parts": why.parts,
     }
 
 

@@ -29,6 +29,7 @@ from polyscene.core.text import shown
 from polyscene.core.types import FloatArray
 from polyscene.data.reading.item_rows import ItemRows, rows_of
 from polyscene.data.reading.items import item_needs, template_of
+from polyscene.data.reading.vectors import field_of
 from polyscene.engine.state import ItemDescription, ScenarioState
 from polyscene.representation.item_space import ViewName
 from polyscene.runs.described_items import descriptions_of, with_id_text
@@ -109,7 +110,8 @@ class CatalogueChanges:
             ModelError: the language model cannot be used.
         """
         settings = self._settings(scenario)
-        checked = [_read(settings, row) for row in rows]
+        widths = self.run.system.scenario(scenario).space.description.widths
+        checked = [_read(settings, row, widths) for row in rows]
         good = [one for one in checked if isinstance(one, ItemRows)]
         descriptions = iter(self._described(scenario, good))
         changes: list[LoggedChange | PolysceneError] = []
@@ -195,7 +197,8 @@ class CatalogueChanges:
         with self._lock:
             description = self._prepared.pop(_key(change), None)
         if description is None:
-            rows = rows_of(self._settings(change.scenario), [change.fields])
+            widths = self.run.system.scenario(change.scenario).space.description.widths
+            rows = rows_of(self._settings(change.scenario), [change.fields], widths)
             (description,) = self._described(change.scenario, [rows])
         self.run.intake.put(change.scenario, [description])
 
@@ -294,13 +297,18 @@ def fields_of_run(state: ScenarioState, settings: ScenarioSettings, code: int) -
     template, _ = template_of(settings)
     if template is None and len(settings.items.text) == 1:
         fields[settings.items.text[0]] = state.catalogue.texts[code]
+    for medium, vectors in state.space.media.items():
+        if medium in settings.items.vectors and vectors[code].any():
+            fields[field_of(settings.items, medium)] = vectors[code].tolist()
     described = {need.column for need in item_needs(settings.items, template) if need.kind != "time"}
     return fields, sorted(described - fields.keys())
 
 
-def _read(settings: ScenarioSettings, row: Mapping[str, Any]) -> ItemRows | PolysceneError:
+def _read(
+    settings: ScenarioSettings, row: Mapping[str, Any], widths: Mapping[str, int]
+) -> ItemRows | PolysceneError:
     try:
-        return rows_of(settings, [with_id_text(row, settings.items.id)])
+        return rows_of(settings, [with_id_text(row, settings.items.id)], widths)
     except ArgumentError as error:
         return DataError(Problem("the id cannot be used", "text or a whole number", str(error), "mend it"))
     except PolysceneError as error:

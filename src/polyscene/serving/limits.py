@@ -19,6 +19,6 @@ MAX_SECONDS_AHEAD: Final = 300
 MAX_FIELDS: Final = 200
 """Of an item or a user."""
 MAX_FIELD_LENGTH: Final = 100_000
-MAX_VALUES_PER_FIELD: Final = 1_000
+MAX_VALUES_PER_FIELD: Final = 4_096
 MAX_PAGE: Final = 1_000
 """Items, users or jobs in one answer."""

@@ -55,6 +55,13 @@ class FusionSettings(Strict):
         description="share of the items that the signals do not know while the fusion learns; "
         "default: 0 where the split is a moment of time, else 0.1",
     )
+    strangers: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="where hardly any choice is made by somebody without a history, this share of them is "
+        "learned a second time as if nothing was known of who made it; 0: none",
+    )
     max_catalogue: int = Field(
         2_000, ge=10, description="above it, the softmax runs over importance-weighted candidates"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,7 +10,7 @@ from polyscene.core.settings.block import Strict
 from polyscene.core.settings.links import KnowledgeSettings, LinksSettings
 from polyscene.core.settings.policies import PolicyChoice
 from polyscene.core.settings.rules import Rules
-from polyscene.core.settings.signals import USUAL_SIGNALS, SignalName
+from polyscene.core.settings.signals import BESIDE_TEXT, USUAL_SIGNALS, SignalName
 from polyscene.core.settings.tables import EventsSettings, ItemsSettings, UsersSettings
 
 TaskLoss = Literal["bce", "classes", "mse", "huber", "softmax", "bpr"]
@@ -72,6 +72,15 @@ class ScenarioSettings(Strict):
     )
     rules: Rules = Field((), description="what people decide about slates")
     signals: list[SignalName] = Field(default_factory=lambda: [*USUAL_SIGNALS])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _use_what_is_brought(cls, given: Any) -> Any:  # noqa: ANN401 - what was written, whatever that is
+        """Let who brings vectors of items have them used."""
+        if not isinstance(given, dict) or "signals" in given or not isinstance(given.get("items"), dict):
+            return given
+        brings = given["items"].get("vectors")
+        return given | {"signals": [*USUAL_SIGNALS, BESIDE_TEXT]} if brings else given
 
     @property
     def action_weights(self) -> dict[str, float]:

@@ -29,7 +29,10 @@ USUAL_SIGNALS = (
 )
 """What is combined unless a scenario says otherwise."""
 
-OTHER_SIGNALS = ("text_ranker", "sequence", "multitask", "posterior")
+BESIDE_TEXT = "attributes"
+"""What weighs attributes and media beside the text of an item."""
+
+OTHER_SIGNALS = ("attributes", "text_ranker", "sequence", "multitask", "posterior")
 """What is combined where a scenario says so."""
 
 SIGNALS: Registry[Any] = Registry("polyscene.signals", (*USUAL_SIGNALS, *OTHER_SIGNALS))

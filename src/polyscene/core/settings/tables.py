@@ -26,6 +26,7 @@ OnUnknown = Literal["error", "drop", "add"]
 Encoding = Literal["utf8", "latin1", "cp1252", "utf16", "utf8-lossy"]
 
 NO_QUOTE = "none"
+NPY = ".npy"
 MAX_ID_WIDTH = 64
 """Digits of an id that is filled with zeros."""
 WORDS_FOR_MISSING = ("nan", "null", "none", "na", "n/a", "<na>", "nat", "\\n", "#n/a")
@@ -96,6 +97,23 @@ class JoinSettings(TableSettings):
 TableSettings.model_rebuild()
 
 
+class VectorsSettings(TableSettings):
+    """A table of vectors of items, a row per item; or a .npy file, its rows in the order of a list of ids."""
+
+    id: str | None = Field(None, description="column with the item's id, as in the items table")
+    vector: str | None = Field(None, description="column with the numbers")
+    ids: str | None = Field(None, description="of a .npy file: a text file, an id per row")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        plain = isinstance(self.path, str) and self.path.endswith(NPY)
+        if plain and (self.ids is None or self.id is not None or self.vector is not None):
+            raise ValueError(f"a {NPY} file has no columns: name a file with an id per row as 'ids'")
+        if not plain and (self.id is None or self.vector is None or self.ids is not None):
+            raise ValueError("a table of vectors needs its columns: name 'id' and 'vector'")
+        return self
+
+
 class ItemsSettings(TableSettings):
     """The catalogue of one scenario."""
 
@@ -103,6 +121,13 @@ class ItemsSettings(TableSettings):
     text: list[str] = Field(default_factory=list, description="columns with words, best first")
     categorical: list[str] = Field(default_factory=list)
     numeric: list[str] = Field(default_factory=list)
+    trees: dict[str, str] = Field(
+        default_factory=dict, description="by categorical column of paths: what parts their levels"
+    )
+    vectors: dict[str, str | VectorsSettings] = Field(
+        default_factory=dict,
+        description="by medium, as image or audio: a column of vectors, or a table of them by id",
+    )
     time: str | None = Field(None, description="when the item became available")
     time_format: str | list[str] | None = None
     timezone: str = "UTC"

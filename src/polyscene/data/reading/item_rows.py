@@ -8,7 +8,7 @@ it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,21 @@ from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.tables import ItemsSettings
 from polyscene.core.text import shown
-from polyscene.core.types import LongArray
+from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.reading.items import attributes, item_needs, item_texts, item_titles, template_of
+from polyscene.data.reading.vectors import field_of, vector_needs, vectors_of
 from polyscene.data.schema import UNKNOWN_TIME
 from polyscene.data.tables.columns import WORDS, Need, converted, fits
 from polyscene.data.tables.sources import is_text_table, nearest
 from polyscene.data.tables.times import IMPOSSIBLE, rule_for
 
 Row = Mapping[str, object]
+DTYPES: Mapping[str, pl.DataType] = {
+    "time": pl.Int64(),
+    "number": pl.Float64(),
+    "vector": pl.List(pl.Float64()),
+}
+"""Of columns that are no text."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class ItemRows:
         titles: n short texts for people.
         attributes: n rows, columns and types as of `Catalogue.attributes`.
         since: (n,) microseconds, when the item became available; UNKNOWN_TIME where not said.
+        media: by medium (n, d) vectors of length 1; a zero row is missing. A medium of which no row has a
+            vector is left out.
     """
 
     ids: tuple[str, ...]
@@ -45,12 +54,15 @@ class ItemRows:
     titles: tuple[str, ...]
     attributes: pl.DataFrame
     since: LongArray
+    media: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-def rows_of(settings: ScenarioSettings, rows: Sequence[Row]) -> ItemRows:
+def rows_of(
+    settings: ScenarioSettings, rows: Sequence[Row], widths: Mapping[str, int] | None = None
+) -> ItemRows:
     """Return items as training would have read them from the scenario's table.
 
     A column that a row lacks is missing in it; columns that the settings do not name are left alone. Where
@@ -58,7 +70,9 @@ def rows_of(settings: ScenarioSettings, rows: Sequence[Row]) -> ItemRows:
 
     Args:
         settings: the scenario's.
-        rows: n mappings from the table's column names to values.
+        rows: n mappings from the table's column names to values; a vector that has a file of its own goes by
+            its medium.
+        widths: by medium, how many numbers a vector has; what is not there may have any.
 
     Returns:
         At most n items, in order; fewer where `on_duplicate` lets an id occur again.
@@ -70,12 +84,13 @@ def rows_of(settings: ScenarioSettings, rows: Sequence[Row]) -> ItemRows:
     items = settings.items
     template, problems = template_of(settings)
     key = Need("id", items.id, "id", width=items.zero_fill.get(items.id, 0))
-    described = item_needs(items, template)
+    described = [*item_needs(items, template), *vector_needs(items, of_rows=True)]
     _complain_of_strangers(rows, key, described, problems)
     columns = [
         _column(rows, need, items, problems) for need in {n.alias: n for n in [key, *described]}.values()
     ]
     frame = _keyed(pl.DataFrame(columns), key, items, problems)
+    media = _media(frame, items, widths or {}, problems)
     if problems:
         raise DataError(problems)
     return ItemRows(
@@ -84,7 +99,20 @@ def rows_of(settings: ScenarioSettings, rows: Sequence[Row]) -> ItemRows:
         item_titles(frame, items, template),
         attributes(frame, items.categorical, items.numeric),
         _since(frame, described),
+        media,
     )
+
+
+def _media(
+    frame: pl.DataFrame, items: ItemsSettings, widths: Mapping[str, int], problems: list[Problem]
+) -> dict[str, FloatArray]:
+    media = {}
+    for name in items.vectors:
+        column = field_of(items, name)
+        lists = frame[Need("", column, "vector").alias]
+        if lists.null_count() < len(lists):
+            media[name] = vectors_of(lists, None, column, problems, widths.get(name))
+    return media
 
 
 def _complain_of_strangers(
@@ -117,15 +145,14 @@ def _column(rows: Sequence[Row], need: Need, items: ItemsSettings, problems: lis
     """Return one column of all rows in the shape that its kind promises; problems are added."""
     loose = is_text_table(items)
     values = [_plain(row.get(need.column), items.null_values, loose) for row in rows]
-    dtype = {"time": pl.Int64, "number": pl.Float64}.get(need.kind, pl.String)
-    cells = pl.Series(need.alias, [None] * len(rows), dtype=dtype)
+    cells = pl.Series(need.alias, [None] * len(rows), dtype=DTYPES.get(need.kind, pl.String()))
     wrong: list[int] = []
     groups = list(_by_type(values))
     while groups:
         places = groups.pop()
         shaped = _converted(values, places, need, items)
         if shaped is not None:
-            cells = cells.scatter(places, shaped)
+            cells = _filled(cells, places, shaped)
         elif len(places) > 1:  # one of them cannot be used: find out which
             groups += [[place] for place in places]
         else:
@@ -134,6 +161,16 @@ def _column(rows: Sequence[Row], need: Need, items: ItemsSettings, problems: lis
     if wrong:
         problems.append(_bad_value(need, rows[min(wrong)], min(wrong), len(wrong)))
     return cells
+
+
+def _filled(cells: pl.Series, places: Sequence[int], shaped: pl.Series) -> pl.Series:
+    """Return cells with others in some places; lists cannot be scattered."""
+    if cells.dtype != DTYPES["vector"]:
+        return cells.scatter(places, shaped)
+    lists = cells.to_list()
+    for place, one in zip(places, shaped.to_list(), strict=True):
+        lists[place] = one
+    return pl.Series(cells.name, lists, dtype=cells.dtype)
 
 
 def _plain(value: object, null_values: Sequence[str], loose: bool) -> Any:  # noqa: ANN401 - whatever was given

@@ -15,6 +15,7 @@ from polyscene.core.settings.tables import ItemsSettings
 from polyscene.core.text import shown
 from polyscene.core.types import LongArray
 from polyscene.data.reading.templates import Template, joined
+from polyscene.data.reading.vectors import media_of_table, vector_needs
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Ids
 from polyscene.data.tables.columns import Need
 from polyscene.data.tables.keyed import complain_if_empty, faults, read_keyed
@@ -41,7 +42,7 @@ def read_items(
     """
     items = settings.items
     template, wrong = template_of(settings)
-    needs = item_needs(items, template)
+    needs = [*item_needs(items, template), *vector_needs(items)]
     try:
         table = open_table(items, base, [_key(items), *needs])
     except DataError as error:
@@ -62,6 +63,7 @@ def read_items(
         title=item_titles(frame, items, template),
         attributes=attributes(frame, items.categorical, items.numeric),
         since=_since(table, frame, needs, problems),
+        media=media_of_table(items, base, table, frame, problems),
     )
 
 
@@ -76,6 +78,7 @@ def extended(catalogue: Catalogue, ids: pl.Series) -> Catalogue:
         title=(*catalogue.title, *ids.to_list()),
         attributes=pl.concat([described, blank]),
         since=np.concatenate([catalogue.since, np.full(len(ids), UNKNOWN_TIME)]),
+        media={name: np.pad(known, ((0, len(ids)), (0, 0))) for name, known in catalogue.media.items()},
     )
 
 

@@ -15,10 +15,10 @@ from typing import Literal
 import polars as pl
 
 from polyscene.core.text import shown
-from polyscene.data.tables.lists import NAMING, id_lists, label_texts
+from polyscene.data.tables.lists import NAMING, id_lists, label_texts, number_lists
 from polyscene.data.tables.times import TimeRule, to_micros
 
-Kind = Literal["id", "ids", "text", "number", "time", "raw"]
+Kind = Literal["id", "ids", "text", "number", "time", "vector", "raw"]
 
 WORDS: dict[Kind, str] = {
     "id": "text or whole numbers",
@@ -26,6 +26,7 @@ WORDS: dict[Kind, str] = {
     "text": "text, numbers or lists of them",
     "number": "numbers",
     "time": "times, texts that hold times, or numbers",
+    "vector": "lists of numbers, or texts such as '0.1 0.2 0.3' or '[0.1, 0.2, 0.3]'",
     "raw": "anything",
 }
 
@@ -74,6 +75,9 @@ def fits(kind: Kind, dtype: pl.DataType) -> bool:
         return True
     if kind == "ids":
         return isinstance(dtype, pl.String | pl.Null) or _inner(dtype) is not None
+    if kind == "vector":
+        inner = _inner(dtype)
+        return isinstance(dtype, pl.String | pl.Null) or (inner is not None and inner.is_numeric())
     if kind == "text" and (_inner(dtype) is not None or named_in(dtype) is not None):
         return True
     if kind == "number":
@@ -88,7 +92,7 @@ def converted(need: Need, value: pl.Expr, dtype: pl.DataType, loose: bool) -> pl
 
     id and text: String without spaces around it, null where missing or empty. ids: List(String). number:
     Float64, null where missing and infinity where the value is no finite number. time: Int64 by
-    `polyscene.data.tables.times`.
+    `polyscene.data.tables.times`. vector: List(Float64), null where missing; of text that is none, one NaN.
 
     Args:
         need: what is wanted.
@@ -102,6 +106,7 @@ def converted(need: Need, value: pl.Expr, dtype: pl.DataType, loose: bool) -> pl
         "text": lambda: _text(value, dtype),
         "number": lambda: _number(value, dtype),
         "time": lambda: _time(value, need.rule),
+        "vector": lambda: _vector(value, dtype),
         "raw": lambda: value,
     }
     return by_kind[need.kind]().alias(need.alias)
@@ -173,6 +178,15 @@ def _number(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         .then(number)
         .otherwise(float("inf"))
     )
+
+
+def _vector(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    if _inner(dtype) is None:
+        return value.cast(pl.String).map_batches(
+            number_lists, return_dtype=pl.List(pl.Float64), is_elementwise=True
+        )
+    lists = value.arr.to_list() if isinstance(dtype, pl.Array) else value
+    return lists.cast(pl.List(pl.Float64))
 
 
 def _time(value: pl.Expr, rule: TimeRule | None) -> pl.Expr:

@@ -21,6 +21,14 @@ def id_lists(texts: pl.Series) -> pl.Series:
     )
 
 
+def number_lists(texts: pl.Series) -> pl.Series:
+    """Return one list of numbers per text, parted by spaces or commas; null where the text is missing.
+
+    What is no list of numbers gives one NaN: it is there, and no number.
+    """
+    return pl.Series(texts.name, [_numbers(text) for text in texts], dtype=pl.List(pl.Float64))
+
+
 def label_texts(texts: pl.Series) -> pl.Series:
     """Return texts in which a list of labels is written as people do: "['a', 'b']" as 'a, b'.
 
@@ -34,6 +42,18 @@ def label_texts(texts: pl.Series) -> pl.Series:
     labels = pl.Series([_labels(text) for text in distinct], dtype=pl.String)
     written = texts.replace_strict(distinct, labels, default=None, return_dtype=pl.String)
     return texts.zip_with(~listed.fill_null(False), written).rename(texts.name)
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    bare = "" if text is None else text.strip()
+    if not bare:
+        return None
+    try:
+        return [
+            float(part) for part in bare.removeprefix(_START).removesuffix(_END).replace(",", " ").split()
+        ]
+    except ValueError:
+        return [float("nan")]
 
 
 def _labels(text: str) -> str | None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,17 +12,14 @@ import polars as pl
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.representation.attributes import values_of, vocabulary
 
 MAX_VALUES = 4
 """So many values of one column count: an item's first genres."""
-MIN_COUNT = 2
-"""A value that fewer have is as good as unknown."""
-MAX_VOCABULARY = 5000
 MISSING = 0
 """The code of what is missing, or was never met."""
 NUMBER_PARTS = 3
 """A number's value, that it is there, that it is missing."""
-_PARTS = re.compile(r"\s*[|;,]\s*")
 
 
 @dataclass(frozen=True)
@@ -103,11 +99,11 @@ class AttributeTable:
         codes = np.zeros((n + 1, n_texts, MAX_VALUES), np.int32)
         shares = np.zeros((n + 1, n_texts, MAX_VALUES), np.float32)
         numbers = np.zeros((n + 1, n_numbers, NUMBER_PARTS), np.float32)
-        for number, (name, vocabulary) in enumerate(columns.vocabularies.items()):
+        for number, (name, codes_of) in enumerate(columns.vocabularies.items()):
             if name in frame.columns and frame[name].dtype == pl.String:
                 shares[:, number, 0] = 1.0
                 for row, cell in zip(place.tolist(), frame[name].to_list(), strict=True):
-                    known = [vocabulary[value] for value in values_of(cell) if value in vocabulary]
+                    known = [codes_of[value] for value in values_of(cell) if value in codes_of]
                     if known[:MAX_VALUES]:
                         some = known[:MAX_VALUES]
                         codes[row, number, : len(some)] = some
@@ -138,14 +134,8 @@ class AttributeTable:
         return cls(Rows(*(state[f"{prefix}.{name}"] for name in ("codes", "shares", "numbers"))))
 
 
-def values_of(cell: str | None) -> Sequence[str]:
-    """Return the values of one cell."""
-    return [] if not cell else [part for part in _PARTS.split(cell.strip()) if part]
-
-
 def _codes(counts: Counter[str]) -> dict[str, int]:
-    frequent = [value for value, count in counts.most_common(MAX_VOCABULARY) if count >= MIN_COUNT]
-    return {value: code for code, value in enumerate(sorted(frequent), start=1)}
+    return {value: code for code, value in enumerate(vocabulary(counts), start=1)}
 
 
 def _scale(values: np.ndarray) -> tuple[float, float]:

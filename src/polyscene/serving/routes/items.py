@@ -87,7 +87,8 @@ async def get_item(request: Request, scenario: Scenario, item: ItemId) -> Respon
     """Return an item: its fields by the names of the columns of its table, its title and its text.
 
     `not_kept` names the columns of the table that went into its text and that the run does not keep; it is
-    empty once the item was put.
+    empty once the item was put. `parts` tells what its vector is made of where attributes or media count
+    beside the text, `unknown` which values of attributes training never met.
     """
     service = service_of(request)
     return answer(await service.in_pool(_item, service.management.changes, scenario, item))
@@ -191,9 +192,11 @@ def _item(changes: CatalogueChanges, scenario: str, item: str) -> Plain:
     fields, not_kept = changes.fields_of(scenario, item)
     state = changes.run.system.scenario(scenario)
     code = state.catalogue.code(item)
-    seen = plain_item(state.catalogue.items([code])[0])
+    (described,) = state.catalogue.items([code])
+    seen, space = plain_item(described), state.space
+    vector = {"parts": space.shares(code), "unknown": space.description.unknown(described.attributes)}
     text = {"scenario": scenario, "text": state.catalogue.texts[code]}
-    return seen | text | {"fields": fields, "not_kept": not_kept}
+    return seen | text | {"fields": fields, "not_kept": not_kept} | vector
 
 
 def _page(changes: CatalogueChanges, scenario: str, after: int, limit: int) -> Plain:
