@@ -18,12 +18,11 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from polyscene.core.compiled import kernels
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import LATEST
 from polyscene.data.schema import EventLog
 from polyscene.recommenders.abilities import Observation
-from polyscene.recommenders.posterior.posterior import PASSES, Posterior
+from polyscene.recommenders.posterior.posterior import Posterior
 from polyscene.recommenders.posterior.tables import NEVER, Beliefs, Lessons
 
 NOBODY = -1
@@ -217,22 +216,20 @@ class Watched(Posterior):
         super().put_item(row, beliefs)
         self._note(before, MoveKind.rolled_back, self.latest)
 
-    def _observe(self, event: Observation, weight: float, share: float) -> None:
+    def _observe(self, event: Observation, weight: float, repeats: float) -> None:
         before = self.place()
-        super()._observe(event, weight, share)
+        super()._observe(event, weight, repeats)
         self._note_event(before, event.item, event.time, event.user, event.action)
 
     def _step(self, lessons: Lessons, start: int) -> float:
         """Learn events one by one, each as `observe` does; none is ranked."""
-        events, (bounds, span) = self._events, self._bounds
-        users, items, learn_one = self._users.writable(), self._items.writable(), kernels(PASSES).learn_one
-        columns = (lessons.user, lessons.item, lessons.times, lessons.kinds)
-        numbers = (lessons.values, lessons.weights, lessons.shares)
-        for row, what in enumerate(zip(*(one.tolist() for one in (*columns, *numbers)), strict=True)):
+        events = self._events
+        for row in range(len(lessons.user)):
             before = self.place()
-            learn_one(*users, *items, *self.stream, bounds, span, *what, self._negatives)
+            super()._step(Lessons._make(column[row : row + 1] for column in lessons), 1)
             action = events.actions[events.action[row]] if len(events.actions) else None
-            self._note_event(before, what[1], int(events.time[row]), int(events.user[row]), action)
+            item, time, user = int(lessons.item[row]), int(events.time[row]), int(events.user[row])
+            self._note_event(before, item, time, user, action)
         return 0.0
 
     def _note_event(self, before: Place | None, item: int, time: int, user: int, action: str | None) -> None:
