@@ -104,7 +104,7 @@ def run_arm(project: Project, folder: Path) -> None:
         run = project.train()
     with measured() as judging:
         results = project.evaluate(run)
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, Any] = {}
     for judgement in results.judgements:
         ranking = Ranking.of(judgement, project)
         arrays |= {f"{judgement.scenario}.users": ranking.users, f"{judgement.scenario}.ranks": ranking.ranks}
