@@ -37,11 +37,17 @@ class GrowingArray(Generic[Scalar]):
     def __setstate__(self, state: tuple[NDArray[Scalar], int, bool]) -> None:
         self._set(*state)  # a view would be copied apart from what it shows, and a copy lies elsewhere
 
-    @property
-    def address(self) -> int:
-        """Return where the rows begin in memory, for compiled steps that change them until more are added."""
+    def address(self, kind: type[Scalar]) -> int:
+        """Return where the rows begin in memory, for compiled steps that change them until more are added.
+
+        Args:
+            kind: what the step takes the numbers for.
+
+        Raises:
+            ValueError: they are of another type.
+        """
         if self._address == NO_ADDRESS:
-            self._address = address_of(self.writable())
+            self._address = address_of(self.writable(), kind)
         return self._address
 
     @property

@@ -16,6 +16,8 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 MIN_ROOM = 1024
 SLOTS_PER_EDGE = 2
+EDGE_TYPES = (np.int32, np.int32, np.int64, np.float64, np.int32, np.int64)
+"""What the numbers of an `EdgeTable` are, in its order."""
 
 
 class Edges:
@@ -38,7 +40,8 @@ class Edges:
         )
 
     def _set(self, table: EdgeTable) -> None:
-        self.table, self._addresses, self._room = table, Addresses(*table), len(table.keys)
+        self.table, self._room = table, len(table.keys)
+        self._addresses = Addresses(table, EDGE_TYPES)
 
     def __len__(self) -> int:
         return int(self.table.size[0])

@@ -89,7 +89,11 @@ class Neighbours(ItemToItem):
             items = np.concatenate([items, event.later])
             weights = np.concatenate([weights, event.later_weights])
         edges = self.links.room(2 * len(items))
-        places = self._owned.address, self._counts.address, self._roots.address
+        places = (
+            self._owned.address(np.float64),
+            self._counts.address(np.float32),
+            self._roots.address(np.float32),
+        )
         kernels(KERNELS).join(edges, *places, items, weights, event.item, event.weight)
 
     def extend(self, rows: LongArray, since: LongArray) -> None:

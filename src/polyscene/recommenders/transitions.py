@@ -86,7 +86,7 @@ class Transitions(ItemToItem):
         """Count the pairs that the event makes, and count anew those that it stands between."""
         window, decay, backward = self._window
         follow = kernels(KERNELS).follow
-        places = self.links.room(2 * window), self._sums.address, self._roots.address
+        places = self.links.room(2 * window), self._sums.address(np.float64), self._roots.address(np.float32)
         follow(*places, event.past, event.item, window, decay, backward)
         if len(event.later):
             self._insert(event)

@@ -156,6 +156,24 @@ def test_a_new_item_begins_with_its_text_and_an_edited_one_keeps_what_it_learned
     assert signal.moved()[N_ITEMS] > 0
 
 
+def test_one_that_has_learned_before_an_item_came_goes_on_as_one_that_was_loaded_then(
+    make_world: MakeWorld, posterior: Make, two_tastes: Callable[..., Any]
+) -> None:
+    world = make_world(two_tastes())
+    signal = posterior().fit(world)
+    signal.observe(Observation.alone(0, 1, 600 * HOUR, 1.0))
+    vectors, mean = world.space.view("tuned").vectors, world.space.view("tuned").mean.astype(np.float32)
+    rows = np.arange(N_ITEMS, N_ITEMS + 2000)
+    world.space.put(rows, {"tuned": np.repeat(vectors[:1], len(rows), axis=0) + mean})
+    signal.extend(rows, np.full(len(rows), UNKNOWN_TIME))
+    loaded = Posterior(signal.settings).restore(copied(signal.state()), world.space, {})
+    for number, item in enumerate(rows[::-100].tolist()):
+        for one in (signal, loaded):
+            one.observe(Observation.alone(0, item, (601 + number) * HOUR, 1.0))
+    assert signal.stream.times[rows].sum() == 20, "its stream knows the items that came"
+    assert_same(signal, loaded)
+
+
 def test_who_is_forgotten_is_a_stranger_and_what_they_taught_stays(
     fitted: Posterior, ask: Callable[..., Any]
 ) -> None:

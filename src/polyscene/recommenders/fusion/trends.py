@@ -68,7 +68,8 @@ class Trends:
     def observe(self, item: int, time: int, weight: float) -> None:
         """Count one event."""
         heat, last = self._heat, self._last
-        kernels(KERNELS).warm(heat.address, last.address, len(last), self._rates, item, time, weight)
+        places = heat.address(np.float64), last.address(np.int64)
+        kernels(KERNELS).warm(*places, len(last), self._rates, item, time, weight)
 
     def extend(self, more: int) -> None:
         """Take in new items, of which nothing is known."""

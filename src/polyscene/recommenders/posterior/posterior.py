@@ -30,6 +30,7 @@ from polyscene.recommenders.posterior.prior import prior_means, projection
 from polyscene.recommenders.posterior.settings import PosteriorSettings
 from polyscene.recommenders.posterior.tables import (
     NEVER,
+    STREAM_TYPES,
     Beliefs,
     GrowingBeliefs,
     Lessons,
@@ -237,8 +238,8 @@ class Posterior(Signal):
 
     @property
     def _stream_addresses(self) -> LongArray:
-        if self._stream_places is None or not self._stream_places.tells(self.stream.latest):
-            self._stream_places = Addresses(*columns(self.stream))
+        if self._stream_places is None or not self._stream_places.tells(self.stream):
+            self._stream_places = Addresses(self.stream, STREAM_TYPES)
         return self._stream_places.table
 
     def extend(self, rows: LongArray, since: LongArray) -> None:

@@ -17,6 +17,12 @@ NEVER = np.iinfo(np.int64).min
 """The moment of what has not been moved yet, and the number of its span."""
 
 
+BELIEF_TYPES = (*4 * (np.float32,), np.int64, np.float32, np.float32, np.int64)
+"""What the numbers of `Beliefs` are, in its order."""
+STREAM_TYPES = (*4 * (np.int32,), np.int64)
+"""What the numbers of a `Stream` are, in its order."""
+
+
 class Beliefs(NamedTuple):
     """Independent Gaussians about the vectors and biases of n users or items.
 
@@ -205,7 +211,7 @@ class GrowingBeliefs:
     def addresses(self) -> LongArray:
         """Return where the columns lie, for compiled steps that change them until rows are added."""
         if self._addresses is None:
-            self._addresses = Addresses(*columns(self.writable()))
+            self._addresses = Addresses(columns(self.writable()), BELIEF_TYPES)
         return self._addresses.table
 
     def extend(self, more: Beliefs) -> None:
