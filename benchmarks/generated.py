@@ -32,7 +32,9 @@ from polyscene.representation.item_space import ItemSpace
 
 WIDTH = 384
 EVENTS_PER_USER = 12
-SIGNALS_USED = tuple(name for name in USUAL_SIGNALS if name != "cross_scenario")
+UNFED = frozenset({"cross_scenario", "social", "knowledge"})
+"""What they need is not generated."""
+SIGNALS_USED = tuple(name for name in USUAL_SIGNALS if name not in UNFED)
 LINEAR_ITEMS = 4_000
 """So many take part in the linear model: its inverse is no part of what is measured."""
 

@@ -5,7 +5,7 @@ from polyscene.recommenders.registry import SIGNALS
 
 
 def test_every_signal_is_known_by_its_own_name() -> None:
-    assert [*SIGNALS] == [*USUAL_SIGNALS, "text_ranker", "sequence", "multitask", "posterior"]
+    assert [*SIGNALS] == [*USUAL_SIGNALS, "attributes", "text_ranker", "sequence", "multitask", "posterior"]
     assert [SIGNALS[name].name for name in SIGNALS] == [*SIGNALS]
 
 
