@@ -45,6 +45,8 @@ def type_of(schema: Schema) -> str:
     kind = schema.get("type")
     if kind is None:
         return "unknown"
+    if "prefixItems" in schema:
+        return f"[{', '.join(type_of(one) for one in schema['prefixItems'])}]"
     if kind == "array":
         return f"Array<{type_of(schema['items'])}>"
     if kind == "object":

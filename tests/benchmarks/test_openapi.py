@@ -16,6 +16,11 @@ from polyscene.serving.service import Service
 
 Script = Callable[[str], ModuleType]
 
+OF_A_POSTERIOR = {
+    "GET /v1/items/{scenario}/{item}/movement",
+    "POST /v1/items/{scenario}/{item}/rollback",
+}
+"""Refused, as described, by a run that has none; `serving/test_movement.py` asks one that has."""
 EXAMPLES = 6
 """For each endpoint; `benchmarks/openapi.py` asks more."""
 
@@ -39,5 +44,6 @@ def test_every_endpoint_answers_as_described(script: Script, service: Service, o
     assert set(statuses) == {
         f"{method.upper()} {path}" for path, ways in api["paths"].items() for method in ways
     }
-    assert {name for name, counts in statuses.items() if not any(200 <= one < 300 for one in counts)} == set()
+    unanswered = {name for name, counts in statuses.items() if not any(200 <= one < 300 for one in counts)}
+    assert unanswered == OF_A_POSTERIOR
     assert sum(status in (404, 422) for counts in statuses.values() for status in counts) > 20

@@ -60,7 +60,7 @@ def test_an_event_is_told_what_stands_before_and_after_it(
 def test_weights_stand_beside_their_items(make_log: MakeLog) -> None:
     live = LiveTimeline(make_log([(0, 4, 1), (0, 5, 9)], weight=[0.5, 2.0]), 1)
     around = live.add(0, 3, 4, 0.25)
-    assert [part.tolist() for part in around] == [[4], [0.5], [5], [2.0]]
+    assert [part.tolist() for part in around] == [[4], [0.5], [5], [2.0], [1]]
     assert live.history(0, None).weights.tolist() == [0.5, 0.25, 2.0]
 
 

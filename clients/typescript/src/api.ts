@@ -181,6 +181,22 @@ export type ItemList = {
   items: Array<ListedItem>;
 };
 
+/** One move of an item; `length` and distances in units of the vector that its text gives it. */
+export type ItemMove = {
+  kind: "compared" | "described" | "own" | "rolled_back";
+  time: number;
+  offset: number | null;
+  person: number | null;
+  action: string | null;
+  length: number;
+  distance_before: number;
+  distance_after: number;
+  bias_before: number;
+  bias_after: number;
+  nearest_before: Array<Neighbour>;
+  nearest_after: Array<Neighbour>;
+};
+
 /** A page of items; `next` leads to the one behind it. */
 export type ItemsPage = {
   scenario: string;
@@ -239,6 +255,39 @@ export type Model = {
 /** The runs of the project, oldest first. */
 export type Models = {
   models: Array<Model>;
+};
+
+/** How an item has moved: its longest moves in their order, who moved it furthest, and a curve. */
+export type Movement = {
+  scenario: string;
+  item: string;
+  title: string;
+  clock: "sequence" | "time";
+  distance: number | null;
+  bias: number | null;
+  /** By what moved it. */
+  kinds: Record<string, Share>;
+  moves: Array<ItemMove>;
+  people: Array<Mover>;
+  n_people: number;
+  curve: Array<[number, number, number]>;
+  nearest: Array<Neighbour>;
+  gap: number;
+  notes: Array<string>;
+  seconds: number;
+};
+
+/** How somebody moved an item. */
+export type Mover = {
+  moves: number;
+  path: number;
+  person: number;
+};
+
+/** An item near another. */
+export type Neighbour = {
+  id: string;
+  title: string;
 };
 
 /** What keeps an item out, in words, and the least that takes it away. */
@@ -366,6 +415,18 @@ export type Replay = {
   why_not_recomputed: string | null;
 };
 
+/** An item was set back: how many of its events were undone; `exact`: as it was, to the last bit. */
+export type Rollback = {
+  scenario: string;
+  item: string;
+  offset: number;
+  undone: number;
+  exact: boolean;
+  before: Standing;
+  after: Standing;
+  seconds: number;
+};
+
 /** To which moment an item is set back: a time, or an offset of the log. */
 export type RollbackBody = {
   /** ISO 8601; events of the scenario after it do not count. */
@@ -408,6 +469,12 @@ export type Scenarios = {
   scenarios: Array<Scenario>;
 };
 
+/** How many moves there were, and their lengths together. */
+export type Share = {
+  moves: number;
+  path: number;
+};
+
 /** The items most like one item, best first. */
 export type SimilarItems = {
   scenario: string;
@@ -436,6 +503,13 @@ export type Slate = {
   user_known: boolean;
   notes: Array<string>;
   items: Array<Place>;
+};
+
+/** Where an item stands: its distance from its text, its bias, and what is nearest. */
+export type Standing = {
+  distance: number | null;
+  bias: number | null;
+  nearest: Array<Neighbour>;
 };
 
 /** An item by the columns of its table; `not_kept` names those of its text that the run does not keep. */

@@ -63,17 +63,17 @@ def movement(
     ledger.since, ledger.until = _micro(since, ledger.since), _micro(until, ledger.until)
     if run_alone:
         alone = project.run(run)
-        told, system = movement_of(alone.system, item, scenario, ledger), alone.system
-        names = [(one, system.users[one.code]) for one in told.people]
+        history, system = movement_of(alone.system, item, scenario, ledger), alone.system
+        names = [(one, system.users[one.code]) for one in history.people]
     else:
-        told, names = _of_service(project, run, scenario, item, ledger, data, database)
+        history, names = _of_service(project, run, scenario, item, ledger, data, database)
     if svg is not None:
-        write_text(svg, _drawn(told))
+        write_text(svg, _drawn(history))
     if json:
         named = {"users": {one.person: name for one, name in names}} if users else {}
-        show_json(told.plain() | named)
+        show_json(history.plain() | named)
         return
-    show(*_shown(told), *(f"person {one.person}: {name}" for one, name in names if users))
+    show(*_shown(history), *(f"person {one.person}: {name}" for one, name in names if users))
 
 
 def _of_service(
@@ -96,8 +96,8 @@ def _of_service(
     with _source(project, asked, folder, place_of(project, data, database)) as source:
         name = asked.system.scenario(scenario).name
         retracing = Retracing(source, name, item, ledger)
-        told = retracing.movement()
-        return told, [(one, retracing.users[one.code]) for one in told.people]
+        history = retracing.movement()
+        return history, [(one, retracing.users[one.code]) for one in history.people]
 
 
 @contextmanager
@@ -130,21 +130,21 @@ def _micro(moment: datetime | None, otherwise: int) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def _shown(told: Movement) -> Iterator[RenderableType]:
+def _shown(history: Movement) -> Iterator[RenderableType]:
     """Yield what is shown: where it stands, sums, the longest moves and who moved it."""
     from polyscene.cli.tables import plain_table
 
-    place = f"{told.distance or 0:.3f} from its text, bias {told.bias or 0:+.3f}"
-    yield f"{told.title or told.item}: {place}"
-    sums = [(kind, f"{one['moves']:,}", f"{one['path']:.3f}") for kind, one in told.kinds.items()]
+    place = f"{history.distance or 0:.3f} from its text, bias {history.bias or 0:+.3f}"
+    yield f"{history.title or history.item}: {place}"
+    sums = [(kind, f"{one['moves']:,}", f"{one['path']:.3f}") for kind, one in history.kinds.items()]
     yield plain_table("moves", ("by", "how many", "lengths together"), sums)
     head = ("when", "log", "by", "person", "length", "from its text", "bias", "nearest after")
-    yield plain_table("the longest", head, [_row(move, told.clock) for move in told.moves])
-    people = [(str(one.person), f"{one.moves:,}", f"{one.path:.3f}") for one in told.people]
+    yield plain_table("the longest", head, [_row(move, history.clock) for move in history.moves])
+    people = [(str(one.person), f"{one.moves:,}", f"{one.path:.3f}") for one in history.people]
     yield plain_table(
-        f"who moved it furthest, of {told.n_people:,}", ("person", "how often", "lengths together"), people
+        f"who moved it furthest, of {history.n_people:,}", ("person", "how often", "lengths together"), people
     )
-    yield from told.notes
+    yield from history.notes
 
 
 def _row(move: ItemMove, clock: str) -> tuple[str, ...]:
@@ -163,16 +163,16 @@ def _row(move: ItemMove, clock: str) -> tuple[str, ...]:
     )
 
 
-def _drawn(told: Movement) -> str:
+def _drawn(history: Movement) -> str:
     """Return the curve as a drawing."""
     from polyscene.evaluation.report.drawing import Drawing
 
-    drawing = Drawing("movement", f"How far {told.title or told.item} stood from its text.", 220)
+    drawing = Drawing("movement", f"How far {history.title or history.item} stood from its text.", 220)
     axes = drawing.axes()
-    moments = [time for time, _, _ in told.curve]
+    moments = [time for time, _, _ in history.curve]
     first = moments[0] if moments else 0
-    unit = 86_400_000_000 if told.clock == "time" else 1
-    axes.plot([(time - first) / unit for time in moments], [distance for _, distance, _ in told.curve])
+    unit = 86_400_000_000 if history.clock == "time" else 1
+    axes.plot([(time - first) / unit for time in moments], [distance for _, distance, _ in history.curve])
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel("days since its first move" if unit > 1 else "events since its first move")
     axes.set_ylabel("distance from its text")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from polyscene.core.types import FloatArray, IntArray
+
+if TYPE_CHECKING:  # tables are read and drafted without it
+    from scipy import sparse
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class SocialLinks:
 
     def matrix(self, n_users: int) -> sparse.csr_array:
         """Return the links as an (n_users, n_users) matrix of weights."""
+        from scipy import sparse
+
         shape = (n_users, n_users)
         entries = sparse.coo_array((self.weight, (self.user, self.friend)), shape=shape, dtype=np.float32)
         return entries.tocsr()

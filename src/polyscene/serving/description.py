@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from msgspec import Struct
 from msgspec.json import schema_components
 
-from polyscene.client import admin_answers, answers
+from polyscene.client import admin_answers, answers, movement_answers
 from polyscene.serving.failures import STATUS
 from polyscene.serving.refusals import refusals
 from polyscene.serving.rights import OPEN, right_of
@@ -23,7 +23,7 @@ JSON, LINES, TEXT = "application/json", "application/x-ndjson", "text/plain"
 REF = "#/components/schemas/{name}"
 ANSWERS = [
     kind
-    for module in (answers, admin_answers)
+    for module in (answers, admin_answers, movement_answers)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, Struct) and kind is not Struct
 ]

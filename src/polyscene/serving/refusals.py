@@ -27,6 +27,8 @@ UNKNOWN_ID = frozenset(
         "PATCH /v1/items/{scenario}/{item}",
         "DELETE /v1/items/{scenario}/{item}",
         "GET /v1/items/{scenario}/{item}/similar",
+        "GET /v1/items/{scenario}/{item}/movement",
+        "POST /v1/items/{scenario}/{item}/rollback",
         "POST /v1/items/{scenario}/bulk",
         "GET /v1/jobs/{job}",
         "POST /v1/jobs/{job}/cancel",
@@ -48,6 +50,8 @@ CONFLICT = frozenset(
         "POST /v1/events",
         "POST /v1/events/batch",
         "GET /v1/erasures/{receipt}",
+        "GET /v1/items/{scenario}/{item}/movement",
+        "POST /v1/items/{scenario}/{item}/rollback",
         "POST /v1/models/{run}/activate",
         "POST /v1/models/rollback",
     }

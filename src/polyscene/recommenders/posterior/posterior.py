@@ -228,13 +228,10 @@ class Posterior(Signal):
         if not kind:
             return
         now = event.time if self.moments else int(self.stream.counts[0]) * (DAY // EVENTS_PER_DAY)
-        user = self._row_of(event.user)
+        what = self._row_of(event.user), event.item, now, kind, value, weight, self._negatives
         tables = self._users.addresses, self._items.addresses, self._stream_addresses, self._bounds
-        around = event.past, event.later, repeats
-        what = user, event.item, now, kind, value, weight, self._negatives
-        kernels(PASSES).learn_one(*tables, *around, *what)
-        if now > self.latest:
-            self.latest = now
+        kernels(PASSES).learn_one(*tables, event.past, event.later, repeats, *what)
+        self.latest = max(self.latest, now)
 
     @property
     def _stream_addresses(self) -> LongArray:
