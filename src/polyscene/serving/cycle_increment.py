@@ -155,7 +155,7 @@ def learn_on(
     from polyscene.learning.fusion_increment import learned_on
 
     run, system, settings = replica.run, replica.system, project.settings
-    before = {name: state.fusion.weights for name, state in system.scenarios.items()}
+    before = {name: (state.fusion.weights, state.fusion.moving) for name, state in system.scenarios.items()}
     kept: dict[str, list[Example]] = {}
     notes = list[str]()
     try:
@@ -170,7 +170,9 @@ def learn_on(
                 settings.seed,
                 project.progress,
             )
-            fusion.weights = step.weights
+            if fusion.moving is not None:
+                notes.append(f"{name}: {fusion.moving.note}, and begin anew beside what was learned by night")
+            fusion.refit(step.weights)
             kept[name] = _sample([*earlier, *new], settings.cycle.replay, settings.seed)
             notes.append(
                 f"{name}: the fusion learned on from {len(new):,} new choices and {len(earlier):,} earlier "
@@ -179,7 +181,7 @@ def learn_on(
         saved = run.save(runs, Growth(growth.events, growth.nights + 1).facts())
     finally:
         for name, state in system.scenarios.items():
-            state.fusion.weights = before[name]
+            state.fusion.weights, state.fusion.moving = before[name]
     _keep(saved.folder, kept)
     return saved, notes
 

@@ -341,6 +341,11 @@ def test_weights_that_move_learn_a_choice_before_the_signals_do(
     restored = moving_of(fusion.state())
     assert restored is not None
     np.testing.assert_array_equal(restored.mean, moving.mean)
+    fusion.refit(weights)
+    assert fusion.moving is not None
+    assert fusion.moving.learned == 0, "another layer over other weights"
+    assert fusion.moving.every == 1
+    np.testing.assert_array_equal(fusion.score(queries), scores[AS_FITTED])
     fusion.moving = None
     np.testing.assert_array_equal(fusion.score(queries), scores[AS_FITTED])
     assert moving_of(fusion.state()) is None

@@ -285,6 +285,12 @@ class Fusion:
         self.moving = moving_of(changes)
         self.features.resume({name: one for name, one in changes.items() if not name.startswith(MOVING)})
 
+    def refit(self, weights: FusionWeights) -> None:
+        """Take other weights as the fitted ones; the layer over them was learned beside others: it begins at 0."""
+        self.weights = weights
+        if self.moving is not None:
+            self.moving = MovingWeights(len(self.moving.mean), self.moving.every)
+
     def _moving_state(self) -> Arrays:
         state = {} if self.moving is None else self.moving.state()
         return {MOVING + name: array for name, array in state.items()}
