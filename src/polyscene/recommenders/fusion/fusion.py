@@ -286,7 +286,7 @@ class Fusion:
         self.features.resume({name: one for name, one in changes.items() if not name.startswith(MOVING)})
 
     def refit(self, weights: FusionWeights) -> None:
-        """Take other weights as the fitted ones; the layer over them was learned beside others: it begins at 0."""
+        """Take other weights as the fitted ones; the layer, learned beside others, begins at 0."""
         self.weights = weights
         if self.moving is not None:
             self.moving = MovingWeights(len(self.moving.mean), self.moving.every)
