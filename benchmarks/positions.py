@@ -126,8 +126,8 @@ def fitted(slates: Slates, vectors: Values, penalties: tuple[float, float], with
         return float(total), np.concatenate([of_places, by_item + own * appeal, slope + of_text * weights])
 
     start = np.zeros(longest + n_items + width)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200})
-    places, appeal, weights = np.split(found.x, [longest, longest + n_items])
+    optimum = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200})
+    places, appeal, weights = np.split(optimum.x, [longest, longest + n_items])
     return Model(places - places[0], appeal, weights)
 
 

@@ -94,15 +94,15 @@ def vectors_of(
     lengths = lists.list.len().fill_null(0).to_numpy()
     if width is None:
         width = Counter(lengths[lengths > 0].tolist()).most_common(1)[0][0] if lengths.any() else 0
-    given = lists.is_not_null().to_numpy()
-    whole = given & (lengths == width)
+    present = lists.is_not_null().to_numpy()
+    whole = present & (lengths == width)
     numbers = np.zeros((len(lists), width))
     if whole.any() and width:
         flat = lists.filter(pl.Series(whole)).explode().cast(pl.Float64).fill_null(np.nan).to_numpy()
         numbers[whole] = flat.reshape(-1, width)
     usable = whole & np.all(np.abs(numbers) <= MAX_NUMBER, axis=1)  # NaN is none either
     numbers[~usable] = 0.0
-    _complain(given & ~usable, lists, width, file, column, problems)
+    _complain(present & ~usable, lists, width, file, column, problems)
     return directions(numbers)
 
 
@@ -121,12 +121,12 @@ def _complain(
         return
     row = int(np.flatnonzero(refused)[0])
     numbers = lists[row].to_list()
-    found = f"{len(numbers):,} numbers" if len(numbers) != width else shown(str(numbers), 120)
+    content = f"{len(numbers):,} numbers" if len(numbers) != width else shown(str(numbers), 120)
     problems.append(
         Problem(
             "a vector cannot be used",
             f"{width:,} finite numbers of at most {MAX_NUMBER:.0e}, as most have, or nothing",
-            found,
+            content,
             "mend the vector, or leave it out",
             file=file,
             row=row + 1,
