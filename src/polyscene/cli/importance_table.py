@@ -54,8 +54,7 @@ def scenario_parts(importance: Importance, name: str, width: int) -> list[Table 
         f"NDCG@{importance.cutoff} {one.ndcg:.4f} on {one.choices:,} {importance.choices_of} choices of "
         f"{one.users:,} users; a signal is dear above {dear:.0%} of the time of all signals."
     )
-    alone = [] if one.alone is None else [f"'{one.alone}' is used alone: no other signal can carry anything."]
-    return [*tables, summary, *alone, *(f"{note}." for note in one.notes)]
+    return [*tables, summary, *one.remarks]
 
 
 def _fitting(

@@ -72,6 +72,11 @@ class Contribution:
     between_items: Interval | None = None
     cost: Cost = field(default_factory=Cost)
 
+    @property
+    def label(self) -> str:
+        """Its name, with what it is where it is no signal."""
+        return self.name if self.kind == "signal" else f"{self.kind}: {self.name}"
+
     def verdict(self, ndcg: float, dear_share: float = DEAR_SHARE) -> Verdict:
         """Say in a word what the loss and the share of the time come to.
 
@@ -133,6 +138,12 @@ class ScenarioImportance:
     parts: tuple[Contribution, ...]
     alone: str | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of the figures should know, each a whole sentence."""
+        alone = f"'{self.alone}' is used alone, so no other signal can carry anything."
+        return [*([] if self.alone is None else [alone]), *(f"{note}." for note in self.notes)]
 
     def of(self, kind: Kind) -> list[Contribution]:
         """Return the parts of one kind, the largest loss first."""

@@ -14,7 +14,7 @@ from polyscene.data.queries import Choices, Queries
 from polyscene.evaluation.importance import Contribution, Cost, Kind, ScenarioImportance
 from polyscene.evaluation.judge import Case, judge
 from polyscene.evaluation.results import Judgement
-from polyscene.evaluation.significance import Interval, paired_bootstrap
+from polyscene.evaluation.significance import Interval, Values, paired_bootstrap
 from polyscene.recommenders.fusion.blocks import block_size
 from polyscene.recommenders.fusion.candidates import PER_SIGNAL, proposed
 from polyscene.recommenders.fusion.fusion import Fusion
@@ -66,17 +66,15 @@ class Measuring:
 
     def loss(self, whole: Judgement, other: Judgement, model: str) -> Interval:
         """Return how much NDCG the choices lose that another model ranks, `model` of the second judgement."""
-        name = f"ndcg@{self.cutoff}"
-        values = (
-            judged.per_choice(which, (self.cutoff,))[name]
-            for judged, which in ((whole, WHOLE), (other, model))
-        )
-        return paired_bootstrap(*values, whole.users, resamples=self.resamples, seed=self.seed)
+        before, after = self._gains(whole, WHOLE), self._gains(other, model)
+        return paired_bootstrap(before, after, whole.users, resamples=self.resamples, seed=self.seed)
 
     def ndcg(self, judged: Judgement) -> float:
-        """Return the mean NDCG of the whole; 0 without choices."""
-        values = judged.per_choice(WHOLE, (self.cutoff,))[f"ndcg@{self.cutoff}"]
-        return float(values.mean()) if len(values) else 0.0
+        """Return the mean NDCG of the whole."""
+        return float(self._gains(judged, WHOLE).mean())
+
+    def _gains(self, judged: Judgement, model: str) -> Values:
+        return judged.per_choice(model, (self.cutoff,))[f"ndcg@{self.cutoff}"]
 
 
 @dataclass(frozen=True)

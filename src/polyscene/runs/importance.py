@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from polyscene.core.disk import demand_room
 from polyscene.core.errors import RunError
-from polyscene.core.progress import Progress
+from polyscene.core.progress import Progress, Silent
 from polyscene.core.seeds import generator
 from polyscene.core.settings.project import Settings
 from polyscene.data.reading.item_fields import TextFields
@@ -54,9 +54,15 @@ def of_scenarios(
     scenarios: Mapping[str, ScenarioImportance], choices_of: ChoicesOf, measuring: Measuring
 ) -> Importance:
     """Put together what was measured of all scenarios, with the machine that the costs belong to."""
-    facts = {"machine": machine(), "versions": versions()}
-    cutoff, resamples, seed = measuring.cutoff, measuring.resamples, measuring.seed
-    return Importance(scenarios, choices_of, cutoff, resamples=resamples, seed=seed, **facts)
+    return Importance(
+        scenarios,
+        choices_of,
+        measuring.cutoff,
+        resamples=measuring.resamples,
+        seed=measuring.seed,
+        machine=machine(),
+        versions=versions(),
+    )
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,7 @@ def _field_parts(
             losses = {}
             for way, items in ((Way.WITHHELD, None), (Way.ITEMS, order)):
                 place = fields.changed(name, items)
-                losses[way] = _loss(place, measured, part, case, measuring, progress)
+                losses[way] = _loss(place, measured, part, case, measuring)
                 advance(1)
             yield Contribution("field", name, losses[Way.WITHHELD], between_items=losses[Way.ITEMS])
 
@@ -180,11 +186,10 @@ def _loss(
     part: JudgedPart,
     case: Case,
     measuring: Measuring,
-    progress: Progress,
 ) -> Interval:
     fusion, own = place.fusion, replace(part.case(place), choices=case.choices)
     size, learn = block_size(fusion, measuring.blocks_mb), part.learning(own, fusion)
-    judged = judge(own, lambda queries: {WHOLE: fusion.score(queries)}, size, 0, progress, learn)
+    judged = judge(own, lambda queries: {WHOLE: fusion.score(queries)}, size, 0, Silent(), learn)
     return measuring.loss(measured.judged, judged, WHOLE)
 
 

@@ -90,7 +90,8 @@ class OfOtherItems(Scores):
         items = self._items[row]
         place, shut = np.empty_like(items), np.empty_like(closed)
         place[items], shut[items] = np.arange(len(items)), closed
-        return place[self._inner.best(row, most, shut)]
+        best: LongArray = place[self._inner.best(row, most, shut)]
+        return best
 
     def peaks(self) -> FloatArray:
         """Return the largest scores, which are the same."""
