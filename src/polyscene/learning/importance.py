@@ -29,8 +29,8 @@ WARM = 3
 """The first requests are not counted: what is read lazily is read by them."""
 
 
-NO_CHOICES = "there is no choice to rank"
-ONE_BY_ONE = "nothing is exchanged between people where choices are learned one by one"
+NO_CHOICES = "There is no choice to rank"
+ONE_BY_ONE = "Nothing is exchanged between people where choices are learned one by one"
 
 NOT_WHILE_LEARNING = (
     "what each part carries is not measured on held-out choices that signals learn one by one; ask for the "

@@ -195,6 +195,4 @@ def _loss(
 
 def _field_notes(fields: ItemFields) -> Sequence[str]:
     unread = fields.unread
-    return (
-        [f"nothing in this run reads {', '.join(unread)}: not in any text, and not counted"] if unread else []
-    )
+    return [f"Nothing in this run reads {', '.join(unread)}"] if unread else []

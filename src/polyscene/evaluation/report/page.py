@@ -138,8 +138,15 @@ def parts_table(scenario: ScenarioReport) -> Table | None:
     importance, one = scenario.importance, scenario.parts
     if importance is None or one is None or not one.parts:
         return None
-    lost = f"ndcg@{importance.cutoff} lost"
-    columns = (lost, "verdict", "people exchanged", "items exchanged", "fit s", "request µs", "share")
+    columns = (
+        f"ndcg@{importance.cutoff}/lost",
+        "verdict",
+        "people/exchanged",
+        "items/exchanged",
+        "fit/s",
+        "request/µs",
+        "of the/time",
+    )
     rows = []
     for part in one.ordered():
         cost, verdict = part.cost, part.verdict(one.ndcg, importance.dear_share)
@@ -168,9 +175,9 @@ def parts_hint(scenario: ScenarioReport) -> str:
     if importance is None or one is None:
         return ""
     words = (
-        f"{one.choices:,} {importance.choices_of} choices of {one.users:,} users. Lost: without the part, with "
-        "the 95 % interval over users. Exchanged: everybody, or every item, gets what belongs to another. "
-        f"Share: of the time of all signals, dear above {importance.dear_share:.0%}."
+        f"{one.choices:,} {importance.choices_of} choices of {one.users:,} users. Lost: without the part, "
+        "with the 95 % interval over users. Exchanged: everybody, or every item, gets what is another's. "
+        f"Time: of that of all signals, dear above {importance.dear_share:.0%}."
     )
     return " ".join([words, *one.remarks])
 
