@@ -49,7 +49,8 @@ def scenario_parts(importance: Importance, name: str, width: int) -> list[Table 
     words = Column("verdict", lambda part: part.verdict(one.ndcg, dear))
     loss = Column(f"NDCG@{importance.cutoff} lost\n[95 %]", lambda part: interval_text(part.loss))
     whole = [loss, *EXCHANGED, *COSTS, words]
-    tables = _fitting(name, parts, verdicts, [[whole], [[loss, words], [*EXCHANGED, *COSTS]]], width)
+    layouts = ([whole], [[loss, words], [*EXCHANGED, *COSTS]], [[loss], [*EXCHANGED], [*COSTS], [words]])
+    tables = _fitting(name, parts, verdicts, layouts, width)
     summary = (
         f"NDCG@{importance.cutoff} {one.ndcg:.4f} on {one.choices:,} {importance.choices_of} choices of "
         f"{one.users:,} users; a signal is dear above {dear:.0%} of the time of all signals."
@@ -77,14 +78,13 @@ def _table(
     title: str, parts: Sequence[Contribution], verdicts: Sequence[Verdict], columns: Sequence[Column]
 ) -> Table:
     table = Table(title=cell(title) if title else None, title_justify="left", title_style="bold")
-    table.add_column("", no_wrap=True)
     table.add_column("without", no_wrap=True)
     for column in columns:
         justify = "left" if column.heading == "verdict" else "right"
         table.add_column(column.heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for part, verdict in zip(parts, verdicts, strict=True):
         texts = [column.text(part) for column in columns]
-        table.add_row(part.kind, cell(part.name, MAX_NAME), *texts, style=_STYLES.get(verdict, ""))
+        table.add_row(cell(part.label, MAX_NAME), *texts, style=_STYLES.get(verdict, ""))
     return table
 
 
