@@ -4,8 +4,8 @@
     python benchmarks/importance.py --config polyscene.toml --max-choices 500
 
 One run is trained and asked twice: on the choices that are held out while the fusion learns, by signals that
-have not learned from them, and on the test choices, there with the fields of the items too. What an owner drops
-should be picked by the first; the second says what it was worth.
+have not learned from them, and on the test choices, there with the fields of the items too. What an owner
+drops should be picked by the first; the second says what it was worth.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def shown(importance: Importance) -> str:
             )
             for part in one.ordered()
         ]
-        head = f"{name}: NDCG@{importance.cutoff} {one.ndcg:.4f} on {one.choices:,} {importance.choices_of} choices"
+        metric, choices = f"NDCG@{importance.cutoff}", f"{importance.choices_of} choices"
+        head = f"{name}: {metric} {one.ndcg:.4f} on {one.choices:,} {choices}"
         blocks.append("\n".join([head, table(HEAD, rows), *one.remarks]))
     return "\n\n".join(blocks)
 

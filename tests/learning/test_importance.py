@@ -18,12 +18,14 @@ from polyscene.evaluation.judge import Case
 from polyscene.learning.importance import (
     NO_CHOICES,
     ONE_BY_ONE,
+    THE_OTHERS,
     Measuring,
     fit_seconds,
     held_out_importance,
     measured_importance,
     request_costs,
     signal_costs,
+    summed,
 )
 from polyscene.recommenders.fusion.features import Features
 from polyscene.recommenders.fusion.fusion import Fusion
@@ -103,6 +105,7 @@ def test_each_part_gets_the_verdict_that_is_true(importance: ScenarioImportance)
         "constant": Verdict.DEAR,
         "misleading": Verdict.HARMS,
         "news": Verdict.OPEN,
+        THE_OTHERS: Verdict.HARMS,
     }
     assert importance.part("signal", "constant").loss.mean == 0.0
     assert importance.choices == importance.users == PEOPLE
@@ -206,3 +209,22 @@ def test_requests_are_timed_one_by_one(fusion: Fusion, case: Case, monkeypatch: 
     monkeypatch.setattr(Table, "score_all", score_all)
     assert request_costs(fusion, case.choices.queries).keys() == SECONDS.keys()
     assert set(sizes) == {1}
+
+
+def test_signals_that_stand_in_for_each_other_carry_together(fusion: Fusion, case: Case) -> None:
+    sure = np.zeros((PEOPLE, N_ITEMS), np.float32)
+    sure[np.arange(PEOPLE), TARGETS] = 5.0
+    twins = [Table(sure), Table(tables()["constant"]), Table(sure)]
+    either = Fusion(fusion.names, twins, fusion.features, fusion.weights, 0, hide_seen=False)
+    importance = measured_importance(case, either, SECONDS, MEASURING, Silent()).importance
+    assert importance.ndcg == 1.0
+    assert [part.loss.mean for part in importance.of("signal")] == [0.0, 0.0, 0.0]
+    (together,) = importance.of("signals")
+    assert together.name == THE_OTHERS
+    assert together.loss.low > 0.5
+    assert together.cost.fit_seconds == sum(SECONDS.values())
+
+
+def test_costs_of_several_are_added() -> None:
+    assert summed([Cost(1.0, 2.0, 0.3), Cost(None, 3.0, 0.9), Cost()]) == Cost(1.0, 5.0, 1.0)
+    assert summed([Cost()]) == Cost()

@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from polyscene.core.display import FrameLibrary, data_frame, html_table
 from polyscene.core.files import write_text
 from polyscene.evaluation.significance import Interval
 
-Kind = Literal["signal", "field", "scenario"]
+Kind = Literal["signal", "signals", "field", "scenario"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 ChoicesOf = Literal["test", "valid"]
 """Whose choices were ranked: those that nothing has learned from, or those held out in training."""
 DEAR_SHARE = 0.05
@@ -57,7 +58,7 @@ class Contribution:
     """What one part adds.
 
     Attributes:
-        kind: what it is: a signal, a field of the items, what people did in another scenario.
+        kind: a signal, several at once, a field of the items, or what people did in another scenario.
         name: of it.
         loss: of NDCG where it is withheld; below 0 where the ranking is better without it.
         between_people: of NDCG where everybody gets what it says to somebody else; None: not measured.
@@ -92,6 +93,11 @@ class Contribution:
             return Verdict.CARRIES if self.loss.mean > 0 else Verdict.HARMS
         small, dear = self.loss.high <= SMALL_SHARE * ndcg, (self.cost.share or 0.0) > dear_share
         return Verdict.DEAR if small and dear else Verdict.OPEN
+
+    @property
+    def carries(self) -> bool:
+        """Whether something is surely lost without it."""
+        return self.loss.known and self.loss.low > 0
 
     def to_json(self, verdict: Verdict) -> dict[str, Any]:
         """Return plain values; unknown bounds are None."""
@@ -153,7 +159,7 @@ class ScenarioImportance:
 
     def ordered(self) -> list[Contribution]:
         """Return all parts: signals, fields, scenarios, of each the largest loss first."""
-        return [*self.of("signal"), *self.of("field"), *self.of("scenario")]
+        return [part for kind in KINDS for part in self.of(kind)]
 
     def part(self, kind: Kind, name: str) -> Contribution:
         """Return one part.

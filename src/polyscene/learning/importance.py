@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,8 @@ WARM = 3
 """The first requests are not counted: what is read lazily is read by them."""
 
 
+THE_OTHERS = "all that do not carry"
+"""Those together of which none is shown to carry: each may stand in for another."""
 NO_CHOICES = "There is no choice to rank"
 ONE_BY_ONE = "Nothing is exchanged between people where choices are learned one by one"
 
@@ -117,6 +119,12 @@ def measured_importance(
         *(_contribution(measuring, judged, "signal", name, costs[name]) for name in fusion.fitted()),
         *(_contribution(measuring, judged, "scenario", name, Cost()) for name in other_scenarios(queries)),
     ]
+    idle = [part for part in parts if part.kind == "signal" and not part.carries]
+    if len(idle) > 1 and learn is None:
+        names = [part.name for part in idle]
+        without = judge(case, lambda some: {WHOLE: variants.score_without(some, names)}, size, 0, progress)
+        loss = measuring.loss(judged, without, WHOLE)
+        parts.append(Contribution("signals", THE_OTHERS, loss, cost=summed(part.cost for part in idle)))
     importance = ScenarioImportance(
         scenario,
         judged.n_users,
@@ -214,3 +222,17 @@ def signal_costs(fit_seconds: Mapping[str, float], microseconds: Mapping[str, fl
         ]
         costs[name] = Cost(fit_seconds.get(name), microseconds.get(name), max(shares, default=None))
     return costs
+
+
+def summed(costs: Iterable[Cost]) -> Cost:
+    """Return what several signals take together; their shares are added, so it is a bound from above."""
+    every = list(costs)
+    seconds, microseconds, shares = (
+        [value for value in column if value is not None]
+        for column in zip(*((one.fit_seconds, one.request_us, one.share) for one in every), strict=True)
+    )
+    return Cost(
+        sum(seconds) if seconds else None,
+        sum(microseconds) if microseconds else None,
+        min(sum(shares), 1.0) if shares else None,
+    )

@@ -73,6 +73,18 @@ def test_a_withheld_signal_is_absent(fusion_of: Callable[..., Fusion], asked: As
         assert not np.allclose(expected, scores[WHOLE])
 
 
+@pytest.mark.parametrize("n_items", [40, LARGE])
+def test_several_signals_are_withheld_at_once(
+    fusion_of: Callable[..., Fusion], asked: Asked, n_items: int
+) -> None:
+    queries, fusion = asked([[0], [], [1], [2], [], []]), fusion_of(n_items)
+    without = Withholding(fusion, np.random.default_rng(0)).score_without(queries, {"own", "noise"})
+    expected = fusion_of(n_items)
+    expected.signals = (None, expected.signals[1], None)
+    np.testing.assert_allclose(without, expected.score(queries), atol=1e-5)
+    np.testing.assert_array_equal(fusion.score(queries), fusion_of(n_items).score(queries))
+
+
 def test_a_signal_that_is_absent_already_changes_nothing(
     fusion_of: Callable[..., Fusion], asked: Asked
 ) -> None:

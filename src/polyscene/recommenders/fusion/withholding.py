@@ -6,7 +6,7 @@ its best score are 0 and it puts nothing forward. Scores that are exchanged keep
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -128,6 +128,16 @@ class Withholding:
             model_name("scenario", name, Way.WITHHELD): fusion.score(without_scenarios(queries, names))
             for name, names in other_scenarios(queries).items()
         }
+
+    def score_without(self, queries: Queries, names: Collection[str]) -> FloatArray:
+        """Return (B, n) scores where several signals are withheld at once."""
+        fusion = self.fusion
+        prepared = list(fusion.prepare(queries))
+        whole = fusion.reread(fusion.features.scaled(prepared, len(queries)), queries)
+        for place, name in enumerate(fusion.names):
+            if name in names:
+                whole[:, place], prepared[place] = 0.0, None
+        return fusion.ranked(whole, prepared, queries)
 
     def _ways(
         self, one: Scores | None, column: FloatArray
