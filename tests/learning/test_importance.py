@@ -22,6 +22,7 @@ from polyscene.learning.importance import (
     Measuring,
     fit_seconds,
     held_out_importance,
+    language_cost,
     measured_importance,
     request_costs,
     signal_costs,
@@ -188,6 +189,12 @@ def test_fits_of_a_signal_are_summed_over_cuts() -> None:
         "shop: unheard of": 3.0,
     }
     assert fit_seconds(parts, "shop") == {"popularity": 3.0, "linear": 0.5}
+
+
+def test_what_is_of_no_signal_is_the_language_model_s() -> None:
+    parts = {"a: linear: past events": 1.0, "b: linear: earlier": 2.0, "reading texts": 6.0, "tuning": 1.0}
+    assert language_cost(parts, ("a", "b")) == Cost(7.0, None, 0.7)
+    assert language_cost({}, ("a",)) == Cost()
 
 
 def test_the_larger_share_counts() -> None:

@@ -91,7 +91,14 @@ def verdicts(one: ScenarioImportance) -> dict[str, Verdict]:
     return {part.label: part.verdict(one.ndcg) for part in one.parts}
 
 
-def test_the_signal_and_the_field_that_carry_are_told_from_noise(tested: Importance) -> None:
+def reading_seconds(project: Project) -> list[float]:
+    parts = project.run().manifest["budget"]["parts"]
+    return [seconds for part, seconds in parts.items() if ": " not in part]
+
+
+def test_the_signal_and_the_field_that_carry_are_told_from_noise(
+    project: Project, tested: Importance
+) -> None:
     found = verdicts(tested.scenarios["shop"])
     assert found["content"] is Verdict.CARRIES
     assert found["field: kind"] is Verdict.CARRIES
@@ -104,6 +111,11 @@ def test_the_signal_and_the_field_that_carry_are_told_from_noise(tested: Importa
     for part in (kind, shop.part("field", ALL_TEXT)):
         assert part.between_items is not None
         assert part.between_items.low > 0
+    text = shop.part("field", ALL_TEXT).cost
+    assert text.fit_seconds == pytest.approx(sum(reading_seconds(project)), abs=1e-6)
+    assert text.share is not None
+    assert 0 < text.share < 1
+    assert kind.cost.share is None
     assert any("reads colour" in note for note in shop.notes)
 
 

@@ -53,7 +53,7 @@ def scenario_parts(importance: Importance, name: str, width: int) -> list[Table 
     tables = _fitting(name, parts, verdicts, layouts, width)
     summary = (
         f"NDCG@{importance.cutoff} {one.ndcg:.4f} on {one.choices:,} {importance.choices_of} choices of "
-        f"{one.users:,} users; a signal is dear above {dear:.0%} of the time of all signals."
+        f"{one.users:,} users; dear is what takes above {dear:.0%} of the time."
     )
     return [*tables, summary, *one.remarks]
 

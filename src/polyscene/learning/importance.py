@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,6 +172,18 @@ def fit_seconds(parts: Mapping[str, float], scenario: str) -> dict[str, float]:
         if part.startswith(f"{scenario}: ") and signal in SIGNALS:
             seconds[signal] = seconds.get(signal, 0.0) + float(taken)
     return seconds
+
+
+def language_cost(parts: Mapping[str, float], scenarios: Collection[str]) -> Cost:
+    """Return what the language model took to read all texts and to learn, and its share of the training.
+
+    Args:
+        parts: as of `fit_seconds`; what is of no signal is the language model's.
+        scenarios: all names.
+    """
+    signals = sum(sum(fit_seconds(parts, name).values()) for name in scenarios)
+    total = sum(parts.values())
+    return Cost(total - signals, None, (total - signals) / total) if total else Cost()
 
 
 def _contribution(measuring: Measuring, judged: Judgement, kind: Kind, name: str, cost: Cost) -> Contribution:

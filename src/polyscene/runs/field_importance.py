@@ -65,6 +65,12 @@ class ItemFields:
         return [*names, ALL_TEXT] if len(text) > 1 else names
 
     @property
+    def whole_text(self) -> str | None:
+        """The field that is all of a text; None where items have no text."""
+        text = () if self.texts is None else self.texts.names
+        return ALL_TEXT if len(text) > 1 else next(iter(text), None)
+
+    @property
     def unread(self) -> list[str]:
         """The fields that nothing in the run reads: they have no part in any text, and do not count."""
         space = self.run.system.scenario(self.scenario).space
@@ -87,7 +93,7 @@ class ItemFields:
             order: (n,) from which item each item has the field; None: it is withheld.
         """
         place = Run(self.run.folder, self.run.present, self.run.index).system.scenario(self.scenario)
-        if name == ALL_TEXT or (self.texts is not None and self.texts.names == (name,)):
+        if name == self.whole_text:
             _place_texts(place, order)
         elif self.texts is not None and name in self.texts.names:
             self._reread(place, name, order)

@@ -19,13 +19,21 @@ from polyscene.evaluation.importance import (
     DEAR_SHARE,
     ChoicesOf,
     Contribution,
+    Cost,
     Importance,
     ScenarioImportance,
 )
 from polyscene.evaluation.judge import Case, judge
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.significance import Interval
-from polyscene.learning.importance import MAX_CHOICES, Measured, Measuring, fit_seconds, measured_importance
+from polyscene.learning.importance import (
+    MAX_CHOICES,
+    Measured,
+    Measuring,
+    fit_seconds,
+    language_cost,
+    measured_importance,
+)
 from polyscene.recommenders.fusion.blocks import block_size
 from polyscene.recommenders.fusion.withholding import WHOLE, Way
 from polyscene.recommenders.registry import SIGNALS
@@ -124,7 +132,7 @@ def measure_importance(
         place = own.system.scenario(name)
         case = part.case(place)
         case = replace(case, choices=measuring.sample(case.choices, name, in_order=part.learns_on))
-        seconds = fit_seconds(run.manifest.get("budget", {}).get("parts", {}), name)
+        seconds = fit_seconds(fit_parts(run), name)
         learn = part.learning(case, place.fusion)
         measured = measured_importance(case, place.fusion, seconds, measuring, progress, learn)
         importance = with_tables(measured.importance)
@@ -134,6 +142,12 @@ def measure_importance(
             importance = _with_fields(importance, fields, measured, part, case, measuring, progress)
         scenarios[name] = importance
     return of_scenarios(scenarios, "test", measuring).judged_by(request.dear_share)
+
+
+def fit_parts(run: Run) -> Mapping[str, float]:
+    """Return the seconds of every part of a run's training; none of runs of earlier versions."""
+    parts: Mapping[str, float] = run.manifest.get("budget", {}).get("parts", {})
+    return parts
 
 
 def with_tables(importance: ScenarioImportance) -> ScenarioImportance:
@@ -169,6 +183,7 @@ def _field_parts(
     measuring: Measuring,
     progress: Progress,
 ) -> Iterator[Contribution]:
+    run, parts = fields.run, fit_parts(fields.run)
     order = fields.shuffled(generator(measuring.seed, "exchanged fields", case.scenario))
     with progress.track(f"{case.scenario}: fields", 2 * len(fields.names), "rankings") as advance:
         for name in fields.names:
@@ -177,7 +192,8 @@ def _field_parts(
                 place = fields.changed(name, items)
                 losses[way] = _loss(place, measured, part, case, measuring)
                 advance(1)
-            yield Contribution("field", name, losses[Way.WITHHELD], between_items=losses[Way.ITEMS])
+            cost = language_cost(parts, run.scenarios) if name == fields.whole_text else Cost()
+            yield Contribution("field", name, losses[Way.WITHHELD], None, losses[Way.ITEMS], cost)
 
 
 def _loss(

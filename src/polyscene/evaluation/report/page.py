@@ -177,7 +177,7 @@ def parts_hint(scenario: ScenarioReport) -> str:
     words = (
         f"{one.choices:,} {importance.choices_of} choices of {one.users:,} users. Lost: without the part, "
         "with the 95 % interval over users. Exchanged: everybody, or every item, gets what is another's. "
-        f"Time: of that of all signals, dear above {importance.dear_share:.0%}."
+        f"Time: the larger share, of fits or of requests; dear above {importance.dear_share:.0%}."
     )
     return " ".join([words, *one.remarks])
 
