@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from polyscene.cli.importance_table import scenario_parts
 from polyscene.cli.main import app
 from polyscene.core.errors import RunError
 from polyscene.core.seeds import generator
@@ -208,17 +211,30 @@ def test_other_texts_are_refused(project: Project) -> None:
         ItemFields.of(project.run(), "shop", TextFields(other, project.base))
 
 
-def test_the_verb_shows_every_part_at_any_width(project: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_every_part_is_shown_at_any_width(tested: Importance, columns: int) -> None:
+    with (console := Console(width=columns)).capture() as capture:
+        for part in scenario_parts(tested, "shop", columns):
+            console.print(part, soft_wrap=isinstance(part, str))
+    shown = capture.get()
+    assert "…" not in shown
+    for word in ("content", "field: kind", "carries", "NDCG@10", "above 5%", "test choices", "reads colour"):
+        assert word in shown
+    assert max(len(line) for line in shown.splitlines() if "│" in line) <= columns
+
+
+def test_the_verb_says_what_a_run_keeps(project: Project, tmp_path: Path) -> None:
     out, config = tmp_path / "importance.json", project.base / "polyscene.toml"
     words = ["importance", "--config", str(config), "--choices", "valid", "--json", str(out), "--dear", "0.9"]
-    for columns in ("60", "80", "200"):
-        shown = CliRunner(env={"COLUMNS": columns}).invoke(app, words)
-        assert shown.exit_code == 0, shown.output
-        assert "…" not in shown.stdout
-        for word in ("content", "cross_scenario", "carries", "NDCG@10", "above 90%", "valid choices"):
-            assert word in shown.stdout
-        assert max(len(line) for line in shown.stdout.splitlines() if "│" in line) <= int(columns)
+    shown = CliRunner().invoke(app, [*words, "--no-fields"])
+    assert shown.exit_code == 0, shown.output
+    assert "--no-fields change nothing" in shown.stderr
+    assert "above 90%" in shown.stdout
+    assert "report.html" in shown.stdout
     kept = project.importance(choices="valid", request=ImportanceRequest(dear_share=0.9))
-    assert out.read_text(encoding="utf-8").count('"verdict"') == 6
     kept.save(out.with_name("same.json"))
     assert out.read_bytes() == out.with_name("same.json").read_bytes()
+    names = [
+        part["name"] for part in json.loads(out.read_text(encoding="utf-8"))["scenarios"]["film"]["parts"]
+    ]
+    assert sorted(names) == ["cross_scenario", "popularity", "shop"]

@@ -49,7 +49,7 @@ def importance(
 
     What is lost stands beside what the part costs. It is kept in the run's folder, and its report shows it.
     """
-    from polyscene.cli.console import show, width
+    from polyscene.cli.console import show, tell, width
     from polyscene.cli.importance_table import scenario_parts
     from polyscene.evaluation.importance import DEAR_SHARE
     from polyscene.learning.importance import MAX_CHOICES
@@ -60,6 +60,8 @@ def importance(
     request = ImportanceRequest(
         max_choices or MAX_CHOICES, not no_fields, DEAR_SHARE if dear is None else dear
     )
+    if choices is ChoicesOption.valid and (max_choices is not None or no_fields):
+        tell("--choices valid shows what training measured: --max-choices and --no-fields change nothing")
     measured = project.importance(asked, choices.value, request)
     if json is not None:
         measured.save(json)
