@@ -17,10 +17,11 @@ from polyscene.cli.main import app
 from polyscene.core.errors import RunError
 from polyscene.core.seeds import generator
 from polyscene.data.reading.item_fields import TextFields
-from polyscene.evaluation.importance import Importance, ScenarioImportance, Verdict
+from polyscene.evaluation.importance import Contribution, Cost, Importance, ScenarioImportance, Verdict
+from polyscene.evaluation.significance import Interval
 from polyscene.project import Project
 from polyscene.runs.field_importance import ALL_TEXT, ItemFields
-from polyscene.runs.importance import ImportanceRequest
+from polyscene.runs.importance import ImportanceRequest, with_tables
 from polyscene.runs.run import Run
 from polyscene.runs.run_record import REPORT
 
@@ -238,3 +239,16 @@ def test_the_verb_says_what_a_run_keeps(project: Project, tmp_path: Path) -> Non
         part["name"] for part in json.loads(out.read_text(encoding="utf-8"))["scenarios"]["film"]["parts"]
     ]
     assert sorted(names) == ["cross_scenario", "popularity", "shop"]
+
+
+def test_a_table_that_one_signal_reads_carries_what_that_does() -> None:
+    parts = (
+        Contribution("signal", "social", Interval(0.1, 0.05, 0.2), cost=Cost(2.0, 30.0, 0.4)),
+        Contribution("signal", "knowledge", Interval(0.0, -0.1, 0.1)),
+        Contribution("signal", "popularity", Interval(0.2, 0.1, 0.3)),
+    )
+    fields = with_tables(ScenarioImportance("shop", 3, 3, 0.5, parts)).of("field")
+    assert [(part.name, part.loss.mean, part.cost.fit_seconds) for part in fields] == [
+        ("links", 0.1, 2.0),
+        ("knowledge", 0.0, None),
+    ]
