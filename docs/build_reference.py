@@ -26,6 +26,7 @@ MODULES = (
     "polyscene.data.schema",
     "polyscene.data.splits.protocol",
     "polyscene.data.tables.formats",
+    "polyscene.evaluation.importance",
     "polyscene.evaluation.offpolicy.diagnostics",
     "polyscene.evaluation.offpolicy.estimator",
     "polyscene.evaluation.offpolicy.interval",

@@ -17,6 +17,7 @@ from polyscene.runs.folder import REMEDY, UNFINISHED, find_run, run_ids
 
 if TYPE_CHECKING:  # each method loads what it needs: asking a run needs neither torch nor transformers
     from polyscene.data.schema import Dataset
+    from polyscene.evaluation.importance import ChoicesOf, Importance
     from polyscene.evaluation.repeated import Repeated
     from polyscene.evaluation.results import Results
     from polyscene.language.compression.compressing import Compressed
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # each method loads what it needs: asking a run needs neither
     from polyscene.learning.search import SearchResult
     from polyscene.learning.time_budget import TimeBudget
     from polyscene.learning.training_data import TrainingData
+    from polyscene.runs.importance import ImportanceRequest
     from polyscene.runs.run import Run
 
 USUAL_BASELINES = ("popularity", "random", "ease", "item_knn", "als", "markov")
@@ -143,12 +145,18 @@ class Project:
 
         return Run(find_run(self.runs_folder, run_id), self.settings.scenarios, self.settings.index)
 
-    def train(self, everything_counts: bool = False, budget: float | str | TimeBudget | None = None) -> Run:
+    def train(
+        self,
+        everything_counts: bool = False,
+        budget: float | str | TimeBudget | None = None,
+        importance: bool = False,
+    ) -> Run:
         """Fit the whole system and leave a run behind, whole or not at all.
 
         Args:
             everything_counts: learn from the test part too; such a run serves best and cannot be judged.
             budget: how long it may take, in seconds or as "2m"; what is left out for it, the run tells.
+            importance: measure what every signal carries on the choices held out, for `importance`.
 
         Raises:
             DataError: the tables cannot be used.
@@ -161,7 +169,8 @@ class Project:
         from polyscene.runs.training import train_run
 
         set_threads(self.settings.runtime.threads)
-        return Run(train_run(self, everything_counts, budget), self.settings.scenarios, self.settings.index)
+        folder = train_run(self, everything_counts, budget, importance)
+        return Run(folder, self.settings.scenarios, self.settings.index)
 
     def evaluate(self, run: Run | None = None) -> Results:
         """Judge a run (default: the newest) on the test part, and write metrics and report into its folder.
@@ -180,6 +189,24 @@ class Project:
         save_exposure(results, judged.folder)
         self.report(judged)
         return results
+
+    def importance(
+        self, run: Run | None = None, choices: ChoicesOf = "test", request: ImportanceRequest | None = None
+    ) -> Importance:
+        """Say what every signal, field and other scenario carries in a run (default: the newest), and costs.
+
+        Args:
+            choices: "test": ranked now, kept in the run's folder; "valid": kept by `train(importance=True)`.
+            request: how many choices, whether fields too, and what share of the time is dear.
+
+        Raises:
+            RunError: as in `evaluate`; or the run was not trained with `importance`.
+            ModelError: texts are to be encoded anew, and the language model is not there.
+        """
+        from polyscene.runs.importance import importance_of
+
+        set_threads(self.settings.runtime.threads)
+        return importance_of(self, run or self.run(), choices, request)
 
     def compare(self, baselines: Sequence[str] = USUAL_BASELINES) -> Results:
         """Judge plain recommenders by name on the test part, as a run's signals are; nothing is kept.
@@ -227,24 +254,9 @@ class Project:
             DataError: the tables cannot be used.
             ConfigError: the protocol does not fit the tables.
         """
-        from polyscene.evaluation.repeated import Repeated
+        from polyscene.runs.repeating import repeat
 
-        if times < 1:
-            raise ValueError(f"expected at least one repeat, found {times}")
-        projects = [self._repeat(number) for number in range(times)]
-        if baselines is None:
-            return Repeated(tuple(one.evaluate(one.train()) for one in projects))
-        return Repeated(tuple(one.compare(baselines) for one in projects))
-
-    def _repeat(self, number: int) -> Project:
-        """Return this project with another seed and, where its protocol cuts at moments, an earlier end."""
-        from polyscene.data.splits.origins import repeated
-
-        settings, dataset = repeated(self.settings, self.dataset, number)
-        config = f"{Path(self.config).stem}-repeat-{number}.toml"
-        project = Project(settings, self.base, config, self.progress)
-        project.dataset = dataset
-        return project
+        return repeat(self, times, baselines)
 
     def report(self, run: Run | None = None) -> Path:
         """Write the HTML report of a judged run into its folder and return its path."""
@@ -315,29 +327,10 @@ class Project:
             ModelError: more is lost than the bounds allow; the model cannot be used, or not compressed again.
             DataError: the tables cannot be used.
         """
-        from polyscene.language.compression.judging import Bounds
-        from polyscene.learning.compressing import compress_into, judged_scenario, original
-        from polyscene.learning.content_judge import content_judge
+        from polyscene.learning.compressing import compress_project
 
-        folder = Path(out)
-        if folder.exists():
-            raise FileExistsError(f"expected a new folder, found {folder} already; name another one")
-        demand_room(folder.resolve().parent, 0, "free some space or mend its rights, or name another folder")
         set_threads(self.settings.runtime.threads)
-        model = original(self.settings.language, self.base, self.progress)
-        return compress_into(
-            folder,
-            model,
-            request,
-            self.dataset,
-            content_judge(self.ground(), judged_scenario(self.dataset)),
-            bounds=bounds or Bounds(),
-            accept_loss=accept_loss,
-            seed=self.settings.seed,
-            batch_tokens=self.settings.language.batch_tokens,
-            progress=self.progress,
-            judged=judged,
-        )
+        return compress_project(self, Path(out), request, bounds, accept_loss, judged)
 
     def ground(self, everything_counts: bool = False) -> TrainingData:
         """Return what fitting stands on, before the language model has read anything.

@@ -12,6 +12,7 @@ import pytest
 
 HEAVY = ("torch", "transformers", "matplotlib")
 LIGHT_MODULES = (
+    "polyscene.evaluation.importance",
     "polyscene.evaluation.judge",
     "polyscene.evaluation.provenance",
     "polyscene.evaluation.report.content",

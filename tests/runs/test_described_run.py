@@ -16,9 +16,12 @@ from typer.testing import CliRunner
 
 from polyscene.cli.main import app
 from polyscene.core.errors import DataError
+from polyscene.data.reading.item_fields import TextFields
 from polyscene.engine.changes import changes_of, resume
+from polyscene.evaluation.importance import Verdict
 from polyscene.online.progressive import dataset_of
 from polyscene.project import Project
+from polyscene.runs.field_importance import ItemFields
 from polyscene.runs.run import Run
 from polyscene.serving.app import build_app
 from polyscene.serving.service import Service
@@ -118,6 +121,34 @@ def test_what_people_choose_by_counts_and_the_rest_does_not(run: Run) -> None:
 def test_it_is_worth_more_than_the_text(project: Project, run: Run) -> None:
     table = project.evaluate(run).judgements[0].table((10,))
     assert table["attributes"]["ndcg@10"] > 2 * table["content"]["ndcg@10"]
+
+
+def test_vectors_that_carry_are_told_from_text_that_does_not(project: Project, run: Run) -> None:
+    shop = project.importance(run).scenarios["shop"]
+    image, title = (shop.part("field", name) for name in ("image", "title"))
+    assert image.verdict(shop.ndcg) is Verdict.CARRIES
+    assert title.verdict(shop.ndcg) is not Verdict.CARRIES
+    assert image.loss.low > title.loss.high
+    assert image.between_items is not None
+    assert image.between_items.low > 0
+    assert shop.part("signal", "attributes").carries
+    assert shop.notes == ("Nothing in this run reads kind, price",)
+
+
+def test_attributes_and_vectors_are_withheld_and_exchanged(project: Project, run: Run) -> None:
+    fields = ItemFields.of(run, "shop", TextFields(project.settings.scenarios["shop"], project.base))
+    before = run.item_vectors("shop", "described").array
+    order = fields.shuffled(np.random.default_rng(1))
+    same = fields.changed("image", np.arange(N_ITEMS)).space
+    np.testing.assert_allclose(same.view("described").vectors, before, atol=1e-6)
+    assert fields.changed("image").space.shares(0) == {"text": pytest.approx(1.0)}
+    media = run.system.scenario("shop").space.media["image"]
+    exchanged = fields.changed("image", order).space
+    np.testing.assert_allclose(exchanged.media["image"], media[order], atol=1e-6)
+    assert not np.isclose(exchanged.view("described").vectors, before).all(axis=1).all()
+    np.testing.assert_array_equal(
+        exchanged.view("tuned").vectors, run.system.scenario("shop").space.view("tuned").vectors
+    )
 
 
 def test_a_run_that_is_read_again_has_the_same_space(run: Run) -> None:

@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from polyscene.evaluation.importance import Verdict
 from polyscene.evaluation.results import Judgement
+from polyscene.learning.importance import NOT_WHILE_LEARNING, ONE_BY_ONE
 from polyscene.project import Project
 from polyscene.runs.judging import evaluate
 from polyscene.runs.run import Run
@@ -85,3 +87,22 @@ def test_people_grow_warm_while_they_choose(tmp_path: Path) -> None:
     project = Project.from_frames(events, items, folder=tmp_path, settings=SETTINGS)
     judgement = judged(project, project.train(), None)
     assert judgement.slices["cold_users"].tolist() == [True] * 3 + [False] * 37
+
+
+def test_what_carries_is_told_of_a_stream(project: Project, run: Run) -> None:
+    before = run.system.scenario("main").fusion.features.counts.tolist()
+    one = project.importance(run).scenarios["main"]
+    popularity = one.part("signal", "popularity")
+    assert one.ndcg == pytest.approx(judged(project, run, None).table((10,))["polyscene"]["ndcg@10"])
+    assert popularity.loss.mean > 0
+    assert popularity.verdict(one.ndcg) is Verdict.UNKNOWN, "without resamples there is no interval"
+    assert popularity.between_people is None
+    assert one.notes == (ONE_BY_ONE,)
+    assert run.system.scenario("main").fusion.features.counts.tolist() == before
+
+
+def test_held_out_choices_that_are_learned_one_by_one_say_nothing(project: Project) -> None:
+    other = Project(project.settings, project.base, "other.toml")
+    run = other.train(importance=True)
+    assert run.importance("valid") is None
+    assert any(note.endswith(NOT_WHILE_LEARNING) for note in run.notes)

@@ -16,6 +16,7 @@ from polyscene.cli.doctor import doctor
 from polyscene.cli.evaluate import evaluate
 from polyscene.cli.explain import explain
 from polyscene.cli.failures import guarded
+from polyscene.cli.importance import importance
 from polyscene.cli.init import init
 from polyscene.cli.judge import judge
 from polyscene.cli.movement import movement
@@ -34,6 +35,10 @@ VERBS: dict[Callable[..., None], tuple[str, str]] = {
     train: ("Fit the whole system and leave a run.", "polyscene train --config polyscene.toml"),
     tune: ("Search better settings for the language model's training.", "polyscene tune --minutes 30"),
     evaluate: ("Judge a run beside each of its signals.", "polyscene evaluate --json metrics.json"),
+    importance: (
+        "Say what carries the result, and what costs time for nothing.",
+        "polyscene importance --json importance.json",
+    ),
     recommend: ("Return a slate for a user.", "polyscene recommend u42 --scenario shop -k 5"),
     similar: ("Return the items most like one item.", "polyscene similar sku-7 --scenario shop"),
     explain: ("Say why an item stands where it stands.", "polyscene explain u42 sku-7 --scenario shop"),

@@ -20,9 +20,18 @@ BudgetOption = Annotated[
     ),
 ]
 
+ImportanceOption = Annotated[
+    bool,
+    typer.Option("--importance", help="Measure what each signal carries, on the choices that are held out."),
+]
+
 
 def train(
-    config: Config = CONFIG, everything: Everything = False, budget: BudgetOption = None, seed: Seed = None
+    config: Config = CONFIG,
+    everything: Everything = False,
+    budget: BudgetOption = None,
+    importance: ImportanceOption = False,
+    seed: Seed = None,
 ) -> None:
     """Fit every signal and the fusion on the project's tables and leave a run behind.
 
@@ -30,5 +39,5 @@ def train(
     """
     from polyscene.cli.console import show
 
-    run = opened(config, seed).train(everything, budget)
+    run = opened(config, seed).train(everything, budget, importance)
     show(f"run {run.id}", f"in  {run.folder}")

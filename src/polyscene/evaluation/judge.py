@@ -55,7 +55,7 @@ def judge(
     Args:
         score_all: returns (B, n) scores by model name.
         block: requests at a time.
-        list_length: how many best items to keep of each list.
+        list_length: how many best items to keep of each list; 0: no lists are kept.
         learn: is called with the moment of the next choices, for the models to learn what lies before it; the
             choices are then ordered by time, and those of one moment are ranked before one is learned.
     """
@@ -73,7 +73,8 @@ def judge(
             open_[np.arange(len(target)), target] = True
             for model, scores in score_all(queries).items():
                 ranks.setdefault(model, []).append(mid_ranks(scores, target, open_))
-                top.setdefault(model, []).append(_best(scores, open_, list_length))
+                if list_length:
+                    top.setdefault(model, []).append(_best(scores, open_, list_length))
             counts.append(candidate_counts(np.zeros(open_.shape, np.float32), open_))
             item_events.append(case.item_events[target])
             user_events.append(case.user_events[queries.user])

@@ -6,8 +6,10 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from polyscene.core.contracts import VectorJudge
+from polyscene.core.disk import demand_room
 from polyscene.core.errors import ModelError
 from polyscene.core.progress import Progress
 from polyscene.core.seeds import generator
@@ -29,7 +31,11 @@ from polyscene.language.model.architecture import stack
 from polyscene.language.model.language_model import LanguageModel
 from polyscene.language.model.loading import load_model
 from polyscene.language.model.sources import NOTE, is_compressed, locate
+from polyscene.learning.content_judge import content_judge
 from polyscene.learning.distilling import Teaching, distilled, withheld, without
+
+if TYPE_CHECKING:  # it stands above this floor
+    from polyscene.project import Project
 
 CALIBRATION_TEXTS = 400
 
@@ -51,6 +57,35 @@ def original(language: LanguageSettings, base: Path, progress: Progress) -> Lang
             "another model in [language] model"
         )
     return load_model(language, base, progress)
+
+
+def compress_project(
+    project: Project,
+    folder: Path,
+    request: CompressionRequest,
+    bounds: Bounds | None,
+    accept_loss: bool,
+    judged: Callable[[Compressed], None] | None,
+) -> Compressed:
+    """Make a project's language model smaller; see `Project.compress`."""
+    if folder.exists():
+        raise FileExistsError(f"expected a new folder, found {folder} already; name another one")
+    demand_room(folder.resolve().parent, 0, "free some space or mend its rights, or name another folder")
+    language, progress = project.settings.language, project.progress
+    model = original(language, project.base, progress)
+    return compress_into(
+        folder,
+        model,
+        request,
+        project.dataset,
+        content_judge(project.ground(), judged_scenario(project.dataset)),
+        bounds=bounds or Bounds(),
+        accept_loss=accept_loss,
+        seed=project.settings.seed,
+        batch_tokens=language.batch_tokens,
+        progress=progress,
+        judged=judged,
+    )
 
 
 def judged_scenario(dataset: Dataset) -> str:

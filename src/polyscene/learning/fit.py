@@ -13,11 +13,13 @@ from polyscene.core.settings.project import Settings
 from polyscene.core.settings.signals import USUAL_SIGNALS
 from polyscene.data.splits.parts import Parts
 from polyscene.data.splits.phases import Phase
+from polyscene.evaluation.importance import ScenarioImportance
 from polyscene.evaluation.transfer import TransferMatrix
 from polyscene.learning.earlier_choices import with_earlier_choices
 from polyscene.learning.example_gains import signal_gains
 from polyscene.learning.fallback import better_signal, compared, held_out_gains, mean_gains, used_alone_note
 from polyscene.learning.fusion import FusionData, PastSignals, TrainedFusion, fusion_data, train_fusion
+from polyscene.learning.importance import NOT_WHILE_LEARNING, Measuring, fit_seconds, held_out_importance
 from polyscene.learning.multitask import joint_trainer
 from polyscene.learning.new_items import Lift, fair_lift
 from polyscene.learning.reranker import RerankerTrainer
@@ -48,6 +50,7 @@ class Fitted:
         notes: what a user should know, each a sentence.
         facts: by scenario, what taught the fusion, what earlier choices took, how far new items are lifted.
         transfer: what scenarios taught each other, where the signal `multitask` learned from several.
+        importance: by scenario, what held-out choices say of every part, where that was asked for.
     """
 
     fusions: dict[str, Fusion]
@@ -57,6 +60,7 @@ class Fitted:
     notes: list[str] = field(default_factory=list)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     transfer: TransferMatrix | None = None
+    importance: dict[str, ScenarioImportance] = field(default_factory=dict)
 
 
 def fit_system(
@@ -66,6 +70,7 @@ def fit_system(
     readers: RerankerTrainer | None = None,
     cuts: Sequence[Mapping[str, Parts]] = (),
     budget: TimeBudget | None = None,
+    importance: Measuring | None = None,
 ) -> Fitted:
     """Fit every signal and the fusion of every scenario.
 
@@ -73,6 +78,7 @@ def fit_system(
         cuts: the parts at cuts before the split's own, whose choices teach the fusion too.
         readers: trains what reads for each text ranker, on what that has learned from.
         budget: how long it may take; None: as long as it does.
+        importance: how it is measured what every part carries; None: it is not.
     """
     budget = budget or TimeBudget()
     data = replace(data, joint=joint_trainer(settings))
@@ -139,6 +145,13 @@ def fit_system(
             reranker,
             moving_weights(fusion.weights, settings.fusion),
         )
+        if importance is not None and data.learns_on:
+            fitted.notes.append(f"{name}: {NOT_WHILE_LEARNING}")
+        elif importance is not None:
+            fusion.fallback, seconds = fallback, fit_seconds(budget.parts, name)
+            fitted.importance[name] = held_out_importance(
+                name, fusion, learned.judged, seconds, importance, progress
+            )
     if data.joint_of_all is not None:
         fitted.notes += data.joint_of_all.notes
         fitted.transfer = data.joint_of_all.transfer

@@ -85,12 +85,17 @@ class TimeBudget:
         """Return the seconds that a part took; 0 where it never began."""
         return self._parts.get(part, 0.0)
 
+    @property
+    def parts(self) -> Mapping[str, float]:
+        """Return the seconds of every part so far."""
+        return self._parts
+
     def facts(self) -> dict[str, Any]:
         """Return what a run's manifest says of the time: rounded seconds, and what was left out."""
         return {
             "seconds": self.seconds,
             "spent": round(self.spent, 1),
-            "parts": {part: round(seconds, 1) for part, seconds in self._parts.items()},
+            "parts": {part: round(seconds, 3) for part, seconds in self._parts.items()},
             "left_out": self.left_out,
         }
 

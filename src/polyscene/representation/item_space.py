@@ -188,6 +188,15 @@ class ItemSpace:
             if name != "described":
                 width = view.vectors.shape[1]
                 view.put(rows, raw[name] if name in raw else np.zeros((len(rows), width), np.float32))
+        self.describe(rows, attributes, media)
+
+    def describe(
+        self,
+        rows: LongArray,
+        attributes: Sequence[Mapping[str, Attribute]] | None = None,
+        media: Media | None = None,
+    ) -> None:
+        """Say anew what items are beside their texts, which stay; see `put`."""
         brought = self._brought(len(rows), media or {})
         for medium, vectors in brought.items():
             put_rows(self._media[medium], rows, vectors)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -46,35 +47,16 @@ def evaluate(
     Raises:
         RunError: the run has learned from the test part, or was trained on other tables or another split.
     """
-    _require_same_split(run, dataset, settings)
-    evaluation = settings.evaluation
-    parts = split(dataset, evaluation)
-    learns_on = protocol_of(evaluation).learns_on if learns_on is None else learns_on
-    if learns_on:  # it changes while it is judged
+    part = JudgedPart.of(run, dataset, settings, learns_on)
+    if part.learns_on:  # it changes while it is judged
         run = Run(run.folder, run.present, run.index)
-    whole = [name for name, place in run.system.scenarios.items() if place.fusion.hide_seen]
-    folds = Folds(dataset, parts, evaluation, whole)
-    seen = np.zeros(len(dataset.users), np.int64)
-    for name in dataset.scenarios:
-        seen += np.bincount(folds.learned(name, Phase.ALL).user, minlength=len(seen))
+    evaluation = settings.evaluation
     judgements = []
-    for name, place in run.system.scenarios.items():
-        fold = folds.test(name, settings.seed)
-        counts = np.bincount(fold.learn.item, minlength=len(place.catalogue))
-        fusion, active = place.fusion, seen.copy()
-        case = Case(
-            name,
-            fold.choices,
-            fusion.open,
-            counts,
-            active,
-            place.space.view("tuned").vectors if place.space.has_text else None,
-            "removed" if fusion.hide_seen else "kept",
-            evaluation.protocol,
-        )
+    for place in run.system.scenarios.values():
+        case, fusion = part.case(place), place.fusion
         size = block_size(fusion, settings.runtime.blocks_mb)
         longest = max(LISTED, *evaluation.cutoffs)
-        learn = _learning(folds, name, fusion, counts, active) if learns_on else None
+        learn = part.learning(case, fusion)
         judgements.append(judge(case, fusion.score_all, size, longest, progress, learn))
     return Results(
         tuple(judgements),
@@ -84,6 +66,55 @@ def evaluate(
         machine(),
         versions(),
     )
+
+
+@dataclass(frozen=True)
+class JudgedPart:
+    """The test part of the tables that a run was trained on, which it has not learned from.
+
+    Attributes:
+        folds: the steps of the split.
+        learns_on: whether what was judged is learned before what came later is.
+        user_events: (n_users,) events of each user that the run has learned from, in all scenarios.
+    """
+
+    folds: Folds
+    settings: Settings
+    learns_on: bool
+    user_events: LongArray
+
+    @classmethod
+    def of(cls, run: Run, dataset: Dataset, settings: Settings, learns_on: bool | None = None) -> Self:
+        """Return the test part for a run; see `evaluate`."""
+        _require_same_split(run, dataset, settings)
+        evaluation = settings.evaluation
+        whole = [name for name, place in run.system.scenarios.items() if place.fusion.hide_seen]
+        folds = Folds(dataset, split(dataset, evaluation), evaluation, whole)
+        seen = np.zeros(len(dataset.users), np.int64)
+        for name in dataset.scenarios:
+            seen += np.bincount(folds.learned(name, Phase.ALL).user, minlength=len(seen))
+        learns_on = protocol_of(evaluation).learns_on if learns_on is None else learns_on
+        return cls(folds, settings, learns_on, seen)
+
+    def case(self, place: ScenarioState) -> Case:
+        """Return what is judged in one scenario of the run."""
+        fold, fusion = self.folds.test(place.name, self.settings.seed), place.fusion
+        return Case(
+            place.name,
+            fold.choices,
+            fusion.open,
+            np.bincount(fold.learn.item, minlength=len(place.catalogue)),
+            self.user_events.copy(),
+            place.space.view("tuned").vectors if place.space.has_text else None,
+            "removed" if fusion.hide_seen else "kept",
+            self.settings.evaluation.protocol,
+        )
+
+    def learning(self, case: Case, fusion: Fusion) -> Callable[[int], None] | None:
+        """Return what lets a fusion learn what the case judges, as it goes on; None: it does not."""
+        if not self.learns_on:
+            return None
+        return _learning(self.folds, case.scenario, fusion, case.item_events, case.user_events)
 
 
 def _learning(

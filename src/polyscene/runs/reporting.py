@@ -54,6 +54,7 @@ def report_of(run: Run) -> ReportData:
         )
     manifest = run.manifest
     repairs = tuple(manifest.get("repairs", ()))
+    importance = run.importance()
     return ReportData(
         title=manifest["project"],
         scenarios=tuple(
@@ -62,6 +63,7 @@ def report_of(run: Run) -> ReportData:
                 Exposure(place.fusion.features.counts.astype(np.int64), load_exposure(run.folder, number)),
                 _map(place),
                 tuple(sample_slates(run, name)),
+                importance,
             )
             for number, (name, place) in enumerate(run.system.scenarios.items())
         ),

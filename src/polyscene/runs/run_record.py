@@ -6,14 +6,22 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polyscene.core.display import html_table, listed
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.runs.manifest import read_manifest
 
+if TYPE_CHECKING:
+    from polyscene.evaluation.importance import ChoicesOf, Importance
+
 METRICS = "metrics.json"
 REPORT = "report.html"
+
+
+def importance_path(folder: Path, choices_of: ChoicesOf) -> Path:
+    """Return where a run's folder says what every part carries, by which choices."""
+    return folder / f"importance-{choices_of}.json"
 
 
 class RunRecord:
@@ -69,6 +77,20 @@ class RunRecord:
             return None
         metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return metrics
+
+    def importance(self, choices_of: ChoicesOf | None = None) -> Importance | None:
+        """What was last measured of what every part of this run carries; None before it.
+
+        Args:
+            choices_of: "test", by `Project.importance`, or "valid", by its training; None: what there is.
+        """
+        from polyscene.evaluation.importance import Importance
+
+        for wanted in ("test", "valid") if choices_of is None else (choices_of,):
+            path = importance_path(self.folder, wanted)
+            if path.is_file():
+                return Importance.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return None
 
     @cached_property
     def settings(self) -> Mapping[str, ScenarioSettings]:

@@ -29,8 +29,10 @@ from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.time_budget import TimeBudget
 from polyscene.learning.training_data import TrainingData
 from polyscene.runs.folder import REMEDY, UNFINISHED, new_run, write_manifest
+from polyscene.runs.importance import measuring_of, of_scenarios
 from polyscene.runs.item_encoder import KEY, encoder_facts
 from polyscene.runs.reranker_files import save_readers
+from polyscene.runs.run_record import importance_path
 from polyscene.runs.system_files import FORMAT, save_system
 
 BYTES_PER_NUMBER = 4
@@ -62,13 +64,17 @@ class Trained(Protocol):
 
 
 def train_run(
-    project: Trained, everything_counts: bool, budget: float | str | TimeBudget | None = None
+    project: Trained,
+    everything_counts: bool,
+    budget: float | str | TimeBudget | None = None,
+    importance: bool = False,
 ) -> Path:
     """Fit the whole system and return the folder of the run.
 
     Args:
         everything_counts: learn from the test part too.
         budget: how long it may take, in seconds or as "2m".
+        importance: measure what every part carries, on the choices that are held out.
 
     Raises:
         DataError: the tables cannot be used.
@@ -92,7 +98,9 @@ def train_run(
     unfinished = project.runs_folder / UNFINISHED
     tuned = tune_language(models, data, settings, unfinished, cache, progress, earliest, budget)
     parts = with_parts(replace(data, vectors=tuned.vectors), settings)
-    fitted = fit_system(replace(data, vectors=parts.vectors), settings, progress, rerankers, cuts, budget)
+    measuring = measuring_of(settings) if importance else None
+    whole = replace(data, vectors=parts.vectors)
+    fitted = fit_system(whole, settings, progress, rerankers, cuts, budget, measuring)
     fitted.curves = tuned.curves | fitted.curves
     unread = list(_unread(project.dataset, tuned))
     fitted.notes = [*data.notes, *fitted.notes, *tuned.notes(), *parts.notes(), *unread, *budget.notes()]
@@ -110,6 +118,8 @@ def train_run(
             "readers": {} if rerankers is None else save_readers(system, rerankers.backbone, folder),
         }
         write_manifest(folder, manifest)
+        if measuring is not None and fitted.importance:
+            of_scenarios(fitted.importance, "valid", measuring).save(importance_path(folder, "valid"))
     for note in fitted.notes:
         progress.say(note)
     return project.runs_folder / run_id

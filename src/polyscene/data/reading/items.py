@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -41,6 +42,36 @@ def read_items(
         DataError: the table cannot be read at all.
     """
     items = settings.items
+    opened = open_items(settings, base, problems, ledger)
+    table, frame, template = opened.table, opened.frame, opened.template
+    if frame.is_empty():
+        complain_if_empty(table, "items", problems)
+    texts = item_texts(frame, items, template)
+    _complain_of_silence(table, texts, problems)
+    return Catalogue(
+        ids=Ids(frame[_key(items).alias].alias("item")),
+        text=texts,
+        title=item_titles(frame, items, template),
+        attributes=attributes(frame, items.categorical, items.numeric),
+        since=_since(table, frame, opened.needs, problems),
+        media=media_of_table(items, base, table, frame, problems),
+    )
+
+
+class OpenItems(NamedTuple):
+    """A table of items whose rows have their ids, before texts are made of them."""
+
+    table: Table
+    frame: pl.DataFrame
+    needs: Sequence[Need]
+    template: Template | None
+
+
+def open_items(
+    settings: ScenarioSettings, base: Path, problems: list[Problem], ledger: RowLedger | None = None
+) -> OpenItems:
+    """Open the item table of a scenario; otherwise as `read_items`."""
+    items = settings.items
     template, wrong = template_of(settings)
     needs = [*item_needs(items, template), *vector_needs(items)]
     try:
@@ -53,18 +84,7 @@ def read_items(
     needs = [_with_rule(need, table, items) for need in needs]
     from_log = same_rows(items, settings.events)
     frame = read_keyed(table, _key(items), needs, items.on_duplicate, problems, from_log, ledger)
-    if frame.is_empty():
-        complain_if_empty(table, "items", problems)
-    texts = item_texts(frame, items, template)
-    _complain_of_silence(table, texts, problems)
-    return Catalogue(
-        ids=Ids(frame[_key(items).alias].alias("item")),
-        text=texts,
-        title=item_titles(frame, items, template),
-        attributes=attributes(frame, items.categorical, items.numeric),
-        since=_since(table, frame, needs, problems),
-        media=media_of_table(items, base, table, frame, problems),
-    )
+    return OpenItems(table, frame, needs, template)
 
 
 def extended(catalogue: Catalogue, ids: pl.Series) -> Catalogue:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from polyscene.core.types import FloatArray, LongArray
+from polyscene.evaluation.importance import Importance, ScenarioImportance
 from polyscene.evaluation.results import SYSTEM
 from polyscene.evaluation.transfer import TransferMatrix
 
@@ -139,12 +140,22 @@ class SampleSlate:
 
 @dataclass(frozen=True)
 class ScenarioReport:
-    """All that is shown of one scenario."""
+    """All that is shown of one scenario.
+
+    Attributes:
+        importance: of the whole run, if it was measured what its parts carry.
+    """
 
     results: ScenarioResults
     exposure: Exposure | None = None
     item_map: ItemMap | None = None
     slates: tuple[SampleSlate, ...] = ()
+    importance: Importance | None = None
+
+    @property
+    def parts(self) -> ScenarioImportance | None:
+        """What every part carries; None where it was not measured."""
+        return None if self.importance is None else self.importance.scenarios.get(self.results.name)
 
 
 @dataclass(frozen=True)

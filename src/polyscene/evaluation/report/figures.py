@@ -41,6 +41,7 @@ FIGURES: Registry[Figure[Any]] = Registry(
         "transfer",
         "model_comparison",
         "slice_comparison",
+        "importance",
         "exposure",
         "item_map",
         "learning_curve",

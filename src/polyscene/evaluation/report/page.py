@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from polyscene.core.files import write_text
 from polyscene.core.text import one_line, printable
+from polyscene.evaluation.importance import interval_text
 from polyscene.evaluation.report.content import ReportData, ScenarioReport, ScenarioResults
 from polyscene.evaluation.report.figures import drawings
 from polyscene.evaluation.report.palette import DARK, LIGHT, variables
@@ -132,6 +133,55 @@ def slice_table(results: ScenarioResults) -> Table:
     return _table(results, [name for name in wanted if name in names])
 
 
+def parts_table(scenario: ScenarioReport) -> Table | None:
+    """Return what every part carries and costs; None where it was not measured."""
+    importance, one = scenario.importance, scenario.parts
+    if importance is None or one is None or not one.parts:
+        return None
+    columns = (
+        f"ndcg@{importance.cutoff}/lost",
+        "verdict",
+        "people/exchanged",
+        "items/exchanged",
+        "fit/s",
+        "request/µs",
+        "of the/time",
+    )
+    rows = []
+    for part in one.ordered():
+        cost, verdict = part.cost, part.verdict(one.ndcg, importance.dear_share)
+        exchanged = (
+            None if loss is None else loss.mean for loss in (part.between_people, part.between_items)
+        )
+        texts = (
+            interval_text(part.loss),
+            str(verdict),
+            *("–" if mean is None else signed(mean) for mean in exchanged),
+            _cost(cost.fit_seconds, ".2f"),
+            _cost(cost.request_us, ",.0f"),
+            _cost(cost.share, ".0%"),
+        )
+        rows.append((part.label, tuple(Cell(text) for text in texts)))
+    return Table(columns, tuple(rows))
+
+
+def _cost(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
+
+
+def parts_hint(scenario: ScenarioReport) -> str:
+    """Return what the table of parts rests on."""
+    importance, one = scenario.importance, scenario.parts
+    if importance is None or one is None:
+        return ""
+    words = (
+        f"{one.choices:,} {importance.choices_of} choices of {one.users:,} users. Lost: without the part, "
+        "with the 95 % interval over users. Exchanged: everybody, or every item, gets what is another's. "
+        f"Time: the larger share, of fits or of requests; dear above {importance.dear_share:.0%}."
+    )
+    return " ".join([words, *one.remarks])
+
+
 def _table(results: ScenarioResults, columns: Sequence[str]) -> Table:
     models = results.ordered() + sorted(set(results.models) - set(results.ordered()))
     highest_is_best = rank_metrics()
@@ -164,5 +214,7 @@ def _section(number: int, scenario: ScenarioReport) -> dict[str, object]:
         "drawings": list(drawings(f"s{number}", scenario)),
         "table": main_table(results),
         "slices": slice_table(results),
+        "parts": parts_table(scenario),
+        "parts_hint": parts_hint(scenario),
         "slates": scenario.slates[:MAX_SLATES],
     }

@@ -193,13 +193,24 @@ class Fusion:
         whole = self.reread(self.features.scaled(prepared, len(queries)), queries, None)
         scores = {name: whole[:, place] for name, place in self.fitted().items()}
         if self.moving is not None:
-            scores[AS_FITTED] = self._whole(whole, prepared, queries, self.weights)
-        return scores | {"polyscene": self._whole(whole, prepared, queries, self.served)}
+            scores[AS_FITTED] = self.ranked(whole, prepared, queries, self.weights)
+        return scores | {"polyscene": self.ranked(whole, prepared, queries)}
 
-    def _whole(
-        self, whole: FloatArray, prepared: Prepared, queries: Queries, weights: FusionWeights
+    def ranked(
+        self,
+        whole: FloatArray,
+        prepared: Prepared,
+        queries: Queries,
+        weights: FusionWeights | None = None,
     ) -> FloatArray:
-        """Let the network rank the candidates; what no signal puts forward follows behind them."""
+        """Return (B, n) scores: the network ranks the candidates, what no signal puts forward follows behind.
+
+        Args:
+            whole: (B, K, n) the signals' scaled scores of the whole catalogue.
+            prepared: what the signals say; None where one is absent.
+            weights: of the network; None: those that answer.
+        """
+        weights = self.served if weights is None else weights
         if self.small or self.fallback is not None:
             return self.fused(whole, prepared, queries, None, weights)[0]
         candidates, lengths = self.candidates(prepared, self.closed(queries))
