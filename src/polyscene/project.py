@@ -254,9 +254,15 @@ class Project:
             DataError: the tables cannot be used.
             ConfigError: the protocol does not fit the tables.
         """
-        from polyscene.runs.repeating import repeat
+        from polyscene.evaluation.repeated import Repeated
+        from polyscene.runs.repeating import repeats_of
 
-        return repeat(self, times, baselines)
+        results: list[Results] = []
+        for settings, dataset, config in repeats_of(self, times):
+            one = Project(settings, self.base, config, self.progress)
+            one.dataset = dataset
+            results.append(one.evaluate(one.train()) if baselines is None else one.compare(baselines))
+        return Repeated(tuple(results))
 
     def report(self, run: Run | None = None) -> Path:
         """Write the HTML report of a judged run into its folder and return its path."""

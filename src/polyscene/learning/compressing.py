@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from polyscene.core.contracts import VectorJudge
 from polyscene.core.disk import demand_room
@@ -33,9 +32,7 @@ from polyscene.language.model.loading import load_model
 from polyscene.language.model.sources import NOTE, is_compressed, locate
 from polyscene.learning.content_judge import content_judge
 from polyscene.learning.distilling import Teaching, distilled, withheld, without
-
-if TYPE_CHECKING:  # it stands above this floor
-    from polyscene.project import Project
+from polyscene.learning.open_project import OpenProject
 
 CALIBRATION_TEXTS = 400
 
@@ -60,7 +57,7 @@ def original(language: LanguageSettings, base: Path, progress: Progress) -> Lang
 
 
 def compress_project(
-    project: Project,
+    project: OpenProject,
     folder: Path,
     request: CompressionRequest,
     bounds: Bounds | None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from polyscene.core.disk import demand_room
 from polyscene.core.errors import RunError
@@ -34,6 +33,7 @@ from polyscene.learning.importance import (
     language_cost,
     measured_importance,
 )
+from polyscene.learning.open_project import OpenProject
 from polyscene.recommenders.fusion.blocks import block_size
 from polyscene.recommenders.fusion.withholding import WHOLE, Way
 from polyscene.recommenders.registry import SIGNALS
@@ -43,9 +43,6 @@ from polyscene.runs.folder import REMEDY
 from polyscene.runs.judging import JudgedPart
 from polyscene.runs.run import Run
 from polyscene.runs.run_record import importance_path
-
-if TYPE_CHECKING:  # it stands above this floor
-    from polyscene.project import Project
 
 TABLES = {Need.LINKS: "links", Need.KNOWLEDGE: "knowledge"}
 """What tables beside items and events are called among the fields."""
@@ -89,7 +86,7 @@ class ImportanceRequest:
 
 
 def importance_of(
-    project: Project, run: Run, choices_of: ChoicesOf, request: ImportanceRequest | None = None
+    project: OpenProject, run: Run, choices_of: ChoicesOf, request: ImportanceRequest | None = None
 ) -> Importance:
     """Return what every part of a run carries, and keep what was measured in its folder.
 

@@ -1,32 +1,26 @@
-"""Trains and judges a project several times, with other seeds and earlier ends."""
+"""What a project is trained on again and again, to tell how far its results lie apart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from polyscene.core.settings.project import Settings
+from polyscene.data.schema import Dataset
 from polyscene.data.splits.origins import repeated
-from polyscene.evaluation.repeated import Repeated
-
-if TYPE_CHECKING:  # it stands above this floor
-    from polyscene.project import Project
+from polyscene.learning.open_project import OpenProject
 
 
-def repeat(project: Project, times: int, baselines: Sequence[str] | None) -> Repeated:
-    """Return the results of every repeat; see `Project.repeat`."""
+def repeats_of(project: OpenProject, times: int) -> Iterator[tuple[Settings, Dataset, str]]:
+    """Yield settings, data and configuration name of each repeat.
+
+    See `Project.repeat`.
+
+    Raises:
+        ValueError: `times` is less than 1.
+    """
     if times < 1:
         raise ValueError(f"expected at least one repeat, found {times}")
-    projects = [repeated_project(project, number) for number in range(times)]
-    if baselines is None:
-        return Repeated(tuple(one.evaluate(one.train()) for one in projects))
-    return Repeated(tuple(one.compare(baselines) for one in projects))
-
-
-def repeated_project(project: Project, number: int) -> Project:
-    """Return the project with another seed and, where its protocol cuts at moments, an earlier end."""
-    settings, dataset = repeated(project.settings, project.dataset, number)
-    config = f"{Path(project.config).stem}-repeat-{number}.toml"
-    other = type(project)(settings, project.base, config, project.progress)
-    other.dataset = dataset
-    return other
+    for number in range(times):
+        settings, dataset = repeated(project.settings, project.dataset, number)
+        yield settings, dataset, f"{Path(project.config).stem}-repeat-{number}.toml"

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from polyscene.core.disk import demand_room
 from polyscene.core.memory import keep_freed_memory
-from polyscene.core.progress import Progress
-from polyscene.core.settings.project import Settings
 from polyscene.data.schema import Dataset
 from polyscene.data.splits.description import describe_split
 from polyscene.engine.state import System
@@ -25,9 +23,9 @@ from polyscene.learning.fit import Fitted, fit_system
 from polyscene.learning.item_parts import with_parts
 from polyscene.learning.language import TunedLanguage, tune_language
 from polyscene.learning.language_notes import unread_texts
+from polyscene.learning.open_project import OpenProject
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.time_budget import TimeBudget
-from polyscene.learning.training_data import TrainingData
 from polyscene.runs.folder import REMEDY, UNFINISHED, new_run, write_manifest
 from polyscene.runs.importance import measuring_of, of_scenarios
 from polyscene.runs.item_encoder import KEY, encoder_facts
@@ -40,31 +38,8 @@ BYTES_PER_EVENT = 4
 """In a packed table."""
 
 
-class Trained(Protocol):
-    """The project that is trained."""
-
-    settings: Settings
-    base: Path
-    config: str
-    progress: Progress
-
-    @property
-    def runs_folder(self) -> Path:
-        """Where its runs lie."""
-        ...
-
-    @property
-    def dataset(self) -> Dataset:
-        """Its tables."""
-        ...
-
-    def ground(self, everything_counts: bool = False) -> TrainingData:
-        """Return what fitting stands on."""
-        ...
-
-
 def train_run(
-    project: Trained,
+    project: OpenProject,
     everything_counts: bool,
     budget: float | str | TimeBudget | None = None,
     importance: bool = False,
@@ -132,7 +107,7 @@ def least_bytes(dataset: Dataset, dimension: int) -> int:
     return items * dimension * BYTES_PER_NUMBER + events * BYTES_PER_EVENT
 
 
-def _reranker_trainer(project: Trained, models: Mapping[str, LanguageModel]) -> RerankerTrainer | None:
+def _reranker_trainer(project: OpenProject, models: Mapping[str, LanguageModel]) -> RerankerTrainer | None:
     """Return who trains the text rankers' rerankers; None where none is wanted."""
     settings, language = project.settings.text_ranker, project.settings.language
     wanted = any("text_ranker" in scenario.signals for scenario in project.settings.scenarios.values())
@@ -154,13 +129,13 @@ def _unread(dataset: Dataset, tuned: TunedLanguage) -> Iterator[str]:
     )
 
 
-def _cache_folder(project: Trained) -> Path | None:
+def _cache_folder(project: OpenProject) -> Path | None:
     named = project.settings.runtime.cache
     return None if named is None else project.base / named
 
 
 def _manifest(
-    project: Trained, fitted: Fitted, facts: Mapping[str, Any], everything_counts: bool
+    project: OpenProject, fitted: Fitted, facts: Mapping[str, Any], everything_counts: bool
 ) -> dict[str, Any]:
     settings = project.settings.model_dump(mode="json")
     return {
