@@ -13,13 +13,22 @@ from polyscene.core.settings.project import Settings
 from polyscene.core.settings.signals import USUAL_SIGNALS
 from polyscene.data.splits.parts import Parts
 from polyscene.data.splits.phases import Phase
+from polyscene.evaluation.results import SYSTEM
 from polyscene.evaluation.transfer import TransferMatrix
 from polyscene.learning.earlier_choices import with_earlier_choices
 from polyscene.learning.example_gains import signal_gains
 from polyscene.learning.fallback import better_signal, compared, held_out_gains, mean_gains, used_alone_note
-from polyscene.learning.fusion import FusionData, PastSignals, TrainedFusion, fusion_data, train_fusion
+from polyscene.learning.fusion import (
+    MIN_CHOICES,
+    FusionData,
+    PastSignals,
+    TrainedFusion,
+    fusion_data,
+    train_fusion,
+)
 from polyscene.learning.multitask import joint_trainer
 from polyscene.learning.new_items import Lift, fair_lift
+from polyscene.learning.new_scenarios import chosen_alone, lent, met_new
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.time_budget import REFIT_SHARE, TimeBudget, too_dear
 from polyscene.learning.training_data import TrainingData
@@ -119,6 +128,12 @@ def fit_system(
         comparison = compared(learned, networks[name], number, lift.size, names, gains)
         own = learned if trained.earlier_kept else replace(learned, earlier=())
         fallback = better_signal(own, comparison)
+        there, of_new = fitter.usable[name], fallback or SYSTEM
+        if fallback is not None or (len(fusion_datas) > 1 and met_new(own) < MIN_CHOICES):
+            told = lent(data, name, there, fusion_datas, settings)
+            alone = chosen_alone(name, there, learned, names, told, of_new if own.enough else None)
+            of_new, fallback = alone.new, alone.known if fallback else None
+            fitted.notes += alone.notes
         if fallback is not None:
             fitted.notes.append(used_alone_note(name, fallback, own, comparison))
         elif lift.new_choices:
@@ -138,6 +153,7 @@ def fit_system(
             fallback,
             reranker,
             moving_weights(fusion.weights, settings.fusion),
+            None if of_new == (fallback or SYSTEM) else of_new,
         )
     if data.joint_of_all is not None:
         fitted.notes += data.joint_of_all.notes
