@@ -117,7 +117,7 @@ def fit_system(
             names,
             learned.signals,
             learned.features,
-            networks[name].fitted().lifted(lift.size),
+            networks[name].fitted().lifted(lift.size, lift.fade),
             number,
             data.hide_seen[name],
             reranker=learned.reranker,
@@ -125,7 +125,7 @@ def fit_system(
         learn = data.stream(name, fusion).learn_before if data.learns_on else None
         gains = held_out_gains(fusion, learned.judged, settings.runtime.blocks_mb, learn)
         fitted.validation[name] = mean_gains(gains)
-        comparison = compared(learned, networks[name], number, lift.size, names, gains)
+        comparison = compared(learned, networks[name], number, (lift.size, lift.fade), names, gains)
         own = learned if trained.earlier_kept else replace(learned, earlier=())
         fallback = better_signal(own, comparison)
         there, of_new = fitter.usable[name], fallback or SYSTEM
