@@ -118,8 +118,14 @@ def test_kinds_that_nothing_tells_of_follow_the_others_or_the_stated_order() -> 
     hearing = chosen_alone("shop", NAMES, of_kinds(5, 0), NAMES, Lent())
     assert (hearing.known, hearing.new) == ("transitions", "cross_scenario")
     assert hearing.notes[1] == (
-        "shop: people without events here are answered by 'cross_scenario': no choice tells what suits them, "
-        "and it needs no events of theirs here"
+        "shop: people without events here are answered by 'cross_scenario': no choice tells what suits them; "
+        "it needs no events of theirs here"
+    )
+    lost = Told(dict.fromkeys(NAMES, 0.0), 800)
+    searched = chosen_alone("shop", NAMES, of_kinds(5, 0), NAMES, Lent(new=lost, scenarios=("news",)))
+    assert searched.new == "cross_scenario"
+    assert searched.notes[1].endswith(
+        "800 choices no signal found anything; it needs no events of theirs here"
     )
     of_new = chosen_alone("shop", NAMES, of_kinds(0, 0), NAMES, Lent(new=told("popularity")))
     assert (of_new.known, of_new.new) == ("popularity", "popularity")

@@ -82,6 +82,8 @@ class Told:
     @property
     def figures(self) -> str:
         """Return the best signals with their figures."""
+        if not _tells(self.gains):
+            return "no signal found anything"
         best = sorted(self.gains.items(), key=lambda one: -one[1])[:NAMED]
         return ", ".join(f"'{name}' {mean:.4f}" for name, mean in best)
 
@@ -176,8 +178,10 @@ def _note(name: str, kind: str, best: str, own: Told, lent: Told, source: Lent) 
             f"in {where}, cut down to {source.events:,} events and counted like {lent.worth} choices, on "
             f"{lent.choices:,} choices {lent.figures}"
         )
-    why = "needs no events of theirs here" if _hears(best) else "suits the others"
-    return f"{head}: " + ("; ".join(reasons) or f"no choice tells what suits them, and it {why}")
+    if not _tells(own.gains) and not _tells(lent.gains):
+        why = "needs no events of theirs here" if _hears(best) else "suits the others"
+        reasons = [*(reasons or ["no choice tells what suits them"]), f"it {why}"]
+    return f"{head}: {'; '.join(reasons)}"
 
 
 def _hears(signal: str) -> bool:

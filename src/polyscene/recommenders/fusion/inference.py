@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +100,7 @@ class FusionWeights:
         return weights
 
 
-def lift_of(item: FloatArray, size: float, fade: float) -> FloatArray:
+def lift_of(item: NDArray[np.floating[Any]], size: float, fade: float) -> FloatArray:
     """Return (..., C) logits that are added to items: `size · fade / (fade + n)` after n events.
 
     Args:
