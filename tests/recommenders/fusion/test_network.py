@@ -206,3 +206,10 @@ def test_weights_that_learn_on_are_those_that_answer(trained: FusionNetwork) -> 
     np.testing.assert_array_equal(
         again.fitted().logits(random_block(), 1), trained.fitted().logits(random_block(), 1)
     )
+
+
+def test_weights_that_were_told_of_trends_learn_on_too() -> None:
+    fitted = FusionNetwork(K, SCENARIOS, 4, USER_FACTS + 2, PAIR_FACTS + 3).fitted()
+    again = FusionNetwork.of(fitted)
+    assert (again.user_facts, again.pair_facts) == (USER_FACTS + 2, PAIR_FACTS + 3)
+    assert set(again.fitted().arrays) == set(fitted.arrays)
