@@ -4,9 +4,10 @@
     python benchmarks/new_items_tradeoff.py --set movietweetings --development --hidden 0.1
 
 The project is trained once as it is configured. Then the choices that it has not learned from are ranked with
-new items lifted by so many logits, 0 being `[fusion] new_items = "cautious"`; the lift that "fair" found by
-itself stands in the last row. `--hidden` keeps every event of a share of the items from training, so that
-there are new ones where the split brings none.
+new items lifted by so many logits, 0 being `[fusion] new_items = "cautious"`, all fading as "fair" found it;
+the lift that it found by itself stands in the last row. Beside it, that lift by how it fades: by how many
+events half of it is left after, 0 being that the first event ends it. `--hidden` keeps every event of a share
+of the items from training, so that there are new ones where the split brings none.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from polyscene.evaluation.judge import Case, judge
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.results import Judgement
 from polyscene.evaluation.significance import paired_bootstrap
+from polyscene.learning.new_items import FADES
 from polyscene.project import Project
 from polyscene.recommenders.fusion.blocks import block_size
 from polyscene.recommenders.fusion.fusion import Fusion
@@ -74,22 +76,34 @@ def prepared_project(options: argparse.Namespace) -> Project:
 def curve(project: Project, run: Run, name: str) -> dict[str, Any]:
     """Return what each lift does in a scenario, beside the best signal on new items."""
     fusion = run.system.scenarios[name].fusion
-    fair = float(run.manifest["fusion"][name]["new_items"]["size"])
-    fitted = fusion.weights.lifted(-fair)
+    fair, fade = fusion.weights.lift
+    fitted = fusion.weights
 
     def by_lift(queries: Queries) -> Mapping[str, Any]:
         scores = {model: one for model, one in fusion.score_all(queries).items() if model != "polyscene"}
         for lift in dict.fromkeys((*LIFTS, fair)):
-            fusion.weights = fitted.lifted(lift)
+            fusion.weights = fitted.lifted(lift, fade)
             scores[f"{lift:.2f}"] = fusion.score(queries)
+        for other in FADES:
+            fusion.weights = fitted.lifted(fair, other)
+            scores[_fading(other)] = fusion.score(queries)
+        fusion.weights = fitted
         return scores
 
     judgement = _judged(project, fusion, name, by_lift)
     new = judgement.slices["new_items"]
     gains = {model: judgement.per_choice(model, (10,))["ndcg@10"] for model in judgement.ranks}
     best = max(fusion.fitted(), key=lambda model: float(gains[model][new].mean()) if new.any() else 0.0)
-    rows = [_row(gains, lift, new, judgement.users, project.settings.seed) for lift in LIFTS]
-    rows.append(_row(gains, fair, new, judgement.users, project.settings.seed) | {"chosen": True})
+    few, seed = judgement.slices["cold_items"] & ~new, project.settings.seed
+    rows = [_row(gains, lift, new, judgement.users, seed) for lift in LIFTS]
+    rows.append(_row(gains, fair, new, judgement.users, seed) | {"chosen": True})
+    first = gains[_fading(0.0)]
+    fades = [
+        {"fade": one, "chosen": one == fade}
+        | _means(gains[_fading(one)], first, new, judgement.users, seed)
+        | {"few": float(gains[_fading(one)][few].mean()) if few.any() else None}
+        for one in FADES
+    ]
     best_new = float(gains[best][new].mean()) if new.any() else None
     return {
         "choices": len(new),
@@ -97,6 +111,8 @@ def curve(project: Project, run: Run, name: str) -> dict[str, Any]:
         "best": best,
         "its value": best_new,
         "rows": rows,
+        "few": int(few.sum()),
+        "fades": fades,
         "alone": fusion.fallback,
     }
 
@@ -113,15 +129,21 @@ def _judged(project: Project, fusion: Fusion, name: str, scores: Any) -> Judgeme
 
 
 def _row(gains: Mapping[str, Any], lift: float, new: Any, users: Any, seed: int) -> dict[str, Any]:  # noqa: ANN401
-    after, before = gains[f"{lift:.2f}"], gains["0.00"]
+    return {"lift": lift} | _means(gains[f"{lift:.2f}"], gains["0.00"], new, users, seed)
+
+
+def _means(after: Any, before: Any, new: Any, users: Any, seed: int) -> dict[str, Any]:  # noqa: ANN401
     lead = paired_bootstrap(after, before, users, seed=seed)
     return {
-        "lift": lift,
         "all": float(after.mean()),
         "difference": [lead.mean, lead.low, lead.high],
         "new": float(after[new].mean()) if new.any() else None,
         "others": float(after[~new].mean()) if not new.all() else None,
     }
+
+
+def _fading(fade: float) -> str:
+    return f"fade {fade:g}"
 
 
 def shown_curve(name: str, values: Mapping[str, Any]) -> str:
@@ -142,7 +164,14 @@ def shown_curve(name: str, values: Mapping[str, Any]) -> str:
         else f"; best signal there: {values['best']} {values['its value']:.4f}"
     )
     title = f"{name}: {values['choices']:,} choices, {values['new']:,} of new items{best}{alone}"
-    return f"{title}\n{table(head, lines)}\n"
+    fading = ["half after", "ndcg@10, all", "difference", "new items", f"{values['few']:,} of 1 or 2 events"]
+    more = []
+    for row in values["fades"]:
+        mean, low, high = row["difference"]
+        label = f"{row['fade']:g} events" + (f" ({FAIR})" if row["chosen"] else "")
+        figures = ["–" if row[part] is None else f"{row[part]:.4f}" for part in ("new", "few")]
+        more.append([label, f"{row['all']:.4f}", f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]", *figures])
+    return f"{title}\n{table(head, lines)}\n\n{table(fading, more)}\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -179,6 +179,23 @@ def test_what_cannot_be_shown_says_nothing_for_a_user(make_system: MakeSystem) -
     np.testing.assert_allclose(many.scores, [place.score for place in alone], rtol=1e-6)
 
 
+@pytest.mark.parametrize("fallback", [None, "popularity"])
+@pytest.mark.parametrize("of_new", ["transitions", "recency"])
+def test_people_without_events_here_get_one_by_one_what_they_get_together(
+    make_system: MakeSystem, fallback: str | None, of_new: str
+) -> None:
+    system = make_system(names=("popularity", "recency", "transitions"))
+    fusion = system.scenarios["shop"].fusion
+    fusion.fallback, fusion.fallback_of_new = fallback, of_new
+    system.users.add("newcomer")
+    users = ("newcomer", "u3", "nobody")
+    many = recommend_many(system, "run", BulkRequest(users, "shop", 5))
+    for row, user in enumerate(users):
+        one = recommend(system, "run", Request(user, "shop", 5, reasons=False))
+        assert many[row] == one.ids
+    assert many[0] != many[1]
+
+
 @given(
     scores=st.lists(
         st.lists(st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 2.0]), min_size=7, max_size=7), max_size=4

@@ -85,6 +85,19 @@ def test_a_signal_alone_that_has_nothing_to_say_of_a_user_is_named(
     assert slate.ids == slate_of(system, "nobody").ids
 
 
+def test_what_answers_people_without_events_here_is_named_to_them(make_system: MakeSystem) -> None:
+    system = make_system(names=("popularity", "transitions", "content"))
+    shop, radio = system.scenarios["shop"], system.scenarios["radio"]
+    shop.fusion.fallback, shop.fusion.fallback_of_new = "content", "transitions"
+    user = system.users.add("listener")
+    radio.timeline.add(user, 0, radio.latest + 1, 1.0)
+    assert slate_of(system, "listener").notes == (
+        f"'transitions', which is used alone here, has nothing to say of 'listener': {EVERYBODY}",
+    )
+    shop.fusion.fallback_of_new = "popularity"
+    assert slate_of(system, "listener").notes == ()
+
+
 def test_who_has_everything_gets_an_empty_slate_with_a_reason(system: System, intake: Intake) -> None:
     ids = system.scenarios["shop"].catalogue.ids
     intake.observe([Event("glutton", ids[code], "shop") for code in range(len(ids))])

@@ -51,7 +51,7 @@ def of_judged(n: int) -> dict[str, list[float]]:
 def test_many_choices_of_the_splits_own_decide_alone() -> None:
     n = ENOUGH_HELD_OUT
     learned = judged_on(lessons(0, 60, 1), n)
-    comparison = compared(learned, FusionNetwork(2, 1, 2), 0, 0.0, ["right", "wrong"], of_judged(n))
+    comparison = compared(learned, FusionNetwork(2, 1, 2), 0, (0.0, 0.0), ["right", "wrong"], of_judged(n))
     assert comparison.best == "wrong"
     assert comparison.gains == of_judged(n)
     np.testing.assert_array_equal(comparison.users, np.arange(n))
@@ -62,7 +62,7 @@ def test_where_few_are_held_out_every_choice_tells_which_signal_is_best() -> Non
     n = ENOUGH_HELD_OUT - 1
     own = lessons(0, 60, 1)
     learned = judged_on(replace(own, held_out=planted(1, 40, 3), earlier=planted(0, 20, 2)), n)
-    comparison = compared(learned, FusionNetwork(2, 1, 2), 0, 0.0, ["right", "wrong"], of_judged(n))
+    comparison = compared(learned, FusionNetwork(2, 1, 2), 0, (0.0, 0.0), ["right", "wrong"], of_judged(n))
     assert comparison.best == "right"
     assert len(comparison.users) == len(comparison.gains["right"]) == 40
     assert np.mean(comparison.gains["wrong"]) == 1.0
@@ -78,7 +78,8 @@ def test_a_lift_counts_for_new_items() -> None:
     learned = judged_on(replace(lessons(0, 60, 1), held_out=new), 1)
     network = FusionNetwork(2, 1, 2)
     plain, lifted = (
-        compared(learned, network, 0, lift, ["right", "wrong"], of_judged(1)).gains[SYSTEM] for lift in (0, 9)
+        compared(learned, network, 0, (lift, 0.0), ["right", "wrong"], of_judged(1)).gains[SYSTEM]
+        for lift in (0, 9)
     )
     assert min(plain) < 1.0
     assert min(lifted) == 1.0

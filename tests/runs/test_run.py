@@ -13,6 +13,7 @@ from polyscene.core.types import Event
 from polyscene.engine.likeness import likeness
 from polyscene.project import Project
 from polyscene.runs.run import Run
+from polyscene.runs.system_files import load_system, save_system
 
 SCENARIOS = ("shop", "news", "video")
 
@@ -39,6 +40,18 @@ def test_reloading_changes_nothing(run: Run, scenario: str) -> None:
     user = _busiest(run, scenario)
     again = Run(run.folder)
     assert again.recommend(user, scenario, 20) == run.recommend(user, scenario, 20)
+
+
+def test_what_answers_people_without_events_is_kept(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run.system.scenarios[SCENARIOS[0]].fusion, "fallback_of_new", "popularity")
+    facts = save_system(run.system, tmp_path)
+    kept = load_system(tmp_path, facts).scenarios
+    assert kept[SCENARIOS[0]].fusion.fallback_of_new == "popularity"
+    for one in facts["scenarios"].values():  # as runs of earlier versions say nothing of it
+        del one["fallback_of_new"]
+    assert load_system(tmp_path, facts).scenarios[SCENARIOS[0]].fusion.fallback_of_new is None
 
 
 def test_same_seed_gives_the_same_run(project: Project, run: Run) -> None:

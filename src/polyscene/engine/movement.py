@@ -269,6 +269,7 @@ def with_posterior(fusion: Fusion, signal: Posterior, alone: bool = False) -> Fu
         fusion.hide_seen,
         fusion.fallback,
         fusion.reranker,
+        fallback_of_new=fusion.fallback_of_new,
     )
 
 

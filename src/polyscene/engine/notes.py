@@ -43,8 +43,9 @@ def _impersonal(decision: Decision, request: Request) -> str | None:
             return f"the history is empty: {SUITS_EVERYBODY}"
         return f"{name} is known, but nothing they did counts here yet: {SUITS_EVERYBODY}"
     if len(decision.candidates) and fusion.silent(decision.features)[0]:
-        signal = f"'{fusion.fallback}', which is used alone here," if fusion.fallback else "no signal"
-        verb = "has nothing" if fusion.fallback else "has anything"
+        alone = fusion.used_alone(new=not len(queries.history.items))
+        signal = f"'{alone}', which is used alone here," if alone else "no signal"
+        verb = "has nothing" if alone else "has anything"
         return f"{signal} {verb} to say of {name}: {SUITS_EVERYBODY}"
     return None
 

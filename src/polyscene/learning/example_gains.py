@@ -10,7 +10,8 @@ import torch
 from polyscene.core.types import BoolArray
 from polyscene.learning.fusion_learner import BATCH, FusionLearner
 from polyscene.metrics.ranking import Scores, Values, ndcg
-from polyscene.recommenders.fusion.features import NEW
+from polyscene.recommenders.fusion.features import ITEM_FACTS
+from polyscene.recommenders.fusion.inference import lift_of
 from polyscene.recommenders.fusion.network import FusionNetwork
 from polyscene.recommenders.fusion.training import Example
 
@@ -18,13 +19,13 @@ CUTOFF = 10
 
 
 def example_gains(
-    network: FusionNetwork, scenario: int, choices: Sequence[Example], lifts: Values
+    network: FusionNetwork, scenario: int, choices: Sequence[Example], lifts: Sequence[tuple[float, float]]
 ) -> tuple[Values, Values]:
     """Return NDCG@10 of every choice by the fusion for each lift (n, L), and by each signal (n, K).
 
     Args:
         scenario: its number among the network's.
-        lifts: (L,) logits that are added to new items.
+        lifts: L pairs of how far new items are lifted, and how that fades; see `inference.lift_of`.
     """
     learner = FusionLearner(network, scenario, (), ())
     lifted = [np.zeros((0, len(lifts)))]
@@ -33,10 +34,11 @@ def example_gains(
         with torch.inference_mode():
             logits = learner.logits(batch).numpy()
         for row, example in zip(logits, batch, strict=True):
-            n, new = len(example.log_weights), example.facts[:, NEW] > 0
             weight = np.exp(example.log_weights)
-            scores = row[:n] - example.log_weights
-            lifted.append(_ranked(scores[None] + lifts[:, None] * new, weight)[None])
+            scores = row[: len(weight)] - example.log_weights
+            item = example.facts[:, :ITEM_FACTS]
+            added = np.stack([lift_of(item, size, fade) for size, fade in lifts])  # (L, C)
+            lifted.append(_ranked(scores[None] + added, weight)[None])
     return np.concatenate(lifted), signal_gains(choices, network.n_signals)
 
 

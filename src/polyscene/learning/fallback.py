@@ -53,7 +53,7 @@ def compared(
     learned: FusionData,
     network: FusionNetwork,
     scenario: int,
-    lift: float,
+    lift: tuple[float, float],
     names: Sequence[str],
     gains: Mapping[str, list[float]],
 ) -> Comparison:
@@ -61,7 +61,7 @@ def compared(
 
     Args:
         scenario: its number among the network's.
-        lift: logits that are added to new items.
+        lift: how far new items are lifted, and how that fades.
         names: of all signals, in the network's order.
         gains: of the split's own held-out choices, as `held_out_gains` returns them.
     """
@@ -71,7 +71,7 @@ def compared(
         return Comparison(gains, learned.judged.queries.user, signals)
     places = {name: names.index(name) for name in gains if name != SYSTEM}
     held_out = learned.held_out
-    system, by_signal = example_gains(network, scenario, held_out, np.array([lift]))
+    system, by_signal = example_gains(network, scenario, held_out, [lift])
     of_training = signal_gains(learned.taught, len(names))
     means = np.concatenate([by_signal, of_training]).sum(axis=0) / max(len(learned.examples), 1)
     return Comparison(

@@ -14,21 +14,31 @@ from polyscene.core.settings.signals import USUAL_SIGNALS
 from polyscene.data.splits.parts import Parts
 from polyscene.data.splits.phases import Phase
 from polyscene.evaluation.importance import ScenarioImportance
+from polyscene.evaluation.results import SYSTEM
 from polyscene.evaluation.transfer import TransferMatrix
 from polyscene.learning.earlier_choices import with_earlier_choices
 from polyscene.learning.example_gains import signal_gains
 from polyscene.learning.fallback import better_signal, compared, held_out_gains, mean_gains, used_alone_note
-from polyscene.learning.fusion import FusionData, PastSignals, TrainedFusion, fusion_data, train_fusion
+from polyscene.learning.fusion import (
+    MIN_CHOICES,
+    FusionData,
+    PastSignals,
+    TrainedFusion,
+    fusion_data,
+    train_fusion,
+)
 from polyscene.learning.importance import NOT_WHILE_LEARNING, Measuring, fit_seconds, held_out_importance
 from polyscene.learning.multitask import joint_trainer
 from polyscene.learning.new_items import Lift, fair_lift
+from polyscene.learning.new_scenarios import Alone, chosen_alone, lent, met_new
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.time_budget import REFIT_SHARE, TimeBudget, too_dear
 from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders.fusion.features import Signals
-from polyscene.recommenders.fusion.fusion import RERANKED, Fusion
+from polyscene.recommenders.fusion.fusion import Fusion
 from polyscene.recommenders.fusion.inference import FusionWeights
 from polyscene.recommenders.fusion.moving import MovingWeights
+from polyscene.recommenders.fusion.second_look import RERANKED
 from polyscene.recommenders.registry import SIGNALS
 from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.signal import Evidence, Signal
@@ -114,7 +124,7 @@ def fit_system(
             names,
             learned.signals,
             learned.features,
-            networks[name].fitted().lifted(lift.size),
+            networks[name].fitted().lifted(lift.size, lift.fade),
             number,
             data.hide_seen[name],
             reranker=learned.reranker,
@@ -122,11 +132,18 @@ def fit_system(
         learn = data.stream(name, fusion).learn_before if data.learns_on else None
         gains = held_out_gains(fusion, learned.judged, settings.runtime.blocks_mb, learn)
         fitted.validation[name] = mean_gains(gains)
-        comparison = compared(learned, networks[name], number, lift.size, names, gains)
+        comparison = compared(learned, networks[name], number, (lift.size, lift.fade), names, gains)
         own = learned if trained.earlier_kept else replace(learned, earlier=())
-        fallback = better_signal(own, comparison)
-        if fallback is not None:
-            fitted.notes.append(used_alone_note(name, fallback, own, comparison))
+        answering = better_signal(own, comparison) or SYSTEM
+        answers = Alone(answering, answering)
+        if answering != SYSTEM or (len(fusion_datas) > 1 and met_new(own) < MIN_CHOICES):
+            usable_here = fitter.usable[name]
+            elsewhere = lent(data, name, usable_here, fusion_datas, settings)
+            decided = answering if own.enough else None
+            answers = chosen_alone(name, usable_here, learned, names, elsewhere, decided)
+        fitted.notes += answers.notes
+        if answers.known != SYSTEM:
+            fitted.notes.append(used_alone_note(name, answers.known, own, comparison))
         elif lift.new_choices:
             fitted.notes.append(lift.note(name))
         evidence = data.evidence(name, Phase.ALL)
@@ -141,14 +158,17 @@ def fit_system(
             fusion.weights,
             number,
             fusion.hide_seen,
-            fallback,
+            None if answers.known == SYSTEM else answers.known,
             reranker,
             moving_weights(fusion.weights, settings.fusion),
+            None if answers.new == answers.known else answers.new,
         )
         if importance is not None and data.learns_on:
             fitted.notes.append(f"{name}: {NOT_WHILE_LEARNING}")
         elif importance is not None:
-            fusion.fallback, seconds = fallback, fit_seconds(budget.parts, name)
+            finished = fitted.fusions[name]
+            fusion.fallback, fusion.fallback_of_new = finished.fallback, finished.fallback_of_new
+            seconds = fit_seconds(budget.parts, name)
             fitted.importance[name] = held_out_importance(
                 name, fusion, learned.judged, seconds, importance, progress
             )

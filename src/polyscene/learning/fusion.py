@@ -22,8 +22,8 @@ from polyscene.learning.strangers import strangers
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import Values
 from polyscene.recommenders.fusion.features import MIN_PEAK, USER_FACTS, Features, Signals
-from polyscene.recommenders.fusion.fusion import RERANKED, second_look
 from polyscene.recommenders.fusion.network import FusionNetwork
+from polyscene.recommenders.fusion.second_look import RERANKED, second_look
 from polyscene.recommenders.fusion.stream import Learners, living
 from polyscene.recommenders.fusion.training import Example, examples
 from polyscene.recommenders.reranker import Reranker

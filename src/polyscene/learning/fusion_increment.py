@@ -1,7 +1,7 @@
 """How a fusion that stands learns on: from new choices, and from earlier ones that were kept.
 
 Its weights are where learning starts, and what held-out choices must prefer to: where no epoch is better on
-them than the start, the start stays.
+them than the start, the start stays. How far new items are lifted stays as it was, and is not learned.
 """
 
 from __future__ import annotations
@@ -72,10 +72,9 @@ def learned_on(
     if not training or not held_out:
         return Increment(weights, len(examples))
     torch.manual_seed(derived(seed, "increment") % 2**31)
-    network = FusionNetwork(weights.n_signals, weights.n_scenarios, weights.hidden)
-    network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.arrays.items()})
+    network = FusionNetwork.of(weights)
     learner = FusionLearner(network, scenario, training, held_out)
     plan = fusion_plan(max(settings.epochs // 2, 1), "fusion: learning on", TUNING_RATE)
     curve = fit({"on": learner}, {"on": 1.0}, plan, generator(seed, "increment", "batches"), progress)
     after = min([curve.initial, *curve.validation])
-    return Increment(network.fitted(), len(examples), curve.initial, after)
+    return Increment(network.fitted().lifted(*weights.lift), len(examples), curve.initial, after)

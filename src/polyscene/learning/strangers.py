@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from polyscene.core.types import BoolArray
 from polyscene.data.queries import Choices, Histories, Queries
 
 ENOUGH_SHARE = 0.05
@@ -33,14 +34,14 @@ def _unknown(queries: Queries) -> Queries:
     """Return requests of people of whom nothing is known here, and half of the time nothing at all."""
     count = len(queries)
     user = np.full(count, NOBODY, np.int32)
-    elsewhere = {name: _emptied(past) for name, past in queries.elsewhere.items()}
+    every_other = np.arange(count) % 2 == 0
+    elsewhere = {name: emptied(past, every_other) for name, past in queries.elsewhere.items()}
     return Queries(user, queries.time, Histories.of([[]] * count), elsewhere)
 
 
-def _emptied(past: Histories) -> Histories:
-    """Return histories of which every other one is empty."""
-    lengths = past.lengths.copy()
-    lengths[::2] = 0
-    kept = np.repeat(np.arange(len(past)) % 2 == 1, past.lengths)
+def emptied(past: Histories, rows: BoolArray) -> Histories:
+    """Return histories of which those at (B,) True hold nothing any more."""
+    lengths = np.where(rows, 0, past.lengths)
+    kept = np.repeat(~rows, past.lengths)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     return Histories(offsets, past.items[kept], past.times[kept], past.weights[kept])

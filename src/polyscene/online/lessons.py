@@ -21,7 +21,7 @@ import numpy as np
 from polyscene.core.seeds import generator
 from polyscene.data.queries import Choices, Queries
 from polyscene.engine.state import ScenarioState, System
-from polyscene.recommenders.fusion.fusion import RERANKED, second_look
+from polyscene.recommenders.fusion.second_look import RERANKED, second_look
 from polyscene.recommenders.fusion.training import Example, Reread, example_among, examples
 
 

@@ -98,6 +98,7 @@ def _save_scenario(state: ScenarioState, home: Path) -> dict[str, Any]:
         "number": fusion.scenario,
         "hide_seen": fusion.hide_seen,
         "fallback": fusion.fallback,
+        "fallback_of_new": fusion.fallback_of_new,
     }
 
 
@@ -144,6 +145,7 @@ def _load_scenario(
         facts["hide_seen"],
         facts["fallback"],
         moving=moving_of(features),
+        fallback_of_new=facts.get("fallback_of_new"),
     )
     state = ScenarioState.of(name, catalogue, events, facts["clock"], spaces[name], fusion, n_users)
     state.latest = max(state.latest, int(facts.get("latest", 0)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from polyscene.core.types import FloatArray
-from polyscene.recommenders.fusion.alone import alone, silent
+from polyscene.recommenders.fusion.alone import alone, silent, with_new_people
 from polyscene.recommenders.fusion.features import MIN_PEAK, Block
 
 PERSONAL, POPULAR = 0, 1
@@ -56,3 +56,16 @@ def test_a_signal_whose_best_is_below_zero_is_not_silent() -> None:
 def test_scores_that_are_all_known_stay_as_they_are() -> None:
     known = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     np.testing.assert_array_equal(alone(block_of(known.tolist()), PERSONAL, POPULAR), known)
+
+
+def test_people_without_events_here_are_answered_by_their_own_signal() -> None:
+    block = block_of([[3.0, 1.0, 0.0, 0.0], [3.0, 1.0, 0.0, 0.0], [0.0] * 4])
+    block.user[1, 0] = np.log1p(2)
+    fused = np.full((3, 4), 7.0, np.float32)
+    scores = with_new_people(fused, block, PERSONAL, POPULAR)
+    np.testing.assert_array_equal(scores[[0, 2]], alone(block, PERSONAL, POPULAR)[[0, 2]])
+    assert scores[1].tolist() == [7.0] * 4
+    block.user[:, 0] = 1.0
+    whole = np.zeros((3, 4), np.float32)
+    assert with_new_people(whole, block, PERSONAL, POPULAR) is whole
+    assert not whole.any()

@@ -13,9 +13,10 @@ from polyscene.learning.fusion_learner import FusionLearner, fusion_plan
 from polyscene.recommenders.abilities import Observation
 from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE, padded, proposed
 from polyscene.recommenders.fusion.features import Block, Features
-from polyscene.recommenders.fusion.fusion import AS_FITTED, RERANKED, Fusion, moving_of
+from polyscene.recommenders.fusion.fusion import AS_FITTED, Fusion, moving_of
 from polyscene.recommenders.fusion.moving import MovingWeights
 from polyscene.recommenders.fusion.network import FusionNetwork
+from polyscene.recommenders.fusion.second_look import RERANKED
 from polyscene.recommenders.fusion.training import examples
 from polyscene.recommenders.popularity import Popularity
 from polyscene.recommenders.reranker import Reranker
@@ -171,6 +172,33 @@ def test_a_fallback_is_used_alone(fused: MakeFusion, asked: Asked, n_items: int)
     np.testing.assert_allclose(
         shares[:, :, 1], scaled[:, :6] - scaled.mean(axis=1, keepdims=True), rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("fallback", [None, "s1"])
+@pytest.mark.parametrize("n_items", [50, LARGE])
+def test_people_without_events_here_may_be_answered_by_a_signal_of_their_own(
+    fused: MakeFusion, asked: Asked, fallback: str | None, n_items: int
+) -> None:
+    fusion, queries = fused(n_items, fallback=fallback, random=True), asked([[0], [], [3, 4], [], []])
+    known, new = [0, 2], [1, 3, 4]
+    before = fusion.score(queries)
+    fusion.fallback_of_new = "s2"
+    scores, signal = fusion.score(queries), fusion.signals[2]
+    assert signal is not None
+    np.testing.assert_array_equal(scores[known], before[known])
+    scaled = (signal.score(queries) / fusion.features.scales[2])[new]
+    best = np.argsort(-scaled, axis=1)[:, :100]
+    np.testing.assert_array_equal(np.argsort(-scores[new], axis=1)[:, :100], best)
+    assert not np.array_equal(before[new], scores[new])
+    assert [fusion.used_alone(new=True), fusion.used_alone(new=False)] == ["s2", fallback]
+    shares = shares_of(fusion, queries, np.tile(np.arange(6), (5, 1)))
+    assert not shares[new][:, :, :2].any()
+    assert shares[known][:, :, 1].any()
+
+
+def test_without_another_signal_new_people_are_answered_like_all(fused: MakeFusion) -> None:
+    assert [fused(5, fallback="s1").used_alone(new) for new in (True, False)] == ["s1", "s1"]
+    assert [fused(5).used_alone(new) for new in (True, False)] == [None, None]
 
 
 def test_all_scores_hold_every_signal_that_is_there_and_the_whole(fused: MakeFusion, asked: Asked) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from polyscene.recommenders.fusion import inference
-from polyscene.recommenders.fusion.features import ITEM_FACTS, NEW, PAIR_FACTS, USER_FACTS, Block
+from polyscene.recommenders.fusion.features import COUNT, ITEM_FACTS, NEW, PAIR_FACTS, USER_FACTS, Block
 from polyscene.recommenders.fusion.inference import MAX_SCALED_SCORE, VIEWS, FusionWeights, views
 from polyscene.recommenders.fusion.network import FusionNetwork, TorchBlock
 
@@ -181,4 +181,35 @@ def test_a_lift_is_added_to_new_items_alone(trained: FusionNetwork) -> None:
     np.testing.assert_allclose(after[:, 1::2], before[:, 1::2] + 1.5, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(after[:, ::2], before[:, ::2])
     np.testing.assert_array_equal(fitted.logits(block, 1), before)
-    np.testing.assert_allclose(fitted.lifted(1.5).lifted(-1.5).logits(block, 1), before, atol=1e-5)
+    np.testing.assert_array_equal(fitted.lifted(1.5).lifted(0.0).logits(block, 1), before)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_lift_fades_with_the_events_of_an_item(trained: FusionNetwork, own: bool) -> None:
+    """Half of it is left after 3 events, whether a block tells of items once or for each request."""
+    block, fitted = random_block(), trained.fitted()
+    events = np.array([0, 1, 3, 9, 10_000])[np.arange(C) % 5]
+    block.item[0, :, COUNT], block.item[0, :, NEW] = np.log1p(events), events == 0
+    some = replace(block, item=np.repeat(block.item, B, axis=0)) if own else block
+    weights = fitted.lifted(2.0, 3.0)
+    rise = weights.logits(some, 1) - fitted.logits(some, 1)
+    np.testing.assert_allclose(rise, np.tile(2.0 * 3 / (3 + events), (B, 1)), atol=1e-4)
+    again = FusionWeights.of(weights.arrays)
+    np.testing.assert_array_equal(again.logits(some, 1), weights.logits(some, 1))
+    assert (again.lift, fitted.lift) == ((2.0, 3.0), (0.0, 0.0))
+    assert (again.n_signals, again.hidden) == (fitted.n_signals, fitted.hidden)
+
+
+def test_weights_that_learn_on_are_those_that_answer(trained: FusionNetwork) -> None:
+    again = FusionNetwork.of(trained.fitted().lifted(2.0, 3.0))
+    assert again.fitted().lift == (0.0, 0.0)
+    np.testing.assert_array_equal(
+        again.fitted().logits(random_block(), 1), trained.fitted().logits(random_block(), 1)
+    )
+
+
+def test_weights_that_were_told_of_trends_learn_on_too() -> None:
+    fitted = FusionNetwork(K, SCENARIOS, 4, USER_FACTS + 2, PAIR_FACTS + 3).fitted()
+    again = FusionNetwork.of(fitted)
+    assert (again.user_facts, again.pair_facts) == (USER_FACTS + 2, PAIR_FACTS + 3)
+    assert set(again.fitted().arrays) == set(fitted.arrays)

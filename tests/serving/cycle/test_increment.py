@@ -194,6 +194,7 @@ def test_what_makes_held_out_choices_worse_is_not_kept(shop: Path) -> None:
     for user in generator.integers(0, 60, 80).tolist():
         lessons.put_down("shop", f"u{user}", f"i{user % 3 * 10}")
     fusion, settings = state.fusion, project.settings.fusion
+    fusion.weights = fusion.weights.lifted(1.0, 3.0)
 
     def step(made: list[Example]) -> Increment:
         return learned_on(fusion.weights, fusion.scenario, made, [], settings, 7, project.progress)
@@ -202,6 +203,7 @@ def test_what_makes_held_out_choices_worse_is_not_kept(shop: Path) -> None:
     assert whole.after < whole.before
     assert whole.learned
     assert whole.choices == 80
+    assert whole.weights.lift == (1.0, 3.0), "how far new items are lifted is not learned"
     assert few.weights is state.fusion.weights
     assert not few.learned
 

@@ -46,7 +46,8 @@ class FusionSettings(Strict):
     new_items: Literal["fair", "cautious"] = Field(
         "fair",
         description="fair: items without events are lifted until they fare nearly as well as by the best "
-        "signal, at little cost for the rest; cautious: they stand where the fusion's network puts them",
+        "signal, at little cost for the rest, which fades with their events; cautious: they stand where the "
+        "fusion's network puts them",
     )
     hidden_items: float | None = Field(
         None,

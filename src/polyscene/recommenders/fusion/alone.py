@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from polyscene.core.types import BoolArray, FloatArray
-from polyscene.recommenders.fusion.features import MIN_PEAK, Block
+from polyscene.recommenders.fusion.features import HISTORY, MIN_PEAK, Block
 
 BEHIND = 1e-6
 """At most so much, in spreads of the signal, stands between items that it has nothing to say of."""
@@ -35,6 +35,19 @@ def for_everybody(block: Block, popularity: int | None) -> FloatArray:
         return block.signals[:, popularity]
     counts = block.item[:, :, 0]  # (B or 1, C)
     return np.broadcast_to(counts, (len(block.signals), counts.shape[1]))
+
+
+def with_new_people(scores: FloatArray, block: Block, place: int, popularity: int | None) -> FloatArray:
+    """Return (B, C) scores, those for people without events here by one signal alone.
+
+    Args:
+        scores: for everybody, which may be written to.
+        place, popularity: as of `alone`.
+    """
+    new = block.user[:, HISTORY] <= 0
+    if new.any():
+        scores[new] = alone(block, place, popularity)[new]
+    return scores
 
 
 def alone(block: Block, place: int, popularity: int | None) -> FloatArray:

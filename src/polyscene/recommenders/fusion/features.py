@@ -30,9 +30,11 @@ SEEN_DECAY = 0.9
 COLD_EVENTS = 3
 """An item with fewer is cold."""
 ITEM_FACTS = 3
-NEW, COLD = 1, 2
-"""The columns of the item facts that tell items without events, and with few."""
+COUNT, NEW, COLD = 0, 1, 2
+"""The columns of the item facts that tell the logarithm of 1 + events, items without, and with few."""
 PAIR_FACTS = 2
+HISTORY = 0
+"""The column of the user's facts that tells how many events they have here."""
 USER_FACTS = 3
 LIVE_PAIR_FACTS = 2
 """Those of a fusion that learns live, beside what trends tell."""

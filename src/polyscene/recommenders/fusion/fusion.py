@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 
@@ -16,11 +15,12 @@ from polyscene.core.arrays import Arrays
 from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.recommenders.abilities import Extends, Forgets, Observation
-from polyscene.recommenders.fusion.alone import alone, for_everybody, silent
+from polyscene.recommenders.fusion.alone import alone, for_everybody, silent, with_new_people
 from polyscene.recommenders.fusion.candidates import PER_SIGNAL, SMALL_CATALOGUE, padded, proposed
 from polyscene.recommenders.fusion.features import MIN_PEAK, Block, Features, Prepared, Signals
 from polyscene.recommenders.fusion.inference import VIEWS, FusionWeights, views
 from polyscene.recommenders.fusion.moving import MovingWeights, query_before, teaches
+from polyscene.recommenders.fusion.second_look import RERANKED, second_look
 from polyscene.recommenders.fusion.stream import Learners
 from polyscene.recommenders.reranker import Reranker
 from polyscene.recommenders.signal import Signal
@@ -32,18 +32,6 @@ FOR_EVERYBODY = "popularity"
 AS_FITTED = "polyscene, weights as fitted"
 """What the fusion would say if its weights stood still; judged beside it where they move."""
 MOVING = "moving/"
-RERANKED = "text_ranker"
-"""The signal whose best a slower reader may look at again."""
-
-
-class Reread(Protocol):
-    """Looks again at (B, K, C) scaled scores of candidates; None: of the whole catalogue."""
-
-    def __call__(
-        self, scores: FloatArray, queries: Queries, candidates: IntArray | LongArray | None = None
-    ) -> FloatArray:
-        """Return the scores, those of one signal dealt out anew."""
-        ...
 
 
 class Fusion:
@@ -59,6 +47,7 @@ class Fusion:
         fallback: the signal that is used alone, where the network did not beat it on held-out choices.
         reranker: looks again at the best of the text ranker, where there is one.
         moving: moves the weights with the stream; None: they stand still.
+        fallback_of_new: the one used alone for people without events here; None: what answers all others.
     """
 
     def __init__(
@@ -72,12 +61,13 @@ class Fusion:
         fallback: str | None = None,
         reranker: Reranker | None = None,
         moving: MovingWeights | None = None,
+        fallback_of_new: str | None = None,
     ) -> None:
         self.moving = moving
         self._served: tuple[FusionWeights, int, FusionWeights] | None = None
         self.names, self.signals, self.features = tuple(names), tuple(signals), features
         self.weights, self.scenario, self.hide_seen = weights, scenario, hide_seen
-        self.fallback, self.reranker = fallback, reranker
+        self.fallback, self.fallback_of_new, self.reranker = fallback, fallback_of_new, reranker
         self._learners = Learners(features, signals)
         every: list[object] = list(signals)
         self._extending = [signal for signal in every if isinstance(signal, Extends)]
@@ -149,12 +139,15 @@ class Fusion:
 
     def combined(self, block: Block, weights: FusionWeights | None = None) -> FloatArray:
         """Return (B, C) scores of a block: the network's, or the fallback's."""
-        if self.fallback is not None:
-            return alone(block, self.names.index(self.fallback), self.fitted().get(FOR_EVERYBODY))
-        scores = (self.served if weights is None else weights).logits(block, self.scenario)
-        quiet = self.silent(block)
-        if quiet.any():
-            scores[quiet] = for_everybody(block, self.fitted().get(FOR_EVERYBODY))[quiet]
+        popularity = self.fitted().get(FOR_EVERYBODY)
+        if self.fallback is None:
+            scores = (self.served if weights is None else weights).logits(block, self.scenario)
+        else:
+            scores = alone(block, self.names.index(self.fallback), popularity)
+        if self.fallback_of_new is not None:
+            scores = with_new_people(scores, block, self.names.index(self.fallback_of_new), popularity)
+        if self.fallback is None and (quiet := self.silent(block)).any():
+            scores[quiet] = for_everybody(block, popularity)[quiet]
         return scores
 
     @property
@@ -172,13 +165,25 @@ class Fusion:
         return silent(block, self._used())
 
     def quiet(self, peaks: FloatArray) -> BoolArray:
-        """Return (B,) whether (B, K) peaks of the signals that count are all nothing: see `silent`."""
-        quiet: BoolArray = np.all(peaks[:, self._used()] <= MIN_PEAK, axis=1)
+        """Return (B,) whether (B, K) peaks are nothing for all signals that count, or for one used alone."""
+        nothing = peaks <= MIN_PEAK
+        quiet: BoolArray = np.all(nothing[:, self._used()], axis=1) | np.any(
+            nothing[:, self._alone()], axis=1
+        )
         return quiet
+
+    def used_alone(self, new: bool) -> str | None:
+        """Return the signal that is used alone for people without events here, or with; None: none is."""
+        return self.fallback_of_new or self.fallback if new else self.fallback
+
+    def _alone(self) -> list[int]:
+        """Return the places of what is used alone for people with events here, and for those without."""
+        names = (self.fallback, self.fallback_of_new or self.fallback)
+        return [self.names.index(name) for name in names if name is not None]
 
     def _used(self) -> list[int]:
         """Return the places of the signals that count."""
-        return list(self.fitted().values()) if self.fallback is None else [self.names.index(self.fallback)]
+        return list(self.fitted().values()) if self.fallback is None else self._alone()
 
     def score(self, queries: Queries) -> FloatArray:
         """Return (B, n) scores over the whole catalogue."""
@@ -326,18 +331,3 @@ def moving_of(state: Arrays) -> MovingWeights | None:
     """Return the weights that move out of `Fusion.state` or `Fusion.changes`; None: they stand still."""
     own = {name.removeprefix(MOVING): one for name, one in state.items() if name.startswith(MOVING)}
     return MovingWeights.restore(own) if own else None
-
-
-def second_look(reranker: Reranker, features: Features, place: int) -> Reread:
-    """Return what lets a reranker deal out anew the best scaled scores of the signal at a place."""
-
-    def reread(
-        scores: FloatArray, queries: Queries, candidates: IntArray | LongArray | None = None
-    ) -> FloatArray:
-        codes = np.tile(np.arange(scores.shape[2]), (len(scores), 1)) if candidates is None else candidates
-        raw = scores[:, place] * features.scales[place]
-        again = scores.copy()
-        again[:, place] = reranker.reorder(raw, codes, queries.history) / features.scales[place]
-        return again
-
-    return reread

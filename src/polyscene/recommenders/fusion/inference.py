@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray
-from polyscene.recommenders.fusion.features import ITEM_FACTS, NEW, PAIR_FACTS, USER_FACTS, Block
+from polyscene.recommenders.fusion.features import COUNT, ITEM_FACTS, NEW, PAIR_FACTS, USER_FACTS, Block
 
 VIEWS = 3
 FACTS = "facts"
 """Among the arrays: how many facts there are about a user beside the peaks, and a pair; absent: the usual."""
+LIFT = "lift"
+"""Among the arrays: how far new items are lifted, and how that fades; absent: not, or as `base` has it."""
+NO_LIFT = np.zeros(2, np.float32)
 MAX_SCALED_SCORE = 6.0
 MAX_DEVIATION = 4.0
 LOG_GAIN = 5.0
@@ -40,6 +43,12 @@ class FusionWeights:
     def hidden(self) -> int:
         """The width of the thin layer."""
         return int(self.arrays["seen.weight"].shape[0])
+
+    @property
+    def lift(self) -> tuple[float, float]:
+        """How far items are lifted, and how it fades; see `lift_of`."""
+        size, fade = self.arrays.get(LIFT, NO_LIFT).tolist()
+        return size, fade
 
     @classmethod
     def of(cls, arrays: Arrays) -> Self:
@@ -73,13 +82,12 @@ class FusionWeights:
             out = logits[rows, None]
             np.matmul(gates[rows, None, :], seen, out=out)
             out += np.matmul(w["out.weight"], hidden)
-        return logits
+        size, fade = self.lift
+        return logits + lift_of(block.item, size, fade) if size else logits
 
-    def lifted(self, lift: float) -> Self:
-        """Return the same with `lift` added to the logit of every item without events."""
-        base = self.arrays["base"].copy()
-        base[VIEWS * self.n_signals + NEW] += lift
-        return replace(self, arrays={**self.arrays, "base": base})
+    def lifted(self, size: float, fade: float = 0.0) -> Self:
+        """Return the same with items lifted as `lift_of` tells, in the place of any lift before."""
+        return replace(self, arrays={**self.arrays, LIFT: np.array([size, fade], np.float32)})
 
     def shifted(self, by: NDArray[np.float64]) -> Self:
         """Return the same with (F,) numbers added to the additive weights."""
@@ -90,6 +98,22 @@ class FusionWeights:
         """Return (K,) the additive weight of every signal: its views' base weights summed."""
         weights: FloatArray = self.arrays["base"][: VIEWS * self.n_signals].reshape(VIEWS, -1).sum(axis=0)
         return weights
+
+
+def lift_of(item: NDArray[np.floating[Any]], size: float, fade: float) -> FloatArray:
+    """Return (..., C) logits that are added to items: `size · fade / (fade + n)` after n events.
+
+    Args:
+        item: (..., C, 3) facts about the items.
+        size: of the lift of an item without events.
+        fade: events after which half of it is left; 0: the first one ends it.
+    """
+    new = item[..., NEW] > 0
+    if not fade:
+        return np.float32(size) * new.astype(np.float32)
+    events = np.expm1(item[..., COUNT].astype(np.float32))
+    lift: FloatArray = np.where(new, np.float32(size), np.float32(size * fade) / (np.float32(fade) + events))
+    return lift
 
 
 def views(block: Block, rows: slice = slice(None)) -> FloatArray:

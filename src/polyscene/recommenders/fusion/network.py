@@ -5,6 +5,8 @@ It is here to be trained; fitted, it answers as `inference.FusionWeights`.
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from polyscene.recommenders.fusion.features import ITEM_FACTS, PAIR_FACTS, USER_FACTS, Block
 from polyscene.recommenders.fusion.inference import (
     FACTS,
+    LIFT,
     LOG_GAIN,
     MAX_DEVIATION,
     MAX_SCALED_SCORE,
@@ -61,6 +64,15 @@ class FusionNetwork(nn.Module):
             self.base[: VIEWS * n_signals] = 1.0 / n_signals
             for start in (self.gate_out.weight, self.gate_out.bias, self.out.weight):
                 nn.init.zeros_(start)
+
+    @classmethod
+    def of(cls, weights: FusionWeights) -> Self:
+        """Return a network with the weights, to learn on; how items are lifted is none of them."""
+        facts = weights.arrays.get(FACTS, np.array([USER_FACTS, PAIR_FACTS])).tolist()
+        network = cls(weights.n_signals, weights.n_scenarios, weights.hidden, *facts)
+        learned = {name: one for name, one in weights.arrays.items() if name not in (FACTS, LIFT)}
+        network.load_state_dict({name: torch.from_numpy(one.copy()) for name, one in learned.items()})
+        return network
 
     def forward(self, block: TorchBlock) -> Tensor:
         """Return (B, C) logits."""
