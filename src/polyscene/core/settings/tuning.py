@@ -88,7 +88,7 @@ class TuningDetails(Strict):
     bottleneck: int = Field(32, ge=1, description="adapter: width of the detour")
     prefix_tokens: int = Field(8, ge=1, description="prefix")
     dropout: float = Field(0.1, ge=0, lt=1)
-    projection_steps: int = Field(800, ge=0, description="first, with the model frozen")
+    projection_steps: int = Field(400, ge=0, description="first, with the model frozen")
     projection_rate: float = Field(3e-3, gt=0)
     projection_batch: int = Field(1024, ge=2, description="choices per step of the projection")
     steps: int = Field(0, ge=0, description="then, with the method's weights learning too")
