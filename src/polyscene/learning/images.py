@@ -1,4 +1,4 @@
-"""Image files of catalogues as vectors of media: what comes of them enters where vectors that are brought do."""
+"""Image files of catalogues as vectors of media, which enter where vectors that are brought do."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class _Reader:
     def seen(self, name: str, catalogue: Catalogue) -> Catalogue:
         """Return a catalogue with the vectors of its images."""
         made = {medium: self._vectors(name, medium, files) for medium, files in catalogue.images.items()}
-        in_order = [medium for medium in self.settings.scenarios[name].items.vectors]
+        in_order = self.settings.scenarios[name].items.vectors
         media = {**catalogue.media, **made}
         return replace(catalogue, media={medium: media[medium] for medium in in_order if medium in media})
 

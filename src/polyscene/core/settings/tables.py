@@ -151,7 +151,7 @@ class ItemsSettings(TableSettings):
     )
     vectors: dict[str, VectorSource] = Field(
         default_factory=dict,
-        description="by medium, as image or audio: a column of vectors, a table of them by id, or image files",
+        description="by medium, as image or audio: a column of vectors, a table by id, or image files",
     )
     time: str | None = Field(None, description="when the item became available")
     time_format: str | list[str] | None = None

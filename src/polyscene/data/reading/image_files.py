@@ -1,8 +1,8 @@
 """Image files that a column of the items table names: which of them are there, and inside their folder.
 
-Nothing is opened here: an encoder reads the files when a project is trained. A name comes from a table, so it
-is data: one that leads out of the folder, by its own steps or through a link, is refused, and so is an address
-on the network. An item whose file is refused or not there lacks the image.
+Nothing is opened here: an encoder reads the files when a project is trained. A name comes from a table, so
+it is data: one that leads out of the folder, by its own steps or through a link, is refused, and so is an
+address on the network. An item whose file is refused or not there lacks the image.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ def _media(
 
 
 def _complain_of_files(rows: Sequence[Row], items: ItemsSettings, problems: list[Problem]) -> None:
-    """Report rows that name an image file and bring no vector of it: whoever gives items opens no files."""
+    """Report rows that name an image file: no file is opened for whoever gives items."""
     for medium, source in items.vectors.items():
         if (
             not isinstance(source, ImagesSettings) or source.files == medium
@@ -127,7 +127,6 @@ def _complain_of_files(rows: Sequence[Row], items: ItemsSettings, problems: list
             number
             for number, row in enumerate(rows, start=1)
             if _plain(row.get(source.files), items.null_values, True) is not None
-            and _plain(row.get(medium), items.null_values, True) is None
         ]
         if named:
             problems.append(
@@ -135,7 +134,7 @@ def _complain_of_files(rows: Sequence[Row], items: ItemsSettings, problems: list
                     "an image file is not read here",
                     f"the image's vector, by the same encoder, as '{medium}'; or nothing",
                     shown(rows[named[0] - 1][source.files]),
-                    "bring the vector, or leave the file's name out: the next training reads the table's files",
+                    "leave the file's name out; the next training reads the files of the table",
                     row=named[0],
                     column=source.files,
                     count=len(named),

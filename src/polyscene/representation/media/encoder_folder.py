@@ -22,13 +22,13 @@ def encoder_folder(name: str, base: Path) -> Path:
     folder = base / os.path.expanduser(name)
     if not os.path.isdir(folder):
         raise ModelError(
-            f"expected a folder with an image encoder, found none at {shown(str(folder), 200)}; put one there "
-            "(config.json, preprocessor_config.json and weights as model*.safetensors): none is ever fetched"
+            f"expected a folder with an image encoder, found none at {shown(str(folder), 200)}; put one "
+            "there (config.json, preprocessor_config.json and weights in safetensors): none is ever fetched"
         )
     for names in NEEDED:
         if not any(folder.glob(names)):
             raise ModelError(
                 f"the image encoder {shown(name)} is not whole: expected {names} in "
-                f"{shown(str(folder), 200)}, found none; only safetensors weights are read, never pickled ones"
+                f"{shown(str(folder), 200)}, found none; only safetensors weights are read, no pickles"
             )
     return folder

@@ -40,7 +40,7 @@ class ImageEncoder:
         name: as the settings call it.
         fingerprint: SHA-256 in hex of the files that decide its vectors.
         dimension: how many numbers a vector has.
-        precision: what its products are computed in.
+        autocast: what its products are computed in; None: float32.
         processor: makes pixels of the size and the scale that the model knows.
         pooled: whether the model's own summary of an image was trained.
     """
@@ -78,7 +78,7 @@ class ImageEncoder:
 
 
 def summary(module: Any, pixels: Tensor, pooled: bool) -> Tensor:  # noqa: ANN401 - every architecture has its own class
-    """Return (n, d) vectors of images: beside texts where a model has both, else by its pooler or first token.
+    """Return (n, d) vectors of images: beside texts where a model has both, else its pooler or first token.
 
     Args:
         pixels: (n, 3, height, width).
