@@ -268,7 +268,12 @@ def small_vision(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from polyscene.language.model.quiet import quiet
 
     folder = tmp_path_factory.mktemp("vision")
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+    }
     torch.manual_seed(0)
     with quiet():
         ViTModel(ViTConfig(**sizes, image_size=16, patch_size=8)).save_pretrained(folder)

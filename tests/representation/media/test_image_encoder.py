@@ -41,9 +41,10 @@ def weights_without(folder: Path, part: str) -> None:
 def test_vectors_are_the_model_s_own_summary(small_vision: Path) -> None:
     encoder = load(small_vision)
     vectors = encoder.encode(PICTURES)
-    assert (vectors.shape, encoder.dimension, vectors.dtype) == ((3, 16), 16, np.float32)
+    assert vectors.shape == (3, encoder.dimension) == (3, 16)
+    assert vectors.dtype == np.float32
     with quiet():
-        module = ViTModel.from_pretrained(small_vision).eval()
+        module = ViTModel.from_pretrained(small_vision).eval()  # type: ignore[no-untyped-call]
         pixels = ViTImageProcessorPil.from_pretrained(small_vision)(images=PICTURES, return_tensors="pt")
     with torch.inference_mode():
         expected = module(**pixels).pooler_output.numpy()
@@ -57,7 +58,7 @@ def test_a_summary_that_was_never_trained_is_not_used(copy: Path) -> None:
     first, second = load(copy), load(copy)
     np.testing.assert_array_equal(first.encode(PICTURES), second.encode(PICTURES))
     with quiet():
-        module = ViTModel.from_pretrained(copy, add_pooling_layer=False).eval()
+        module = ViTModel.from_pretrained(copy, add_pooling_layer=False).eval()  # type: ignore[no-untyped-call]
         pixels = ViTImageProcessorPil.from_pretrained(copy)(images=PICTURES, return_tensors="pt")
     with torch.inference_mode():
         expected = module(**pixels).last_hidden_state[:, 0].numpy()
@@ -75,7 +76,8 @@ def test_of_clip_images_stand_where_texts_do(tmp_path: Path) -> None:
     vision, text = sizes | {"image_size": 16, "patch_size": 8}, sizes | {"vocab_size": 10}
     folder = tmp_path / "clip"
     torch.manual_seed(0)
-    model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=6)).eval()
+    model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=6))
+    model.eval()  # type: ignore[no-untyped-call]
     processor = CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
     with quiet():
         model.save_pretrained(folder)

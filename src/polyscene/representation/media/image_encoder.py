@@ -88,8 +88,9 @@ def summary(module: Any, pixels: Tensor, pooled: bool) -> Tensor:  # noqa: ANN40
     answer = module.get_image_features(pixels) if beside_texts else module(pixel_values=pixels)
     if isinstance(answer, Tensor):  # as earlier versions of transformers answer
         return answer
-    if answer.get("pooler_output") is not None and (pooled or beside_texts):
-        return answer["pooler_output"].flatten(1)  # of convolutions (n, d, 1, 1)
+    own: Tensor | None = answer.get("pooler_output")
+    if own is not None and (pooled or beside_texts):
+        return own.flatten(1)  # of convolutions (n, d, 1, 1)
     hidden: Tensor = answer["last_hidden_state"]
     return hidden[:, 0] if hidden.dim() == 3 else hidden.flatten(2).mean(-1)
 
@@ -130,7 +131,7 @@ def load_image_encoder(name: str, base: Path, language: LanguageSettings) -> Ima
 def _read(folder: Path, name: str) -> tuple[Any, nn.Module, list[str]]:
     try:
         with quiet():
-            processor = AutoImageProcessor.from_pretrained(
+            processor = AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
                 folder,
                 local_files_only=True,
                 trust_remote_code=False,

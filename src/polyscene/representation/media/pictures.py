@@ -70,7 +70,7 @@ def picture_of(content: bytes) -> Image:
     Raises:
         UnreadableImageError: it is no image of a usual kind, is damaged, or would take too much memory.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -81,7 +81,7 @@ def picture_of(content: bytes) -> Image:
             return _plain(image)
     except UnreadableImageError:
         raise
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise UnreadableImageError(f"files that are no {', '.join(FORMATS)}") from None
     except Image.DecompressionBombError:
         raise _too_large() from None
