@@ -187,6 +187,14 @@ def test_images_of_which_none_can_be_read_are_an_error(
         Project.open(copy).train()
 
 
+def test_a_new_item_is_like_those_of_its_colour(run: Run) -> None:
+    vector = run.system.scenario("shop").space.media["image"][2]
+    run.put_items([{"sku": "fresh", "title": "unheard of", "image": vector.tolist()}], "shop")
+    near = run.similar("fresh", "shop", 10)
+    assert {int(place.item.id.removeprefix("i")) % TOPICS for place in near} == {2}
+    assert near[0].reason == "By image it is close."
+
+
 def test_a_running_process_takes_vectors_and_opens_no_file(run: Run) -> None:
     space = run.system.scenario("shop").space
     vector, before = space.media["image"][0], run.item_vectors("shop", "described").array[0].copy()
