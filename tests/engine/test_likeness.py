@@ -90,7 +90,7 @@ COLOURS = 4
 def coloured(system: System, weight: float) -> FloatArray:
     """Let items have colours that count so much beside their texts; the last item has none."""
     shop = system.scenarios["shop"]
-    colours = np.eye(COLOURS, dtype=np.float32)[np.arange(40) % COLOURS]
+    colours: FloatArray = np.tile(np.eye(COLOURS, dtype=np.float32), (40 // COLOURS, 1))
     colours[-1] = 0.0
     parts = (Part(name="colour", mean=(0.0,) * COLOURS, weight=weight),)
     shop.space = shop.space.described(Description(parts), {"colour": colours}, {"colour": colours})
@@ -106,7 +106,7 @@ def test_what_an_item_is_beside_its_text_decides_where_it_counts(make_system: Ma
     assert {int(place.item.id.split("-")[1]) % COLOURS for place in near} == {1}
     assert {place.reason for place in near if place.reason.startswith("By")} <= {"By colour it is close."}
     alike = likeness(shop, 5, system.now(shop))
-    lengths = 1 + 3 * colours.any(axis=1)
+    lengths: FloatArray = np.where(colours.any(axis=1), np.float32(4.0), np.float32(1.0))
     expected = (texts @ texts[5] + 3 * colours @ colours[5]) / np.sqrt(lengths * lengths[5])
     np.testing.assert_allclose(alike.meaning, expected, atol=1e-5)
 

@@ -16,6 +16,7 @@ from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, ViTImageP
 
 from polyscene.core.errors import ModelError
 from polyscene.core.settings.language import LanguageSettings
+from polyscene.core.types import FloatArray
 from polyscene.language.model.quiet import quiet
 from polyscene.representation.media.image_encoder import ImageEncoder, load_image_encoder
 
@@ -25,6 +26,10 @@ PICTURES = [Image.new("RGB", (20, 10), colour) for colour in ("red", "blue", "wh
 
 def load(folder: Path) -> ImageEncoder:
     return load_image_encoder(folder.name, folder.parent, LANGUAGE)
+
+
+def encode(encoder: ImageEncoder) -> FloatArray:
+    return encoder.encode([encoder.pixels(picture) for picture in PICTURES])
 
 
 @pytest.fixture
@@ -40,7 +45,7 @@ def weights_without(folder: Path, part: str) -> None:
 
 def test_vectors_are_the_model_s_own_summary(small_vision: Path) -> None:
     encoder = load(small_vision)
-    vectors = encoder.encode(PICTURES)
+    vectors = encode(encoder)
     assert vectors.shape == (3, encoder.dimension) == (3, 16)
     assert vectors.dtype == np.float32
     with quiet():
@@ -56,14 +61,14 @@ def test_vectors_are_the_model_s_own_summary(small_vision: Path) -> None:
 def test_a_summary_that_was_never_trained_is_not_used(copy: Path) -> None:
     weights_without(copy, "pooler.")
     first, second = load(copy), load(copy)
-    np.testing.assert_array_equal(first.encode(PICTURES), second.encode(PICTURES))
+    np.testing.assert_array_equal(encode(first), encode(second))
     with quiet():
         module = ViTModel.from_pretrained(copy, add_pooling_layer=False).eval()  # type: ignore[no-untyped-call]
         pixels = ViTImageProcessorPil.from_pretrained(copy)(images=PICTURES, return_tensors="pt")
     with torch.inference_mode():
         expected = module(**pixels).last_hidden_state[:, 0].numpy()
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    np.testing.assert_allclose(first.encode(PICTURES), expected, atol=1e-5)
+    np.testing.assert_allclose(encode(first), expected, atol=1e-5)
 
 
 def test_of_clip_images_stand_where_texts_do(tmp_path: Path) -> None:
@@ -82,7 +87,7 @@ def test_of_clip_images_stand_where_texts_do(tmp_path: Path) -> None:
     with quiet():
         model.save_pretrained(folder)
         processor.save_pretrained(folder)
-    vectors = load(folder).encode(PICTURES)
+    vectors = encode(load(folder))
     with torch.inference_mode():
         pixels = processor(images=PICTURES, return_tensors="pt")["pixel_values"]
         expected = model.visual_projection(model.vision_model(pixel_values=pixels).pooler_output).numpy()
@@ -98,7 +103,7 @@ def test_a_vector_without_numbers_is_missing(copy: Path) -> None:
         file,
         {"format": "pt"},
     )
-    np.testing.assert_array_equal(load(copy).encode(PICTURES), np.zeros((3, 16)))
+    np.testing.assert_array_equal(encode(load(copy)), np.zeros((3, 16)))
 
 
 def test_the_fingerprint_is_of_all_that_decides_a_vector(copy: Path) -> None:
@@ -149,6 +154,13 @@ def test_a_model_of_texts_is_refused(small_encoder: Path, copy: Path) -> None:
         shutil.copy(small_encoder / name, copy)
     with pytest.raises(ModelError, match="does not read images"):
         load(copy)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (3, 5), (1, 90), (90, 1)])
+def test_small_and_narrow_images_keep_their_colours(small_vision: Path, size: tuple[int, int]) -> None:
+    pixels = load(small_vision).pixels(Image.new("RGB", size, "red"))
+    assert pixels.shape == (3, 16, 16)
+    np.testing.assert_allclose(pixels.mean(axis=(1, 2)), [1.0, -1.0, -1.0], atol=1e-5)
 
 
 def test_no_folder_is_told(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def read(encoder: ImageEncoder, folder: Path, files: list[str]) -> ImageVectors:
 
 
 def alone(encoder: ImageEncoder, folder: Path, file: str) -> FloatArray:
-    vector: FloatArray = encoder.encode([picture_of((folder / file).read_bytes())])[0]
+    vector: FloatArray = encoder.encode([encoder.pixels(picture_of((folder / file).read_bytes()))])[0]
     return vector
 
 

@@ -59,6 +59,8 @@ def test_usual_kinds_are_read(kind: str) -> None:
         (lambda: bomb(10_000, 6_000), "more than 50 million pixels"),
         (lambda: bomb(10_000, 10_000), "more than 50 million pixels"),
         (lambda: bomb(100_000, 100_000), "more than 50 million pixels"),
+        (lambda: drawn("PNG", Image.new("RGB", (1, 101))), "more than 100 times as long as wide"),
+        (lambda: bomb(40_000_000, 1), "more than 100 times as long as wide"),
         (lambda: drawn("TIFF", Image.new("F", (4, 4), 0.5)), "pixels of the kind F"),
         (lambda: drawn("PNG", Image.new("I;16", (4, 4), 40_000)), "pixels of the kind I;16"),
     ],

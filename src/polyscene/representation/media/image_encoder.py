@@ -59,22 +59,27 @@ class ImageEncoder:
         """What its products are computed in."""
         return "float32" if self.autocast is None else "bfloat16"
 
-    def encode(self, images: Sequence[Image]) -> FloatArray:
+    def pixels(self, image: Image) -> FloatArray:
+        """Return (3, height, width) pixels of an RGB image as the model knows them, of one size for all."""
+        made = self.processor(images=[image], input_data_format="channels_last", return_tensors="np")
+        pixels: FloatArray = np.asarray(made["pixel_values"][0], np.float32)
+        return pixels
+
+    def encode(self, pixels: Sequence[FloatArray]) -> FloatArray:
         """Return (n, dimension) vectors of length 1; 0 where the model gave no number.
 
         Args:
-            images: n in RGB.
+            pixels: n of `pixels`.
         """
-        vectors = self._summaries(images).float().cpu().numpy().astype(np.float64)
+        vectors = self._summaries(pixels).float().cpu().numpy().astype(np.float64)
         vectors[~np.isfinite(vectors).all(axis=1)] = 0.0
         return directions(vectors)
 
-    def _summaries(self, images: Sequence[Image]) -> Tensor:
-        made = self.processor(images=list(images), return_tensors="pt")
-        pixels = made["pixel_values"].to(self.device)  # (n, 3, height, width)
+    def _summaries(self, pixels: Sequence[FloatArray]) -> Tensor:
+        batch = torch.from_numpy(np.stack(pixels)).to(self.device)  # (n, 3, height, width)
         enabled = self.autocast is not None
         with torch.inference_mode(), torch.autocast(self.device.type, self.autocast, enabled):
-            return summary(self.module, pixels, self.pooled)  # (n, d)
+            return summary(self.module, batch, self.pooled)  # (n, d)
 
 
 def summary(module: Any, pixels: Tensor, pooled: bool) -> Tensor:  # noqa: ANN401 - every architecture has its own class
@@ -153,14 +158,15 @@ def _read(folder: Path, name: str) -> tuple[Any, nn.Module, list[str]]:
 
 
 def _measured(encoder: ImageEncoder) -> ImageEncoder:
-    """Return the encoder with the size of its vectors, told by one grey image."""
+    """Return the encoder with the size of its vectors, told by grey images of two shapes."""
     from PIL import Image
 
     try:
-        made = encoder._summaries([Image.new("RGB", (32, 32), GREY)])
+        images = [Image.new("RGB", size, GREY) for size in ((32, 32), (64, 32))]
+        made = encoder._summaries([encoder.pixels(image) for image in images])
     except Exception as error:  # a model of texts raises anything over pixels
         raise ModelError(
             f"expected a vision model as image encoder, found {shown(encoder.name)}, which does not read "
-            f"images: {shown(str(error), 200)}; use CLIP, SigLIP, ViT, DINOv2 or the like"
+            f"images of any shape: {shown(str(error), 200)}; use CLIP, SigLIP, ViT, DINOv2 or the like"
         ) from error
     return replace(encoder, dimension=made.shape[1])

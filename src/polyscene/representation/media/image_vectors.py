@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +15,6 @@ from polyscene.core.types import FloatArray
 from polyscene.language.text.cache import EncodingCache
 from polyscene.representation.media.image_encoder import ImageEncoder
 from polyscene.representation.media.pictures import UnreadableImageError, file_bytes, picture_of
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 BLOCK = 512
 """So many files are looked up together."""
@@ -112,17 +108,18 @@ class _Block:
         pictures = list(self._pictures(batch))
         if not pictures:
             return
-        vectors = self.encoder.encode([picture for _, _, picture in pictures])
+        vectors = self.encoder.encode([pixels for _, _, pixels in pictures])
         self.cache.write(self.encoder.fingerprint, [key for _, key, _ in pictures], vectors)
         for (rows, _, _), vector in zip(pictures, vectors, strict=True):
             self.made.vectors[rows] = vector
             self.made.read += len(rows)
 
-    def _pictures(self, batch: Sequence[list[int]]) -> Iterator[tuple[list[int], bytes, Image]]:
+    def _pictures(self, batch: Sequence[list[int]]) -> Iterator[tuple[list[int], bytes, FloatArray]]:
+        """Yield rows, key and pixels of what can be opened, brought to the model's size one by one."""
         for rows in batch:
             try:
                 content = file_bytes(self.folder / self.names[rows[0]])  # its key again: it may have changed
-                yield rows, image_key(self.encoder, content), picture_of(content)
+                yield rows, image_key(self.encoder, content), self.encoder.pixels(picture_of(content))
             except UnreadableImageError as error:
                 for row in rows:
                     self.made.fail(str(error), self.names[row])

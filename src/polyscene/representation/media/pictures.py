@@ -22,6 +22,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000
 """As many as the largest cameras give; unpacked they take 150 MB."""
+MAX_RATIO = 100
+"""A strip that is longer grows beyond all bounds where its short side is brought to a model's size."""
 MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 """Kinds of pixels that are colours of eight bits."""
 WHITE = (255, 255, 255, 255)
@@ -92,6 +94,8 @@ def picture_of(content: bytes) -> Image:
 def _refuse_large(image: Image) -> None:
     if image.width * image.height > MAX_PIXELS:
         raise _too_large()
+    if max(image.size) > MAX_RATIO * min(image.size):
+        raise UnreadableImageError(f"images more than {MAX_RATIO} times as long as wide")
 
 
 def _too_large() -> UnreadableImageError:
