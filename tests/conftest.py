@@ -260,6 +260,28 @@ def small_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def small_vision(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a random model of images of 16 by 16 pixels that nobody may change."""
+    import torch
+    from transformers import ViTConfig, ViTImageProcessorPil, ViTModel
+
+    from polyscene.language.model.quiet import quiet
+
+    folder = tmp_path_factory.mktemp("vision")
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+    }
+    torch.manual_seed(0)
+    with quiet():
+        ViTModel(ViTConfig(**sizes, image_size=16, patch_size=8)).save_pretrained(folder)
+        ViTImageProcessorPil(size={"height": 16, "width": 16}).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def believing(hamlet: Path, small_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a shop with a posterior and one run, whose tables and run nobody may change."""
     from polyscene.core.settings.project import Settings

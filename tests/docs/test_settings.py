@@ -43,6 +43,7 @@ BLOCKS: dict[str, tuple[type[BaseModel], ...]] = {
     "Every table": (tables.TableSettings,),
     "`items`": (tables.ItemsSettings,),
     "`items.vectors`": (tables.VectorsSettings,),
+    "Image files": (tables.ImagesSettings,),
     "`users`": (tables.UsersSettings,),
     "`events`": (tables.EventsSettings,),
     "`links`": (links.LinksSettings,),

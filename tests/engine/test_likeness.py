@@ -13,6 +13,7 @@ from polyscene.engine.recommending import similar
 from polyscene.engine.state import System
 from polyscene.engine.updates import Intake
 from polyscene.recommenders.item_to_item import ItemToItem
+from polyscene.representation.description import Description, Part
 from polyscene.representation.items import unit
 
 if TYPE_CHECKING:
@@ -81,3 +82,46 @@ def test_meaning_alone_where_nothing_links_items(make_system: MakeSystem) -> Non
     order = np.argsort(-(vectors @ vectors[3]), kind="stable")[1:6]
     places = similar(system, shop.catalogue.ids[3], "shop", 5)
     assert [near.item.id for near in places] == [shop.catalogue.ids[int(code)] for code in order]
+
+
+COLOURS = 4
+
+
+def coloured(system: System, weight: float) -> FloatArray:
+    """Let items have colours that count so much beside their texts; the last item has none."""
+    shop = system.scenarios["shop"]
+    colours: FloatArray = np.tile(np.eye(COLOURS, dtype=np.float32), (40 // COLOURS, 1))
+    colours[-1] = 0.0
+    parts = (Part(name="colour", mean=(0.0,) * COLOURS, weight=weight),)
+    shop.space = shop.space.described(Description(parts), {"colour": colours}, {"colour": colours})
+    return colours
+
+
+def test_what_an_item_is_beside_its_text_decides_where_it_counts(make_system: MakeSystem) -> None:
+    system = make_system(names=("popularity", "content"))
+    shop = system.scenarios["shop"]
+    texts = shop.space.view("tuned").vectors
+    colours = coloured(system, 3.0)
+    near = similar(system, shop.catalogue.ids[5], "shop", 9)
+    assert {int(place.item.id.split("-")[1]) % COLOURS for place in near} == {1}
+    assert {place.reason for place in near if place.reason.startswith("By")} <= {"By colour it is close."}
+    alike = likeness(shop, 5, system.now(shop))
+    lengths: FloatArray = np.where(colours.any(axis=1), np.float32(4.0), np.float32(1.0))
+    expected = (texts @ texts[5] + 3 * colours @ colours[5]) / np.sqrt(lengths * lengths[5])
+    np.testing.assert_allclose(alike.meaning, expected, atol=1e-5)
+
+
+def test_what_does_not_count_decides_nothing(make_system: MakeSystem) -> None:
+    system = make_system(names=("popularity", "content"))
+    shop = system.scenarios["shop"]
+    before = similar(system, shop.catalogue.ids[5], "shop", 9)
+    coloured(system, 0.0)
+    assert similar(system, shop.catalogue.ids[5], "shop", 9) == before
+
+
+def test_the_reason_names_what_makes_two_items_close(make_system: MakeSystem) -> None:
+    shop = (system := make_system()).scenarios["shop"]
+    assert shop.space.closest_part(1, 5) is None
+    coloured(system, 50.0)
+    assert shop.space.closest_part(1, 5) == "colour"
+    assert shop.space.closest_part(3, 39) is None

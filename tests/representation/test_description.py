@@ -10,7 +10,7 @@ import pytest
 
 from polyscene.core.arrays import load_arrays, save_arrays
 from polyscene.core.types import FloatArray
-from polyscene.representation.description import TEXT, Description
+from polyscene.representation.description import TEXT, Description, Part
 from polyscene.representation.item_space import ItemSpace, ViewName
 from polyscene.representation.items import unit
 
@@ -117,3 +117,14 @@ def test_tastes_are_balanced_part_by_part() -> None:
     borders = space.description.borders(5)
     lengths = {name: float(np.sum(balanced[place] ** 2)) for name, place in borders.items()}
     assert lengths == pytest.approx({TEXT: 1 / 3.5, "colour": 0.5 / 3.5, "image": 2 / 3.5}, rel=1e-5)
+
+
+def test_the_closest_part_is_that_which_adds_most() -> None:
+    parts = (Part(name="look", mean=(0.0, 0.0), weight=4.0), Part(name="sound", mean=(0.0,), weight=0.0))
+    description = Description(parts)
+    texts = np.array([[1, 0], [0.6, 0.8], [0.9, np.sqrt(0.19)], [-1, 0]], np.float32)
+    looks = np.array([[1, 0], [0.6, 0.8], [0, 0], [0, 0]], np.float32)
+    joined = description.joined(texts, {"look": looks})
+    assert description.closest(joined[0], joined[1], 2) == "look"
+    assert description.closest(joined[0], joined[2], 2) == "text"
+    assert description.closest(joined[0], joined[3], 2) == "text"  # nothing is close

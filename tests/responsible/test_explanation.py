@@ -7,6 +7,7 @@ from polyscene.responsible.explanation import (
     OTHERWISE,
     TITLE_LENGTH,
     Sentences,
+    alike_because,
     fact_and_trait,
     had_before,
     listed_traits,
@@ -123,3 +124,24 @@ def test_titles_stay_on_one_line_and_visible() -> None:
 )
 def test_an_attribute_is_named_once(traits: tuple[str, ...], expected: str) -> None:
     assert listed_traits(traits) == expected
+
+
+@pytest.mark.parametrize(
+    ("by_choices", "chosen", "trait", "part", "sentence"),
+    [
+        (False, False, (), None, "To a language model its text is close."),
+        (False, False, (), "image", "By image it is close."),
+        (False, True, (), "image", "By image it is close; it also goes with this one in what people choose."),
+        (False, True, (), None, "Its text is close; it also goes with this one in what people choose."),
+        (False, False, ("brand b1",), "brand", "Both have brand b1."),
+        (True, True, (), "image", "It goes with this one in what people choose."),
+    ],
+)
+def test_likeness_is_told_by_what_makes_it(
+    by_choices: bool, chosen: bool, trait: tuple[str, ...], part: str | None, sentence: str
+) -> None:
+    assert alike_because(by_choices, chosen, trait, part) == sentence
+
+
+def test_the_name_of_a_part_is_fit_to_be_shown() -> None:
+    assert "\n" not in alike_because(False, False, (), "a\nb")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
+from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
@@ -58,6 +59,22 @@ class Ids:
 
 
 @dataclass(frozen=True)
+class ImageFiles:
+    """Image files of a catalogue, which an encoder has yet to read.
+
+    Attributes:
+        folder: that all of them lie in, also through links.
+        names: of each item, relative to the folder; empty where one is missing.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """The items of one scenario.
 
@@ -68,6 +85,7 @@ class Catalogue:
         attributes: n rows; categorical columns as String, numeric as Float64; null where missing.
         since: (n,) microseconds, when the item became available; UNKNOWN_TIME where not said.
         media: by name (n, d) vectors that the user brings; a zero row is missing.
+        images: by name the n files out of which further `media` are made when a project is trained.
     """
 
     ids: Ids
@@ -76,6 +94,7 @@ class Catalogue:
     attributes: pl.DataFrame
     since: LongArray
     media: Mapping[str, FloatArray] = field(default_factory=dict)
+    images: Mapping[str, ImageFiles] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -1,12 +1,12 @@
 """How alike the items of a scenario are to one of them: in meaning, and by what people choose beside it.
 
-    likeness(i, j) = (1 - t) · cos(v_i, v_j) + t · b(i, j),    t = 0.85 · n_i / (n_i + 2) · n_j / (n_j + 2)
+    likeness(i, j) = (1 - t) · cos(w_i, w_j) + t · b(i, j),    t = 0.85 · n_i / (n_i + 2) · n_j / (n_j + 2)
 
-v are the texts' vectors, n how often an item was chosen, b the links of all item-to-item signals: each
-signal's links of i, divided by (n_j + 5)^¼ since everything goes with what is popular, are divided by the
-strongest, summed, and the sum divided by its strongest. So a new item is judged by its text alone, and two
-that are known well by what people choose together. Everything is read from the live state: the next question
-sees new events and new items.
+w are the texts' vectors, with attributes and media beside them where these count, n how often an item was
+chosen, b the links of all item-to-item signals: each signal's links of i, divided by (n_j + 5)^¼ since
+everything goes with what is popular, are divided by the strongest, summed, and the sum divided by its
+strongest. So a new item is judged by what it is alone, and two that are known well by what people choose
+together. Everything is read from the live state: the next question sees new events and new items.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class LikenessWeights(NamedTuple):
     """The numbers in the formula; `benchmarks/similar.py --vary` tries others.
 
     Attributes:
-        max_trust: what people choose counts so much at most: texts always have a say.
+        max_trust: what people choose counts so much at most: what items are always has a say.
         half_known: an item that was chosen so often is trusted half.
         damping: the power of popularity that links are divided by.
     """
@@ -48,7 +48,7 @@ class Likeness:
 
     Attributes:
         scores: (n,) joined; minus infinity for i itself and for items that were taken out.
-        meaning: (n,) cosines of texts; 0 where one has no text.
+        meaning: (n,) cosines of what the items are; 0 where nothing is known of one.
         together: (n,) in [0, 1], how much people choose it beside i.
         trust: (n,) in [0, 1], what `together` counts.
     """
@@ -66,7 +66,7 @@ class Likeness:
 
     @property
     def by_choices(self) -> BoolArray:
-        """Return (n,) whether what people choose adds more to the likeness than the text does."""
+        """Return (n,) whether what people choose adds more to the likeness than what the items are."""
         more: BoolArray = self.trust * self.together > (1 - self.trust) * self.meaning
         return more
 
@@ -79,13 +79,13 @@ def likeness(state: ScenarioState, item: int, now: int, weights: LikenessWeights
         now: the present moment, by the scenario's clock.
         weights: the numbers in the formula.
     """
-    vectors = state.space.view("tuned").vectors
+    vectors = state.space.view("described").vectors
     meaning: FloatArray = vectors @ vectors[item]
     together = _together(state, item, now, weights.damping)
     counts = state.fusion.features.counts
     known = counts / (counts + weights.half_known)
     trust = np.where(together.any(), weights.max_trust * known[item] * known, 0.0)
-    if not vectors[item].any():  # without a text of its own, choices are all that can be asked
+    if not vectors[item].any():  # where nothing says what it is, choices are all that can be asked
         trust = np.ones_like(trust)
     scores = ((1 - trust) * meaning + trust * together).astype(np.float32)
     scores[item] = -np.inf

@@ -182,5 +182,8 @@ def similar(system: System, item: str, scenario: str | None, k: int) -> list[Rec
 def _why_alike(state: ScenarioState, alike: Likeness, item: int, other: int) -> str:
     chosen = alike.trust[other] * alike.together[other] > 0
     return alike_because(
-        bool(alike.by_choices[other]), bool(chosen), state.catalogue.traits.shared(item, other)
+        bool(alike.by_choices[other]),
+        bool(chosen),
+        state.catalogue.traits.shared(item, other),
+        state.space.closest_part(item, other),
     )

@@ -20,6 +20,7 @@ from polyscene.data.splits.protocol import everything, split
 from polyscene.data.splits.sufficiency import split_problems
 from polyscene.language.model.inspection import inspected
 from polyscene.language.text.coverage import LINES, Coverage, measure_coverage
+from polyscene.learning.image_plans import image_faults, image_plans
 from polyscene.learning.language_notes import differing_models, shown_model
 from polyscene.learning.training_data import training_data
 
@@ -75,7 +76,8 @@ def check_everything(
     problems += _unreadable(coverage)
     languages = {name: spoken_in(catalogue.text) for name, catalogue in reading.catalogues.items()}
     problems += _foreign(languages, coverage, settings)
-    decisions += _languages(languages, settings)
+    problems += image_faults(reading.catalogues, settings, base)
+    decisions += (*_languages(languages, settings), *image_plans(reading.catalogues, settings))
     return ProjectReport(tuple(problems), tables.counts, coverage, decisions)
 
 

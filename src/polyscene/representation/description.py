@@ -148,6 +148,15 @@ class Description:
         total = sum(lengths.values())
         return {name: length / total for name, length in lengths.items() if length > 0}
 
+    def closest(self, one: FloatArray, other: FloatArray, text_width: int) -> str:
+        """Return the part that adds most to the cosine of two items' (D,) vectors; the text if none does."""
+        cosines = {
+            name: float(one[place].astype(np.float64) @ other[place])
+            for name, place in self.borders(text_width).items()
+        }
+        best = max(cosines, key=cosines.__getitem__)
+        return best if cosines[best] > 0 else TEXT
+
     def unknown(self, attributes: Mapping[str, Attribute]) -> dict[str, list[str]]:
         """Return by column the labels of an item that training never met: they count as missing."""
         unknown = {

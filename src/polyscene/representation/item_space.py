@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from polyscene.core.arrays import Arrays
 from polyscene.core.growing import GrowingArray
 from polyscene.core.types import Attribute, FloatArray, LongArray
-from polyscene.representation.description import Description, Media, columns_of
+from polyscene.representation.description import TEXT, Description, Media, columns_of
 from polyscene.representation.index import VectorIndex, put_rows
 from polyscene.representation.index_rows import IndexedRows
 from polyscene.representation.items import common_mean, shifted_unit
@@ -147,7 +147,11 @@ class ItemSpace:
         return len(self.views["tuned"])
 
     def view(self, name: ViewName) -> View:
-        """Return a view; without a prior of its own, what the model knew is what it knows."""
+        """Return a view; `tuned` where there is no such one.
+
+        So without a prior of its own what the model knew is what it knows, and without anything beside the
+        text an item is what its text says.
+        """
         return self.views.get(name, self.views["tuned"])
 
     def compares_with(self, other: ItemSpace) -> bool:
@@ -169,6 +173,15 @@ class ItemSpace:
         text = self.views["tuned"].vectors
         joined = self.view("described").vectors[row]
         return self.description.shares(joined, text.shape[1]) if "described" in self.views else {}
+
+    def closest_part(self, one: int, other: int) -> str | None:
+        """Return the attribute or medium by which two items are closest; None: by their texts."""
+        if "described" not in self.views:
+            return None
+        joined = self.views["described"].vectors
+        width = self.views["tuned"].vectors.shape[1]
+        part = self.description.closest(joined[one], joined[other], width)
+        return None if part == TEXT else part
 
     def put(
         self,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from polyscene.core.text import shown_name
+
 TITLE_LENGTH = 60
 BOTH_HAVE = "; both have {trait}."
 OTHERWISE = "It is among the best of what can be shown here."
@@ -108,21 +110,24 @@ def why_closed(times: int, removed: bool = False) -> str:
     return f"You have had it already, {often}: what you had is not shown again."
 
 
-def alike_because(by_choices: bool, chosen: bool, trait: Sequence[str]) -> str:
+def alike_because(by_choices: bool, chosen: bool, trait: Sequence[str], part: str | None = None) -> str:
     """Return why an item is like another one.
 
     Args:
-        by_choices: whether what people choose says so more than the text does.
+        by_choices: whether what people choose says so more than what the items are.
         chosen: whether anybody chose it beside the other one.
         trait: what both share, as it is to be shown.
+        part: the attribute or the medium in which they are closest; None: their texts.
     """
     both = f"both have {listed_traits(trait)}" if trait else ""
     if by_choices:
         return f"It goes with this one in what people choose{'; ' + both if both else ''}."
-    text = both or "its text is close"
+    close = "its text is close" if part is None else f"by {shown_name(part)} it is close"
+    text = both or close
     if chosen:
         return f"{text[0].upper()}{text[1:]}; it also goes with this one in what people choose."
-    return f"{text[0].upper()}{text[1:]}." if both else "To a language model its text is close."
+    by_text = not both and part is None
+    return "To a language model its text is close." if by_text else f"{text[0].upper()}{text[1:]}."
 
 
 def shortened(title: str) -> str:

@@ -20,6 +20,7 @@ from polyscene.language.text.cache import EncodingCache
 from polyscene.learning.backbone import Backbone
 from polyscene.learning.earlier_choices import wanted_cuts
 from polyscene.learning.fit import Fitted, fit_system
+from polyscene.learning.images import with_images
 from polyscene.learning.item_parts import with_parts
 from polyscene.learning.language import TunedLanguage, tune_language
 from polyscene.learning.language_notes import unread_texts
@@ -54,7 +55,8 @@ def train_run(
     Raises:
         DataError: the tables cannot be used.
         ConfigError: the protocol does not fit the tables, or a reader not the language model.
-        ModelError: the language model cannot be used.
+        ModelError: the language model, or an image encoder, cannot be used.
+        MissingExtraError: images are to be read, and nothing is installed that opens them.
         RunError: the folder of the runs cannot be written, or its disk is full: told before the work.
     """
     budget = TimeBudget.of(budget)
@@ -68,6 +70,8 @@ def train_run(
     demand_room(project.runs_folder, least_bytes(project.dataset, width), REMEDY)
     rerankers = _reranker_trainer(project, models)
     cache = EncodingCache(_cache_folder(project), progress)
+    images = with_images(data.dataset, settings, project.base, cache, progress)
+    data = replace(data, dataset=images.dataset)
     cuts = wanted_cuts(data, settings) if rerankers is None else []
     earliest = data.at(cuts[-1]) if cuts else None
     unfinished = project.runs_folder / UNFINISHED
@@ -78,7 +82,15 @@ def train_run(
     fitted = fit_system(whole, settings, progress, rerankers, cuts, budget, measuring)
     fitted.curves = tuned.curves | fitted.curves
     unread = list(_unread(project.dataset, tuned))
-    fitted.notes = [*data.notes, *fitted.notes, *tuned.notes(), *parts.notes(), *unread, *budget.notes()]
+    fitted.notes = [
+        *data.notes,
+        *fitted.notes,
+        *tuned.notes(),
+        *images.notes,
+        *parts.notes(),
+        *unread,
+        *budget.notes(),
+    ]
     system = System.of(project.dataset, fitted.spaces, fitted.fusions)
     with new_run(project.runs_folder) as (run_id, folder):
         facts = save_system(system, folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from polyscene.core.registry import Registry, known_to
 from polyscene.core.settings.block import Strict
@@ -114,6 +114,31 @@ class VectorsSettings(TableSettings):
         return self
 
 
+class ImagesSettings(Strict):
+    """Image files that a column of the items table names, and the model in a local folder that reads them."""
+
+    files: str = Field(description="column with the files' names")
+    encoder: str = Field(description="folder of a vision model that transformers knows, in safetensors")
+    folder: str | None = Field(
+        None, description="where the files lie; default: the folder of the items table"
+    )
+
+
+def _kind_of_source(source: object) -> str:
+    """Return which way of bringing vectors is meant, so that a mistake is told of that one alone."""
+    if isinstance(source, dict | VectorsSettings):
+        return "images" if isinstance(source, dict) and {"files", "encoder"} & source.keys() else "table"
+    return "images" if isinstance(source, ImagesSettings) else "column"
+
+
+VectorSource = Annotated[
+    Annotated[str, Tag("column")]
+    | Annotated[VectorsSettings, Tag("table")]
+    | Annotated[ImagesSettings, Tag("images")],
+    Discriminator(_kind_of_source),
+]
+
+
 class ItemsSettings(TableSettings):
     """The catalogue of one scenario."""
 
@@ -124,9 +149,9 @@ class ItemsSettings(TableSettings):
     trees: dict[str, str] = Field(
         default_factory=dict, description="by categorical column of paths: what parts their levels"
     )
-    vectors: dict[str, str | VectorsSettings] = Field(
+    vectors: dict[str, VectorSource] = Field(
         default_factory=dict,
-        description="by medium, as image or audio: a column of vectors, or a table of them by id",
+        description="by medium, as image or audio: a column of vectors, a table by id, or image files",
     )
     time: str | None = Field(None, description="when the item became available")
     time_format: str | list[str] | None = None

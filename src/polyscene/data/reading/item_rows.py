@@ -16,7 +16,7 @@ import polars as pl
 
 from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.scenarios import ScenarioSettings
-from polyscene.core.settings.tables import ItemsSettings
+from polyscene.core.settings.tables import ImagesSettings, ItemsSettings
 from polyscene.core.text import shown
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.reading.items import attributes, item_needs, item_texts, item_titles, template_of
@@ -71,7 +71,7 @@ def rows_of(
     Args:
         settings: the scenario's.
         rows: n mappings from the table's column names to values; a vector that has a file of its own goes by
-            its medium.
+            its medium, and so does that of an image, whose file is not opened here.
         widths: by medium, how many numbers a vector has; what is not there may have any.
 
     Returns:
@@ -91,6 +91,7 @@ def rows_of(
     ]
     frame = _keyed(pl.DataFrame(columns), key, items, problems)
     media = _media(frame, items, widths or {}, problems)
+    _complain_of_files(rows, items, problems)
     if problems:
         raise DataError(problems)
     return ItemRows(
@@ -113,6 +114,32 @@ def _media(
         if lists.null_count() < len(lists):
             media[name] = vectors_of(lists, None, column, problems, widths.get(name))
     return media
+
+
+def _complain_of_files(rows: Sequence[Row], items: ItemsSettings, problems: list[Problem]) -> None:
+    """Report rows that name an image file: no file is opened for whoever gives items."""
+    for medium, source in items.vectors.items():
+        if (
+            not isinstance(source, ImagesSettings) or source.files == medium
+        ):  # which is no vector: told already
+            continue
+        named = [
+            number
+            for number, row in enumerate(rows, start=1)
+            if _plain(row.get(source.files), items.null_values, True) is not None
+        ]
+        if named:
+            problems.append(
+                Problem(
+                    "an image file is not read here",
+                    f"the image's vector, by the same encoder, as '{medium}'; or nothing",
+                    shown(rows[named[0] - 1][source.files]),
+                    "leave the file's name out; the next training reads the files of the table",
+                    row=named[0],
+                    column=source.files,
+                    count=len(named),
+                )
+            )
 
 
 def _complain_of_strangers(

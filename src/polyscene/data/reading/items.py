@@ -15,6 +15,7 @@ from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.settings.tables import ItemsSettings
 from polyscene.core.text import shown
 from polyscene.core.types import LongArray
+from polyscene.data.reading.image_files import image_files
 from polyscene.data.reading.templates import Template, joined
 from polyscene.data.reading.vectors import media_of_table, vector_needs
 from polyscene.data.schema import UNKNOWN_TIME, Catalogue, Ids
@@ -55,6 +56,7 @@ def read_items(
         attributes=attributes(frame, items.categorical, items.numeric),
         since=_since(table, frame, opened.needs, problems),
         media=media_of_table(items, base, table, frame, problems),
+        images=image_files(items, base, table.name, frame, problems),
     )
 
 
@@ -99,6 +101,10 @@ def extended(catalogue: Catalogue, ids: pl.Series) -> Catalogue:
         attributes=pl.concat([described, blank]),
         since=np.concatenate([catalogue.since, np.full(len(ids), UNKNOWN_TIME)]),
         media={name: np.pad(known, ((0, len(ids)), (0, 0))) for name, known in catalogue.media.items()},
+        images={
+            medium: replace(files, names=(*files.names, *[""] * len(ids)))
+            for medium, files in catalogue.images.items()
+        },
     )
 
 

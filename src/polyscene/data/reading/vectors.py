@@ -17,9 +17,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polyscene.core.errors import DataError, Problem
-from polyscene.core.settings.tables import ItemsSettings, VectorsSettings
+from polyscene.core.settings.tables import ImagesSettings, ItemsSettings, VectorsSettings
 from polyscene.core.text import shown
 from polyscene.core.types import BoolArray, FloatArray
+from polyscene.data.reading.image_files import KEY, need_of
 from polyscene.data.tables.columns import Need
 from polyscene.data.tables.keyed import read_keyed
 from polyscene.data.tables.opening import open_table
@@ -28,28 +29,30 @@ from polyscene.data.tables.table import Table
 MAX_NUMBER = 1e9
 """What is larger is no coordinate; half as many digits are left for squares and sums."""
 MIN_LENGTH = 1e-12
-KEY = "items.vectors"
 Rows = Mapping[str, int]
 """By id, its row in the catalogue."""
 
 
 def vector_needs(items: ItemsSettings, of_rows: bool = False) -> list[Need]:
-    """Return the columns with vectors.
+    """Return the columns with vectors, and those that name image files.
 
     Args:
-        of_rows: of items that are given as plain values, which have those of other files too, by the medium.
+        of_rows: of items that are given as plain values, which have vectors of every medium, also of those
+            that are in other files or are made of images.
     """
+    if of_rows:
+        return [Need("vectors", field_of(items, medium), "vector") for medium in items.vectors]
     return [
-        Need("vectors", name if isinstance(source, VectorsSettings) else source, "vector")
-        for name, source in items.vectors.items()
-        if of_rows or not isinstance(source, VectorsSettings)
+        need_of(source) if isinstance(source, ImagesSettings) else Need("vectors", source, "vector")
+        for source in items.vectors.values()
+        if not isinstance(source, VectorsSettings)
     ]
 
 
 def field_of(items: ItemsSettings, medium: str) -> str:
     """Return under which name plain values of an item have a medium's vector."""
     source = items.vectors[medium]
-    return medium if isinstance(source, VectorsSettings) else source
+    return source if isinstance(source, str) else medium
 
 
 def media_of_table(
@@ -66,8 +69,10 @@ def media_of_table(
     media = {}
     rows = {item: row for row, item in enumerate(frame[Need("", items.id, "id").alias].to_list())}
     for name, source in items.vectors.items():
+        if isinstance(source, ImagesSettings):
+            continue  # an encoder makes the vectors
         try:
-            if not isinstance(source, VectorsSettings):
+            if isinstance(source, str):
                 need = Need("vectors", source, "vector")
                 vectors = vectors_of(frame[need.alias], table.name, source, problems)
             elif source.ids is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from polyscene.core.errors import ModelError
@@ -82,13 +83,16 @@ def is_compressed(folder: Path) -> bool:
     return (folder / NOTE).is_file()
 
 
-def fingerprint(folder: Path) -> str:
+def fingerprint(folder: Path, files: Sequence[str] | None = None) -> str:
     """Return a SHA-256 in hex over the names and contents of the files that make the model in `folder`.
 
     Contents are read once per process and file.
+
+    Args:
+        files: names or patterns of what makes it; None: what makes a language model.
     """
     digest = hashlib.sha256()
-    parts = (*FILES, *COMPRESSED) if is_compressed(folder) else (*FILES, light.WEIGHTS)
+    parts = files or ((*FILES, *COMPRESSED) if is_compressed(folder) else (*FILES, light.WEIGHTS))
     for path in sorted({path for names in parts for path in folder.glob(names) if path.is_file()}):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
     return digest.hexdigest()
