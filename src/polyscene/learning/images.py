@@ -68,22 +68,22 @@ class _Reader:
 
     def seen(self, name: str, catalogue: Catalogue) -> Catalogue:
         """Return a catalogue with the vectors of its images."""
-        made = {medium: self._vectors(name, medium, files) for medium, files in catalogue.images.items()}
+        seen = {medium: self._vectors(name, medium, files) for medium, files in catalogue.images.items()}
         in_order = self.settings.scenarios[name].items.vectors
-        media = {**catalogue.media, **made}
+        media = {**catalogue.media, **seen}
         return replace(catalogue, media={medium: media[medium] for medium in in_order if medium in media})
 
     def _vectors(self, name: str, medium: str, files: ImageFiles) -> FloatArray:
         encoder = self._encoder(name, image_source(self.settings, name, medium).encoder)
         distinct = list(dict.fromkeys(file for file in files.names if file))
-        made = encode_files(encoder, files.folder, distinct, self.cache, self.progress)
-        self.notes.extend(_notes(f"{name}: {medium}", made, files))
+        encoded = encode_files(encoder, files.folder, distinct, self.cache, self.progress)
+        self.notes.extend(_notes(f"{name}: {medium}", encoded, files))
         place = {file: row for row, file in enumerate(distinct)}
         vectors = np.zeros((len(files), encoder.dimension), np.float32)
         having = [row for row, file in enumerate(files.names) if file]
-        vectors[having] = made.vectors[[place[files.names[row]] for row in having]]
+        vectors[having] = encoded.vectors[[place[files.names[row]] for row in having]]
         if not vectors.any():
-            raise DataError(_nothing_seen(name, medium, made))
+            raise DataError(_nothing_seen(name, medium, encoded))
         return vectors
 
     def _encoder(self, scenario: str, name: str) -> ImageEncoder:
@@ -93,25 +93,25 @@ class _Reader:
         return self.encoders[name]
 
 
-def _notes(head: str, made: ImageVectors, files: ImageFiles) -> Iterator[str]:
+def _notes(head: str, encoded: ImageVectors, files: ImageFiles) -> Iterator[str]:
     yield (
-        f"{head}: {made.read:,} image files were read, {made.known:,} were known from before; "
-        f"{_lacking(files, made):,} of {len(files):,} items lack the image"
+        f"{head}: {encoded.read:,} image files were read, {encoded.known:,} were known from before; "
+        f"{_lacking(files, encoded):,} of {len(files):,} items lack the image"
     )
-    for reason, names in made.failures.items():
+    for reason, names in encoded.failures.items():
         yield f"{head}: left out {len(names):,} {reason}: {listed_names(names)}"
 
 
-def _lacking(files: ImageFiles, made: ImageVectors) -> int:
-    without = {name for names in made.failures.values() for name in names}
+def _lacking(files: ImageFiles, encoded: ImageVectors) -> int:
+    without = {name for names in encoded.failures.values() for name in names}
     return sum(not name or name in without for name in files.names)
 
 
-def _nothing_seen(name: str, medium: str, made: ImageVectors) -> Problem:
+def _nothing_seen(name: str, medium: str, encoded: ImageVectors) -> Problem:
     return Problem(
         "no image could be read",
         "at least one image",
-        _reasons(made.failures.items()) or "none that the encoder gives numbers for",
+        _reasons(encoded.failures.items()) or "none that the encoder gives numbers for",
         "mend the files, or leave the medium out",
         scenario=name,
         key=f"{KEY}.{medium}",

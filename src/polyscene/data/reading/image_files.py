@@ -79,9 +79,9 @@ def _folder(source: ImagesSettings, items: ItemsSettings, base: Path) -> Path | 
 
 
 def _no_folder(source: ImagesSettings, items: ItemsSettings) -> Problem:
-    found = f"no folder {shown(source.folder)}" if source.folder else f"the path {shown(items.path)}"
+    actual = f"no folder {shown(source.folder)}" if source.folder else f"the path {shown(items.path)}"
     remedy = "name the folder that the files lie in as 'folder', relative to the configuration file"
-    return Problem("image files have no folder", "a folder", found, remedy, key=KEY)
+    return Problem("image files have no folder", "a folder", actual, remedy, key=KEY)
 
 
 def _usable(
@@ -89,16 +89,16 @@ def _usable(
 ) -> ImageFiles:
     """Return the files without those that are refused, which are told by reason."""
     root = os.path.realpath(folder)
-    refused: dict[str, list[str]] = {}
+    refused: dict[str, dict[str, None]] = {}
     for name in dict.fromkeys(filter(None, names)):
         reason = _refusal(name, root)
         if reason is not None:
-            refused.setdefault(reason, []).append(name)
+            refused.setdefault(reason, {})[name] = None
     without = {name for some in refused.values() for name in some}
     kept = tuple("" if name in without else name for name in names)
     for reason, some in refused.items():
-        count = sum(name in set(some) for name in names)
-        problems.append(_complaint(reason, some, count, any(kept), file, column))
+        count = sum(name in some for name in names)
+        problems.append(_complaint(reason, list(some), count, any(kept), file, column))
     return ImageFiles(folder, kept)
 
 

@@ -61,8 +61,8 @@ class ImageEncoder:
 
     def pixels(self, image: Image) -> FloatArray:
         """Return (3, height, width) pixels of an RGB image as the model knows them, of one size for all."""
-        made = self.processor(images=[image], input_data_format="channels_last", return_tensors="np")
-        pixels: FloatArray = np.asarray(made["pixel_values"][0], np.float32)
+        batch = self.processor(images=[image], input_data_format="channels_last", return_tensors="np")
+        pixels: FloatArray = np.asarray(batch["pixel_values"][0], np.float32)
         return pixels
 
     def encode(self, pixels: Sequence[FloatArray]) -> FloatArray:
@@ -163,10 +163,10 @@ def _measured(encoder: ImageEncoder) -> ImageEncoder:
 
     try:
         images = [Image.new("RGB", size, GREY) for size in ((32, 32), (64, 32))]
-        made = encoder._summaries([encoder.pixels(image) for image in images])
+        vectors = encoder._summaries([encoder.pixels(image) for image in images])
     except Exception as error:  # a model of texts raises anything over pixels
         raise ModelError(
             f"expected a vision model as image encoder, found {shown(encoder.name)}, which does not read "
             f"images of any shape: {shown(str(error), 200)}; use CLIP, SigLIP, ViT, DINOv2 or the like"
         ) from error
-    return replace(encoder, dimension=made.shape[1])
+    return replace(encoder, dimension=vectors.shape[1])

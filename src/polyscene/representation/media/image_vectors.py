@@ -25,7 +25,7 @@ _LAYOUT = 1  # part of every key: raise it when opening or encoding changes
 
 @dataclass
 class ImageVectors:
-    """What an encoder made of files.
+    """What an encoder results of files.
 
     Attributes:
         vectors: (n, d) of length 1; a zero row is missing.
@@ -55,13 +55,13 @@ def encode_files(
         cache: what is read is kept as it comes, so that an interrupted run goes on where it stopped.
         progress: hears of every file.
     """
-    made = ImageVectors(np.zeros((len(names), encoder.dimension), np.float32))
+    results = ImageVectors(np.zeros((len(names), encoder.dimension), np.float32))
     with progress.track("reading images", len(names), "images") as advance:
         for start in range(0, len(names), BLOCK):
             block = range(start, min(start + BLOCK, len(names)))
-            _Block(encoder, folder, names, cache, made).encode(block)
+            _Block(encoder, folder, names, cache, results).encode(block)
             advance(len(block))
-    return made
+    return results
 
 
 def image_key(encoder: ImageEncoder, content: bytes) -> bytes:
@@ -78,7 +78,7 @@ class _Block:
     folder: Path
     names: Sequence[str]
     cache: EncodingCache
-    made: ImageVectors
+    results: ImageVectors
 
     def encode(self, block: range) -> None:
         """Fill in the rows of a block, out of the cache or by the encoder."""
@@ -86,8 +86,8 @@ class _Block:
         keys = list(rows)
         vectors, known = self.cache.read(self.encoder.fingerprint, keys, self.encoder.dimension)
         for place in np.flatnonzero(known).tolist():
-            self.made.vectors[rows[keys[place]]] = vectors[place]
-            self.made.known += len(rows[keys[place]])
+            self.results.vectors[rows[keys[place]]] = vectors[place]
+            self.results.known += len(rows[keys[place]])
         unknown = [rows[keys[place]] for place in np.flatnonzero(~known).tolist()]
         for start in range(0, len(unknown), BATCH):
             self._read(unknown[start : start + BATCH])
@@ -98,7 +98,7 @@ class _Block:
             try:
                 content = file_bytes(self.folder / self.names[row])
             except UnreadableImageError as error:
-                self.made.fail(str(error), self.names[row])
+                self.results.fail(str(error), self.names[row])
             else:
                 rows.setdefault(image_key(self.encoder, content), []).append(row)
         return rows
@@ -111,8 +111,8 @@ class _Block:
         vectors = self.encoder.encode([pixels for _, _, pixels in pictures])
         self.cache.write(self.encoder.fingerprint, [key for _, key, _ in pictures], vectors)
         for (rows, _, _), vector in zip(pictures, vectors, strict=True):
-            self.made.vectors[rows] = vector
-            self.made.read += len(rows)
+            self.results.vectors[rows] = vector
+            self.results.read += len(rows)
 
     def _pictures(self, batch: Sequence[list[int]]) -> Iterator[tuple[list[int], bytes, FloatArray]]:
         """Yield rows, key and pixels of what can be opened, brought to the model's size one by one."""
@@ -122,4 +122,4 @@ class _Block:
                 yield rows, image_key(self.encoder, content), self.encoder.pixels(picture_of(content))
             except UnreadableImageError as error:
                 for row in rows:
-                    self.made.fail(str(error), self.names[row])
+                    self.results.fail(str(error), self.names[row])
