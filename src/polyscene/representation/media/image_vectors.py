@@ -25,7 +25,7 @@ _LAYOUT = 1  # part of every key: raise it when opening or encoding changes
 
 @dataclass
 class ImageVectors:
-    """What an encoder results of files.
+    """What an encoder makes of files.
 
     Attributes:
         vectors: (n, d) of length 1; a zero row is missing.
