@@ -212,11 +212,11 @@ def _cache(config: Path, settings: Settings | None) -> Fact:
     named = settings.runtime.cache if settings else None
     folder = default_folder() if named is None else config.resolve().parent / named
     if not folder.is_dir():
-        return Fact("cache of encoded texts", f"{folder}, not made yet")
+        return Fact("cache of encoded texts and images", f"{folder}, not made yet")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
     usable = os.access(folder, os.W_OK)
     advice = "" if usable else "it cannot be written, so texts are encoded every time; set [runtime] cache"
-    return Fact("cache of encoded texts", f"{folder}, {size:,.1f} MiB", advice=advice)
+    return Fact("cache of encoded texts and images", f"{folder}, {size:,.1f} MiB", advice=advice)
 
 
 def _environment() -> Fact:

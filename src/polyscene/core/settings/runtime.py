@@ -12,5 +12,5 @@ class RuntimeSettings(Strict):
 
     threads: int | None = Field(None, ge=1)
     runs: str = Field("runs", description="folder of the runs, relative to the configuration file")
-    cache: str | None = Field(None, description="folder of encoded texts; default: the user's cache folder")
+    cache: str | None = Field(None, description="folder of encoded texts and images; default: the user's")
     blocks_mb: int = Field(256, ge=16, description="memory for one block of scores")

@@ -45,7 +45,7 @@ _TABLE = (
 
 
 class EncodingCache:
-    """A folder of encoded texts.
+    """A folder of encoded texts and images.
 
     Args:
         folder: made when first written to; default: `default_folder()`.
@@ -121,7 +121,7 @@ class EncodingCache:
             self._tell_unusable(error)
             return False
         self._progress.say(
-            f"the cache of encoded texts {shown(str(file), 200)} was damaged; it is set aside as "
+            f"the cache of encodings {shown(str(file), 200)} was damaged; it is set aside as "
             f"{aside.name} (delete it at will) and built anew"
         )
         return True
@@ -130,7 +130,7 @@ class EncodingCache:
         if not self._told:
             self._told = True
             self._progress.say(
-                f"working without the cache of encoded texts in {shown(str(self.folder), 200)}: "
+                f"working without the cache of encodings in {shown(str(self.folder), 200)}: "
                 f"{shown(str(error), 200)}; name a folder that can be written in [runtime] cache"
             )
 
