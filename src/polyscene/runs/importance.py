@@ -136,7 +136,7 @@ def measure_importance(
         if request.fields and len(case.choices):
             texts = TextFields(settings.scenarios[name], base)
             fields = ItemFields.of(run, name, texts)
-            importance = _with_fields(importance, fields, measured, part, case, measuring, progress)
+            importance = _FieldLosses(fields, measured, part, case, measuring).beside(importance, progress)
         scenarios[name] = importance
     return of_scenarios(scenarios, "test", measuring).judged_by(request.dear_share)
 
@@ -158,52 +158,39 @@ def with_tables(importance: ScenarioImportance) -> ScenarioImportance:
     return replace(importance, parts=(*importance.parts, *tables))
 
 
-def _with_fields(
-    importance: ScenarioImportance,
-    fields: ItemFields,
-    measured: Measured,
-    part: JudgedPart,
-    case: Case,
-    measuring: Measuring,
-    progress: Progress,
-) -> ScenarioImportance:
-    parts = list(_field_parts(fields, measured, part, case, measuring, progress))
-    notes = [*importance.notes, *_field_notes(fields)]
-    return replace(importance, parts=(*importance.parts, *parts), notes=tuple(notes))
+@dataclass(frozen=True)
+class _FieldLosses:
+    """Ranks the choices of a case again with each field of the items changed."""
 
+    fields: ItemFields
+    measured: Measured
+    part: JudgedPart
+    case: Case
+    measuring: Measuring
 
-def _field_parts(
-    fields: ItemFields,
-    measured: Measured,
-    part: JudgedPart,
-    case: Case,
-    measuring: Measuring,
-    progress: Progress,
-) -> Iterator[Contribution]:
-    run, parts = fields.run, fit_parts(fields.run)
-    order = fields.shuffled(generator(measuring.seed, "exchanged fields", case.scenario))
-    with progress.track(f"{case.scenario}: fields", 2 * len(fields.names), "rankings") as advance:
-        for name in fields.names:
-            losses = {}
-            for way, items in ((Way.WITHHELD, None), (Way.ITEMS, order)):
-                place = fields.changed(name, items)
-                losses[way] = _loss(place, measured, part, case, measuring)
-                advance(1)
-            cost = language_cost(parts, run.scenarios) if name == fields.whole_text else Cost()
-            yield Contribution("field", name, losses[Way.WITHHELD], None, losses[Way.ITEMS], cost)
+    def beside(self, importance: ScenarioImportance, progress: Progress) -> ScenarioImportance:
+        """Return what was measured of other parts, with the fields beside."""
+        parts = (*importance.parts, *self._contributions(progress))
+        return replace(importance, parts=parts, notes=(*importance.notes, *_field_notes(self.fields)))
 
+    def _contributions(self, progress: Progress) -> Iterator[Contribution]:
+        fields, scenario = self.fields, self.case.scenario
+        order = fields.shuffled(generator(self.measuring.seed, "exchanged fields", scenario))
+        reading = language_cost(fit_parts(fields.run), fields.run.scenarios)
+        with progress.track(f"{scenario}: fields", 2 * len(fields.names), "rankings") as advance:
+            for name in fields.names:
+                losses = {}
+                for way, items in ((Way.WITHHELD, None), (Way.ITEMS, order)):
+                    losses[way] = self._loss(fields.changed(name, items))
+                    advance(1)
+                cost = reading if name == fields.whole_text else Cost()
+                yield Contribution("field", name, losses[Way.WITHHELD], None, losses[Way.ITEMS], cost)
 
-def _loss(
-    place: ScenarioState,
-    measured: Measured,
-    part: JudgedPart,
-    case: Case,
-    measuring: Measuring,
-) -> Interval:
-    fusion, own = place.fusion, replace(part.case(place), choices=case.choices)
-    size, learn = block_size(fusion, measuring.blocks_mb), part.learning(own, fusion)
-    judged = judge(own, lambda queries: {WHOLE: fusion.score(queries)}, size, 0, Silent(), learn)
-    return measuring.loss(measured.judged, judged, WHOLE)
+    def _loss(self, place: ScenarioState) -> Interval:
+        fusion, own = place.fusion, replace(self.part.case(place), choices=self.case.choices)
+        size, learn = block_size(fusion, self.measuring.blocks_mb), self.part.learning(own, fusion)
+        judged = judge(own, lambda queries: {WHOLE: fusion.score(queries)}, size, 0, Silent(), learn)
+        return self.measuring.loss(self.measured.judged, judged, WHOLE)
 
 
 def _field_notes(fields: ItemFields) -> Sequence[str]:
