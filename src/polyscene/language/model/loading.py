@@ -92,6 +92,18 @@ def load_models(
     return {name: loaded[one.model] for name, one in settings.items()}
 
 
+def weights_in(folder: Path) -> tuple[Any, dict[str, Any]]:
+    """Load a model and what its loader says of missing weights: safetensors alone, no code, no network."""
+    module, info = AutoModel.from_pretrained(
+        folder,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    return module, info
+
+
 def _read(folder: Path, name: str) -> tuple[Kind, PreTrainedTokenizerBase, nn.Module]:
     try:
         with quiet():
@@ -100,13 +112,7 @@ def _read(folder: Path, name: str) -> tuple[Kind, PreTrainedTokenizerBase, nn.Mo
             tokenizer = AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False, use_fast=True
             )
-            module, info = AutoModel.from_pretrained(
-                folder,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                output_loading_info=True,
-            )
+            module, info = weights_in(folder)
     except ModelError:
         raise
     except Exception as error:  # loaders raise anything, tokenizers even a bare Exception

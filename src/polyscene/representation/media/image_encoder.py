@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoImageProcessor, AutoModel
+from transformers import AutoImageProcessor
 
 from polyscene.core.errors import ModelError
 from polyscene.core.settings.language import LanguageSettings
@@ -21,6 +21,7 @@ from polyscene.core.text import shown
 from polyscene.core.types import FloatArray
 from polyscene.data.reading.vectors import directions
 from polyscene.language.model.language_model import chosen_autocast, chosen_device
+from polyscene.language.model.loading import weights_in
 from polyscene.language.model.quiet import quiet
 from polyscene.language.model.sources import fingerprint
 from polyscene.representation.media.encoder_folder import FILES, encoder_folder
@@ -142,13 +143,7 @@ def _read(folder: Path, name: str) -> tuple[Any, nn.Module, list[str]]:
                 trust_remote_code=False,
                 backend="pil",  # the same pixels whatever else is installed
             )
-            module, info = AutoModel.from_pretrained(
-                folder,
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-                output_loading_info=True,
-            )
+            module, info = weights_in(folder)
     except Exception as error:  # loaders raise anything
         raise ModelError(
             f"the image encoder {shown(name)} cannot be loaded from {shown(str(folder), 200)}: "
