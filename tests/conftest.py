@@ -227,7 +227,7 @@ def _save_model(folder: Path, decoder: bool) -> Path:
         vocab_size=300, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
     tokenizer.train_from_iterator(["shop", "news"], trainer)
-    fast = Fast(  # type: ignore[no-untyped-call]
+    fast = Fast(
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>", mask_token="<mask>"
     )
     fast.save_pretrained(folder)

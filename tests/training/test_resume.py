@@ -126,8 +126,9 @@ def test_wherever_it_stops_it_goes_on(
 
 def backbone(name: str) -> nn.Module:
     torch.manual_seed(4)
+    module: nn.Module
     if name == "bert":
-        return BertModel(
+        module = BertModel(
             BertConfig(
                 vocab_size=12,
                 hidden_size=8,
@@ -137,7 +138,8 @@ def backbone(name: str) -> nn.Module:
                 max_position_embeddings=8,
             )
         )
-    return LlamaModel(
+        return module
+    module = LlamaModel(
         LlamaConfig(
             vocab_size=12,
             hidden_size=8,
@@ -148,6 +150,7 @@ def backbone(name: str) -> nn.Module:
             attention_dropout=0.1,
         )
     )
+    return module
 
 
 class Pooled(nn.Module):

@@ -22,7 +22,7 @@ def _save(folder: Path, tokens: Path, kind: str) -> Path:
     tokenizer = AutoTokenizer.from_pretrained(tokens)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
-    module: torch.nn.Module
+    module: LlamaForCausalLM | GPT2LMHeadModel
     if kind == "llama":
         module = LlamaForCausalLM(
             LlamaConfig(

@@ -49,7 +49,7 @@ def test_vectors_are_the_model_s_own_summary(small_vision: Path) -> None:
     assert vectors.shape == (3, encoder.dimension) == (3, 16)
     assert vectors.dtype == np.float32
     with quiet():
-        module = ViTModel.from_pretrained(small_vision).eval()  # type: ignore[no-untyped-call]
+        module = ViTModel.from_pretrained(small_vision).eval()
         pixels = ViTImageProcessorPil.from_pretrained(small_vision)(images=PICTURES, return_tensors="pt")
     with torch.inference_mode():
         expected = module(**pixels).pooler_output.numpy()
@@ -63,7 +63,7 @@ def test_a_summary_that_was_never_trained_is_not_used(copy: Path) -> None:
     first, second = load(copy), load(copy)
     np.testing.assert_array_equal(encode(first), encode(second))
     with quiet():
-        module = ViTModel.from_pretrained(copy, add_pooling_layer=False).eval()  # type: ignore[no-untyped-call]
+        module = ViTModel.from_pretrained(copy, add_pooling_layer=False).eval()
         pixels = ViTImageProcessorPil.from_pretrained(copy)(images=PICTURES, return_tensors="pt")
     with torch.inference_mode():
         expected = module(**pixels).last_hidden_state[:, 0].numpy()
@@ -82,7 +82,7 @@ def test_of_clip_images_stand_where_texts_do(tmp_path: Path) -> None:
     folder = tmp_path / "clip"
     torch.manual_seed(0)
     model = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=6))
-    model.eval()  # type: ignore[no-untyped-call]
+    model.eval()
     processor = CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
     with quiet():
         model.save_pretrained(folder)

@@ -88,9 +88,7 @@ def _skeleton(folder: Path, kind: str) -> nn.Module:
     """Return the architecture of the configuration, its weights still at random."""
     with quiet():
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        module: nn.Module = AutoModel.from_config(  # type: ignore[no-untyped-call]
-            config, trust_remote_code=False
-        )
+        module: nn.Module = AutoModel.from_config(config, trust_remote_code=False)
     if kind == "decoder":
         config.use_cache = False
     return module.float().eval()

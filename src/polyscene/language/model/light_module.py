@@ -65,6 +65,6 @@ def load_light(settings: LanguageSettings) -> LanguageModel:
         fingerprint=fingerprint(folder),
         device=torch.device("cpu"),
         autocast=None,
-        tokenizer=tokenizer,  # type: ignore[arg-type]  # asked for nothing that it has not
+        tokenizer=tokenizer,  # asked for nothing that it has not
         module=LightModule(light_encoder(folder), len(tokenizer)).eval(),
     )

@@ -137,7 +137,7 @@ def load_image_encoder(name: str, base: Path, language: LanguageSettings) -> Ima
 def _read(folder: Path, name: str) -> tuple[Any, nn.Module, list[str]]:
     try:
         with quiet():
-            processor = AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+            processor = AutoImageProcessor.from_pretrained(
                 folder,
                 local_files_only=True,
                 trust_remote_code=False,
