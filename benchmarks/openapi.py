@@ -114,7 +114,9 @@ class KnownIds:
     def _body(self, label: str, body: dict[str, Any], data: st.DataObject) -> dict[str, Any]:
         if label.endswith("/batch"):
             return {"events": [self._known(event, data) for event in body["events"]]}
-        usual = {"scenario": SCENARIO} if label.endswith(("/recommendations", "/why-not")) else {}
+        usual = (
+            {"scenario": SCENARIO} if label.endswith(("/recommendations", "/predictions", "/why-not")) else {}
+        )
         return self._known(body | usual, data) | BODIES.get(label, {})
 
     def _known(self, values: Mapping[str, Any], data: st.DataObject) -> dict[str, Any]:

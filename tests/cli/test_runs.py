@@ -131,6 +131,17 @@ def test_similar_names_the_item_and_its_kin(typed: Callable[..., Result], judged
     assert all(place["id"] in table for place in found["items"])
 
 
+def test_predict_tells_of_each_item_how_likely_it_is(typed: Callable[..., Result], judged: Path) -> None:
+    options = ("--config", judged, "--scenario", "shop")
+    words = ("predict", _active(judged), "P0001", "P0002")
+    value = json.loads(typed(*words, "--json", *options).stdout)
+    assert [row["item"] for row in value["items"]] == ["P0001", "P0002"]
+    assert all(0 <= row["predictions"]["next_choice"] < 1 for row in value["items"])
+    table = typed(*words, *options).stdout
+    assert "next choice" in table
+    assert "P0002" in table
+
+
 def test_why_not_tells_what_keeps_an_item_out(typed: Callable[..., Result], judged: Path) -> None:
     options = ("-c", str(judged), "-s", "shop")
     user = "u00001"
@@ -179,6 +190,7 @@ def test_a_named_run_is_asked(typed: Callable[..., Result], judged: Path) -> Non
         (("recommend", "u1", "--run", "yesterday"), "yesterday"),
         (("similar", "no-item", "-s", "shop"), "no-item"),
         (("explain", "u1", "no-item", "-s", "shop"), "no-item"),
+        (("predict", "u1", "no-item", "-s", "shop"), "no-item"),
     ],
 )
 def test_what_is_unknown_is_a_message(

@@ -165,7 +165,8 @@ def test_policies_are_told_with_their_parameters(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", [rules.PinRule, rules.BlockRule, rules.BoostRule, rules.CapRule, rules.QuotaRule]
+    "rule",
+    [rules.PinRule, rules.BlockRule, rules.BoostRule, rules.ValueRule, rules.CapRule, rules.QuotaRule],
 )
 def test_rules_are_told_with_their_keys(rule: type[BaseModel]) -> None:
     kind = get_args(rule.model_fields["kind"].annotation)[0]

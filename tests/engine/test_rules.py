@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from polyscene.core.settings.policies import PolicyChoice
 from polyscene.core.settings.rules import Rules
+from polyscene.data.schema import UNKNOWN_TIME, Catalogue
 from polyscene.engine.bulk import BulkRequest, recommend_many
+from polyscene.engine.catalogue import LiveCatalogue
 from polyscene.engine.decision import Decision, Request
 from polyscene.engine.marks import Mark, marks_of
 from polyscene.engine.pipeline import decide
@@ -19,6 +22,7 @@ from polyscene.engine.recommending import explain, recommend
 from polyscene.engine.rules import Effect, RuleBook
 from polyscene.engine.state import System
 from polyscene.policies.registry import policy_of
+from polyscene.recommenders.fusion.calibration import Temperatures
 
 _RULES: TypeAdapter[Any] = TypeAdapter(Rules)
 SHOP = Request("u1", "shop", 6)
@@ -121,6 +125,45 @@ def test_a_boost_adds_spreads_to_the_score(system: System) -> None:
     }
     sunk = ruled(system, {"kind": "boost", "where": {"brand": "b2"}, "offset": -50})
     assert 2 not in brands(sunk)
+
+
+def priced(system: System, prices: list[float | None]) -> None:
+    """Give the items of the shop prices."""
+    state = system.scenarios["shop"]
+    ids, texts, titles = state.catalogue.ids.ids(), state.catalogue.texts, state.catalogue.titles
+    prices_of = pl.DataFrame({"price": prices}, schema={"price": pl.Float64})
+    since = np.full(len(prices), UNKNOWN_TIME)
+    state.catalogue = LiveCatalogue(Catalogue(ids, tuple(texts), tuple(titles), prices_of, since), "shop")
+
+
+def test_a_value_orders_by_probability_times_a_power_of_the_price(system: System) -> None:
+    prices: list[float | None] = [float(1 + code % 7) for code in range(40)]
+    prices[3], prices[5] = None, 0.0
+    priced(system, prices)
+    state = system.scenarios["shop"]
+    state.fusion.weights = state.fusion.weights.tempered(Temperatures(2.0, 2.0))
+    plain = decide(system, SHOP)
+    decision = ruled(system, {"kind": "value", "by": "price", "weight": 0.5})
+    known = {code: price for code, price in enumerate(prices) if price}
+    usual = np.median(np.log([known[code] for code in plain.candidates.tolist() if code in known]))
+    added = [0.5 * 2.0 * (np.log(known[c]) - usual) if c in known else 0.0 for c in plain.candidates.tolist()]
+    np.testing.assert_allclose(decision.scores - plain.scores, added, atol=1e-5)
+    missing = sum(code not in known for code in plain.candidates.tolist())
+    (effect,) = decision.effects
+    assert (effect.kind, effect.items, effect.amount) == ("value", len(added) - missing, 0.5)
+    assert effect.note == f"{missing} without a number above 0 count as the typical one"
+    marks = marks_of(decision)
+    assert [mark.place for mark in marks] == list(range(6))
+    worth = np.log(np.exp(plain.scores / 2.0)) + np.array(added) / 2.0
+    assert ids(decision)[0] == state.catalogue.ids[int(plain.candidates[np.argmax(worth)])]
+
+
+def test_a_value_by_what_is_no_number_is_a_problem(system: System) -> None:
+    catalogue = system.scenarios["shop"].catalogue
+    (problem,) = book({"kind": "value", "by": "brand"}).problems(catalogue)
+    assert "'brand' holds texts" in problem.what
+    (unknown,) = book({"kind": "value", "by": "brnd"}).problems(catalogue)
+    assert "did you mean 'brand'" in unknown.remedy
 
 
 def test_caps_and_quotas_bind_the_whole_slate(system: System) -> None:
@@ -249,7 +292,7 @@ def test_problems_of_rules_are_told(system: System) -> None:
         ({"kind": "cap", "most": 1, "by": "brand", "items": ["a"]}, "expected either `by`"),
         ({"kind": "boost", "items": ["a"]}, "offset"),
         ({"kind": "pin", "item": "a", "place": 0}, "greater than or equal to 1"),
-        ({"kind": "hide", "items": ["a"]}, "'pin', 'block', 'boost', 'cap', 'quota'"),
+        ({"kind": "hide", "items": ["a"]}, "'pin', 'block', 'boost', 'value', 'cap', 'quota'"),
         ({"kind": "block", "items": ["a"], "wehn": {}}, "wehn"),
     ],
 )

@@ -49,6 +49,23 @@ def test_the_scenarios_policy_chooses_unless_the_request_says_otherwise(
     assert ids(slate(client, policy="greedy")) == ids(slate(client, explore=False)) == ids(greedy)
 
 
+def test_predictions_are_those_of_the_run_that_answers(
+    client: TestClient, service: Service, error_of: Callable[[Any], dict[str, Any]]
+) -> None:
+    items = ids(slate(client))
+    value = client.post(
+        "/v1/predictions", json={"user": ASKED["user"], "scenario": "shop", "items": items}
+    ).json()
+    expected = service.live.run.predictions("u00001", items, "shop")["next_choice"]
+    assert [row["item"] for row in value["items"]] == items
+    assert [row["predictions"]["next_choice"] for row in value["items"]] == pytest.approx(expected.tolist())
+    visit = {"user": "guest", "scenario": "shop", "items": items, "history": [items[0]]}
+    assert client.post("/v1/predictions", json=visit).json()["items"][0]["predictions"]["next_choice"] == 0
+    refused = client.post("/v1/predictions", json=visit | {"items": ["none-such"]})
+    assert refused.status_code == 404
+    assert "none-such" in error_of(refused)["message"]
+
+
 def test_context_and_filter_are_kept_and_obeyed(client: TestClient) -> None:
     context = {"page": "home", "n": 2, "new": True, "share": 0.5}
     value = slate(client, context=context, filter={"price": {"at_most": 40}}, seen="allow")

@@ -16,6 +16,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/events": EVENT,
     "POST /v1/events/batch": {"events": [EVENT]},
     "POST /v1/recommendations": ASKED,
+    "POST /v1/predictions": ASKED | {"items": ["P0001"]},
     "POST /v1/explanations/why-not": ASKED | {"item": "P0001"},
     "PUT /v1/items/{scenario}/{item}": {"fields": {"title": "x"}},
     "PATCH /v1/items/{scenario}/{item}": {"fields": {"price": 3}},

@@ -340,6 +340,31 @@ export type PolicyChoice = {
   [more: string]: unknown;
 };
 
+/** What to expect of an item: `next_choice`, and what the signal `multitask` predicts, by objective. */
+export type Prediction = {
+  item: string;
+  /** A probability in [0, 1], or a value in its own unit. */
+  predictions: Record<string, number>;
+};
+
+/** Items of which somebody wants to know how likely they are. */
+export type PredictionBody = {
+  user: string;
+  /** May be left out where there is only one. */
+  scenario?: string | null;
+  items: Array<string>;
+  /** Items, oldest first, in place of what the user did: a visit without an account. */
+  history?: Array<string> | null;
+};
+
+/** What to expect of given items, in their order. */
+export type Predictions = {
+  user: string;
+  scenario: string;
+  run: string;
+  items: Array<Prediction>;
+};
+
 /** Whether requests can be sent here; of several tenants, how many there are and have problems. */
 export type Ready = {
   status: "not ready" | "ready" | "stopping";
@@ -690,6 +715,11 @@ export class Client extends Sender {
   /** Set an item back */
   rollBackItem(scenario: string, item: string, body: RollbackBody): Promise<Rollback> {
     return this.json({ method: "POST", path: `/v1/items/${segment(scenario)}/${segment(item)}/rollback`, repeat: true, body, slow: true });
+  }
+
+  /** Ask how likely given items are chosen next */
+  predict(body: PredictionBody): Promise<Predictions> {
+    return this.json({ method: "POST", path: `/v1/predictions`, repeat: true, body });
   }
 
   /** Ask why an item stands where it stands */

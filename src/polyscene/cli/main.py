@@ -20,6 +20,7 @@ from polyscene.cli.importance import importance
 from polyscene.cli.init import init
 from polyscene.cli.judge import judge
 from polyscene.cli.movement import movement
+from polyscene.cli.predict import predict
 from polyscene.cli.recommend import recommend
 from polyscene.cli.report import report
 from polyscene.cli.serve import serve
@@ -40,6 +41,10 @@ VERBS: dict[Callable[..., None], tuple[str, str]] = {
         "polyscene importance --json importance.json",
     ),
     recommend: ("Return a slate for a user.", "polyscene recommend u42 --scenario shop -k 5"),
+    predict: (
+        "Say how likely a user chooses given items next.",
+        "polyscene predict u42 sku-7 sku-9 --scenario shop",
+    ),
     similar: ("Return the items most like one item.", "polyscene similar sku-7 --scenario shop"),
     explain: ("Say why an item stands where it stands.", "polyscene explain u42 sku-7 --scenario shop"),
     movement: (

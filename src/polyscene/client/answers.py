@@ -201,6 +201,24 @@ class Explanation(Struct, frozen=True):
     ]
 
 
+class Prediction(Struct, frozen=True):
+    """What to expect of an item: `next_choice`, and what the signal `multitask` predicts, by objective."""
+
+    item: str
+    predictions: Annotated[
+        dict[str, float], Meta(description="A probability in [0, 1], or a value in its own unit.")
+    ]
+
+
+class Predictions(Struct, frozen=True):
+    """What to expect of given items, in their order."""
+
+    user: str
+    scenario: str
+    run: str
+    items: tuple[Prediction, ...]
+
+
 class Obstacle(Struct, frozen=True):
     """What keeps an item out, in words, and the least that takes it away."""
 

@@ -93,7 +93,7 @@ class Decision:
         scores: (C,) fused, with what rules add.
         deviations: (C,) how uncertain the scores are; None: nobody asked, or no signal knows.
         limits: what the slate keeps to, in places of the candidates.
-        boosts: (C,) what rules add to the scores; None: nothing.
+        boosts: by rule (C,) what it adds to the scores.
         effects: what each rule did.
         places: (k,) of the candidates that are shown, best first.
         propensities: (k,) with which the policy put each there, given those before it; 1 where a rule did.
@@ -119,7 +119,7 @@ class Decision:
     scores: FloatArray = field(default_factory=lambda: _NO_NUMBERS)
     deviations: FloatArray | None = None
     limits: Limits = NO_LIMITS
-    boosts: FloatArray | None = None
+    boosts: Mapping[str, FloatArray] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
     places: LongArray = field(default_factory=lambda: _NO_CODES)
     propensities: FloatArray = field(default_factory=lambda: _NO_NUMBERS)

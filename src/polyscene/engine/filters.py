@@ -55,6 +55,25 @@ def demand_attribute(catalogue: LiveCatalogue, name: str) -> None:
     )
 
 
+def demand_numbers(catalogue: LiveCatalogue, name: str) -> None:
+    """Refuse an attribute that holds no numbers.
+
+    Raises:
+        DataError: the attribute does not exist, or holds texts.
+    """
+    demand_attribute(catalogue, name)
+    if catalogue.column(name).is_text:
+        raise DataError(
+            Problem(
+                f"'{name}' holds texts, which nothing can be multiplied by",
+                "an attribute of numbers, such as a price",
+                shown(name),
+                "name another attribute",
+                _place(catalogue),
+            )
+        )
+
+
 def demand_fit(catalogue: LiveCatalogue, name: str, condition: Condition) -> None:
     """Refuse a condition that cannot be meant.
 

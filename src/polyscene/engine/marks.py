@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from polyscene.core.settings.rules import BoostRule, CapRule, PinRule, QuotaRule
+from polyscene.core.settings.rules import BoostRule, CapRule, PinRule, QuotaRule, ValueRule
 from polyscene.engine.decision import Decision
 
 WORDS: Mapping[str, str] = {
     "pin": "pinned here by the rule '{rule}'",
     "boost": "{amount:+.3g} on its score by the rule '{rule}'",
+    "value": "{amount:+.3g} on its score by what it is worth, the rule '{rule}'",
     "quota": "counts for the rule '{rule}'",
 }
 
@@ -22,7 +23,7 @@ class Mark(NamedTuple):
 
     Attributes:
         place: from 0.
-        amount: of a boost, what it added to the score; else 0.
+        amount: of a boost or a value, what it added to the score; else 0.
     """
 
     place: int
@@ -59,12 +60,14 @@ def rules_by_place(decision: Decision) -> list[tuple[str, ...]]:
 def _marks(decision: Decision) -> Iterator[Mark]:
     for place, name in pinned_by(decision).items():
         yield Mark(place, name, "pin")
-    amounts = {effect.rule: effect.amount for effect in decision.effects}
     for rule in decision.rules.rules:
         if isinstance(rule, BoostRule | QuotaRule):
             members = decision.rules.members(rule)[decision.codes]
-            amount = amounts[rule.name] if isinstance(rule, BoostRule) else 0.0
+            amounts = decision.boosts.get(rule.name, np.zeros(len(decision.scores)))[decision.places]
             for place in np.flatnonzero(members).tolist():
+                yield Mark(place, rule.name, rule.kind, float(amounts[place]))
+        elif isinstance(rule, ValueRule):
+            for place, amount in enumerate(decision.boosts[rule.name][decision.places].tolist()):
                 yield Mark(place, rule.name, rule.kind, amount)
 
 

@@ -1,4 +1,4 @@
-"""What is likely to happen to given items: probabilities and values by task, beside the order of scores."""
+"""What is likely to happen to given items: that they are chosen next, and values by task."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from polyscene.core.errors import ArgumentError
 from polyscene.core.types import FloatArray, IntArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.engine.decision import Request
 from polyscene.engine.requests import queries_of
 from polyscene.engine.selection import codes_of
 from polyscene.engine.state import System
+from polyscene.recommenders.fusion.choice_probabilities import choice_probabilities
 
 
 @runtime_checkable
@@ -25,27 +25,29 @@ class Predicts(Protocol):
         ...
 
 
+NEXT_CHOICE = "next_choice"
+"""What the fusion predicts: that the next choice of the person in the scenario is the item."""
+
+
 def predict_items(system: System, request: Request, items: Sequence[str]) -> dict[str, FloatArray]:
-    """Return (m,) by task of given items for one user, whether or not they may be shown.
+    """Return (m,) by task of given items for one user.
+
+    Under `NEXT_CHOICE` stands what every scenario can tell, see `choice_probabilities`: it is 0 of an item
+    that may not be shown. The tasks of signals follow, whether or not an item may be shown.
 
     Raises:
         UnknownIdError: no such scenario or item.
-        ArgumentError: no signal of the scenario predicts anything.
     """
     state = system.scenario(request.scenario)
     with system.lock.reading():
         queries = queries_of(system, request, state)
         codes = codes_of(state.catalogue, items)[None]
+        choice = choice_probabilities(state.fusion, queries, codes)
         signals: list[object] = list(state.fusion.present().values())
-        predicting = [signal for signal in signals if isinstance(signal, Predicts)]
-        predictions = {
+        tasks = {
             task: np.asarray(values[0], np.float32)
-            for signal in predicting
+            for signal in signals
+            if isinstance(signal, Predicts)
             for task, values in signal.predictions(queries, codes).items()
         }
-    if not predictions:
-        raise ArgumentError(
-            f"expected a scenario in which something is predicted, found '{state.name}'; list the signal "
-            "'multitask' among its signals, name its objectives, and train again"
-        )
-    return predictions
+    return {NEXT_CHOICE: choice[0].astype(np.float32), **tasks}

@@ -20,11 +20,12 @@ from polyscene.core.settings.rules import (
     PinRule,
     QuotaRule,
     Rule,
+    ValueRule,
 )
 from polyscene.core.text import shown
 from polyscene.core.types import BoolArray, FloatArray, LongArray
 from polyscene.engine.catalogue import LiveCatalogue
-from polyscene.engine.filters import demand_attribute, demand_fit, meeting
+from polyscene.engine.filters import demand_attribute, demand_fit, demand_numbers, meeting
 from polyscene.policies.limits import Cap, Limits, Quota
 
 Context = Mapping[str, Fact]
@@ -38,8 +39,9 @@ class Effect:
 
     Attributes:
         items: how many of the candidates it concerns; of a block, how many items of the catalogue.
-        amount: of a boost, what it adds to the score; of a cap or quota, how many; of a pin, its place.
-        note: why it did nothing, where that is so.
+        amount: of a boost, what it adds to the score; of a value, its power; of a cap or quota, how many;
+            of a pin, its place.
+        note: why it did nothing, or what it took for granted, where that is so.
     """
 
     rule: str
@@ -121,16 +123,39 @@ class ActiveRules:
                     wanted |= members
         return np.flatnonzero(wanted & ~closed)
 
-    def boosts(self, candidates: LongArray, spread: float) -> tuple[FloatArray | None, list[Effect]]:
-        """Return (C,) what is added to the candidates' scores; None: nothing."""
-        total, effects = np.zeros(len(candidates), np.float32), []
+    def boosts(
+        self, candidates: LongArray, spread: float, temperature: float
+    ) -> tuple[dict[str, FloatArray], list[Effect]]:
+        """Return by rule (C,) what it adds to the candidates' scores, of those that add anything.
+
+        Args:
+            spread: of the candidates' scores.
+            temperature: what a score is divided by to be the logarithm of a probability, but for a constant.
+        """
+        added: dict[str, FloatArray] = {}
+        effects: list[Effect] = []
         for rule in self.rules:
             if isinstance(rule, BoostRule):
                 members = self.members(rule)[candidates]
-                amount = float(np.float32(rule.offset * spread))
-                total[members] += np.float32(amount)
-                effects.append(Effect(rule.name, rule.kind, int(members.sum()), amount))
-        return (total if effects else None), effects
+                amount = np.float32(rule.offset * spread)
+                added[rule.name] = np.where(members, amount, np.float32(0))
+                effects.append(Effect(rule.name, rule.kind, int(members.sum()), float(amount)))
+            elif isinstance(rule, ValueRule):
+                worth, known = self._worth(rule, candidates)
+                added[rule.name] = (rule.weight * temperature * worth).astype(np.float32)
+                missing = len(candidates) - known
+                note = f"{missing} without a number above 0 count as the typical one" if missing else ""
+                effects.append(Effect(rule.name, rule.kind, known, rule.weight, note))
+        return added, effects
+
+    def _worth(self, rule: ValueRule, candidates: LongArray) -> tuple[FloatArray, int]:
+        """Return (C,) logarithms of worth beside the typical one, and how many have any."""
+        numbers = self._catalogue.column(rule.by).numbers[candidates].astype(np.float64)
+        known = numbers > 0  # NaN is not
+        logs = np.log(numbers, out=np.zeros(len(numbers)), where=known)
+        if known.any():
+            logs = np.where(known, logs - np.median(logs[known]), 0.0)
+        return logs.astype(np.float32), int(known.sum())
 
     def limits(self, candidates: LongArray, size: int) -> tuple[Limits, list[Effect]]:
         """Return what the slate must keep to, in places of the candidates; of two pins the first wins."""
@@ -205,7 +230,9 @@ def _holds(rule: Rule, context: Context, now: datetime) -> bool:
 
 
 def _problems(rule: Rule, catalogue: LiveCatalogue) -> list[Problem]:
-    ids = (rule.item,) if isinstance(rule, PinRule) else rule.items
+    named = (
+        () if isinstance(rule, ValueRule) else rule.items if not isinstance(rule, PinRule) else (rule.item,)
+    )
     problems = [
         Problem(
             f"the rule {shown(rule.name)} names an item that is not there",
@@ -214,13 +241,15 @@ def _problems(rule: Rule, catalogue: LiveCatalogue) -> list[Problem]:
             "mend the id; until the item is there, the rule does nothing with it",
             severity="warning",
         )
-        for item in ids
+        for item in named
         if catalogue.ids.get(item) is None
     ]
     try:
+        if isinstance(rule, ValueRule):
+            demand_numbers(catalogue, rule.by)
         if isinstance(rule, CapRule) and rule.by is not None:
             demand_attribute(catalogue, rule.by)
-        for name, condition in ({} if isinstance(rule, PinRule) else rule.where).items():
+        for name, condition in ({} if isinstance(rule, PinRule | ValueRule) else rule.where).items():
             demand_fit(catalogue, name, condition)
     except DataError as error:
         head = f"the rule {shown(rule.name)}: "

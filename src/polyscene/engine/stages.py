@@ -17,7 +17,9 @@ from polyscene.engine.reasons import Reasons
 from polyscene.engine.rules import Effect
 from polyscene.engine.uncertainty import deviations_of
 from polyscene.policies.shadow import shadowed
+from polyscene.recommenders.fusion.calibration import Temperatures
 from polyscene.recommenders.fusion.candidates import SMALL_CATALOGUE, proposed
+from polyscene.recommenders.fusion.features import HISTORY
 
 NARROWING = (Cause.FILTERED, Cause.UNWANTED)
 """What leaves few items open: then all of them are candidates."""
@@ -84,13 +86,20 @@ def apply_rules(request: Request, decision: Decision) -> Decision:
     if not rules:
         return decision
     scores = decision.scores[: decision.ranked or None]
-    decision.boosts, lifted = rules.boosts(candidates, float(np.std(scores)) if len(scores) else 0.0)
-    if decision.boosts is not None:
-        decision.scores = decision.scores + decision.boosts
+    spread = float(np.std(scores)) if len(scores) else 0.0
+    decision.boosts, lifted = rules.boosts(candidates, spread, temperature_of(decision))
+    for added in decision.boosts.values():
+        decision.scores = decision.scores + added
     decision.limits, limiting = rules.limits(candidates, request.size)
     blocked = [Effect(rule, "block", int(items.sum()), 0.0) for rule, items in rules.blocked()]
     decision.effects = [*blocked, *lifted, *limiting]
     return decision
+
+
+def temperature_of(decision: Decision) -> float:
+    """Return what a score is divided by to be the logarithm of a probability; 1 where nothing has told."""
+    temperatures = decision.state.fusion.weights.temperatures or Temperatures()
+    return float(temperatures.of(decision.features.user[:1, HISTORY] <= 0)[0])
 
 
 def choose(request: Request, decision: Decision) -> Decision:

@@ -16,6 +16,7 @@ from polyscene.data.splits.phases import Phase
 from polyscene.evaluation.importance import ScenarioImportance
 from polyscene.evaluation.results import SYSTEM
 from polyscene.evaluation.transfer import TransferMatrix
+from polyscene.learning.choice_calibration import choice_calibration
 from polyscene.learning.earlier_choices import with_earlier_choices
 from polyscene.learning.example_gains import signal_gains
 from polyscene.learning.fallback import better_signal, compared, held_out_gains, mean_gains, used_alone_note
@@ -146,6 +147,10 @@ def fit_system(
             fitted.notes.append(used_alone_note(name, answers.known, own, comparison))
         elif lift.new_choices:
             fitted.notes.append(lift.note(name))
+        fusion.fallback = None if answers.known == SYSTEM else answers.known
+        fusion.fallback_of_new = None if answers.new == answers.known else answers.new
+        calibration = choice_calibration(fusion, learned)
+        fitted.notes.append(calibration.note(name))
         evidence = data.evidence(name, Phase.ALL)
         signals, reranker, notes = fitter.fit(name, evidence, Phase.ALL)
         fitted.notes += notes
@@ -155,19 +160,17 @@ def fit_system(
             names,
             signals,
             features,
-            fusion.weights,
+            fusion.weights.tempered(calibration.temperatures),
             number,
             fusion.hide_seen,
-            None if answers.known == SYSTEM else answers.known,
+            fusion.fallback,
             reranker,
             moving_weights(fusion.weights, settings.fusion),
-            None if answers.new == answers.known else answers.new,
+            fusion.fallback_of_new,
         )
         if importance is not None and data.learns_on:
             fitted.notes.append(f"{name}: {NOT_WHILE_LEARNING}")
         elif importance is not None:
-            finished = fitted.fusions[name]
-            fusion.fallback, fusion.fallback_of_new = finished.fallback, finished.fallback_of_new
             seconds = fit_seconds(budget.parts, name)
             fitted.importance[name] = held_out_importance(
                 name, fusion, learned.judged, seconds, importance, progress

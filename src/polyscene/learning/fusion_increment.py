@@ -1,7 +1,8 @@
 """How a fusion that stands learns on: from new choices, and from earlier ones that were kept.
 
 Its weights are where learning starts, and what held-out choices must prefer to: where no epoch is better on
-them than the start, the start stays. How far new items are lifted stays as it was, and is not learned.
+them than the start, the start stays. How far new items are lifted stays as it was, and is not learned;
+so does what scores are worth as probabilities.
 """
 
 from __future__ import annotations
@@ -77,4 +78,5 @@ def learned_on(
     plan = fusion_plan(max(settings.epochs // 2, 1), "fusion: learning on", TUNING_RATE)
     curve = fit({"on": learner}, {"on": 1.0}, plan, generator(seed, "increment", "batches"), progress)
     after = min([curve.initial, *curve.validation])
-    return Increment(network.fitted().lifted(*weights.lift), len(examples), curve.initial, after)
+    learned = network.fitted().lifted(*weights.lift).tempered(weights.temperatures)
+    return Increment(learned, len(examples), curve.initial, after)

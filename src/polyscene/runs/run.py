@@ -186,10 +186,10 @@ class Run(RunRecord):
         *,
         history: Iterable[str | int] | None = None,
     ) -> dict[str, FloatArray]:
-        """Return (m,) what the signal `multitask` expects of m items for a user, by objective.
+        """Return (m,) how likely m items are chosen next, and what `multitask` expects of them, by objective.
 
-        A yes or no is a probability in [0, 1], calibrated on held-out choices, to be multiplied by a price;
-        a rating or a dwell time is in its own unit. Whether the item may be shown does not count.
+        `next_choice` is a probability over all that may be shown, 0 of what may not. A yes or no is one too.
+        Both are calibrated on held-out choices, to be multiplied by a price; a value is in its own unit.
 
         Args:
             user: the user's id; None where there is a history.
@@ -198,7 +198,7 @@ class Run(RunRecord):
 
         Raises:
             UnknownIdError: no such scenario or item.
-            ArgumentError: nothing is predicted in the scenario, or an argument cannot be meant.
+            ArgumentError: an argument cannot be meant.
         """
         request = request_of(user, scenario, 1, {"history": history})
         return predict_items(self.system, request, id_texts(items, "item", "items"))

@@ -166,6 +166,19 @@ class RecommendationBody(Body):
         return self
 
 
+class PredictionBody(Body):
+    """Items of which somebody wants to know how likely they are."""
+
+    user: Id
+    scenario: Name | None = Field(None, description="May be left out where there is only one.")
+    items: list[Id] = Field(min_length=1, max_length=MAX_EXCLUDED)
+    history: list[Id] | None = Field(
+        None,
+        max_length=MAX_HISTORY,
+        description="Items, oldest first, in place of what the user did: a visit without an account.",
+    )
+
+
 class WhyNotBody(RecommendationBody):
     """A request, and the item that is missed in its slate."""
 

@@ -16,6 +16,7 @@ WITH_A_BODY = (400, 408, 413)
 UNKNOWN_ID = frozenset(
     {
         "POST /v1/recommendations",
+        "POST /v1/predictions",
         "GET /v1/explanations",
         "GET /v1/explanations/why-not",
         "POST /v1/explanations/why-not",

@@ -10,7 +10,7 @@ from polyscene.serving.page import PATHS
 OPEN = ("/", "/docs", "/openapi.json", "/health/live", "/health/ready", "/favicon.ico", *PATHS)
 """Paths that need no key."""
 EVENTS = "/v1/events"
-READING_POSTS = ("/v1/recommendations", "/v1/explanations")
+READING_POSTS = ("/v1/recommendations", "/v1/predictions", "/v1/explanations")
 """What is asked by a body, and changes nothing."""
 _ADMIN_READS = re.compile(
     r"/v1/users/[^/]+/export|/v1/items/[^/]+/[^/]+/movement|/v1/erasures/[^/]+|/v1/models|/v1/audit"

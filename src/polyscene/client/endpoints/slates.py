@@ -97,6 +97,24 @@ class Slates:
 
     all_slates = Walk(recommend, "cursor", lambda slate: slate.cursor, lambda slate: (slate,))
 
+    @endpoint("POST /v1/predictions", answers.Predictions)
+    def predict(
+        self,
+        user: str,
+        items: Sequence[str],
+        scenario: str | None = None,
+        *,
+        history: Sequence[str] | None = None,
+    ) -> Parts:
+        """Return how likely each item is the user's next choice, and what the signal `multitask` expects.
+
+        Args:
+            items: ids.
+            scenario: may be left out where there is only one.
+            history: items, oldest first, in place of what the user did.
+        """
+        return Parts(body=said(user=user, items=items, scenario=scenario, history=history))
+
     @endpoint("GET /v1/explanations", answers.Explanation)
     def explain(self, user: str, item: str, scenario: str | None = None) -> Parts:
         """Return where an item stands for a user now, what each signal adds, and the past items behind it."""

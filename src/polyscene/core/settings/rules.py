@@ -87,6 +87,20 @@ class BoostRule(_OfSome):
     )
 
 
+class ValueRule(RuleSettings):
+    """Orders by what a choice is worth: its probability times a power of an attribute."""
+
+    kind: Literal["value"]
+    by: AttributeName = Field(description="an attribute of numbers, such as a price or a margin")
+    weight: float = Field(
+        1.0,
+        gt=0,
+        le=10,
+        allow_inf_nan=False,
+        description="the power: 1 is the expected value, less leans to what is likely",
+    )
+
+
 class CapRule(RuleSettings):
     """Shows at most so many of a kind in one slate."""
 
@@ -111,7 +125,7 @@ class QuotaRule(_OfSome):
 
 
 Rule: TypeAlias = Annotated[
-    PinRule | BlockRule | BoostRule | CapRule | QuotaRule, Field(discriminator="kind")
+    PinRule | BlockRule | BoostRule | ValueRule | CapRule | QuotaRule, Field(discriminator="kind")
 ]
 
 

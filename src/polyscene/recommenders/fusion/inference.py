@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray
+from polyscene.recommenders.fusion.calibration import Temperatures
 from polyscene.recommenders.fusion.features import COUNT, ITEM_FACTS, NEW, PAIR_FACTS, USER_FACTS, Block
 
 VIEWS = 3
@@ -18,6 +19,8 @@ FACTS = "facts"
 LIFT = "lift"
 """Among the arrays: how far new items are lifted, and how that fades; absent: not, or as `base` has it."""
 NO_LIFT = np.zeros(2, np.float32)
+TEMPERATURES = "temperatures"
+"""Among the arrays: what scores are divided by to become probabilities; absent: that was not measured."""
 MAX_SCALED_SCORE = 6.0
 MAX_DEVIATION = 4.0
 LOG_GAIN = 5.0
@@ -88,6 +91,21 @@ class FusionWeights:
     def lifted(self, size: float, fade: float = 0.0) -> Self:
         """Return the same with items lifted as `lift_of` tells, in the place of any lift before."""
         return replace(self, arrays={**self.arrays, LIFT: np.array([size, fade], np.float32)})
+
+    @property
+    def temperatures(self) -> Temperatures | None:
+        """What scores are divided by to become probabilities; None: that was not measured."""
+        if TEMPERATURES not in self.arrays:
+            return None
+        known, new = self.arrays[TEMPERATURES].tolist()
+        return Temperatures(known, new)
+
+    def tempered(self, temperatures: Temperatures | None) -> Self:
+        """Return the same with other temperatures; None: without any."""
+        others = {name: array for name, array in self.arrays.items() if name != TEMPERATURES}
+        if temperatures is not None:
+            others[TEMPERATURES] = np.array([temperatures.known, temperatures.new], np.float32)
+        return replace(self, arrays=others)
 
     def shifted(self, by: NDArray[np.float64]) -> Self:
         """Return the same with (F,) numbers added to the additive weights."""

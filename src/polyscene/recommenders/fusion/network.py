@@ -18,6 +18,7 @@ from polyscene.recommenders.fusion.inference import (
     LOG_GAIN,
     MAX_DEVIATION,
     MAX_SCALED_SCORE,
+    TEMPERATURES,
     VIEWS,
     FusionWeights,
 )
@@ -70,7 +71,9 @@ class FusionNetwork(nn.Module):
         """Return a network with the weights, to learn on; how items are lifted is none of them."""
         facts = weights.arrays.get(FACTS, np.array([USER_FACTS, PAIR_FACTS])).tolist()
         network = cls(weights.n_signals, weights.n_scenarios, weights.hidden, *facts)
-        learned = {name: one for name, one in weights.arrays.items() if name not in (FACTS, LIFT)}
+        learned = {
+            name: one for name, one in weights.arrays.items() if name not in (FACTS, LIFT, TEMPERATURES)
+        }
         network.load_state_dict({name: torch.from_numpy(one.copy()) for name, one in learned.items()})
         return network
 
