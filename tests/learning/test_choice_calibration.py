@@ -39,7 +39,8 @@ def drawn(
         history: what the user's facts say of events here.
         shown: how many of the items are candidates; those but the chosen one stand for the rest.
     """
-    draws, rows = np.random.default_rng(count), []
+    draws = np.random.default_rng(count)
+    rows: list[Example] = []
     facts = np.zeros((shown, ITEM_FACTS + PAIR_FACTS), np.float16)
     log_weights = np.full(shown, np.log((n_items - 1) / (shown - 1)), np.float32)
     log_weights[0] = 0.0

@@ -100,6 +100,16 @@ def test_the_scales_stay_those_that_the_network_learned_with(town: Town, name: s
     assert not np.any(scales[[signal is not None for signal in town.fitted.fusions[name].signals]] == 1.0)
 
 
+def test_what_is_measured_for_probabilities_goes_into_the_run(make_data: MakeData, walks: Walks) -> None:
+    own = {"a": {"signals": ["popularity", "transitions"], "repeats": True}}
+    data, settings = make_data({"a": walks(300, 12, 1)}, 300, scenarios=own)
+    fitted = fit_system(data, settings, Silent())
+    temperatures = fitted.fusions["a"].weights.temperatures
+    assert temperatures is not None
+    (note,) = [note for note in fitted.notes if "probabilities of a next choice" in note]
+    assert "held-out choices, mean -log" in note
+
+
 def test_a_scenario_has_its_own_signals_in_the_order_of_all(town: Town) -> None:
     one, five = town.fitted.fusions["one"], town.fitted.fusions["five"]
     assert one.names == five.names == ("popularity", "transitions")
@@ -119,7 +129,8 @@ def test_each_scenario_has_its_own_number_and_weights(town: Town) -> None:
 def test_a_fusion_that_reaches_its_signals_is_used(town: Town) -> None:
     assert town.fitted.validation["one"]["polyscene"] > 0.9
     assert town.fitted.fusions["one"].fallback is None
-    assert not [note for note in town.fitted.notes if note.startswith("one:")]
+    (note,) = [note for note in town.fitted.notes if note.startswith("one:")]
+    assert "probabilities of a next choice are not calibrated" in note
 
 
 def test_with_few_choices_the_best_signal_is_used_alone(make_data: MakeData, walks: Walks) -> None:
@@ -128,8 +139,9 @@ def test_with_few_choices_the_best_signal_is_used_alone(make_data: MakeData, wal
     fitted = fit_system(data, settings, Silent())
     fusion = fitted.fusions["a"]
     assert fusion.fallback == "transitions"
-    assert len(fitted.notes) == 1
-    assert fitted.notes[0].startswith("a: 'transitions' is used alone: on ")
+    alone, uncalibrated = fitted.notes
+    assert alone.startswith("a: 'transitions' is used alone: on ")
+    assert uncalibrated.startswith("a: probabilities of a next choice are not calibrated")
     queries = data.folds.test("a").choices.queries
     scaled = fusion.features.block(fusion.signals, queries).signals[:, fusion.names.index("transitions")]
     np.testing.assert_array_equal(fusion.score(queries), scaled)
