@@ -18,6 +18,7 @@ from polyscene.client import movement_answers
 from polyscene.core.errors import UnknownIdError
 from polyscene.engine.movement import movement_of, posterior_of, watching
 from polyscene.project import Project
+from polyscene.recommenders.fusion.moving import MovingWeights
 from polyscene.recommenders.posterior.movement import Ledger, MoveKind
 from polyscene.recommenders.posterior.posterior import Posterior
 from polyscene.runs.run import Run
@@ -211,8 +212,14 @@ def test_the_library_watches_on_demand_and_then_learns_unwatched(trained: Run) -
     run, plain = Run(trained.folder), Run(trained.folder)
     item, state = item_of(run), run.system.scenario("shop")
     events = [ps.Event(f"n{n}", item, "shop", "purchase") for n in range(3)]
+    weights = state.fusion.weights.arrays["base"]
+    state.fusion.moving = MovingWeights(len(weights), 50)
+    moving = state.fusion.moving
     with watching(run.system, item, "shop") as ledger:
+        assert state.fusion.moving is moving
         run.observe(*events[:2])
+    assert state.fusion.moving is moving
+    state.fusion.moving = None
     run.observe(events[2])
     plain.observe(*events)
     assert ledger.kinds[MoveKind.own].moves == 2

@@ -269,7 +269,8 @@ def with_posterior(fusion: Fusion, signal: Posterior, alone: bool = False) -> Fu
         fusion.hide_seen,
         fusion.fallback,
         fusion.reranker,
-        fallback_of_new=fusion.fallback_of_new,
+        None if alone else fusion.moving,  # one layer, which goes on learning
+        fusion.fallback_of_new,
     )
 
 
