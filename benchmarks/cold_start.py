@@ -26,7 +26,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,10 @@ import numpy as np
 import prepared  # noqa: F401 - numpy reads it when it loads
 from choices import trimmed
 from curves import Panel, draw
+from hidden_events import KEPT, Hidden, ages, new_items, new_users
 from polyscene.core.errors import PolysceneError
 from polyscene.core.seeds import generator
-from polyscene.core.types import BoolArray, IntArray, LongArray
+from polyscene.core.types import BoolArray, IntArray
 from polyscene.data.schema import Dataset, EventLog, Part
 from polyscene.engine.requests import block_queries
 from polyscene.engine.state import CodedEvent
@@ -49,16 +50,14 @@ from polyscene.sample.world import SampleWorld
 from projects import WORK, project
 from showing import Telling, table, write_json
 
-KEPT = (0, 1, 3, 10)
 LABELS = (0, 16, 64, 256, 1024)
-NEW_SHARE, LATER_SHARE = 0.2, 0.2
 CUTOFF, BLOCK = 10, 256
 SYSTEM, CHANCE = "polyscene", "chance"
 NAMED = (SYSTEM, "popularity", "content", "cross_scenario")
 TOGETHER, ALONE = "with the others", "without"
 SAMPLE = "sample"
 SAMPLE_USERS, SAMPLE_ITEMS, SAMPLE_DAYS = 1500, 150, 40
-MAX_JUDGED, NEWCOMERS = 1000, 500
+NEWCOMERS = 500
 METRICS = ("ndcg@10", "auc")
 Gains = dict[str, Values]
 Metrics = dict[str, Gains]
@@ -104,59 +103,6 @@ def _config(name: str, work: Path) -> Path:
         return project(name, work=work)
     world = SampleWorld.generate(users=SAMPLE_USERS, items_per_scenario=SAMPLE_ITEMS, days=SAMPLE_DAYS)
     return world.write(work / "cold-start-sample")
-
-
-@dataclass(frozen=True)
-class Hidden:
-    """What training sees, what is then observed of the new, and what is judged.
-
-    Attributes:
-        known: the events that training sees.
-        first: of what is new, in order of time, and the number of each among those of its owner, from 0.
-        users, targets: (B,) of the choices that are judged.
-    """
-
-    known: EventLog
-    first: EventLog
-    number: LongArray
-    users: IntArray
-    targets: IntArray
-
-
-def new_items(events: EventLog, seed: int) -> Hidden:
-    """Hide a fifth of the items that have ten events and more."""
-    draws = generator(seed, "new items")
-    age, count = _ages(events.user, events.time), np.bincount(events.user)[events.user]
-    later = age >= np.ceil(count * (1 - LATER_SHARE))
-    usual = np.flatnonzero(np.bincount(events.item[~later]) >= KEPT[-1])
-    new = draws.choice(usual, int(len(usual) * NEW_SHARE), replace=False)
-    is_new = np.isin(events.item, new)
-    first = events.take(is_new & ~later)
-    known = events.take(~is_new & ~later)
-    judged = np.flatnonzero(is_new & later & np.isin(events.user, known.user))
-    judged = draws.permutation(judged)[:MAX_JUDGED]
-    return Hidden(known, first, _ages(first.item, first.time), events.user[judged], events.item[judged])
-
-
-def new_users(events: EventLog, seed: int) -> Hidden:
-    """Hide a fifth of the people who have more than ten events."""
-    draws = generator(seed, "new users")
-    usual = np.flatnonzero(np.bincount(events.user) > KEPT[-1])
-    new = draws.choice(usual, int(len(usual) * NEW_SHARE), replace=False)[:MAX_JUDGED]
-    is_new = np.isin(events.user, new)
-    first = events.take(is_new)
-    number = _ages(first.user, first.time)
-    target = number == KEPT[-1]
-    return Hidden(events.take(~is_new), first, number, first.user[target], first.item[target])
-
-
-def _ages(owner: IntArray, time: LongArray) -> LongArray:
-    """Return the place of each event among those of its owner, by time."""
-    order = np.lexsort((time, owner))
-    starts = np.concatenate([[0], np.cumsum(np.bincount(owner))])[owner[order]]
-    ages: LongArray = np.empty(len(owner), np.int64)
-    ages[order] = np.arange(len(owner)) - starts
-    return ages
 
 
 def curve(
@@ -275,7 +221,7 @@ def begun(dataset: Dataset, new: str, count: int, seed: int) -> Dataset:
 
 def _last(events: EventLog) -> BoolArray:
     """Return which events are the last of their user."""
-    last: BoolArray = _ages(events.user, events.time) == np.bincount(events.user)[events.user] - 1
+    last: BoolArray = ages(events.user, events.time) == np.bincount(events.user)[events.user] - 1
     return last
 
 

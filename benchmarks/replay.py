@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 import httpx
 import numpy as np
 
-from durability import Forks, Served
+from killable_service import Forks, Served
 from polyscene.core.threads import prepare_environment
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.project import Project

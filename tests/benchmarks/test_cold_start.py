@@ -34,10 +34,12 @@ def log(make_log: MakeLog) -> EventLog:
     return make_log(rows)
 
 
-def test_new_items_are_hidden_and_judged_by_later_events(cold: ModuleType, log: EventLog) -> None:
+def test_new_items_are_hidden_and_judged_by_later_events(
+    script: Script, cold: ModuleType, log: EventLog
+) -> None:
     hidden = cold.new_items(log, 7)
     new = np.unique(hidden.first.item)
-    assert len(new) == int(N_ITEMS * cold.NEW_SHARE)
+    assert len(new) == int(N_ITEMS * script("hidden_events").NEW_SHARE)
     assert not np.isin(hidden.known.item, new).any()
     assert np.isin(hidden.targets, new).all()
     assert len(hidden.targets) > 0
@@ -53,10 +55,12 @@ def test_new_items_are_hidden_and_judged_by_later_events(cold: ModuleType, log: 
         assert hidden.number[own][order].tolist() == list(range(own.sum()))
 
 
-def test_new_users_are_judged_by_their_eleventh_event(cold: ModuleType, log: EventLog) -> None:
+def test_new_users_are_judged_by_their_eleventh_event(
+    script: Script, cold: ModuleType, log: EventLog
+) -> None:
     hidden = cold.new_users(log, 7)
     new = np.unique(hidden.first.user)
-    assert len(new) == int(N_USERS * cold.NEW_SHARE)
+    assert len(new) == int(N_USERS * script("hidden_events").NEW_SHARE)
     assert not np.isin(hidden.known.user, new).any()
     for user, item in zip(hidden.users.tolist(), hidden.targets.tolist(), strict=True):
         own = log.take(log.user == user)
