@@ -15,6 +15,7 @@ from polyscene.data.schema import UNKNOWN_TIME, EventLog
 from polyscene.recommenders.abilities import Forgets, Notices, Observation, Updates
 from polyscene.recommenders.posterior.posterior import Posterior
 from polyscene.recommenders.signal import Evidence
+from polyscene.representation.description import Description, Part
 
 Make = Callable[..., Posterior]
 MakeWorld = Callable[..., Evidence]
@@ -154,6 +155,24 @@ def test_a_new_item_begins_with_its_text_and_an_edited_one_keeps_what_it_learned
     assert scores[0, N_ITEMS] > scores[1, N_ITEMS], "it reads like what even users choose"
     signal.observe(Observation.alone(0, N_ITEMS, 601 * HOUR, 1.0))
     assert signal.moved()[N_ITEMS] > 0
+
+
+def test_attributes_that_count_say_where_an_item_begins(
+    make_world: MakeWorld, posterior: Make, two_tastes: Callable[..., Any]
+) -> None:
+    colours = np.eye(2, dtype=np.float32)[np.arange(N_ITEMS) % 2]
+    for weight in (0.0, 4.0):
+        world = make_world(two_tastes())
+        colour = Part(name="colour", mean=(0.0, 0.0), weight=weight)
+        space = world.space.described(Description((colour,)), {"colour": colours}, {"colour": colours})
+        signal = posterior().fit(replace(world, space=space))
+        rows, text = np.array([N_ITEMS, N_ITEMS + 1]), space.view("tuned")
+        same = np.repeat(text.vectors[:1] + text.mean.astype(np.float32), 2, axis=0)
+        space.put(rows, {"tuned": same}, media={"colour": colours[:2]})
+        signal.extend(rows, np.full(2, UNKNOWN_TIME))
+        one, other = signal.priors[rows]
+        assert np.allclose(one, other, atol=1e-5) == (weight == 0.0)
+        np.testing.assert_allclose(one, signal.priors[0], atol=1e-5)
 
 
 def test_one_that_has_learned_before_an_item_came_goes_on_as_one_that_was_loaded_then(

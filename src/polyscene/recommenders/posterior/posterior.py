@@ -60,17 +60,17 @@ JUDGED_SHARE, MAX_JUDGED = 0.1, 2000
 class Posterior(Signal):
     """`score(u, i) = x_uᵀ w_i + b_i`: means of Gaussian beliefs with independent numbers.
 
-    An item's vector begins as what the language model says of it, a shrunk and whitened projection of length
-    1, and events move it from there; a user's begins at 0. Every choice is compared with items of the recent
-    stream: one step of assumed-density filtering on the user, both items and both biases. Biases fade with
-    the half-life under which the latest events are ranked best.
+    An item's vector begins as what the language model says of it, and its attributes and media where they
+    count: a shrunk and whitened projection of length 1. Events move it from there; a user's begins at 0.
+    Every choice is compared with recent items: one step of assumed-density filtering on the user, both items
+    and both biases. Biases fade with the half-life under which the latest events are ranked best.
 
     No event moves an item further than `event_limit`; no user's choices of one item together further than
     `(1 + repeats) * event_limit`; nothing that happens within a span of `burst_days` moves its bias or its
     vector further than `burst_limit` from where they stood when the span began.
 
     Live: equal to a fit on all events in the order in which they came, with the half-life and the projection
-    of the last fit. New items begin with their text; an edited text moves an item by what the text moved.
+    of the last fit. New items begin where their texts put them; an edit moves an item by what that moved.
 
     Source: D. Stern, R. Herbrich, T. Graepel, Matchbox, WWW 2009, with the vectors of a language model as
     prior means, and comparisons in place of ratings; see `gains` and `kernels`.
@@ -92,7 +92,7 @@ class Posterior(Signal):
     def _begin(self, space: ItemSpace, mapped: FloatArray, moments: bool, seed: int) -> None:
         """Believe what is believed before any event."""
         self.space, self.projection, self.moments = space, mapped, moments
-        vectors = space.view("tuned").vectors
+        vectors = space.view("described").vectors
         priors = prior_means(vectors, np.arange(len(vectors)), mapped)
         self._prior_rows: GrowingArray[np.float32] = GrowingArray(priors)
         self._items = GrowingBeliefs(self.item_prior(priors))
@@ -138,7 +138,7 @@ class Posterior(Signal):
 
     def fit(self, evidence: Evidence) -> Self:
         """Measure the half-life of a bias, then learn every event in its order."""
-        vectors, seed = evidence.space.view("tuned").vectors, derived(evidence.seed, self.name)
+        vectors, seed = evidence.space.view("described").vectors, derived(evidence.seed, self.name)
         mapped = projection(vectors, np.unique(evidence.positive.item), self.settings.size)
         self._reader = Reader.of(self.settings, evidence.events)
         readings = self._reader.read(evidence.events)
@@ -241,7 +241,7 @@ class Posterior(Signal):
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Let new items begin with their text, and move known ones by what their text moved."""
-        priors = prior_means(self.space.view("tuned").vectors, rows, self.projection)
+        priors = prior_means(self.space.view("described").vectors, rows, self.projection)
         known = rows < len(self.priors)
         self._items.writable().means[rows[known]] += priors[known] - self.priors[rows[known]]
         self._prior_rows.put(rows[known], priors[known])
