@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from polyscene.core.errors import PolysceneError
 from polyscene.core.seeds import generator
 from polyscene.core.threads import set_threads
 from polyscene.engine.decision import Request
+from polyscene.engine.predicting import predict_items
 from polyscene.engine.recommending import recommend
 from polyscene.engine.state import CodedEvent, System
 from polyscene.evaluation.provenance import machine, versions
@@ -66,14 +68,14 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def requests_cost(system: System, scenario: str, users: Sequence[str], reasons: bool) -> dict[str, float]:
+def cost_of(ask: Callable[[str], object], users: Sequence[str]) -> dict[str, float]:
     """Return milliseconds per request: processor time, median and 99th percentile by the clock."""
     for user in users[:WARM_UP]:
-        recommend(system, "", Request(user, scenario, SIZE, reasons=reasons))
+        ask(user)
     walls, start = [], time.process_time()
     for user in users:
         before = time.perf_counter()
-        recommend(system, "", Request(user, scenario, SIZE, reasons=reasons))
+        ask(user)
         walls.append(time.perf_counter() - before)
     cpu = time.process_time() - start
     p50, p99 = np.quantile(walls, [0.5, 0.99])
@@ -121,13 +123,19 @@ def measure(system: System, scenario: str, given: argparse.Namespace) -> dict[st
     draws = generator(given.seed or 0, "requests")
     active = np.unique(state.log.events().user)
     users = [system.users[int(code)] for code in draws.choice(active, given.requests)]
+    items = [state.catalogue.ids[code] for code in range(SIZE)]
+
+    def slate(user: str, reasons: bool = False) -> object:
+        return recommend(system, "", Request(user, scenario, SIZE, reasons=reasons))
+
     return {
         "items": len(state.catalogue),
         "signals": len(state.fusion.fitted()),
-        "without_reasons": requests_cost(system, scenario, users, reasons=False),
-        "with_reasons": requests_cost(system, scenario, users, reasons=True),
+        "without_reasons": cost_of(slate, users),
+        "with_reasons": cost_of(partial(slate, reasons=True), users),
+        "predictions": cost_of(lambda user: predict_items(system, Request(user, scenario, 1), items), users),
         "events_per_second": events_per_second(system, scenario, given.events, draws),
-        "after_events": requests_cost(system, scenario, users, reasons=False),
+        "after_events": cost_of(slate, users),
         "peak_mb": peak_mb(),
     }
 
@@ -158,13 +166,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def shown(values: dict[str, Any]) -> str:
     """Return the numbers as a table."""
     number: Callable[[float], str] = "{:.2f}".format
-    head = ("scenario", "items", "cpu ms", "p50", "p99", "with reasons", "p99", "events/s", "after events")
+    head = (
+        *("scenario", "items", "cpu ms", "p50", "p99", "with reasons", "p99"),
+        *("predictions", "p99", "events/s", "after events"),
+    )
     rows = [
         (
             name,
             f"{one['items']:,}",
             *(number(one["without_reasons"][key]) for key in ("cpu_ms", "p50_ms", "p99_ms")),
             *(number(one["with_reasons"][key]) for key in ("cpu_ms", "p99_ms")),
+            *(number(one["predictions"][key]) for key in ("cpu_ms", "p99_ms")),
             f"{one['events_per_second']:,.0f}",
             number(one["after_events"]["cpu_ms"]),
         )
