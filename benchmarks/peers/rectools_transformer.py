@@ -2,9 +2,9 @@
 
 Sized for a CPU: the full softmax costs five times as much per epoch there, so the loss is gBCE with 64
 negatives, which its authors found as good (Petrov and Macdonald, RecSys 2023). Width and dropout are chosen
-on validation, and with each of them the number of epochs: it learns on until two looks in a row bring nothing
-better. A user without a history, and an item that was not there while it learned, get the lowest scores.
-It is not shown times, which are places in a sequence in some sets.
+on validation, and with each of them the number of epochs: it learns on until ten epochs bring nothing better.
+A user without a history, and an item that was not there while it learned, get the lowest scores. It is not
+shown times, which are places in a sequence in some sets.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from rectools.dataset import Dataset  # type: ignore[import-not-found, import-un
 LENGTH = 50
 SHAPE = {"n_blocks": 2, "n_heads": 2, "session_max_len": LENGTH}
 LOSS = {"loss": "gBCE", "n_negatives": 64, "gbce_t": 0.75}
-LADDERS = {"n_factors": (32, 64, 128, 256), "dropout_rate": (0.1, 0.2, 0.3, 0.5, 0.7)}
+LADDERS = {"n_factors": (32, 64, 128, 256, 512), "dropout_rate": (0.1, 0.2, 0.3, 0.5, 0.7)}
 LEARNING_RATE = 1e-3
 BATCH = 128
-LOOK = 5
+LOOK = 2
 """Epochs between two looks at validation."""
-PATIENCE = 2
+PATIENCE = 5
 MAX_EPOCHS = 300
 
 Kind = Callable[..., Any]
