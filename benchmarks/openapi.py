@@ -117,7 +117,8 @@ class KnownIds:
         usual = (
             {"scenario": SCENARIO} if label.endswith(("/recommendations", "/predictions", "/why-not")) else {}
         )
-        return self._known(body | usual, data) | BODIES.get(label, {})
+        listed = {"items": [*self._choices["item"]]} if label.endswith("/predictions") else {}
+        return self._known(body | usual, data) | listed | BODIES.get(label, {})
 
     def _known(self, values: Mapping[str, Any], data: st.DataObject) -> dict[str, Any]:
         return {

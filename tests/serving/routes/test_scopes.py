@@ -20,7 +20,7 @@ SCOPES = {
     for name, scope in part.SCOPES.items()
 }
 Asked = tuple[TestClient, dict[str, str], set[str]]
-READING = ("/v1/events", "/v1/recommendations", "/v1/explanations", "/v1/decisions")
+READING = ("/v1/events", "/v1/recommendations", "/v1/predictions", "/v1/explanations", "/v1/decisions")
 READS = (
     "GET /v1/items/shop",
     "GET /v1/items/shop/P0001",
@@ -28,6 +28,7 @@ READS = (
     "GET /v1/users",
     "GET /v1/users/u00001",
     "POST /v1/recommendations",
+    "POST /v1/predictions",
 )
 
 
