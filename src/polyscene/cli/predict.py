@@ -26,15 +26,13 @@ def predict(
     """
     from polyscene.cli.console import show, show_json
     from polyscene.cli.tables import plain_table
+    from polyscene.engine.predicting import by_item
 
     opened_run = opened(config).run(run)
     tasks = opened_run.predictions(user, items, scenario)
     state = opened_run.system.scenario(scenario)
     if json:
-        rows = [
-            {"item": item, "predictions": {task: float(values[row]) for task, values in tasks.items()}}
-            for row, item in enumerate(items)
-        ]
+        rows = by_item(items, tasks)
         show_json({"user": user, "scenario": state.name, "run": opened_run.id, "items": rows})
         return
     titles = [state.catalogue.titles[state.catalogue.code(item)] for item in items]

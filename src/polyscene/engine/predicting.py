@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -51,3 +51,11 @@ def predict_items(system: System, request: Request, items: Sequence[str]) -> dic
             for task, values in signal.predictions(queries, codes).items()
         }
     return {NEXT_CHOICE: choice[0].astype(np.float32), **tasks}
+
+
+def by_item(items: Sequence[str], tasks: Mapping[str, FloatArray]) -> list[dict[str, Any]]:
+    """Return what `predict_items` returned as plain values, an item each, in their order."""
+    return [
+        {"item": item, "predictions": {task: float(values[row]) for task, values in tasks.items()}}
+        for row, item in enumerate(items)
+    ]

@@ -230,9 +230,11 @@ def _holds(rule: Rule, context: Context, now: datetime) -> bool:
 
 
 def _problems(rule: Rule, catalogue: LiveCatalogue) -> list[Problem]:
-    named = (
-        () if isinstance(rule, ValueRule) else rule.items if not isinstance(rule, PinRule) else (rule.item,)
-    )
+    named: tuple[str, ...] = ()
+    if isinstance(rule, PinRule):
+        named = (rule.item,)
+    elif not isinstance(rule, ValueRule):
+        named = rule.items
     problems = [
         Problem(
             f"the rule {shown(rule.name)} names an item that is not there",

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from polyscene.client import answers
 from polyscene.engine.decision import Request as Asked
-from polyscene.engine.predicting import predict_items
+from polyscene.engine.predicting import by_item, predict_items
 from polyscene.serving.answers import answer
 from polyscene.serving.bodies import PredictionBody
 from polyscene.serving.description import returns
@@ -30,9 +30,5 @@ async def predict(body: PredictionBody, request: Request) -> Response:
     live = service.live
     asked = Asked(body.user, body.scenario, 1, history=body.history)
     tasks = await service.in_turn(predict_items, live.system, asked, body.items)
-    rows = [
-        {"item": item, "predictions": {task: float(values[row]) for task, values in tasks.items()}}
-        for row, item in enumerate(body.items)
-    ]
-    scenario = live.system.scenario(body.scenario).name
+    scenario, rows = live.system.scenario(body.scenario).name, by_item(body.items, tasks)
     return answer({"user": body.user, "scenario": scenario, "run": live.run.id, "items": rows})
