@@ -12,8 +12,9 @@ from polyscene.core.progress import Silent
 from polyscene.core.settings.project import Settings
 from polyscene.data.schema import Part
 from polyscene.data.splits.phases import Phase
-from polyscene.learning.fit import Fitted, fit_system, left_out_notes, usable_signals
+from polyscene.learning.fit import Fitted, fit_system
 from polyscene.learning.fusion import FusionData, fusion_data
+from polyscene.learning.signal_fitter import left_out_notes, usable_signals
 from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders import signal as signals
 from polyscene.recommenders.popularity import Popularity
@@ -122,7 +123,7 @@ def test_each_scenario_has_its_own_number_and_weights(town: Town) -> None:
     assert [fusions[name].scenario for name in ("one", "five")] == [0, 1]
     one, five = (fusions[name].weights.arrays for name in ("one", "five"))
     assert any(not np.array_equal(one[key], five[key]) for key in one)
-    assert list(town.fitted.curves) == ["all scenarios", "one", "five"]
+    assert list(town.fitted.curves) == ["all scenarios", "one", "one alone", "five", "five alone"]
     assert [fusion.hide_seen for fusion in fusions.values()] == [False, False]
 
 

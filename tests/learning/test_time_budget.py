@@ -14,9 +14,10 @@ from polyscene.core.errors import ConfigError
 from polyscene.core.progress import Silent
 from polyscene.core.settings.project import Settings
 from polyscene.learning.earlier_choices import wanted_cuts
-from polyscene.learning.fit import PAST, Fitted, fit_system
+from polyscene.learning.fit import Fitted, fit_system
 from polyscene.learning.language import TunedLanguage, _tune_together
 from polyscene.learning.language_tuner import LanguageTuner
+from polyscene.learning.signal_fitter import PAST
 from polyscene.learning.time_budget import REFIT_SHARE, TimeBudget, seconds_of, too_dear
 from polyscene.learning.training_data import TrainingData
 from polyscene.learning.tuning_outcome import PastTuning, TuningOutcome

@@ -17,8 +17,9 @@ from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
 from polyscene.core.settings.fusion import FusionSettings
 from polyscene.core.types import IntArray
-from polyscene.learning.fusion import MIN_CHOICES, TUNING_RATE, held_out_rows
+from polyscene.learning.fusion import MIN_CHOICES, held_out_rows
 from polyscene.learning.fusion_learner import FusionLearner, fusion_plan
+from polyscene.learning.fusion_training import TUNING_RATE
 from polyscene.recommenders.fusion.inference import FusionWeights
 from polyscene.recommenders.fusion.network import FusionNetwork
 from polyscene.recommenders.fusion.training import Example
