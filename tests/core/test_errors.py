@@ -35,6 +35,14 @@ def test_what_is_not_known_is_not_mentioned() -> None:
     assert str(Problem("w", "e", "f", "r", column="c")).startswith("column c: w\n")
 
 
+def test_a_problem_is_told_in_one_line_without_its_place() -> None:
+    many = Problem("a price is no number", "a number", "'cheap'", "mend the row", "items.csv", 3, count=2)
+    assert many.place == "items.csv, row 3"
+    assert many.sentence == "a price is no number (2 times): expected a number, found 'cheap'; mend the row"
+    assert Problem("w", "e", "f", "r", key="a.b").place == "key a.b"
+    assert PROBLEM.place == ""
+
+
 def test_an_error_shows_all_its_problems() -> None:
     other = Problem("no items", "items", "nothing", "name the file")
     error = DataError([PROBLEM, other])

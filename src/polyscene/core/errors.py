@@ -46,19 +46,24 @@ class Problem:
     mended: bool = False
     key: str | None = None
 
-    def __str__(self) -> str:
-        place = ", ".join(
-            part
-            for part in (
-                self.file,
-                None if self.row is None else f"row {self.row}",
-                None if self.column is None else f"column {self.column}",
-                None if self.key is None else f"key {self.key}",
-            )
-            if part
-        )
+    @property
+    def place(self) -> str:
+        """Return where it is, in words; "" where that is not known."""
+        named = (("", self.file), ("row ", self.row), ("column ", self.column), ("key ", self.key))
+        return ", ".join(f"{kind}{value}" for kind, value in named if value not in (None, ""))
+
+    @property
+    def sentence(self) -> str:
+        """Return it in one line, without its place."""
+        return f"{self._headline}: expected {self.expected}, found {self.found}; {self.remedy}"
+
+    @property
+    def _headline(self) -> str:
         times = f" ({self.count:,} times)" if self.count > 1 else ""
-        head = f"{place}: {self.what}{times}" if place else f"{self.what}{times}"
+        return f"{self.what}{times}"
+
+    def __str__(self) -> str:
+        head = f"{self.place}: {self._headline}" if self.place else self._headline
         return f"{head}\n  expected: {self.expected}\n  found:    {self.found}\n  remedy:   {self.remedy}"
 
 

@@ -9,6 +9,7 @@ to say. Nothing of the inside of the service is in it: no traceback, no path, no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -120,7 +121,19 @@ async def _ours(request: Request, error: Exception) -> Response:
         return failure(
             code, str(error), [(f"events.{place}", text) for place, text in error.problems.items()]
         )
+    if isinstance(error, ProblemsError):
+        return _problems(code, error)
     return failure(code, str(error))
+
+
+def _problems(code: str, error: ProblemsError) -> Response:
+    """Return one problem as the message; of several the first, and each with its place in the request."""
+    places = [(replace(problem, file=None).place, problem.sentence) for problem in error.problems]
+    where, sentence = places[0]
+    message = f"{where}: {sentence}" if where else sentence
+    if len(places) == 1:
+        return failure(code, message)
+    return failure(code, f"{message} (the first of {len(places):,} problems)", places)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
