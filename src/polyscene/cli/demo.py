@@ -65,10 +65,10 @@ def _own(data: Path, folder: Path | None) -> Path:
     from polyscene.core.files import write_text
     from polyscene.data.drafting.project import guess_project
 
-    given = data / "polyscene.toml"
-    if given.exists():
-        tell(f"using {given}")
-        return given
+    theirs = data / "polyscene.toml"
+    if theirs.exists():
+        tell(f"using {theirs}")
+        return theirs
     config = (folder or FOLDER / data.resolve().name) / "polyscene.toml"
     if config.exists():
         _demand_same(config, data)

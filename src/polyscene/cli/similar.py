@@ -24,9 +24,9 @@ def similar(
     from polyscene.cli.recommend import place_json
     from polyscene.cli.tables import slate_table
 
-    found = opened(config).run(run)
-    places = found.similar(item, scenario, k)
-    place = found.system.scenario(scenario)
+    trained = opened(config).run(run)
+    places = trained.similar(item, scenario, k)
+    place = trained.system.scenario(scenario)
     if json:
         show_json({"item": item, "scenario": place.name, "items": [place_json(near) for near in places]})
     else:

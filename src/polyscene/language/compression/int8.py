@@ -84,20 +84,20 @@ class Int8Linear(nn.Module):
             linear: the exact layer.
             rows: (n, k) what it reads.
         """
-        made = cls(linear.out_features, linear.in_features)
+        rounded = cls(linear.out_features, linear.in_features)
         exact = linear.weight.detach()  # (out, k)
         best = min(candidate_roundings(exact, rows), key=lambda rounding: rounding.error(exact, rows))
         weight, scale = per_channel(exact * best.spread)
         with torch.no_grad():
-            made.weight.copy_(weight)
-            made.scale.copy_(scale)
-            made.bias.copy_(exact @ best.middle)
-            made.middle.copy_(best.middle)
-            made.spread.copy_(best.spread)
-            made.reach.copy_(best.reach)
+            rounded.weight.copy_(weight)
+            rounded.scale.copy_(scale)
+            rounded.bias.copy_(exact @ best.middle)
+            rounded.middle.copy_(best.middle)
+            rounded.spread.copy_(best.spread)
+            rounded.reach.copy_(best.reach)
             if getattr(linear, "bias", None) is not None:
-                made.bias.add_(linear.bias)
-        return made
+                rounded.bias.add_(linear.bias)
+        return rounded
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return (…, out) float32 of (…, k) float32."""
@@ -139,10 +139,10 @@ class Int8Embedding(nn.Module):
     @classmethod
     def of(cls, embedding: nn.Embedding) -> Int8Embedding:
         """Return the table rounded."""
-        made = cls(embedding.num_embeddings, embedding.embedding_dim, embedding.padding_idx)
+        rounded = cls(embedding.num_embeddings, embedding.embedding_dim, embedding.padding_idx)
         weight, scale = per_channel(embedding.weight.detach())
-        made.load_state_dict({"weight": weight, "scale": scale})
-        return made
+        rounded.load_state_dict({"weight": weight, "scale": scale})
+        return rounded
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return (…, d) float32 of (…) ids."""

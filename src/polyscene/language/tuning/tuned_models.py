@@ -40,10 +40,10 @@ class TunedModels:
         Raises:
             ModelError: the folder is damaged, or was made for another backbone.
         """
-        made = load_tuned(self.backbone, model) if isinstance(model, Path) else model
+        tuned = load_tuned(self.backbone, model) if isinstance(model, Path) else model
         with self._lock:
-            self._models = self._models | {name: made}
-        return made
+            self._models = self._models | {name: tuned}
+        return tuned
 
     def get(self, name: str) -> LanguageModel:
         """Return the tuned model of that name.
