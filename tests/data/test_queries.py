@@ -130,3 +130,22 @@ def test_moments_are_never_mixed_and_nothing_is_left_out(times: list[int], size:
     assert all(1 <= len(block) <= size and len(set(block.time.tolist())) == 1 for _, block in blocks)
     full = sum(-(-times.count(moment) // size) for moment in set(times))
     assert len(blocks) == full
+
+
+def test_histories_without_some_events_and_joined_again() -> None:
+    past = Histories.of([[1, 2], [3], [], [4, 5, 6]])
+    older = past.ages >= 1
+    assert older.tolist() == [True, False, False, True, True, False]
+    latest, dropped = past.without(older), past.without(~older)
+    assert (latest.offsets.tolist(), latest.items.tolist()) == ([0, 1, 2, 2, 3], [2, 3, 6])
+    assert (dropped.lengths.tolist(), dropped.times.tolist()) == ([1, 0, 0, 2], [0, 0, 1])
+    whole = dropped.joined(latest)
+    assert whole.offsets.tolist() == past.offsets.tolist()
+    assert (whole.items.tolist(), whole.times.tolist()) == (past.items.tolist(), past.times.tolist())
+
+
+def test_emptied_histories_keep_the_others_whole() -> None:
+    past = Histories.of([[1, 2], [3], [], [4, 5]])
+    left = past.emptied(np.array([True, False, True, False]))
+    assert left.lengths.tolist() == [0, 1, 0, 2]
+    assert (left.items.tolist(), left.times.tolist()) == ([3, 4, 5], [0, 0, 1])

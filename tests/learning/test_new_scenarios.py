@@ -12,7 +12,7 @@ from tests.learning.planted import NO_CHOICES, lessons
 
 from polyscene.core.progress import Silent
 from polyscene.core.settings.project import Settings
-from polyscene.data.queries import Choices, Histories
+from polyscene.data.queries import Choices
 from polyscene.data.schema import EventLog
 from polyscene.data.splits.phases import Phase
 from polyscene.evaluation.results import SYSTEM
@@ -29,7 +29,6 @@ from polyscene.learning.new_scenarios import (
     lent,
     met_new,
 )
-from polyscene.learning.strangers import emptied
 from polyscene.learning.training_data import ItemVectors, TrainingData
 from polyscene.metrics.ranking import Values
 from polyscene.recommenders.fusion.training import Example
@@ -55,13 +54,6 @@ def test_few_choices_that_are_lent_count_as_many_as_they_are() -> None:
 def test_signals_that_hear_from_elsewhere_come_first_where_nothing_tells() -> None:
     assert in_stated_order(NAMES) == ["cross_scenario", "popularity", "transitions"]
     assert in_stated_order(NAMES[:2]) == ["popularity", "transitions"]
-
-
-def test_emptied_histories_keep_the_others_whole() -> None:
-    past = Histories.of([[1, 2], [3], [], [4, 5]])
-    left = emptied(past, np.array([True, False, True, False]))
-    assert left.lengths.tolist() == [0, 1, 0, 2]
-    assert (left.items.tolist(), left.times.tolist()) == ([3, 4, 5], [0, 0, 1])
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 10**6])

@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from polyscene.core.types import FloatArray, IntArray, LongArray
+from polyscene.core.types import BoolArray, FloatArray, IntArray, LongArray
 from polyscene.data.schema import EventLog
 
 HISTORY_LENGTH = 50
@@ -71,6 +71,26 @@ class Histories:
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         at = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
         return type(self)(offsets, self.items[at], self.times[at], self.weights[at])
+
+    def without(self, events: BoolArray) -> Self:
+        """Return the same rows without the (m,) events that are True."""
+        kept = ~events
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(self.rows[kept], minlength=len(self)))])
+        return type(self)(offsets, self.items[kept], self.times[kept], self.weights[kept])
+
+    def emptied(self, rows: BoolArray) -> Self:
+        """Return the same, of which the (B,) rows that are True hold nothing any more."""
+        return self.without(np.repeat(rows, self.lengths))
+
+    def joined(self, other: Self) -> Self:
+        """Return as many rows that hold the events of both, one's own first."""
+        order = np.argsort(np.concatenate([self.rows, other.rows]), kind="stable")
+        return type(self)(
+            self.offsets + other.offsets,
+            np.concatenate([self.items, other.items])[order],
+            np.concatenate([self.times, other.times])[order],
+            np.concatenate([self.weights, other.weights])[order],
+        )
 
     @classmethod
     def of(cls, rows: list[list[int]]) -> Self:

@@ -15,7 +15,7 @@ from polyscene.core.settings.project import Settings
 from polyscene.core.types import BoolArray, IntArray
 from polyscene.data.queries import Choices
 from polyscene.learning.new_items import new_share
-from polyscene.learning.strangers import strangers
+from polyscene.learning.strangers import newcomers, strangers
 from polyscene.learning.training_data import TrainingData
 from polyscene.recommenders.fusion.features import MIN_PEAK, USER_FACTS, Features, Signals
 from polyscene.recommenders.fusion.second_look import RERANKED, second_look
@@ -49,7 +49,7 @@ class FusionData:
         earlier: choices to learn from that lie before the split's own.
         earlier_seconds: what these took.
         n_own: how many of the choices, held out or not, are the split's own.
-        strangers: some of the choices to learn from, as if nothing was known of who made them.
+        strangers: some of the choices to learn from, as if nothing or little was known of who made them.
     """
 
     signals: Signals
@@ -146,14 +146,20 @@ def _of_strangers(
     features: Features,
     limits: FusionSettings,
 ) -> list[Example]:
-    """Return some choices again, as if nobody was known; none where a reader looks twice."""
+    """Return some choices again, as if nobody was known, or barely; none where a reader looks twice."""
     if data.learns_on or past.reranker is not None or not len(learned):
         return []
     draws = generator(data.seed, "strangers", name)
-    unknown = strangers(learned, limits.strangers, draws)
     full, share = past.evidence.n_items <= limits.max_catalogue, new_share(data, name, past.evidence)
-    blocks = examples(features, past.signals, unknown, full, draws, hide_seen=False, new_share=share)
-    return list(itertools.chain.from_iterable(blocks))
+    made_up = (
+        (strangers(learned, limits.strangers, draws), False),
+        (newcomers(learned, limits.strangers, draws), data.hide_seen[name]),
+    )
+    blocks = (
+        examples(features, past.signals, choices, full, draws, hide_seen, new_share=share)
+        for choices, hide_seen in made_up
+    )
+    return list(itertools.chain.from_iterable(itertools.chain.from_iterable(blocks)))
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from polyscene.data.splits.phases import Phase
 from polyscene.evaluation.results import SYSTEM
 from polyscene.learning.example_gains import CUTOFF, signal_gains
 from polyscene.learning.fusion import MAX_MEASURED, MIN_CHOICES, FusionData
-from polyscene.learning.strangers import emptied
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.ranking import Values, mid_ranks, ndcg
 from polyscene.recommenders.fusion.alone import alone
@@ -257,8 +256,8 @@ def _asked_by(choices: Choices, known: IntArray) -> Choices:
     """Return the choices as if of everybody else nothing was known here."""
     queries = choices.queries
     unknown = ~np.isin(queries.user, known)
-    had = None if queries.had is None else emptied(queries.had, unknown)
-    return Choices(replace(queries, history=emptied(queries.history, unknown), had=had), choices.target)
+    had = None if queries.had is None else queries.had.emptied(unknown)
+    return Choices(replace(queries, history=queries.history.emptied(unknown), had=had), choices.target)
 
 
 def alone_gains(

@@ -1,11 +1,14 @@
-"""People of whom nothing is known, for a fusion that would meet none of them while it learns.
+"""People of whom nothing or little is known, for a fusion that would meet none of them while it learns.
 
-Where every user's events are split by their order, each choice has a history behind it, and the fusion would
-never learn what to show to somebody without. A share of its choices is therefore learned a second time, as
-if nothing was known here of who made them; of every other one not even what they did elsewhere.
+Where every user's events are split by their order, each choice has a history behind it, often a long one, and
+the fusion would never learn what to show to somebody without, or after a first click. A share of its choices
+is therefore learned a second time as if nothing was known here of who made them, and a share as if only their
+latest few events were; of every other one not even what they did elsewhere.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +16,9 @@ from polyscene.core.types import BoolArray
 from polyscene.data.queries import Choices, Histories, Queries
 
 ENOUGH_SHARE = 0.05
-"""Where so many of the choices are made by people without a history, these teach it themselves."""
+"""Where so many of the choices are made by people without a history, or with a short one, these teach it."""
+FEW_EVENTS = 5
+"""A history of at most so many events is short."""
 NOBODY = -1
 
 
@@ -24,24 +29,32 @@ def strangers(choices: Choices, share: float, draws: np.random.Generator) -> Cho
         choices: that a fusion learns from, some.
         share: how many of them are returned.
     """
-    without = np.mean(choices.queries.history.lengths == 0)
-    count = 0 if without >= ENOUGH_SHARE else int(share * len(choices))
-    drawn = choices.pick(np.sort(draws.choice(len(choices), count, replace=False)))
-    return Choices(_unknown(drawn.queries), drawn.target)
+    drawn = _drawn(choices, choices.queries.history.lengths == 0, share, draws)
+    return Choices(_unknown(drawn.queries, Histories.of([[]] * len(drawn))), drawn.target)
 
 
-def _unknown(queries: Queries) -> Queries:
-    """Return requests of people of whom nothing is known here, and half of the time nothing at all."""
-    count = len(queries)
-    user = np.full(count, NOBODY, np.int32)
-    every_other = np.arange(count) % 2 == 0
-    elsewhere = {name: emptied(past, every_other) for name, past in queries.elsewhere.items()}
-    return Queries(user, queries.time, Histories.of([[]] * count), elsewhere)
+def newcomers(choices: Choices, share: float, draws: np.random.Generator) -> Choices:
+    """Return some choices as if people had made them who have 1 to 5 events; none where enough were.
+
+    What is left out of a history counts as had, so that it is no candidate where it was none.
+    """
+    lengths = choices.queries.history.lengths
+    drawn = _drawn(choices, (lengths > 0) & (lengths <= FEW_EVENTS), share, draws)
+    past, had = drawn.queries.history, drawn.queries.had
+    older = past.ages >= np.repeat(draws.integers(1, FEW_EVENTS + 1, len(past)), past.lengths)
+    dropped = past.without(~older)
+    queries = _unknown(drawn.queries, past.without(older))
+    return Choices(replace(queries, had=dropped if had is None else dropped.joined(had)), drawn.target)
 
 
-def emptied(past: Histories, rows: BoolArray) -> Histories:
-    """Return histories of which those at (B,) True hold nothing any more."""
-    lengths = np.where(rows, 0, past.lengths)
-    kept = np.repeat(~rows, past.lengths)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return Histories(offsets, past.items[kept], past.times[kept], past.weights[kept])
+def _drawn(choices: Choices, alike: BoolArray, share: float, draws: np.random.Generator) -> Choices:
+    """Return a share of the choices; none where enough of them are (B,) alike already."""
+    count = 0 if np.mean(alike) >= ENOUGH_SHARE else int(share * len(choices))
+    return choices.pick(np.sort(draws.choice(len(choices), count, replace=False)))
+
+
+def _unknown(queries: Queries, history: Histories) -> Queries:
+    """Return requests of people of whom a history is known here, and half of the time nothing elsewhere."""
+    every_other = np.arange(len(queries)) % 2 == 0
+    elsewhere = {name: past.emptied(every_other) for name, past in queries.elsewhere.items()}
+    return Queries(np.full(len(queries), NOBODY, np.int32), queries.time, history, elsewhere)
