@@ -153,7 +153,7 @@ def _of_strangers(
     full, share = past.evidence.n_items <= limits.max_catalogue, new_share(data, name, past.evidence)
     made_up = (
         (strangers(learned, limits.strangers, draws), False),
-        (newcomers(learned, limits.strangers, draws), data.hide_seen[name]),
+        (newcomers(learned, limits.newcomers, draws), data.hide_seen[name]),
     )
     blocks = (
         examples(features, past.signals, choices, full, draws, hide_seen, new_share=share)

@@ -63,6 +63,13 @@ class FusionSettings(Strict):
         description="where hardly any choice is made by somebody without a history, this share of them is "
         "learned a second time as if nothing was known of who made it; 0: none",
     )
+    newcomers: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="where hardly any choice is made by somebody with 1 to 5 events, this share of them is "
+        "learned a second time as if only their latest 1 to 5 were known; 0: none",
+    )
     max_catalogue: int = Field(
         2_000, ge=10, description="above it, the softmax runs over importance-weighted candidates"
     )
