@@ -23,6 +23,7 @@ import prepared  # noqa: F401 - numpy reads it when it loads
 from choices import development
 from polyscene.core.errors import PolysceneError
 from polyscene.core.seeds import generator
+from polyscene.core.types import IntArray
 from polyscene.data.queries import HISTORY_LENGTH, Choices
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.results import SYSTEM
@@ -103,9 +104,9 @@ def gains(run: Run, scenario: str, choices: Choices) -> dict[str, Values]:
     return {model: np.concatenate(values) for model, values in parts.items()}
 
 
-def judged(options: argparse.Namespace, seed: int) -> dict[str, tuple[Values, Gains]]:
+def judged(options: argparse.Namespace, seed: int) -> dict[str, tuple[IntArray, Gains]]:
     """Return by scenario who made the choices, and what both ways gain with histories of each length."""
-    outcomes: dict[str, tuple[Values, Gains]] = {}
+    outcomes: dict[str, tuple[IntArray, Gains]] = {}
     for way in (WITHOUT, WITH):
         project = opened(options, seed, way)
         run, data = project.train(), project.ground()
@@ -122,7 +123,7 @@ def judged(options: argparse.Namespace, seed: int) -> dict[str, tuple[Values, Ga
     return outcomes
 
 
-def summary(users: Values, seeds: Sequence[Gains], length: int) -> dict[str, Any]:
+def summary(users: IntArray, seeds: Sequence[Gains], length: int) -> dict[str, Any]:
     """Return what both ways gain with histories of a length, means over seeds, and the difference."""
     means = {
         name: np.mean([gain[name, length] for gain in seeds], axis=0)

@@ -42,7 +42,7 @@ from polyscene.project import Project
 from polyscene.recommenders.content import Content
 from polyscene.recommenders.fusion.features import Features
 from projects import add_project_arguments, chosen_project
-from showing import Telling, lead_text, table, write_json
+from showing import Telling, table, write_json
 
 CUTOFF, BLOCK = 10, 256
 MOST_CHOICES = 6000
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name,
             value,
             f"{row['ndcg@10']:.4f}",
-            lead_text(row["difference"]),
+            "{mean:+.4f} [{low:+.4f}, {high:+.4f}]".format(**row["difference"]),
             f"{one['cost']['processor_seconds']:.0f}",
         ]
         for value, one in values.items()
