@@ -17,7 +17,7 @@ from polyscene.data.queries import Choices, Histories, Queries
 
 ENOUGH_SHARE = 0.05
 """Where so many of the choices are made by people without a history, or with a short one, these teach it."""
-FEW_EVENTS = 5
+FEW_EVENTS = 3
 """A history of at most so many events is short."""
 NOBODY = -1
 
@@ -34,7 +34,7 @@ def strangers(choices: Choices, share: float, draws: np.random.Generator) -> Cho
 
 
 def newcomers(choices: Choices, share: float, draws: np.random.Generator) -> Choices:
-    """Return some choices as if people had made them who have 1 to 5 events; none where enough were.
+    """Return some choices as if people had made them who have 1 to 3 events; none where enough were.
 
     What is left out of a history counts as had, so that it is no candidate where it was none.
     """

@@ -67,8 +67,8 @@ class FusionSettings(Strict):
         0.1,
         ge=0,
         lt=1,
-        description="where hardly any choice is made by somebody with 1 to 5 events, this share of them is "
-        "learned a second time as if only their latest 1 to 5 were known; 0: none",
+        description="where hardly any choice is made by somebody with 1 to 3 events, this share of them is "
+        "learned a second time as if only their latest 1 to 3 were known; 0: none",
     )
     max_catalogue: int = Field(
         2_000, ge=10, description="above it, the softmax runs over importance-weighted candidates"

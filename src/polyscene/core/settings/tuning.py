@@ -90,7 +90,7 @@ class TuningDetails(Strict):
     dropout: float = Field(0.1, ge=0, lt=1)
     projection_steps: int = Field(400, ge=0, description="first, with the model frozen")
     projection_rate: float = Field(3e-3, gt=0)
-    projection_batch: int = Field(512, ge=2, description="choices per step of the projection")
+    projection_batch: int = Field(1024, ge=2, description="choices per step of the projection")
     steps: int = Field(0, ge=0, description="then, with the method's weights learning too")
     batch: int = Field(256, ge=2, description="choices per step of the language model")
     epochs: int = Field(10, ge=1, description="in no stage more rounds through the choices than this")
