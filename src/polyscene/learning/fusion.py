@@ -149,17 +149,14 @@ def _of_strangers(
     """Return some choices again, as if nobody was known, or barely; none where a reader looks twice."""
     if data.learns_on or past.reranker is not None or not len(learned):
         return []
-    draws = generator(data.seed, "strangers", name)
     full, share = past.evidence.n_items <= limits.max_catalogue, new_share(data, name, past.evidence)
-    made_up = (
-        (strangers(learned, limits.strangers, draws), False),
-        (newcomers(learned, limits.newcomers, draws), data.hide_seen[name]),
-    )
-    blocks = (
-        examples(features, past.signals, choices, full, draws, hide_seen, new_share=share)
-        for choices, hide_seen in made_up
-    )
-    return list(itertools.chain.from_iterable(itertools.chain.from_iterable(blocks)))
+    draws = generator(data.seed, "strangers", name)
+    unknown = strangers(learned, limits.strangers, draws)
+    of_unknown = examples(features, past.signals, unknown, full, draws, hide_seen=False, new_share=share)
+    draws = generator(data.seed, "newcomers", name)
+    barely, unseen = newcomers(learned, limits.newcomers, draws), data.hide_seen[name]
+    of_barely = examples(features, past.signals, barely, full, draws, unseen, new_share=share)
+    return list(itertools.chain.from_iterable(itertools.chain(of_unknown, of_barely)))
 
 
 @dataclass(frozen=True)
