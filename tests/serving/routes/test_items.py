@@ -170,9 +170,9 @@ def test_what_cannot_be_put_is_refused_and_not_kept(
 
 def test_every_problem_of_an_item_is_named(client: Client, error_of: ErrorOf) -> None:
     fields = LAMP | {"price": "cheap", "listed": "never"}
-    message = error_of(client.put("/v1/items/shop/lamp", json={"fields": fields}))["message"]
-    assert "column price" in message
-    assert "column listed" in message
+    error = error_of(client.put("/v1/items/shop/lamp", json={"fields": fields}))
+    assert "column price" in error["message"]
+    assert [one["where"] for one in error["details"]] == ["row 1, column price", "row 1, column listed"]
 
 
 def test_an_id_with_a_slash_or_of_digits_is_an_id(client: Client) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from polyscene.core import types
 from polyscene.core.errors import RunError
 from polyscene.engine.indexing import IndexChecks
 from polyscene.runs.run import Run
@@ -93,10 +94,12 @@ def test_runs_are_listed_with_what_is_known_of_them(asker: Client, own_run: Run,
 def test_another_run_answers_and_knows_all_that_was_acknowledged(
     asker: Client, own: Service, own_run: Run, other: Run
 ) -> None:
-    expected = other.recommend("u00001", "shop", 5).ids
     first = slate(asker)
     assert first[0] == own_run.id
     item = Run(own_run.folder).recommend("buyer", "shop", 9).ids[-1]
+    twin = Run(other.folder)
+    twin.observe(types.Event("buyer", item, "shop", "purchase"))
+    expected = twin.recommend("u00001", "shop", 5).ids
     event = {"user": "buyer", "item": item, "scenario": "shop", "action": "purchase"}
     assert asker.post("/v1/events", json=event).status_code == 200
     assert asker.put("/v1/users/buyer", json={"fields": {"country": "DE"}}).status_code == 200
