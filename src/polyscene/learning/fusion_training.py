@@ -119,10 +119,12 @@ def train_fusion(
 
     Args:
         fusion_datas: by scenario, in the order of their numbers.
-        minutes: that each of the trainings may last.
+        minutes: that the trainings may last together, each an equal part of them; None: as long as they do.
     """
-    training = _Training(fusion_datas, n_signals, settings, seed, progress, minutes)
     able = [name for name, fusion_data in fusion_datas.items() if fusion_data.enough]
+    trainings = 1 + 2 * len(able) if len(able) > 1 else 1
+    each = None if minutes is None else minutes / trainings
+    training = _Training(fusion_datas, n_signals, settings, seed, progress, each)
     stream = generator(seed, "training")
     together = training.network(able, list(fusion_datas), TOGETHER, stream)
     fusion = TrainedFusion(dict.fromkeys(fusion_datas, together.network), dict(together.curves))
