@@ -28,7 +28,7 @@ from polyscene.data.queries import HISTORY_LENGTH, Choices
 from polyscene.evaluation.provenance import machine, versions
 from polyscene.evaluation.results import SYSTEM
 from polyscene.evaluation.significance import paired_bootstrap
-from polyscene.learning.strangers import NOBODY
+from polyscene.learning.strangers import NOBODY, shortened
 from polyscene.metrics.ranking import Values, mid_ranks, ndcg
 from polyscene.project import Project
 from polyscene.runs.run import Run
@@ -74,21 +74,10 @@ def opened(options: argparse.Namespace, seed: int, way: str) -> Project:
     return project
 
 
-def shortened(choices: Choices, length: int) -> Choices:
+def of_few_events(choices: Choices, length: int) -> Choices:
     """Return the choices as if no more than the latest events of who made them were known."""
-    queries = choices.queries
-    past = queries.history
-    older = past.ages >= length
-    dropped = past.without(~older)
-    return Choices(
-        replace(
-            queries,
-            user=np.full(len(queries), NOBODY, np.int32),
-            history=past.without(older),
-            had=dropped if queries.had is None else dropped.joined(queries.had),
-        ),
-        choices.target,
-    )
+    queries = shortened(choices.queries, np.full(len(choices), length))
+    return Choices(replace(queries, user=np.full(len(choices), NOBODY, np.int32)), choices.target)
 
 
 def gains(run: Run, scenario: str, choices: Choices) -> dict[str, Values]:
@@ -116,7 +105,7 @@ def judged(options: argparse.Namespace, seed: int) -> dict[str, tuple[IntArray, 
             choices = choices.pick(np.sort(sample))
             _, gained = outcomes.setdefault(name, (choices.queries.user, {}))
             for length in LENGTHS:
-                values = gains(run, name, shortened(choices, length))
+                values = gains(run, name, of_few_events(choices, length))
                 gained[way, length] = values[SYSTEM]
                 if POPULARITY in values:
                     gained[POPULARITY, length] = values[POPULARITY]

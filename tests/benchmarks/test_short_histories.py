@@ -36,7 +36,7 @@ protocol = "leave_last_out"
 def test_what_is_left_out_of_a_history_was_had(script: Script) -> None:
     past, had = Histories.of([[1, 2, 3], [4]]), Histories.of([[], [9]])
     queries = Queries(np.array([5, 6], np.int32), np.array([9, 9]), past, {}, had)
-    short = script("short_histories").shortened(Choices(queries, np.array([7, 8], np.int32)), 1).queries
+    short = script("short_histories").of_few_events(Choices(queries, np.array([7, 8], np.int32)), 1).queries
     assert short.history.items.tolist() == [3, 4]
     assert (short.had.offsets.tolist(), short.had.items.tolist()) == ([0, 2, 3], [1, 2, 9])
     assert short.user.tolist() == [-1, -1]

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from polyscene.core.types import BoolArray
+from polyscene.core.types import BoolArray, LongArray
 from polyscene.data.queries import Choices, Histories, Queries
 
 ENOUGH_SHARE = 0.05
@@ -40,11 +40,17 @@ def newcomers(choices: Choices, share: float, draws: np.random.Generator) -> Cho
     """
     lengths = choices.queries.history.lengths
     drawn = _drawn(choices, (lengths > 0) & (lengths <= FEW_EVENTS), share, draws)
-    past, had = drawn.queries.history, drawn.queries.had
-    older = past.ages >= np.repeat(draws.integers(1, FEW_EVENTS + 1, len(past)), past.lengths)
+    known = draws.integers(1, FEW_EVENTS + 1, len(drawn))
+    short = shortened(drawn.queries, known)
+    return Choices(replace(_unknown(short, short.history), had=short.had), drawn.target)
+
+
+def shortened(queries: Queries, lengths: LongArray) -> Queries:
+    """Return requests of which the latest (B,) events are known; what came before them was had."""
+    past, had = queries.history, queries.had
+    older = past.ages >= np.repeat(lengths, past.lengths)
     dropped = past.without(~older)
-    queries = _unknown(drawn.queries, past.without(older))
-    return Choices(replace(queries, had=dropped if had is None else dropped.joined(had)), drawn.target)
+    return replace(queries, history=past.without(older), had=dropped if had is None else dropped.joined(had))
 
 
 def _drawn(choices: Choices, alike: BoolArray, share: float, draws: np.random.Generator) -> Choices:
