@@ -132,14 +132,15 @@ def fitted(fit: Fit) -> Trial:
     return trial
 
 
-def climb(trial: Trial, ladders: Mapping[str, Sequence[Any]]) -> Choose:
-    """Choose by climbing: from the middle of each ladder, one step up or down one of them at a time.
+def climb(trial: Trial, ladders: Mapping[str, Sequence[Any]], passes: int | None = None) -> Choose:
+    """Choose by climbing one ladder after the other, each from where it stands, step by step.
 
-    It ends where no neighbour is better, so what is chosen stands on an edge only at the end of a ladder;
-    `on_edge` then names it.
+    A ladder is left where neither step beside is better. It ends where no ladder moved any more, or after so
+    many passes; what is chosen stands on an edge only at the end of a ladder, and `on_edge` then names it.
 
     Args:
-        ladders: for each setting its values in order.
+        ladders: for each setting its values in order, begun in their middle.
+        passes: at most so many over all ladders; default: until none moves.
     """
     names, lengths = list(ladders), [len(ladder) for ladder in ladders.values()]
 
@@ -155,24 +156,24 @@ def climb(trial: Trial, ladders: Mapping[str, Sequence[Any]]) -> Choose:
                 print(*trials[place], flush=True)
             return trials[place][1]
 
-        best = tuple(length // 2 for length in lengths)
-        while (highest := max([best, *_neighbours(best, lengths)], key=gain)) != best:
-            best = highest
+        best, done = tuple((length - 1) // 2 for length in lengths), 0
+        while passes is None or done < passes:
+            before, done = best, done + 1
+            for axis, length in enumerate(lengths):
+                while (highest := max([best, *_beside(best, axis, length)], key=gain)) != best:
+                    best = highest
+            if best == before:
+                break
         tried = [{**settings, f"ndcg@{CUTOFF}": ndcg} for settings, ndcg in trials.values()]
         return trials[best][0], tried
 
     return choose
 
 
-def _neighbours(place: tuple[int, ...], lengths: Sequence[int]) -> list[tuple[int, ...]]:
+def _beside(place: tuple[int, ...], axis: int, length: int) -> list[tuple[int, ...]]:
     """Return the places one step away along one ladder."""
-    moved = [
-        (*place[:axis], step, *place[axis + 1 :])
-        for axis, length in enumerate(lengths)
-        for step in (place[axis] - 1, place[axis] + 1)
-        if 0 <= step < length
-    ]
-    return moved
+    steps = (place[axis] - 1, place[axis] + 1)
+    return [(*place[:axis], step, *place[axis + 1 :]) for step in steps if 0 <= step < length]
 
 
 def on_edge(settings: Settings, tried: Sequence[Mapping[str, Any]]) -> list[str]:

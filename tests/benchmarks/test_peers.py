@@ -121,6 +121,22 @@ def test_settings_are_climbed_to_the_top_of_a_hill_far_from_the_middle(script: S
     assert judging.on_edge(settings, tried) == ["penalty"]
 
 
+def test_ladders_are_climbed_in_turn_and_a_single_pass_leaves_each_where_it_was_best_then(
+    script: Script,
+) -> None:
+    judging = script("judging")
+
+    def trial(
+        fold: object, judge: object, settings: dict[str, int], seed: int
+    ) -> tuple[dict[str, int], float]:
+        return settings, -float(abs(settings["width"] - 4) + 2 * abs(settings["depth"] - settings["width"]))
+
+    ladders = {"depth": range(5), "width": range(5)}
+    settings, tried = judging.climb(trial, ladders, passes=1)(None, None, 7)
+    assert settings == {"depth": 2, "width": 2}, "the width alone cannot leave the depth behind"
+    assert [(one["depth"], one["width"]) for one in tried] == [(2, 2), (1, 2), (3, 2), (2, 1), (2, 3)]
+
+
 def test_nothing_is_on_an_edge_between_two_that_are_worse(script: Script) -> None:
     tried = [{"k": k, "ndcg@10": 0.1} for k in (10, 20, 50)] + [{"k": 20, "loss": "bpr", "ndcg@10": 0.2}]
     on_edge = script("judging").on_edge
