@@ -28,16 +28,16 @@ def _scenario(name: str, log: EventLog, n_items: int) -> Scenario:
 
 @pytest.fixture(scope="session")
 def make_data(make_log: Callable[..., EventLog]) -> MakeData:
-    """Return what makes training data, and its settings, of (user, item, time) rows by scenario."""
+    """Return what makes training data, and its settings, of (user, item, time) rows or a log by scenario."""
 
     def make(
-        rows: Mapping[str, Rows], n_users: int, n_items: int = N_ITEMS, **blocks: Any
+        rows: Mapping[str, Rows | EventLog], n_users: int, n_items: int = N_ITEMS, **blocks: Any
     ) -> tuple[TrainingData, Settings]:
         own = blocks.pop("scenarios", {})
         tables = {"items": {"path": "i", "id": "i"}, "events": {"path": "e", "user": "u", "item": "i"}}
         scenarios = {name: {**tables, "signals": ["popularity"], **own.get(name, {})} for name in rows}
         settings = Settings.parse({"scenarios": scenarios, **blocks})
-        logs = {name: make_log(some) for name, some in rows.items()}
+        logs = {name: some if isinstance(some, EventLog) else make_log(some) for name, some in rows.items()}
         users = Ids(pl.Series([f"u{user}" for user in range(n_users)]))
         dataset = Dataset(users, {name: _scenario(name, log, n_items) for name, log in logs.items()})
         return training_data(dataset, split(dataset, settings.evaluation), settings), settings
