@@ -32,7 +32,7 @@ from polyscene.representation.item_space import ItemSpace
 
 WIDTH = 384
 EVENTS_PER_USER = 12
-UNFED = frozenset({"cross_scenario", "social", "knowledge"})
+UNFED = frozenset({"cross_scenario", "cross_neighbours", "social", "knowledge"})
 """What they need is not generated."""
 SIGNALS_USED = tuple(name for name in USUAL_SIGNALS if name not in UNFED)
 LINEAR_ITEMS = 4_000

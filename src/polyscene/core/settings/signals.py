@@ -24,6 +24,7 @@ USUAL_SIGNALS = (
     "content_prior",
     "content_transitions",
     "cross_scenario",
+    "cross_neighbours",
     "social",
     "knowledge",
 )
