@@ -1,4 +1,4 @@
-"""People 0 to 5 have item 0 in the other scenario and items 1 and 2 here; 6 to 9 have item 1 there and 3 here."""
+"""People 0 to 5 have item 0 elsewhere and items 1 and 2 here; 6 to 9 have item 1 there and 3 here."""
 
 from __future__ import annotations
 
