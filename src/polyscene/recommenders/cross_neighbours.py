@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -13,14 +14,14 @@ from polyscene.core.arrays import Arrays
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import Queries
 from polyscene.data.schema import EventLog
+from polyscene.recommenders.links import Links, Scale
 from polyscene.recommenders.scores import DenseScores, NoScores, Scores
 from polyscene.recommenders.signal import Evidence, Need, Signal, SignalSettings, interactions, top_per_row
 from polyscene.representation.item_space import ItemSpace
-from polyscene.representation.users import profile
+from polyscene.representation.users import decayed
 from polyscene.responsible.explanation import Sentences
 
 N_ITEMS, FROM = "n_items", "from/"
-PARTS = ("data", "indices", "indptr")
 
 
 class CrossNeighboursSettings(SignalSettings):
@@ -51,7 +52,8 @@ class CrossNeighbours(Signal):
     def __init__(self, settings: BaseModel | None = None) -> None:
         super().__init__(settings)
         self._n_items = 0
-        self._links: dict[str, sparse.csr_array] = {}
+        self._links: dict[str, Links] = {}
+        """From each other scenario: rows are its items, columns the items here."""
 
     def fit(self, evidence: Evidence) -> Self:
         """Compare every item elsewhere with every item here that shares a user with it."""
@@ -67,29 +69,36 @@ class CrossNeighbours(Signal):
         self._links = {name: self._compared(there, here, damped) for name, there in elsewhere.items()}
         return self
 
-    def _compared(
-        self, there: sparse.csr_array, here: sparse.csr_array, damped: sparse.csr_array
-    ) -> sparse.csr_array:
+    def _compared(self, there: sparse.csr_array, here: sparse.csr_array, damped: sparse.csr_array) -> Links:
         """Return S_o of two (n_users, n) matrices of what people chose."""
         together = (there.T @ damped).tocoo()
         norms = _norms(there)[together.row] * _norms(here)[together.col]
         values = (together.data / (norms + np.float32(self.settings.shrinkage))).astype(np.float32)
-        links = sparse.coo_array((values, (together.row, together.col)), shape=together.shape).tocsr()
-        return top_per_row(links, self.settings.max_links)
+        side = max(together.shape)
+        entries = (values, (together.row, together.col))
+        links = sparse.coo_array(entries, shape=(side, side)).tocsr()
+        return Links(top_per_row(links, self.settings.max_links))
 
     def prepare(self, queries: Queries) -> Scores:
         """Sum the rows of what the users did elsewhere."""
         scores = np.zeros((len(queries), self._n_items), np.float32)
-        heard = False
+        parts = [part.whole() for part in self._heard(queries)]
+        for part in parts:
+            width = min(self._n_items, part.shape[1])
+            scores[:, :width] += part[:, :width]
+        return DenseScores(scores, positive=True) if parts else NoScores(*scores.shape)
+
+    def _heard(self, queries: Queries) -> Iterator[Scores]:
+        """Yield what each scenario says in which somebody did something."""
         for name, links in self._links.items():
             history = queries.elsewhere.get(name)
-            if history is None or not len(history.items) or not links.nnz:
+            if history is None or not len(history.items):
                 continue
-            rows = max(links.shape[0], int(history.items.max()) + 1)  # of items that came since, nothing
-            tastes = profile(history, rows, self.settings.decay)[:, : links.shape[0]]
-            scores[:, : links.shape[1]] += (tastes @ links).toarray()
-            heard = True
-        return DenseScores(scores, positive=True) if heard else NoScores(*scores.shape)
+            past = decayed(history, self.settings.decay)
+            since = past.items >= len(links)  # what came after the fit leads nowhere
+            if since.any():
+                past = replace(past, items=np.where(since, 0, past.items), weights=past.weights * ~since)
+            yield links.scores(past, Scale())
 
     def extend(self, rows: LongArray, since: LongArray) -> None:
         """Make room for new items; nothing leads to them yet."""
@@ -99,8 +108,7 @@ class CrossNeighbours(Signal):
         """Return the links from each scenario in their sparse parts."""
         state: Arrays = {N_ITEMS: np.array(self._n_items)}
         for name, links in self._links.items():
-            state |= {f"{FROM}{name}/{part}": getattr(links, part) for part in PARTS}
-            state[f"{FROM}{name}/shape"] = np.array(links.shape)
+            state |= {f"{FROM}{name}/{part}": array for part, array in links.state().items()}
         return state
 
     def changes(self) -> Arrays:
@@ -116,10 +124,10 @@ class CrossNeighbours(Signal):
         self._n_items = int(state[N_ITEMS])
         self._links = {}
         for name in others:
-            if f"{FROM}{name}/shape" in state:
-                parts = tuple(state[f"{FROM}{name}/{part}"] for part in PARTS)
-                shape = tuple(state[f"{FROM}{name}/shape"].tolist())
-                self._links[name] = sparse.csr_array(parts, shape=shape)
+            head = f"{FROM}{name}/"
+            kept = {part.removeprefix(head): one for part, one in state.items() if part.startswith(head)}
+            if kept:
+                self._links[name] = Links.restore(kept)
         return self
 
 
