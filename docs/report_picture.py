@@ -27,8 +27,10 @@ from polyscene.evaluation.results import SYSTEM
 from polyscene.project import Project
 from polyscene.runs.reporting import report_of
 
-PAGE = (1080, 696)
-"""Width and height in points."""
+PAGE_WIDTH = 1080
+"""In points, as everything here."""
+FIGURES_TOP, TITLE_ROOM, CAPTION_ROOM = 304, 40, 34
+"""Where figures begin, and what is left above and below each."""
 DPI = 108
 MARGIN, GAP, PADDING = 28, 16, 18
 FIGURES = ("model_comparison", "slice_comparison")
@@ -40,19 +42,23 @@ VERDICTS = {
 
 
 class Page:
-    """A sheet on which things are placed by their distance from its upper left corner, in points."""
+    """A sheet on which things are placed by their distance from its upper left corner, in points.
 
-    def __init__(self) -> None:
-        width, height = PAGE
-        self.figure = Figure(figsize=(width / 72, height / 72), dpi=DPI, facecolor=LIGHT["page"])
+    Args:
+        height: of the sheet.
+    """
+
+    def __init__(self, height: float) -> None:
+        self.height = height
+        self.figure = Figure(figsize=(PAGE_WIDTH / 72, height / 72), dpi=DPI, facecolor=LIGHT["page"])
         self.canvas = FigureCanvasAgg(self.figure)
 
     def text(self, x: float, y: float, content: str, size: float, colour: str = "ink", **style: str) -> None:
         """Write lines; y is the upper edge of the first one's letters."""
         for row, line in enumerate(content.splitlines()):
             self.figure.text(
-                x / PAGE[0],
-                1 - (y + size * (0.78 + 1.35 * row)) / PAGE[1],
+                x / PAGE_WIDTH,
+                1 - (y + size * (0.78 + 1.35 * row)) / self.height,
                 line,
                 fontsize=size,
                 color=LIGHT[colour],
@@ -62,12 +68,12 @@ class Page:
 
     def panel(self, x: float, y: float, width: float, height: float) -> None:
         """Draw an empty panel with round corners."""
-        rounding = 12 / PAGE[0]
+        rounding = 12 / PAGE_WIDTH
         self.figure.add_artist(
             FancyBboxPatch(
-                (x / PAGE[0] + rounding, 1 - (y + height) / PAGE[1] + rounding),
-                width / PAGE[0] - 2 * rounding,
-                height / PAGE[1] - 2 * rounding,
+                (x / PAGE_WIDTH + rounding, 1 - (y + height) / self.height + rounding),
+                width / PAGE_WIDTH - 2 * rounding,
+                height / self.height - 2 * rounding,
                 boxstyle=f"round,pad={rounding}",
                 transform=self.figure.transFigure,
                 facecolor=LIGHT["panel"],
@@ -84,7 +90,7 @@ class Page:
         pixels = np.asarray(canvas.buffer_rgba())
         scale = DPI / 72
         self.figure.figimage(
-            pixels, round(x * scale), round((PAGE[1] - y) * scale) - pixels.shape[0], zorder=2
+            pixels, round(x * scale), round((self.height - y) * scale) - pixels.shape[0], zorder=2
         )
 
     def save(self, path: Path) -> None:
@@ -98,21 +104,29 @@ class Page:
 
 def draw(data: ReportData, path: Path) -> None:
     """Draw the head of the page, its cards, and two figures of the first scenario."""
-    page = Page()
+    width = (PAGE_WIDTH - 2 * MARGIN - GAP) / 2
+    figures = {each.name: each for each in drawings("s", data.scenarios[0])}
+    shown = [figures[f"s-{name}"] for name in FIGURES]
+    height = TITLE_ROOM + max(_height(drawing, width - 2 * PADDING) for drawing in shown) + CAPTION_ROOM
+    page = Page(FIGURES_TOP + height + MARGIN)
     page.text(MARGIN, 24, "POLYSCENE REPORT", 10, "accent", fontweight="bold")
     page.text(MARGIN, 40, data.title, 26, fontweight="bold")
     page.text(MARGIN, 80, f"Run {data.run} · {data.made}", 10, "muted")
     _cards(page, data, 108)
     _scenario_title(page, data.scenarios[0], 250)
-    width = (PAGE[0] - 2 * MARGIN - GAP) / 2
-    shown = {each.name: each for each in drawings("s", data.scenarios[0])}
-    for place, name in enumerate(FIGURES):
-        _figure(page, MARGIN + place * (width + GAP), 304, width, 364, shown[f"s-{name}"])
+    for place, drawing in enumerate(shown):
+        _figure(page, MARGIN + place * (width + GAP), FIGURES_TOP, width, height, drawing)
     page.save(path)
 
 
+def _height(drawing: Drawing, width: float) -> float:
+    """Return how high one of the report's figures stands at a width."""
+    across, high = drawing.figure.get_size_inches()
+    return float(width * high / across)
+
+
 def _cards(page: Page, data: ReportData, y: float) -> None:
-    width = (PAGE[0] - 2 * MARGIN - 2 * GAP) / 3
+    width = (PAGE_WIDTH - 2 * MARGIN - 2 * GAP) / 3
     for place, scenario in enumerate(data.scenarios[:3]):
         results = scenario.results
         x = MARGIN + place * (width + GAP)
@@ -147,7 +161,7 @@ def _scenario_title(page: Page, scenario: ScenarioReport, y: float) -> None:
 def _figure(page: Page, x: float, y: float, width: float, height: float, drawing: Drawing) -> None:
     page.panel(x, y, width, height)
     page.text(x + PADDING, y + 14, drawing.title, 12, fontweight="bold")
-    page.drawing(x + PADDING, y + 40, width - 2 * PADDING, drawing)
+    page.drawing(x + PADDING, y + TITLE_ROOM, width - 2 * PADDING, drawing)
     caption = textwrap.fill(drawing.caption, 84)
     page.text(x + PADDING, y + height - 20 - 12 * caption.count("\n"), caption, 9, "muted")
 
