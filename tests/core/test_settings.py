@@ -356,7 +356,7 @@ def test_no_signal_is_loaded_unless_one_is_told_something() -> None:
         (("language", "tuning"), "topp", "did you mean 'top'?"),
         (("language", "precision"), "half", "write one of auto, float32, bfloat16"),
         (("scenarios", "shop", "items", "text"), "title", 'write it as a list: text = ["title"]'),
-        (("evaluation", "test_share"), 2, "write a number that is less than 1"),
+        (("evaluation", "test_share"), 2, "write a number less than 1"),
         (("scenarios",), {}, "add at least one; `polyscene init FOLDER` drafts scenarios from your tables"),
     ],
 )

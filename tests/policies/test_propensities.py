@@ -164,8 +164,11 @@ def test_a_choice_can_be_written_down_and_read_again() -> None:
     ("values", "message"),
     [
         ({"name": "luck"}, "one of greedy, epsilon, plackett_luce, ucb, thompson, guarded"),
-        ({"name": "epsilon", "epsilon": 2}, "'epsilon': Input should be less than or equal to 1"),
-        ({"name": "epsilon", "temperature": 1}, r"'temperature': Extra .*'epsilon' takes epsilon"),
+        ({"name": "epsilon", "epsilon": 2}, "'epsilon': expected a number less than or equal to 1, found 2"),
+        (
+            {"name": "epsilon", "temperature": 1},
+            r"'temperature': there is no .*'epsilon' takes epsilon",
+        ),
         ({"name": "greedy", "x": 1}, "'greedy' takes nothing more"),
         ({"name": "plackett_luce", "temperature": 0}, "greater than 0"),
     ],

@@ -8,6 +8,7 @@ from polyscene.core.errors import ArgumentError
 from polyscene.core.registry import Registry
 from polyscene.core.settings import policies
 from polyscene.core.settings.policies import PolicyChoice
+from polyscene.core.validation import refusal_of
 from polyscene.policies.policy import Policy
 
 POLICIES: Registry[type[Policy]] = policies.POLICIES
@@ -37,7 +38,7 @@ def policy_named(text: str) -> Policy:
             raise ArgumentError(f"expected at most {len(fields)} numbers for '{name}', found '{told}'")
         return policy_of(PolicyChoice(name=name, **settings))
     except ValidationError as error:
-        reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        reason = refusal_of(error.errors()[0])
         raise ArgumentError(f"expected a policy such as epsilon:0.1, found '{text}': {reason}") from None
 
 

@@ -14,6 +14,7 @@ from polyscene.core.settings.policies import PolicyChoice
 from polyscene.core.settings.rules import Fact
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.text import shown
+from polyscene.core.validation import refusal_of
 from polyscene.engine.decision import Request
 from polyscene.engine.rules import RuleBook
 from polyscene.engine.state import System
@@ -130,4 +131,4 @@ def arrange(system: System, settings: Mapping[str, ScenarioSettings]) -> None:
 def _first(error: ValidationError) -> str:
     line = error.errors()[0]
     where = ".".join(str(part) for part in line["loc"])
-    return f"{where}: {line['msg']}" if where else line["msg"]
+    return f"{where}: {refusal_of(line)}" if where else refusal_of(line)

@@ -29,6 +29,7 @@ from polyscene.core.errors import (
 )
 from polyscene.core.settings.keys import keys_at
 from polyscene.core.text import one_line, shown
+from polyscene.core.validation import refusal_of
 from polyscene.serving.checking import EventsRefusedError
 
 MAX_DETAILS = 20
@@ -172,4 +173,4 @@ def _what(problem: Mapping[str, Any], body: object) -> str:
     if problem["type"] == "extra_forbidden":
         *place, key = problem["loc"][1:]
         return f"expected one of {', '.join(keys_at(body, place))}, found {shown(key)}"
-    return str(problem["msg"])
+    return refusal_of(problem)

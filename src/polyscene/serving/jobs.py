@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from polyscene.core.errors import PolysceneError, StoreError, UnknownIdError
 from polyscene.core.files import write_bytes
 from polyscene.core.text import one_line, shown
+from polyscene.core.validation import refusal_of
 from polyscene.serving.field_bodies import FIELD_VALUES, ID
 from polyscene.serving.stores.contract import Entry, LoggedChange, Receipt
 
@@ -296,7 +297,7 @@ def _row(line: bytes) -> dict[str, Any] | str:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        return f"{place}: {first['msg']}" if place else str(first["msg"])
+        return f"{place}: {refusal_of(first)}" if place else refusal_of(first)
 
 
 def _complaint(change: LoggedChange | PolysceneError) -> str | None:
@@ -305,7 +306,7 @@ def _complaint(change: LoggedChange | PolysceneError) -> str | None:
     try:
         ID.validate_python(change.name)
     except ValidationError as error:
-        return f"the id: {error.errors()[0]['msg']}"
+        return f"the id: {refusal_of(error.errors()[0])}"
     return None
 
 

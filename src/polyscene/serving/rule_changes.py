@@ -11,6 +11,7 @@ from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.keys import keys_at
 from polyscene.core.settings.rules import Rules
 from polyscene.core.text import shown
+from polyscene.core.validation import expected_of, found_of
 from polyscene.engine.rules import RuleBook
 from polyscene.runs.run import Run
 
@@ -47,7 +48,7 @@ def _expected_and_found(problem: Mapping[str, Any]) -> tuple[str, str]:
     if problem["type"] == "extra_forbidden":
         *place, key = problem["loc"]
         return f"one of {', '.join(keys_at(Rules, place))}", shown(key)
-    return str(problem["msg"]), shown(problem["input"])
+    return expected_of(problem), found_of(problem)
 
 
 def demand_fit(run: Run, scenario: str, book: RuleBook) -> list[str]:

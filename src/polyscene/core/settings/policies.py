@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from polyscene.core.registry import Registry, known_to
+from polyscene.core.validation import refusal_of
 
 USUAL_POLICIES = ("greedy", "epsilon", "plackett_luce", "ucb", "thompson", "guarded", "learned")
 
@@ -37,7 +38,7 @@ class PolicyChoice(BaseModel):
             self.settings()
         except ValidationError as error:
             lines = error.errors()
-            parts = [f"'{'.'.join(map(str, line['loc']))}': {line['msg']}" for line in lines]
+            parts = [f"'{'.'.join(map(str, line['loc']))}': {refusal_of(line)}" for line in lines]
             known = ", ".join(POLICIES[self.name].Settings.model_fields) or "nothing more"
             raise ValueError(f"{'; '.join(parts)} (policy '{self.name}' takes {known})") from None
         return self

@@ -34,6 +34,7 @@ from polyscene.core.settings.signals import SignalName, settings_class
 from polyscene.core.settings.text_ranker import TextRankerSettings
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.text import shown, shown_name
+from polyscene.core.validation import expected_of
 
 NUMBERS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 """What kinds of value are called."""
@@ -158,7 +159,7 @@ def _problem(line: Any, file: str) -> Problem:  # noqa: ANN401 - pydantic's own 
     file = variable(where) or file
     if line["type"] == "extra_forbidden":
         return _unknown(where, line.get("input"), file)
-    expected = str(line["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = expected_of(line)
     found = "no such key" if line["type"] == "missing" else shown(line.get("input"))
     if line["type"] == "missing":
         expected = f"the key '{_key(where[-1:])}'"
@@ -185,7 +186,7 @@ def _remedy(line: Any, where: list[str], expected: str) -> str:  # noqa: ANN401 
     if kind == "too_short":
         return f"add at least one; `polyscene init FOLDER` drafts {name} from your tables"
     if kind.startswith(("less_than", "greater_than")):
-        return f"write a number that is {expected}"
+        return f"write {expected}"
     return "change the value as said under 'expected'"
 
 
