@@ -15,7 +15,6 @@ events, which should be refused.
 from __future__ import annotations
 
 import argparse
-import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -44,20 +43,15 @@ from polyscene.language.model.loading import load_models
 from polyscene.language.text.cache import EncodingCache
 from polyscene.language.text.cache_folder import default_folder
 from polyscene.learning.language import tune_language
-from polyscene.learning.multitask import calibrated, train_joint
-from polyscene.learning.multitask_examples import Examples, scenario_examples, tested_examples
-from polyscene.learning.multitask_networks import NetworkMaker
+from polyscene.learning.multitask import train_joint
+from polyscene.learning.sharing_comparison import CUTOFF, MEASURES, compared_form
 from polyscene.learning.task_weighting import WEIGHTINGS
 from polyscene.learning.training_data import TrainingData, training_data
-from polyscene.metrics.probability import auc, log_loss, rmse
-from polyscene.metrics.ranking import mid_ranks, ndcg
-from polyscene.recommenders.multitask.inference import MultitaskWeights
 from polyscene.sample.world import SampleWorld
 from projects import WORK, data_root
 from showing import Telling, table, write_json
 
 RANDOM = "random"
-CUTOFF, MAX_RANKED, BLOCK = 10, 1000, 64
 LIKED = 8
 HEAD = ("form", "weighting", "AUC", "log loss", "RMSE / sd", f"NDCG@{CUTOFF}", "seconds", "weights")
 OBJECTIVES: Mapping[str, list[dict[str, Any]]] = {
@@ -140,86 +134,21 @@ def ground(dataset: Dataset, settings: Settings, base: Path) -> TrainingData:
     return replace(data, vectors=tuned.vectors)
 
 
-def judge(weights: MultitaskWeights, test: Examples, seed: int) -> dict[str, float]:
-    """Return the metrics of one scenario's test part; NaN where no task has them."""
-    features = weights.item_features(np.arange(len(weights.inputs.space)))
-    outs = weights.outputs(test.queries, features, test.item[:, None])
-    said = weights.predictions(outs)
-    aucs, losses, errors = [], [], []
-    for place, task in enumerate(weights.tasks):
-        rows = np.isfinite(test.labels[:, place])
-        truth = test.labels[rows, place].astype(np.float64)
-        if task.loss == "bce" and 0 < truth.sum() < len(truth):
-            predicted = said[task.name][rows, 0]
-            aucs.append(auc(truth, predicted))
-            losses.append(log_loss(truth, predicted))
-        elif task.measures and len(truth) > 1 and truth.std() > 0:
-            calibrator = weights.calibrators[place]
-            predicted = calibrator.slope * outs[place][rows, 0, 0] + calibrator.offset
-            errors.append(rmse(truth, predicted) / float(truth.std()))
-    means = {
-        name: float(np.mean(part)) if part else float("nan")
-        for name, part in (("auc", aucs), ("log_loss", losses), ("rmse", errors))
-    }
-    return means | {"ndcg": ranked(weights, test, features, seed)}
-
-
-def ranked(weights: MultitaskWeights, test: Examples, features: np.ndarray, seed: int) -> float:
-    """Return the mean NDCG of at most `MAX_RANKED` choices over the catalogue, without what was had."""
-    orders = [place for place, task in enumerate(weights.tasks) if task.orders]
-    rows = np.flatnonzero(np.isfinite(test.labels[:, orders]).any(axis=1))
-    rows = np.sort(generator(seed, "ranked").permutation(rows)[:MAX_RANKED])
-    gains = []
-    for start in range(0, len(rows), BLOCK):
-        some = test.pick(rows[start : start + BLOCK])
-        scores = weights.scores(weights.outputs(some.queries, features))
-        own = np.arange(len(some)), some.item
-        kept = scores[own]
-        scores[some.queries.seen()] = -np.inf
-        scores[own] = kept
-        gains.append(ndcg(mid_ranks(scores, some.item), CUTOFF))
-    return float(np.concatenate(gains).mean()) if gains else float("nan")
-
-
 def compared(
     data: TrainingData, settings: Settings, forms: list[str], weightings: list[str]
 ) -> list[dict[str, Any]]:
     """Return a row for each form with fixed weights, and for each weighting of the first form."""
-    rows = []
     pairs = [(form, weightings[0]) for form in forms] + [
         (forms[0], weighting) for weighting in weightings[1:]
     ]
     pairs += [("mmoe", weighting) for weighting in weightings[1:] if "mmoe" in forms[1:]]
+    rows = []
     for form, weighting in pairs:
-        wanted = MultitaskSettings(form=form, weighting=weighting)
-        known = {
-            name: scenario_examples(data, name, Phase.ALL, settings.scenarios[name].objectives, wanted)[0]
-            for name in data.dataset.scenarios
-        }
-        shares = {name: settings.scenarios[name].weight for name in known}
-        maker = NetworkMaker(data, Phase.ALL, known, shares, wanted)
-        started = time.perf_counter()
-        network = maker.trained(tuple(known))
-        seconds = time.perf_counter() - started
-        judged = {
-            name: judge(
-                calibrated(maker, name, network),
-                tested_examples(data, name, known[name].tasks),
-                settings.seed,
-            )
-            for name in known
-        }
-        size = sum(value.numel() for value in network.network.parameters.values())
-        row = {"form": form, "weighting": weighting, "seconds": round(seconds, 1), "weights": size}
-        rows.append(row | {"scenarios": judged} | _means(judged))
-        Telling().say(f"{form}, {weighting}: {seconds:.0f} s")
+        one = compared_form(data, settings, MultitaskSettings(form=form, weighting=weighting), Phase.ALL)
+        row = {"form": form, "weighting": weighting, "seconds": round(one.seconds, 1), "weights": one.weights}
+        rows.append(row | {"scenarios": one.judged} | {name: one.mean(name) for name in MEASURES})
+        Telling().say(f"{form}, {weighting}: {one.seconds:.0f} s")
     return rows
-
-
-def _means(judged: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    names = next(iter(judged.values()))
-    columns = {name: [row[name] for row in judged.values() if np.isfinite(row[name])] for name in names}
-    return {name: float(np.mean(values)) if values else float("nan") for name, values in columns.items()}
 
 
 def _told(values: Any) -> Any:  # noqa: ANN401 - whatever JSON may hold
@@ -237,7 +166,7 @@ def shown(rows: list[dict[str, Any]]) -> str:
         [
             row["form"],
             row["weighting"],
-            *(f"{row[name]:.4f}" for name in ("auc", "log_loss", "rmse", "ndcg")),
+            *(f"{row[name]:.4f}" for name in MEASURES),
             f"{row['seconds']:.1f}",
             f"{row['weights']:,}",
         ]

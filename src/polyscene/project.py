@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # each method loads what it needs: asking a run needs neither
     from polyscene.learning.checking import ProjectReport
     from polyscene.learning.ratings import RatingResults, RatingSettings
     from polyscene.learning.search import SearchResult
+    from polyscene.learning.sharing_comparison import ComparedForm
     from polyscene.learning.time_budget import TimeBudget
     from polyscene.learning.training_data import TrainingData
     from polyscene.runs.importance import ImportanceRequest
@@ -103,10 +104,9 @@ class Project:
         return project
 
     def __repr__(self) -> str:
-        return (
-            f"Project({self.settings.name!r}, scenarios: {listed(list(self.settings.scenarios))}; "
-            f"{len(self.runs())} runs in {self.runs_folder})"
-        )
+        names = listed(list(self.settings.scenarios))
+        runs = f"{len(self.runs())} runs in {self.runs_folder}"
+        return f"Project({self.settings.name!r}, scenarios: {names}; {runs})"
 
     @property
     def runs_folder(self) -> Path:
@@ -224,6 +224,16 @@ class Project:
         set_threads(self.settings.runtime.threads)
         return judge_baselines(self.ground(), baselines, self.settings, self.progress)
 
+    def compare_forms(self, forms: Sequence[str] = (), weightings: Sequence[str] = ()) -> list[ComparedForm]:
+        """Compare ways to share the network of `multitask`, on held-out meetings; see `pairs_to_compare`.
+
+        Raises as `train` does, and UnknownIdError where there is no such form or weighting.
+        """
+        from polyscene.learning.sharing_comparison import compare_forms
+
+        set_threads(self.settings.runtime.threads)
+        return compare_forms(self, forms, weightings)
+
     def ratings(self, action: str | None = None, settings: RatingSettings | None = None) -> RatingResults:
         """Predict the ratings of the test part, with RMSE and MAE: how it is liked, not what is chosen.
 
@@ -266,13 +276,9 @@ class Project:
 
     def report(self, run: Run | None = None) -> Path:
         """Write the HTML report of a judged run into its folder and return its path."""
-        from polyscene.evaluation.report.page import write_report
-        from polyscene.runs.reporting import report_of
-        from polyscene.runs.run_record import REPORT
+        from polyscene.runs.reporting import written_report
 
-        shown = run or self.run()
-        write_report(report_of(shown), shown.folder / REPORT)
-        return shown.folder / REPORT
+        return written_report(run or self.run())
 
     def tune(
         self,
@@ -297,16 +303,11 @@ class Project:
             RunError: the file of earlier trials is damaged.
             KeyboardInterrupt: interrupted before anything was known.
         """
-        from polyscene.language.model.loading import load_models
-        from polyscene.learning.search import search, searchable
+        from polyscene.learning.search import search_project
 
-        space = searchable(self.settings, weights)
         demand_room(self.runs_folder, 0, REMEDY)
         set_threads(self.settings.runtime.threads)
-        ground = self.ground()
-        models = load_models(self.settings.languages, self.base, self.progress)
-        folder = self.runs_folder / UNFINISHED
-        return search(space, ground, models, self.settings, folder, self.progress, minutes, trials, clock)
+        return search_project(self, self.runs_folder / UNFINISHED, minutes, trials, weights, clock)
 
     def compress(
         self,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from polyscene.cli.check import check
+from polyscene.cli.compare import compare
 from polyscene.cli.compress import compress
 from polyscene.cli.cycle import cycle
 from polyscene.cli.demo import demo
@@ -35,6 +36,10 @@ VERBS: dict[Callable[..., None], tuple[str, str]] = {
     check: ("List everything that is wrong with the tables.", "polyscene check --json problems.json"),
     train: ("Fit the whole system and leave a run.", "polyscene train --config polyscene.toml"),
     tune: ("Search better settings for the language model's training.", "polyscene tune --minutes 30"),
+    compare: (
+        "Compare how scenarios and tasks may share a network.",
+        "polyscene compare --form mmoe --form separate",
+    ),
     evaluate: ("Judge a run beside each of its signals.", "polyscene evaluate --json metrics.json"),
     importance: (
         "Say what carries the result, and what costs time for nothing.",

@@ -121,13 +121,13 @@ def scenario_examples(
     return known, [f"{name}: {note}" for note in notes]
 
 
-def tested_examples(data: TrainingData, name: str, tasks: Sequence[Task]) -> Examples:
-    """Return the meetings of the test part, labelled for tasks that were learned before."""
-    log, scenario = data.folds.later(name), data.dataset.scenarios[name]
+def later_examples(data: TrainingData, name: str, tasks: Sequence[Task], phase: Phase) -> Examples:
+    """Return the meetings that came after a phase, labelled for tasks that were learned in it."""
+    log, scenario = data.folds.later(name, phase), data.dataset.scenarios[name]
     group, first = meetings(log, data.hide_seen[name], scenario.clock == "time")
     labels = np.stack([_labels(task, log, group, len(first)) for task in tasks], axis=1)
     user, time = log.user[first], log.time[first]
-    return Examples(data.folds.queries(name, user, time), log.item[first], labels)
+    return Examples(data.folds.queries(name, user, time, phase), log.item[first], labels)
 
 
 def meetings(log: EventLog, once: bool, moments: bool) -> tuple[LongArray, LongArray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,12 @@ from polyscene.evaluation.report.content import (
     ScenarioResults,
     SlateEntry,
 )
+from polyscene.evaluation.report.page import write_report
 from polyscene.evaluation.report.palette import CATEGORIES
 from polyscene.evaluation.transfer import TransferMatrix
 from polyscene.runs.judging import load_exposure
 from polyscene.runs.run import Run
+from polyscene.runs.run_record import REPORT
 
 SAMPLES = 3
 SLATE = 5
@@ -39,6 +42,13 @@ USES = ("none", "1 or 2", "3 to 9", "10 to 99", "100 to 999", "1,000 and more")
 """Classes of items by their events, between the steps."""
 MIN_EVENTS = 3
 """A user shown in the report has done at least so much."""
+
+
+def written_report(run: Run) -> Path:
+    """Write the HTML report of a judged run into its folder and return its path."""
+    path = run.folder / REPORT
+    write_report(report_of(run), path)
+    return path
 
 
 def report_of(run: Run) -> ReportData:
