@@ -135,7 +135,7 @@ def ground(dataset: Dataset, settings: Settings, base: Path) -> TrainingData:
 
 
 def compared(
-    data: TrainingData, settings: Settings, forms: list[str], weightings: list[str]
+    data: TrainingData, settings: Settings, forms: list[str], weightings: list[str], phase: Phase = Phase.ALL
 ) -> list[dict[str, Any]]:
     """Return a row for each form with fixed weights, and for each weighting of the first form."""
     pairs = [(form, weightings[0]) for form in forms] + [
@@ -144,7 +144,7 @@ def compared(
     pairs += [("mmoe", weighting) for weighting in weightings[1:] if "mmoe" in forms[1:]]
     rows = []
     for form, weighting in pairs:
-        one = compared_form(data, settings, MultitaskSettings(form=form, weighting=weighting), Phase.ALL)
+        one = compared_form(data, settings, MultitaskSettings(form=form, weighting=weighting), phase)
         row = {"form": form, "weighting": weighting, "seconds": round(one.seconds, 1), "weights": one.weights}
         rows.append(row | {"scenarios": one.judged} | {name: one.mean(name) for name in MEASURES})
         Telling().say(f"{form}, {weighting}: {one.seconds:.0f} s")
@@ -205,6 +205,9 @@ def main() -> None:
     parser.add_argument("--forms", nargs="+", choices=list(SHARING_FORMS), default=list(SHARING_FORMS))
     parser.add_argument("--weightings", nargs="+", choices=list(WEIGHTINGS), default=list(WEIGHTINGS))
     parser.add_argument("--no-transfer", action="store_true")
+    parser.add_argument(
+        "--held-out", action="store_true", help="judge on VALID; the test part is not looked at"
+    )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--figure", type=Path, help="the transfer matrix as SVG")
@@ -213,7 +216,8 @@ def main() -> None:
     folder = WORK / "sharing" / asked.set
     settings = SETS[asked.set](folder, asked.people, asked.seed)
     dataset = read_dataset(settings, folder)
-    rows = compared(ground(dataset, settings, folder), settings, asked.forms, asked.weightings)
+    phase = Phase.PAST if asked.held_out else Phase.ALL
+    rows = compared(ground(dataset, settings, folder), settings, asked.forms, asked.weightings, phase)
     print(shown(rows))
     values: dict[str, Any] = {"set": asked.set, "people": asked.people, "seed": asked.seed, "rows": rows}
     if not asked.no_transfer:

@@ -39,3 +39,9 @@ class OpenProject(Protocol):
     def ground(self, everything_counts: bool = False) -> TrainingData:
         """Return what fitting stands on."""
         ...
+
+
+def cache_folder(project: OpenProject) -> Path | None:
+    """Return where encoded texts are kept, as `[runtime] cache` says; None: where they usually are."""
+    named = project.settings.runtime.cache
+    return None if named is None else project.base / named

@@ -24,7 +24,7 @@ from polyscene.learning.images import with_images
 from polyscene.learning.item_parts import with_parts
 from polyscene.learning.language import TunedLanguage, tune_language
 from polyscene.learning.language_notes import unread_texts
-from polyscene.learning.open_project import OpenProject
+from polyscene.learning.open_project import OpenProject, cache_folder
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.time_budget import TimeBudget
 from polyscene.runs.folder import REMEDY, UNFINISHED, new_run, write_manifest
@@ -69,7 +69,7 @@ def train_run(
     width = max(model.dimension for model in models.values())
     demand_room(project.runs_folder, least_bytes(project.dataset, width), REMEDY)
     rerankers = _reranker_trainer(project, models)
-    cache = EncodingCache(_cache_folder(project), progress)
+    cache = EncodingCache(cache_folder(project), progress)
     images = with_images(data.dataset, settings, project.base, cache, progress)
     data = replace(data, dataset=images.dataset)
     cuts = wanted_cuts(data, settings) if rerankers is None else []
@@ -139,11 +139,6 @@ def _unread(dataset: Dataset, tuned: TunedLanguage) -> Iterator[str]:
         {name: vectors.final for name, vectors in tuned.vectors.items()},
         {name: model.name for name, model in tuned.backbones.items()},
     )
-
-
-def _cache_folder(project: OpenProject) -> Path | None:
-    named = project.settings.runtime.cache
-    return None if named is None else project.base / named
 
 
 def _manifest(
