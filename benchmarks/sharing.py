@@ -5,11 +5,11 @@
     python benchmarks/sharing.py --forms shared_bottom mmoe --weightings fixed pcgrad --no-transfer
 
 Every network learns the scenarios together with the settings of `[multitask]` as they are by default, and is
-judged on the test part, which decides nothing, or with --held-out on VALID: AUC and log loss of what is a yes or no, RMSE of values as a
-share of their standard deviation, NDCG@10 of choices over the whole catalogue, each as the mean over
-scenarios. `movietweetings` is two scenarios, films with drama and without, with three tasks each: what is
-chosen, its rating, and whether that is 8 or more. The transfer matrix has one more scenario, of random
-events, which should be refused.
+judged on the test part, which decides nothing, or with --held-out on VALID: AUC and log loss of what is a
+yes or no, RMSE of values as a share of their standard deviation, NDCG@10 of choices over the whole catalogue,
+each as the mean over scenarios. `movietweetings` is two scenarios, films with drama and without, with three
+tasks each: what is chosen, its rating, and whether that is 8 or more. The transfer matrix has one more
+scenario, of random events, which should be refused.
 """
 
 from __future__ import annotations
