@@ -65,18 +65,22 @@ STEPS = ("before", "attack", "defence_before", "defence")
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument("--items", type=int, default=50, metavar="N", help="attacked per scenario (50)")
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument("--items", type=int, default=50, metavar="N", help="attacked per scenario (50)")
+    arguments.add_argument(
         "--users", type=int, default=1000, metavar="N", help="who are asked, per scenario (1000)"
     )
-    made.add_argument(
+    arguments.add_argument(
         "--reach", type=float, metavar="DEGREES", help="of the defence, 0 to 180 (the usual one)"
     )
-    made.add_argument("--tuned", action="store_true", help="tune the language model first, as configured")
-    made.add_argument("--cache", type=Path, metavar="FOLDER", help="where encoded texts are kept")
-    return made
+    arguments.add_argument(
+        "--tuned", action="store_true", help="tune the language model first, as configured"
+    )
+    arguments.add_argument("--cache", type=Path, metavar="FOLDER", help="where encoded texts are kept")
+    return arguments
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -35,13 +35,15 @@ METRIC, CUTOFF = "ndcg@10", 10
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument("--people", type=float, default=1.0, help="share of the users (1.0)")
-    made.add_argument("--seeds", type=int, nargs="+", default=[7], help="a pair of trainings for each")
-    made.add_argument("--text", help="the only column that the language model reads")
-    made.add_argument("--tuning", help="another method than the configured one, such as none")
-    return made
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument("--people", type=float, default=1.0, help="share of the users (1.0)")
+    arguments.add_argument("--seeds", type=int, nargs="+", default=[7], help="a pair of trainings for each")
+    arguments.add_argument("--text", help="the only column that the language model reads")
+    arguments.add_argument("--tuning", help="another method than the configured one, such as none")
+    return arguments
 
 
 def settings_of(settings: Settings, way: str, seed: int, options: argparse.Namespace) -> Settings:

@@ -145,9 +145,9 @@ def run(arms: Sequence[str], sizes: Sizes, seeds: Sequence[int], work: Path) -> 
         project.train(everything_counts=True)
         for number, arm in enumerate(arms):
             folder = shutil.copytree(home / "first", home / str(number))
-            lived_days, told = lived(arm, folder, world, sizes, seed)
+            lived_days, estimate = lived(arm, folder, world, sizes, seed)
             had[arm].append(lived_days)
-            foretold += [] if told is None else [told | {"came": _afterwards(lived_days)}]
+            foretold += [] if estimate is None else [estimate | {"came": _afterwards(lived_days)}]
             clicks, seconds = sum(lived_days.clicks), sum(lived_days.seconds)
             print(f"seed {seed}, {arm}: {clicks:,.0f} clicks, cycles took {seconds:.0f} s", file=sys.stderr)
     return {"arms": {arm: [asdict(one) for one in each] for arm, each in had.items()}, "foretold": foretold}
@@ -168,7 +168,7 @@ def joined(files: Sequence[Path]) -> dict[str, Any]:
     if len({tuple(one["arms"]) for one in results}) != 1:
         raise ValueError("expected results of the same services, found different ones; join like with like")
     arms = {arm: [days for one in results for days in one["arms"][arm]] for arm in results[0]["arms"]}
-    return {"arms": arms, "foretold": [told for one in results for told in one["foretold"]]}
+    return {"arms": arms, "foretold": [estimate for one in results for estimate in one["foretold"]]}
 
 
 def tables(results: Mapping[str, Any]) -> str:
@@ -180,7 +180,7 @@ def tables(results: Mapping[str, Any]) -> str:
         slates = [sum(one["clicks"]) / sum(one["slates"]) for one in each]
         best = [sum(one["expected"]) / sum(one["best"]) for one in each]
         nights = np.array([second for one in each for second in one["seconds"]] or [0.0])
-        told = [verdict for one in each for verdict in one["verdicts"]]
+        verdicts = [verdict for one in each for verdict in one["verdicts"]]
         rows.append(
             [
                 arm,
@@ -190,7 +190,7 @@ def tables(results: Mapping[str, Any]) -> str:
                 _spread(best, "{:.1%}"),
                 _spread([one["gone"] for one in each], "{:.0f}"),
                 f"{nights.mean():.1f}",
-                f"{told.count('promoted')} of {len(told)}",
+                f"{verdicts.count('promoted')} of {len(verdicts)}",
             ]
         )
     head = [
@@ -244,23 +244,29 @@ def drawn(path: Path, results: Mapping[str, Any]) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--days", type=int, default=30, metavar="N", help="at least 15; default: 30")
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("--days", type=int, default=30, metavar="N", help="at least 15; default: 30")
+    arguments.add_argument(
         "--history", type=int, default=7, metavar="N", help="days of log before them; default: 7"
     )
-    made.add_argument("--users", type=int, default=600, metavar="N", help="default: 600")
-    made.add_argument("--items", type=int, default=400, metavar="N", help="stories in all; default: 400")
-    made.add_argument("--seeds", type=int, default=3, metavar="N", help="worlds; default: 3")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the first; default: 7")
-    made.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="services; default: all")
-    made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument(
+    arguments.add_argument("--users", type=int, default=600, metavar="N", help="default: 600")
+    arguments.add_argument("--items", type=int, default=400, metavar="N", help="stories in all; default: 400")
+    arguments.add_argument("--seeds", type=int, default=3, metavar="N", help="worlds; default: 3")
+    arguments.add_argument("--seed", type=int, default=7, metavar="N", help="of the first; default: 7")
+    arguments.add_argument(
+        "--arms", nargs="+", choices=ARMS, default=list(ARMS), help="services; default: all"
+    )
+    arguments.add_argument(
+        "--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work"
+    )
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    arguments.add_argument(
         "--from", dest="files", type=Path, nargs="+", metavar="FILE", help="join what earlier calls wrote"
     )
-    made.add_argument("--figure", type=Path, metavar="FILE", help="draw here, .svg or .png")
-    return made
+    arguments.add_argument("--figure", type=Path, metavar="FILE", help="draw here, .svg or .png")
+    return arguments
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

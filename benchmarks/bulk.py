@@ -37,16 +37,18 @@ SIZE, WARM_UP, ALONE = 10, 512, 200
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument(
         "--items",
         type=int,
         action="append",
         help="over a generated catalogue of so many items; may be repeated",
     )
-    made.add_argument("--users", type=int, default=5000, help="how many are asked for at once")
-    return made
+    arguments.add_argument("--users", type=int, default=5000, help="how many are asked for at once")
+    return arguments
 
 
 def systems(options: argparse.Namespace) -> Iterator[System]:

@@ -41,18 +41,20 @@ SLICES = (None, "new_items", "cold_items", "cold_users")
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument("--people", type=float, nargs="+", default=[1.0], help="shares of the users")
-    made.add_argument("--fold-valid", action="store_true", help="a given VALID becomes TRAIN")
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument("--people", type=float, nargs="+", default=[1.0], help="shares of the users")
+    arguments.add_argument("--fold-valid", action="store_true", help="a given VALID becomes TRAIN")
+    arguments.add_argument(
         "--development",
         action="store_true",
         help="forget the test part, and judge on the latest of what may be learned from: "
         "for choosing between variants",
     )
-    made.add_argument("--tuning", help="another method than the configured one, such as none")
-    return made
+    arguments.add_argument("--tuning", help="another method than the configured one, such as none")
+    return arguments
 
 
 DEVELOPMENT_SHARE = 0.2
@@ -76,8 +78,8 @@ def development(project: Project, dataset: Dataset) -> None:
         scenarios[name] = replace(scenario, events=events, has_split=not in_order)
     vars(project)["dataset"] = replace(dataset, scenarios=scenarios)
     if not in_order:
-        given = evaluation.model_copy(update={"protocol": "given"})
-        project.settings = project.settings.model_copy(update={"evaluation": given})
+        settings = evaluation.model_copy(update={"protocol": "given"})
+        project.settings = project.settings.model_copy(update={"evaluation": settings})
 
 
 def _latest_fifth(events: EventLog, part: Parts) -> Parts:

@@ -66,35 +66,41 @@ Metrics = dict[str, Gains]
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--part", nargs="+", choices=["items", "users", "scenario"], default=["items", "users"])
-    made.add_argument("--set", default="movielens_100k", help="of the parts items and users")
-    made.add_argument("--company", default=SAMPLE, help="of the part scenario; or amazon_three")
-    made.add_argument("--new", default="shop", help="its scenario that is new")
-    made.add_argument("--people", type=float, default=1.0, help="share of the users (1.0)")
-    made.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
-    made.add_argument("--labels", type=int, nargs="+", default=list(LABELS), help="events of a new scenario")
-    made.add_argument("--tuning", default="none", help="of the language model (none)")
-    made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument("--figure", type=Path, metavar="FILE", help="draw here, .svg or .png")
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument(
+        "--part", nargs="+", choices=["items", "users", "scenario"], default=["items", "users"]
+    )
+    arguments.add_argument("--set", default="movielens_100k", help="of the parts items and users")
+    arguments.add_argument("--company", default=SAMPLE, help="of the part scenario; or amazon_three")
+    arguments.add_argument("--new", default="shop", help="its scenario that is new")
+    arguments.add_argument("--people", type=float, default=1.0, help="share of the users (1.0)")
+    arguments.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
+    arguments.add_argument(
+        "--labels", type=int, nargs="+", default=list(LABELS), help="events of a new scenario"
+    )
+    arguments.add_argument("--tuning", default="none", help="of the language model (none)")
+    arguments.add_argument("--work", type=Path, default=WORK, metavar="FOLDER")
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    arguments.add_argument("--figure", type=Path, metavar="FILE", help="draw here, .svg or .png")
+    arguments.add_argument(
         "--draw",
         type=Path,
         nargs="+",
         metavar="FILE",
         help="draw what earlier commands wrote, and run nothing",
     )
-    return made
+    return arguments
 
 
 def opened(name: str, seed: int, options: argparse.Namespace) -> Project:
     """Return a project with a share of its people."""
-    made = Project.open(_config(name, options.work), Telling())
-    language = made.settings.language.model_copy(update={"tuning": options.tuning})
-    made.settings = made.settings.model_copy(update={"seed": seed, "language": language})
-    vars(made)["dataset"] = trimmed(made.dataset, options.people, fold_valid=False)
-    return made
+    setup = Project.open(_config(name, options.work), Telling())
+    language = setup.settings.language.model_copy(update={"tuning": options.tuning})
+    setup.settings = setup.settings.model_copy(update={"seed": seed, "language": language})
+    vars(setup)["dataset"] = trimmed(setup.dataset, options.people, fold_valid=False)
+    return setup
 
 
 def _config(name: str, work: Path) -> Path:
@@ -109,13 +115,13 @@ def curve(
     name: str, seed: int, options: argparse.Namespace, hide: Callable[..., Hidden]
 ) -> Iterator[Metrics]:
     """Train without what is new, and yield gains by model after 0, 1, 3 and 10 events of each."""
-    made = opened(name, seed, options)
-    (scenario,) = made.dataset.scenarios
-    one = made.dataset.scenarios[scenario]
+    setup = opened(name, seed, options)
+    (scenario,) = setup.dataset.scenarios
+    one = setup.dataset.scenarios[scenario]
     hidden = hide(one.events, seed)
     scenarios = {scenario: replace(one, events=hidden.known)}
-    vars(made)["dataset"] = replace(made.dataset, scenarios=scenarios)
-    run = made.train(everything_counts=True)
+    vars(setup)["dataset"] = replace(setup.dataset, scenarios=scenarios)
+    run = setup.train(everything_counts=True)
     before = 0
     for kept in KEPT:
         some = hidden.first.take((hidden.number >= before) & (hidden.number < kept))
@@ -173,19 +179,19 @@ def _by_chance(open_: BoolArray) -> Values:
 
 def new_scenario(count: int, together: bool, seed: int, options: argparse.Namespace) -> Metrics:
     """Train with so many events of the new scenario, and judge people who are new to it."""
-    made, new = opened(options.company, seed, options), options.new
-    dataset = begun(made.dataset, new, count, seed)
+    setup, new = opened(options.company, seed, options), options.new
+    dataset = begun(setup.dataset, new, count, seed)
     names = list(dataset.scenarios) if together else [new]
     if not together and not count:
         whole = np.ones((NEWCOMERS, len(dataset.scenarios[new].catalogue)), np.bool_)
         worth = _by_chance(whole), np.full(NEWCOMERS, 0.5)  # nothing to learn from, nobody is known
         return {metric: {SYSTEM: values} for metric, values in zip(METRICS, worth, strict=True)}
-    evaluation = made.settings.evaluation.model_copy(update={"protocol": "given"})
-    scenarios = {name: made.settings.scenarios[name] for name in names}
-    made.settings = made.settings.model_copy(update={"evaluation": evaluation, "scenarios": scenarios})
+    evaluation = setup.settings.evaluation.model_copy(update={"protocol": "given"})
+    scenarios = {name: setup.settings.scenarios[name] for name in names}
+    setup.settings = setup.settings.model_copy(update={"evaluation": evaluation, "scenarios": scenarios})
     kept = {name: dataset.scenarios[name] for name in names}
-    vars(made)["dataset"] = replace(dataset, scenarios=kept)
-    judgements = made.evaluate(made.train()).judgements
+    vars(setup)["dataset"] = replace(dataset, scenarios=kept)
+    judgements = setup.evaluate(setup.train()).judgements
     (one,) = [each for each in judgements if each.scenario == new]
     values = {model: one.per_choice(model, (CUTOFF,)) for model in NAMED if model in one.ranks}
     return {metric: {model: row[metric] for model, row in values.items()} for metric in METRICS}
@@ -293,7 +299,7 @@ def shown_panel(title: str, panel: Mapping[str, Any]) -> str:
 
 def drawn(path: Path, panels: Mapping[str, Any]) -> None:
     """Draw all panels."""
-    made = [
+    subplots = [
         Panel(
             title,
             np.arange(len(panel["ticks"]), dtype=np.float64),
@@ -303,7 +309,7 @@ def drawn(path: Path, panels: Mapping[str, Any]) -> None:
         )
         for title, panel in panels.items()
     ]
-    draw(path, made, "events of the new one", "")
+    draw(path, subplots, "events of the new one", "")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -221,14 +221,18 @@ def _summary(kills: Sequence[Crash], remaining: Sequence[str], seed: int) -> dic
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--times", type=int, default=50, metavar="N", help="default: 50")
-    made.add_argument("--users", type=int, default=150, metavar="N", help="of the sample world; default: 150")
-    made.add_argument("--items", type=int, default=60, metavar="N", help="per scenario; default: 60")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the world and the moments")
-    made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
-    return made
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--times", type=int, default=50, metavar="N", help="default: 50")
+    parser.add_argument(
+        "--users", type=int, default=150, metavar="N", help="of the sample world; default: 150"
+    )
+    parser.add_argument("--items", type=int, default=60, metavar="N", help="per scenario; default: 60")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="of the world and the moments")
+    parser.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
+    return parser
 
 
 if __name__ == "__main__":

@@ -267,14 +267,16 @@ def _summary(kills: Sequence[Kill], store: str, seed: int) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite", help="default: sqlite")
-    made.add_argument("--kills", type=int, default=300, metavar="N", help="default: 300")
-    made.add_argument("--seconds", type=float, default=1e9, metavar="S", help="no new one after so long")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the world and the moments")
-    made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
-    return made
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite", help="default: sqlite")
+    parser.add_argument("--kills", type=int, default=300, metavar="N", help="default: 300")
+    parser.add_argument("--seconds", type=float, default=1e9, metavar="S", help="no new one after so long")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="of the world and the moments")
+    parser.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
+    return parser
 
 
 if __name__ == "__main__":

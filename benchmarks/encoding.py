@@ -272,19 +272,21 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--data", type=Path, metavar="FOLDER", help="of texts; default: the sample world's")
-    made.add_argument("--texts", type=int, default=TEXTS, metavar="N", help=f"at most; default: {TEXTS:,}")
-    made.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="the best counts; default: 3")
-    made.add_argument(
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="of texts; default: the sample world's")
+    parser.add_argument("--texts", type=int, default=TEXTS, metavar="N", help=f"at most; default: {TEXTS:,}")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="the best counts; default: 3")
+    parser.add_argument(
         "--ways", nargs="+", choices=WAYS, default=["transformers", "fast"], help="whom to compare"
     )
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the texts that are drawn")
-    made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
-    made.add_argument("--python", type=Path, metavar="FILE", help="of an environment with the reference")
-    made.add_argument("--encode", type=Path, help=argparse.SUPPRESS)
-    return made
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="of the texts that are drawn")
+    parser.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
+    parser.add_argument("--python", type=Path, metavar="FILE", help="of an environment with the reference")
+    parser.add_argument("--encode", type=Path, help=argparse.SUPPRESS)
+    return parser
 
 
 if __name__ == "__main__":

@@ -175,16 +175,20 @@ def _part(name: str, part: Mapping[str, Any]) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of world and logs; default: 7")
-    made.add_argument("--part", action="append", choices=PARTS, help="only this one; may be said again")
-    made.add_argument("--repetitions", type=int, default=500, metavar="N", help="logs per part; default: 500")
-    made.add_argument("--decisions", type=int, default=2000, metavar="N", help="in a log; default: 2000")
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    arguments.add_argument("--seed", type=int, default=7, metavar="N", help="of world and logs; default: 7")
+    arguments.add_argument("--part", action="append", choices=PARTS, help="only this one; may be said again")
+    arguments.add_argument(
+        "--repetitions", type=int, default=500, metavar="N", help="logs per part; default: 500"
+    )
+    arguments.add_argument("--decisions", type=int, default=2000, metavar="N", help="in a log; default: 2000")
+    arguments.add_argument(
         "--resamples", type=int, default=1000, metavar="N", help="of the bootstrap; default: 1000"
     )
-    return made
+    return arguments
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

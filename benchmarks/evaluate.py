@@ -25,12 +25,14 @@ from showing import Telling, result_tables, write_json
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument(
         "--more", nargs="+", default=[], metavar="SIGNAL", help="signals beside those that are configured"
     )
-    return made
+    return arguments
 
 
 def with_more(settings: Settings, signals: Sequence[str]) -> Settings:

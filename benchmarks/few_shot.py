@@ -300,14 +300,20 @@ def tables(results: Mapping[str, Any]) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--data", type=Path, metavar="FOLDER", help=f"default: {SET} of the data folder")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the draws; default: 7")
-    made.add_argument("--draws", type=int, default=10, metavar="N", help="per number of labels; default: 10")
-    made.add_argument("--context", type=Path, metavar="FILE", help="prompts whose histories teach opinions")
-    made.add_argument("--histories", action="store_true", help="know the undrawn prompts' histories too")
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("--data", type=Path, metavar="FOLDER", help=f"default: {SET} of the data folder")
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    arguments.add_argument("--seed", type=int, default=7, metavar="N", help="of the draws; default: 7")
+    arguments.add_argument(
+        "--draws", type=int, default=10, metavar="N", help="per number of labels; default: 10"
+    )
+    arguments.add_argument(
+        "--context", type=Path, metavar="FILE", help="prompts whose histories teach opinions"
+    )
+    arguments.add_argument("--histories", action="store_true", help="know the undrawn prompts' histories too")
+    arguments.add_argument(
         "--sizes",
         type=int,
         nargs="+",
@@ -315,8 +321,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="K",
         help="numbers of labels; default: 16 64 256",
     )
-    made.add_argument("--model", default="minilm", help="a language model, as in [language] model")
-    return made
+    arguments.add_argument("--model", default="minilm", help="a language model, as in [language] model")
+    return arguments
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -99,12 +99,16 @@ def prompts(events: pl.DataFrame, items: pl.DataFrame, above: float, new: bool) 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--set", default="movietweetings", metavar="NAME", help="a folder of the data folder")
-    made.add_argument("--above", type=float, default=7.0, metavar="R", help="ratings above it are a yes")
-    made.add_argument("--new", action="store_true", help="ask about what nobody has met")
-    made.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write the prompts here")
-    return made
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument(
+        "--set", default="movietweetings", metavar="NAME", help="a folder of the data folder"
+    )
+    arguments.add_argument("--above", type=float, default=7.0, metavar="R", help="ratings above it are a yes")
+    arguments.add_argument("--new", action="store_true", help="ask about what nobody has met")
+    arguments.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="write the prompts here")
+    return arguments
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -113,13 +117,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = data_root() / options.set
     try:
         events, items = (pl.read_parquet(folder / f"{name}.parquet") for name in ("events", "items"))
-        made = prompts(events, items, options.above, options.new)
+        parts = prompts(events, items, options.above, options.new)
     except (OSError, pl.exceptions.PolarsError) as error:
         expected = f"expected items.parquet and events.parquet with ratings in {folder}"
         print(f"{expected}, found: {str(error).splitlines()[0]}; name another --set", file=sys.stderr)
         return 1
     options.out.mkdir(parents=True, exist_ok=True)
-    for part, frame in made.items():
+    for part, frame in parts.items():
         frame.write_parquet(options.out / f"{part}.parquet")
         print(f"{part}: {len(frame):,} prompts")
     return 0

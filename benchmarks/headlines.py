@@ -209,27 +209,29 @@ def tables(results: Mapping[str, Any]) -> str:
         [share, f"{one['saved']:.1%}", f"{one['pair_accuracy']:.1%}", f"{one['pair_accuracy_all']:.1%}"]
         for share, one in results["foretold"].items()
     ]
-    told = ["variance foretold", "Thompson saves", "clear pairs", "all pairs"]
-    return "\n".join([title, table(head, rows), order, *([table(told, wanted)] if wanted else [])])
+    columns = ["variance foretold", "Thompson saves", "clear pairs", "all pairs"]
+    return "\n".join([title, table(head, rows), order, *([table(columns, wanted)] if wanted else [])])
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--data", type=Path, metavar="FOLDER", help=f"default: {SET} of the data folder")
-    made.add_argument("--train", type=Path, metavar="FOLDER", help="learn here, and judge all of --data")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument("--figure", type=Path, metavar="FILE", help="draw regret here, .svg or .png")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of clicks; default: 7")
-    made.add_argument("--seeds", type=int, default=5, metavar="N", help="repetitions; default: 5")
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("--data", type=Path, metavar="FOLDER", help=f"default: {SET} of the data folder")
+    arguments.add_argument("--train", type=Path, metavar="FOLDER", help="learn here, and judge all of --data")
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    arguments.add_argument("--figure", type=Path, metavar="FILE", help="draw regret here, .svg or .png")
+    arguments.add_argument("--seed", type=int, default=7, metavar="N", help="of clicks; default: 7")
+    arguments.add_argument("--seeds", type=int, default=5, metavar="N", help="repetitions; default: 5")
+    arguments.add_argument(
         "--model",
         nargs="+",
         metavar="MODEL",
         help="as in [language] model; default: minilm, and multilingual where it is installed",
     )
-    made.add_argument("--needed", action="store_true", help="tell what better guesses would save")
-    return made
+    arguments.add_argument("--needed", action="store_true", help="tell what better guesses would save")
+    return arguments
 
 
 def drawn(path: Path, results: Mapping[str, Any]) -> None:

@@ -35,15 +35,19 @@ HEAD = ("without", "NDCG lost", "people exchanged", "items exchanged", "fit s", 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument("--tuning", help="another method than the configured one, such as none")
-    made.add_argument("--max-choices", type=int, default=2000, help="of each scenario's test part (2,000)")
-    made.add_argument("--no-fields", action="store_true", help="leave the fields of items out")
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument("--tuning", help="another method than the configured one, such as none")
+    arguments.add_argument(
+        "--max-choices", type=int, default=2000, help="of each scenario's test part (2,000)"
+    )
+    arguments.add_argument("--no-fields", action="store_true", help="leave the fields of items out")
+    arguments.add_argument(
         "--retrain", action="store_true", help="train again with nothing but the signals that carry"
     )
-    return made
+    return arguments
 
 
 def settings_of(settings: Settings, tuning: str | None) -> Settings:

@@ -88,15 +88,17 @@ class Case:
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     sets = (SAMPLE, EXCHANGED, *ENGLISH_SETS)
-    made.add_argument("--sets", nargs="+", choices=sets, default=list(sets), metavar="SET")
-    made.add_argument("--models", nargs="+", default=list(CARRIED), metavar="MODEL")
-    made.add_argument("--users", type=int, default=2000, help="of the sample company")
-    made.add_argument("--items", type=int, default=300, help="of each of its scenarios")
-    made.add_argument("--seed", type=int, default=7)
-    made.add_argument("--json", type=Path, help="write the results here too")
-    return made
+    arguments.add_argument("--sets", nargs="+", choices=sets, default=list(sets), metavar="SET")
+    arguments.add_argument("--models", nargs="+", default=list(CARRIED), metavar="MODEL")
+    arguments.add_argument("--users", type=int, default=2000, help="of the sample company")
+    arguments.add_argument("--items", type=int, default=300, help="of each of its scenarios")
+    arguments.add_argument("--seed", type=int, default=7)
+    arguments.add_argument("--json", type=Path, help="write the results here too")
+    return arguments
 
 
 def cases(options: argparse.Namespace, folder: Path) -> Iterator[Case]:

@@ -89,19 +89,21 @@ class Outcome:
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--set", dest="name", choices=TRIALS, required=True)
-    made.add_argument("--data", type=Path, help="folder of the tables; default: the named set's")
-    made.add_argument("--titles", type=Path, help="movies.csv of ml-latest-small")
-    made.add_argument("--seeds", type=int, default=3, help="how many, from 1 on")
-    made.add_argument("--work", type=Path, default=WORK, help="where tables and runs lie")
-    made.add_argument("--json", type=Path, help="write the results here too")
-    return made
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("--set", dest="name", choices=TRIALS, required=True)
+    arguments.add_argument("--data", type=Path, help="folder of the tables; default: the named set's")
+    arguments.add_argument("--titles", type=Path, help="movies.csv of ml-latest-small")
+    arguments.add_argument("--seeds", type=int, default=3, help="how many, from 1 on")
+    arguments.add_argument("--work", type=Path, default=WORK, help="where tables and runs lie")
+    arguments.add_argument("--json", type=Path, help="write the results here too")
+    return arguments
 
 
-def prepared_tables(trial: Trial, folder: Path, seed: int, given: Any) -> Path:  # noqa: ANN401 - argparse's own
+def prepared_tables(trial: Trial, folder: Path, seed: int, options: Any) -> Path:  # noqa: ANN401 - argparse's own
     """Write the tables of one seed and return the configuration."""
-    source = data_root() / KNOWN[given.name].folder if given.data is None else given.data
+    source = data_root() / KNOWN[options.name].folder if options.data is None else options.data
     folder.mkdir(parents=True, exist_ok=True)
     events = pl.read_parquet(source / "events.parquet").unique(["user_id", "item_id"], maintain_order=True)
     events = events.filter(pl.len().over("item_id") >= trial.least)
@@ -123,12 +125,12 @@ def prepared_tables(trial: Trial, folder: Path, seed: int, given: Any) -> Path: 
             if name == "items":
                 rows = rows.filter(pl.col("item_id").is_in(events["item_id"].implode()))
             rows.write_parquet(folder / f"{name}.parquet")
-    if given.titles is not None:
+    if options.titles is not None:
         items, entities = (pl.read_parquet(folder / f"{name}.parquet") for name in ("items", "entities"))
-        mended = entities_by_title(items, entities, pl.read_csv(given.titles))
+        mended = entities_by_title(items, entities, pl.read_csv(options.titles))
         mended.write_parquet(folder / "entities.parquet")
     config = folder / "polyscene.toml"
-    config.write_text(_config(trial, given.name, timed, seed, folder), encoding="utf-8")
+    config.write_text(_config(trial, options.name, timed, seed, folder), encoding="utf-8")
     return config
 
 

@@ -50,14 +50,16 @@ HEAD = ("", "distance from its text", "bias", "median rank", "in the top 10")
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument("--pushes", type=int, default=20, help="choices of each bot (20)")
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument("--pushes", type=int, default=20, help="choices of each bot (20)")
+    arguments.add_argument(
         "--days", type=int, nargs="+", default=[1, 4, 16, 64], help="of the stream, after which to refit"
     )
-    made.set_defaults(people=1.0, stream=None, development=False, choices=0)
-    return made
+    arguments.set_defaults(people=1.0, stream=None, development=False, choices=0)
+    return arguments
 
 
 class Scene:

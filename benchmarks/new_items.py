@@ -61,25 +61,27 @@ time = "timestamp"
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--data", type=Path, help="folder of the tables; default: the named set's")
-    made.add_argument("--items", type=int, default=200, help="how many new items are put")
-    made.add_argument("--work", type=Path, default=WORK, help="where tables of the past and runs lie")
-    made.add_argument("--seed", type=int, default=7)
-    made.add_argument("--json", type=Path, help="write the results here too")
-    return made
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("--data", type=Path, help="folder of the tables; default: the named set's")
+    arguments.add_argument("--items", type=int, default=200, help="how many new items are put")
+    arguments.add_argument("--work", type=Path, default=WORK, help="where tables of the past and runs lie")
+    arguments.add_argument("--seed", type=int, default=7)
+    arguments.add_argument("--json", type=Path, help="write the results here too")
+    return arguments
 
 
-def trained_on_the_past(items: pl.DataFrame, events: pl.DataFrame, cut: datetime, given: Any) -> Run:  # noqa: ANN401 - argparse's own
+def trained_on_the_past(items: pl.DataFrame, events: pl.DataFrame, cut: datetime, options: Any) -> Run:  # noqa: ANN401 - argparse's own
     """Return a run that knows nothing of what came at or after the cut."""
-    folder = given.work / "new_items"
+    folder = options.work / "new_items"
     folder.mkdir(parents=True, exist_ok=True)
     items.filter(pl.col("published") < cut).write_parquet(folder / "items.parquet")
     known = items.filter(pl.col("published") < cut)["item_id"]
     past = events.filter((pl.col("timestamp") < cut) & pl.col("item_id").is_in(known.implode()))
     past.write_parquet(folder / "events.parquet")
     config = folder / "polyscene.toml"
-    text = CONFIG.format(seed=given.seed, scenario=SCENARIO, folder=folder.resolve().as_posix())
+    text = CONFIG.format(seed=options.seed, scenario=SCENARIO, folder=folder.resolve().as_posix())
     config.write_text(text, encoding="utf-8")
     return Project.open(config, Telling()).train(everything_counts=True)
 
@@ -100,9 +102,15 @@ def rank_of(run: Run, user: str, item: str) -> int | None:
         return None
 
 
-def measure(run: Run, items: pl.DataFrame, events: pl.DataFrame, cut: datetime, given: Any) -> dict[str, Any]:  # noqa: ANN401
+def measure(
+    run: Run,
+    items: pl.DataFrame,
+    events: pl.DataFrame,
+    cut: datetime,
+    options: Any,  # noqa: ANN401
+) -> dict[str, Any]:
     """Return ranks of new items, for those who take part in them and for people drawn by chance."""
-    draws = generator(given.seed, "new items")
+    draws = generator(options.seed, "new items")
     parts = events.filter(pl.col("timestamp") >= cut).sort("timestamp").partition_by("item_id", as_dict=True)
     ranks: dict[str, list[int]] = {"takes part": [], "drawn by chance": []}
     shown, put, before = 0, 0, 0
@@ -112,7 +120,7 @@ def measure(run: Run, items: pl.DataFrame, events: pl.DataFrame, cut: datetime, 
             if run.system.scenario(SCENARIO).catalogue.ids.get(item) is not None:
                 run.observe(Event(str(row["user_id"]), item, SCENARIO, row["action"], time=moment))
             continue
-        if put == given.items:
+        if put == options.items:
             break
         later = parts.get((row["item_id"],))
         people = [] if later is None else _people(run, later, row["timestamp"])
@@ -159,12 +167,12 @@ def _summary(ranks: Sequence[int]) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, put, look up, print, write."""
-    given = parser().parse_args(arguments)
-    folder = data_root() / SET if given.data is None else given.data
+    options = parser().parse_args(arguments)
+    folder = data_root() / SET if options.data is None else options.data
     try:
         items, events = pl.read_parquet(folder / "items.parquet"), pl.read_parquet(folder / "events.parquet")
         cut = events["timestamp"].sort()[int(CUT_SHARE * events.height)]
-        values = measure(trained_on_the_past(items, events, cut, given), items, events, cut, given)
+        values = measure(trained_on_the_past(items, events, cut, options), items, events, cut, options)
     except (PolysceneError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -184,8 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     print(f"{values['ranked_before_put']}")
     print(table(head, rows))
-    if given.json is not None:
-        write_json(given.json, values | {"machine": machine(), "versions": versions()})
+    if options.json is not None:
+        write_json(options.json, values | {"machine": machine(), "versions": versions()})
     return 0
 
 

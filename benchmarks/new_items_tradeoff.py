@@ -44,14 +44,18 @@ FAIR = "fair"
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument("--people", type=float, default=1.0, help="share of the users")
-    made.add_argument("--hidden", type=float, default=0.0, help="share of the items kept from training")
-    made.add_argument("--choices", type=int, default=2000, help="at most so many are judged per scenario")
-    made.add_argument("--development", action="store_true", help="forget the test part; see choices.py")
-    made.add_argument("--tuning", help="another method than the configured one, such as none")
-    return made
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument("--people", type=float, default=1.0, help="share of the users")
+    arguments.add_argument("--hidden", type=float, default=0.0, help="share of the items kept from training")
+    arguments.add_argument(
+        "--choices", type=int, default=2000, help="at most so many are judged per scenario"
+    )
+    arguments.add_argument("--development", action="store_true", help="forget the test part; see choices.py")
+    arguments.add_argument("--tuning", help="another method than the configured one, such as none")
+    return arguments
 
 
 def prepared_project(options: argparse.Namespace) -> Project:

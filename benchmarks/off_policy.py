@@ -257,15 +257,27 @@ def _rows(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--data", type=Path, metavar="FOLDER", help=f"default: {SET} of the data folder")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of folds and resamples; default: 7")
-    made.add_argument("--interval", choices=KINDS, default="bca", help="default: bca, as clicks are rare")
-    made.add_argument("--peers", action="store_true", help="value the uniform log with other libraries too")
-    made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="of the peers' environment")
-    made.add_argument("--python", default=sys.executable, metavar="FILE", help="makes the peers' environment")
-    return made
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("--data", type=Path, metavar="FOLDER", help=f"default: {SET} of the data folder")
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    arguments.add_argument(
+        "--seed", type=int, default=7, metavar="N", help="of folds and resamples; default: 7"
+    )
+    arguments.add_argument(
+        "--interval", choices=KINDS, default="bca", help="default: bca, as clicks are rare"
+    )
+    arguments.add_argument(
+        "--peers", action="store_true", help="value the uniform log with other libraries too"
+    )
+    arguments.add_argument(
+        "--work", type=Path, default=WORK, metavar="FOLDER", help="of the peers' environment"
+    )
+    arguments.add_argument(
+        "--python", default=sys.executable, metavar="FILE", help="makes the peers' environment"
+    )
+    return arguments
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -64,15 +64,17 @@ class Model:
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--data", type=Path, help="folder of the tables; default: the named set's")
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("--data", type=Path, help="folder of the tables; default: the named set's")
+    arguments.add_argument(
         "--without-texts", action="store_true", help="articles by their clicks alone, in seconds"
     )
-    made.add_argument("--seeds", type=int, default=3, help="how many, from 1 on")
-    made.add_argument("--work", type=Path, default=WORK, help="where read texts are kept")
-    made.add_argument("--json", type=Path, help="write the results here too")
-    return made
+    arguments.add_argument("--seeds", type=int, default=3, help="how many, from 1 on")
+    arguments.add_argument("--work", type=Path, default=WORK, help="where read texts are kept")
+    arguments.add_argument("--json", type=Path, help="write the results here too")
+    return arguments
 
 
 def fitted(slates: Slates, vectors: Values, penalties: tuple[float, float], with_places: bool) -> Model:
@@ -110,8 +112,8 @@ def likelihood(model: Model, slates: Slates, vectors: Values) -> Values:
     logits = model.scores(slates, vectors) + model.places
     logits -= logits.max(axis=1, keepdims=True)
     chosen = logits[np.arange(len(logits)), slates.place]
-    told: Values = chosen - np.log(np.exp(logits).sum(axis=1))
-    return told
+    log_likelihood: Values = chosen - np.log(np.exp(logits).sum(axis=1))
+    return log_likelihood
 
 
 def reciprocal_ranks(scores: Values, place: IntArray) -> Values:
@@ -152,8 +154,10 @@ def outcome(slates: Slates, vectors: Values, seed: int) -> dict[str, Any]:
     people = draws.permutation(int(slates.user.max()) + 1) / (int(slates.user.max()) + 1)
     judged, checked = people[slates.user] < SHARE, people[slates.user] < 2 * SHARE
     test, valid, learn = slates.take(judged), slates.take(checked & ~judged), slates.take(~checked)
-    told = {one: likelihood(fitted(learn, vectors, one, True), valid, vectors).mean() for one in PENALTIES}
-    penalties = max(told, key=lambda one: told[one])
+    likelihoods = {
+        one: likelihood(fitted(learn, vectors, one, True), valid, vectors).mean() for one in PENALTIES
+    }
+    penalties = max(likelihoods, key=lambda one: likelihoods[one])
     teach = slates.take(~judged)
     model, blind = (fitted(teach, vectors, penalties, with_places) for with_places in (True, False))
     worth = np.exp(model.places)
@@ -218,11 +222,11 @@ def summary(outcomes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "balanced": [balanced.mean, balanced.low, balanced.high],
             "as clicked": [as_clicked.mean, as_clicked.low, as_clicked.high],
         }
-    told = {name: joined("likelihood", name) for name in outcomes[0]["likelihood"]}
-    names = list(told)
+    likelihoods = {name: joined("likelihood", name) for name in outcomes[0]["likelihood"]}
+    names = list(likelihoods)
     steps = {}
     for less, more in itertools.pairwise(names):
-        step = bootstrap_interval(told[more] - told[less], user, seed=1)
+        step = bootstrap_interval(likelihoods[more] - likelihoods[less], user, seed=1)
         steps[more] = [step.mean, step.low, step.high]
     worth, clicked, test = (
         np.mean([one[name] for one in outcomes], axis=0) for name in ("worth", "clicked", "clicked_test")
@@ -240,7 +244,7 @@ def summary(outcomes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             for name, values in ranks.items()
         },
         "gains": gains,
-        "log-likelihood": {name: float(values.mean()) for name, values in told.items()},
+        "log-likelihood": {name: float(values.mean()) for name, values in likelihoods.items()},
         "steps": steps,
         "penalties": [list(one["penalties"]) for one in outcomes],
     }
@@ -261,11 +265,11 @@ def drawn(rows: Mapping[str, Any]) -> str:
     parts.append(
         table(("MRR within held-out slates", "clicks weighed by place", "clicks as they fell"), lines)
     )
-    told = [
+    likelihoods = [
         (name, f"{value:.4f}", _interval(rows["steps"].get(name)))
         for name, value in rows["log-likelihood"].items()
     ]
-    parts.append(table(("log-likelihood of held-out clicks", "mean", "above the line before"), told))
+    parts.append(table(("log-likelihood of held-out clicks", "mean", "above the line before"), likelihoods))
     return "\n\n".join(parts)
 
 

@@ -59,16 +59,18 @@ PARTS = ("alone", "whole")
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument("--choices", type=int, default=2000, help="at most so many are ranked (2000)")
-    made.add_argument("--stream", type=int, help="events after the first half; default: all")
-    made.add_argument("--pushes", type=int, default=20, help="choices of each bot (20)")
-    made.add_argument("--development", action="store_true", help="forget the second half of all events")
-    made.add_argument("--tuning", help="another method than the configured one, such as none")
-    made.add_argument("--people", type=float, default=1.0, help="share of the users (1.0)")
-    made.add_argument("--part", choices=PARTS, nargs="+", default=PARTS, help="default: both")
-    return made
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument("--choices", type=int, default=2000, help="at most so many are ranked (2000)")
+    arguments.add_argument("--stream", type=int, help="events after the first half; default: all")
+    arguments.add_argument("--pushes", type=int, default=20, help="choices of each bot (20)")
+    arguments.add_argument("--development", action="store_true", help="forget the second half of all events")
+    arguments.add_argument("--tuning", help="another method than the configured one, such as none")
+    arguments.add_argument("--people", type=float, default=1.0, help="share of the users (1.0)")
+    arguments.add_argument("--part", choices=PARTS, nargs="+", default=PARTS, help="default: both")
+    return arguments
 
 
 def evidence_of(stream: Stream) -> Evidence:
@@ -103,12 +105,12 @@ def followed(signal: Posterior, events: EventLog) -> float:
 
 def copy_of(signal: Posterior, seed: int | None = None) -> Posterior:
     """Return a replica; with a seed, one that draws others to compare with."""
-    made = Posterior(signal.settings).restore(
+    replica = Posterior(signal.settings).restore(
         {name: array.copy() for name, array in signal.state().items()}, signal.space, {}
     )
     if seed is not None:
-        made.stream.counts[2] = derived(seed, NAME, "other draws")
-    return made
+        replica.stream.counts[2] = derived(seed, NAME, "other draws")
+    return replica
 
 
 def asked(users: LongArray) -> Queries:

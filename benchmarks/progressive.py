@@ -193,29 +193,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument(
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(parser)
+    parser.add_argument(
         "--choices", type=int, default=2_000, metavar="N", help="that are judged; default: 2000"
     )
-    made.add_argument(
+    parser.add_argument(
         "--peers", nargs="*", choices=PEERS, default=[], help="that rank and learn the same stream"
     )
-    made.add_argument("--python", default=sys.executable, metavar="FILE", help="makes their environments")
-    made.add_argument(
+    parser.add_argument("--python", default=sys.executable, metavar="FILE", help="makes their environments")
+    parser.add_argument(
         "--add", nargs="*", default=[], metavar="SIGNAL", help="beside the configured ones, such as posterior"
     )
-    made.add_argument(
+    parser.add_argument(
         "--development",
         action="store_true",
         help="forget the second half of the events, and judge by the same protocol on the first: "
         "for choosing between variants",
     )
-    made.add_argument(
+    parser.add_argument(
         "--online", type=int, metavar="N", help="let the fusion's weights move, taught by each N-th choice"
     )
-    made.add_argument("--warmup", type=float, default=0.5, metavar="SHARE", help="default: 0.5")
-    return made
+    parser.add_argument("--warmup", type=float, default=0.5, metavar="SHARE", help="default: 0.5")
+    return parser
 
 
 if __name__ == "__main__":

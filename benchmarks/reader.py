@@ -164,13 +164,19 @@ def tables(results: Mapping[str, Any]) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument("--choices", type=int, default=300, metavar="N", help="judged; default: 300")
-    made.add_argument("--examples", type=int, default=1000, metavar="N", help="learned from; default: 1,000")
-    made.add_argument("--top", type=int, default=20, metavar="N", help="read of each request; default: 20")
-    made.add_argument("--history", type=int, default=5, metavar="N", help="past items told; default: 5")
-    return made
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument("--choices", type=int, default=300, metavar="N", help="judged; default: 300")
+    arguments.add_argument(
+        "--examples", type=int, default=1000, metavar="N", help="learned from; default: 1,000"
+    )
+    arguments.add_argument(
+        "--top", type=int, default=20, metavar="N", help="read of each request; default: 20"
+    )
+    arguments.add_argument("--history", type=int, default=5, metavar="N", help="past items told; default: 5")
+    return arguments
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -36,10 +36,12 @@ WAYS = {"projection alone": "none", "top layer": "top"}
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument("--texts", type=int, metavar="N", help="at most so many")
-    return made
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument("--texts", type=int, metavar="N", help="at most so many")
+    return arguments
 
 
 def cost_of(model: LanguageModel, method: str, texts: Sequence[str], cache: EncodingCache | None) -> float:

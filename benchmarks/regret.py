@@ -156,23 +156,29 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a result is made of
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument(
         "--climate",
         nargs="+",
         choices=get_args(Climate),
         default=list(get_args(Climate)),
         help="of the worlds; default: all",
     )
-    made.add_argument("--days", type=int, default=80, metavar="N", help="of every world; default: 80")
-    made.add_argument("--visits", type=int, default=60, metavar="N", help="a day, at most 300; default: 60")
-    made.add_argument("--seeds", type=int, default=3, metavar="N", help="worlds of each kind; default: 3")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the first; default: 7")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument(
+    arguments.add_argument("--days", type=int, default=80, metavar="N", help="of every world; default: 80")
+    arguments.add_argument(
+        "--visits", type=int, default=60, metavar="N", help="a day, at most 300; default: 60"
+    )
+    arguments.add_argument(
+        "--seeds", type=int, default=3, metavar="N", help="worlds of each kind; default: 3"
+    )
+    arguments.add_argument("--seed", type=int, default=7, metavar="N", help="of the first; default: 7")
+    arguments.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    arguments.add_argument(
         "--figure", type=Path, metavar="FILE", help="draw here, .svg or .png; and FILE-controller"
     )
-    return made
+    return arguments
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

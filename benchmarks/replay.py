@@ -339,13 +339,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--slates", type=int, default=10_000, metavar="N", help="default: 10000")
-    made.add_argument("--erased", type=float, default=0.3, metavar="SHARE", help="default: 0.3")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of what is asked")
-    made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
-    return made
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--slates", type=int, default=10_000, metavar="N", help="default: 10000")
+    parser.add_argument("--erased", type=float, default=0.3, metavar="SHARE", help="default: 0.3")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="of what is asked")
+    parser.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
+    return parser
 
 
 if __name__ == "__main__":

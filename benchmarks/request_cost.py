@@ -55,17 +55,19 @@ print(",".join(heavy) or "none")
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument("--items", type=int, help="measure over a generated catalogue of so many items")
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument("--items", type=int, help="measure over a generated catalogue of so many items")
+    arguments.add_argument(
         "--live",
         action="store_true",
         help="with --items: with the posterior and all that a fusion is told which learned live",
     )
-    made.add_argument("--requests", type=int, default=500, help="how many requests are measured")
-    made.add_argument("--events", type=int, default=20_000, help="how many events are observed")
-    return made
+    arguments.add_argument("--requests", type=int, default=500, help="how many requests are measured")
+    arguments.add_argument("--events", type=int, default=20_000, help="how many events are observed")
+    return arguments
 
 
 def cost_of(ask: Callable[[str], object], users: Sequence[str]) -> dict[str, float]:
@@ -111,18 +113,18 @@ def start_cost(folder: Path, user: str) -> dict[str, Any]:
     return {"seconds": wall, "cpu_seconds": cpu, "heavy_modules": lines[1]}
 
 
-def run_of(given: argparse.Namespace) -> Run:
+def run_of(options: argparse.Namespace) -> Run:
     """Return the newest run of the project, trained where there is none."""
-    opened = chosen_project(given, Telling())
+    opened = chosen_project(options, Telling())
     return opened.run() if opened.runs() else opened.train()
 
 
-def measure(system: System, scenario: str, given: argparse.Namespace) -> dict[str, Any]:
+def measure(system: System, scenario: str, options: argparse.Namespace) -> dict[str, Any]:
     """Return everything that is measured of one scenario."""
     state = system.scenario(scenario)
-    draws = generator(given.seed or 0, "requests")
+    draws = generator(options.seed or 0, "requests")
     active = np.unique(state.log.events().user)
-    users = [system.users[int(code)] for code in draws.choice(active, given.requests)]
+    users = [system.users[int(code)] for code in draws.choice(active, options.requests)]
     items = [state.catalogue.ids[code] for code in range(SIZE)]
 
     def slate(user: str, reasons: bool = False) -> object:
@@ -134,7 +136,7 @@ def measure(system: System, scenario: str, given: argparse.Namespace) -> dict[st
         "without_reasons": cost_of(slate, users),
         "with_reasons": cost_of(partial(slate, reasons=True), users),
         "predictions": cost_of(lambda user: predict_items(system, Request(user, scenario, 1), items), users),
-        "events_per_second": events_per_second(system, scenario, given.events, draws),
+        "events_per_second": events_per_second(system, scenario, options.events, draws),
         "after_events": cost_of(slate, users),
         "peak_mb": peak_mb(),
     }
@@ -142,24 +144,26 @@ def measure(system: System, scenario: str, given: argparse.Namespace) -> dict[st
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write."""
-    given = parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     set_threads(1)
     values: dict[str, Any] = {"scenarios": {}}
     try:
-        if given.items is not None:
-            system = generated_system(given.items, max(given.items // 2, 1000), given.seed or 0, given.live)
+        if options.items is not None:
+            system = generated_system(
+                options.items, max(options.items // 2, 1000), options.seed or 0, options.live
+            )
         else:
-            run = run_of(given)
+            run = run_of(options)
             system = run.system
             values["start"] = start_cost(run.folder, system.users[0])
         for scenario in system.scenarios:
-            values["scenarios"][scenario] = measure(system, scenario, given)
+            values["scenarios"][scenario] = measure(system, scenario, options)
     except PolysceneError as error:
         print(error, file=sys.stderr)
         return 1
     print(shown(values))
-    if given.json is not None:
-        write_json(given.json, values | {"machine": machine(), "versions": versions()})
+    if options.json is not None:
+        write_json(options.json, values | {"machine": machine(), "versions": versions()})
     return 0
 
 

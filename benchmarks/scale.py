@@ -168,13 +168,15 @@ def _summary(costs: Mapping[str, Mapping[str, float]], events: int, seed: int) -
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--events", type=int, default=EVENTS, metavar="N", help=f"default: {EVENTS:,}")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the generated events")
-    made.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
-    made.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
-    return made
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--events", type=int, default=EVENTS, metavar="N", help=f"default: {EVENTS:,}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="of the generated events")
+    parser.add_argument("--work", type=Path, default=WORK, metavar="FOLDER", help="default: benchmarks/.work")
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    return parser
 
 
 if __name__ == "__main__":

@@ -49,14 +49,16 @@ HEAD = ("choices", "number", "own", "all", "difference, 95 %", "own s", "all s",
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument(
         "--part", choices=("validation", "test"), default="test", help="which choices are judged"
     )
-    made.add_argument("--only", metavar="SCENARIO", help="default: every scenario")
-    made.add_argument("--epochs", type=int, metavar="N", help="default: as configured")
-    return made
+    arguments.add_argument("--only", metavar="SCENARIO", help="default: every scenario")
+    arguments.add_argument("--epochs", type=int, metavar="N", help="default: as configured")
+    return arguments
 
 
 def read(project: Project) -> TrainingData:

@@ -159,17 +159,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--items", type=int, default=10_000, metavar="N", help="default: 10000")
-    made.add_argument("--requests", type=int, default=2_000, metavar="N", help="of each kind; default: 2000")
-    made.add_argument(
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--items", type=int, default=10_000, metavar="N", help="default: 10000")
+    parser.add_argument(
+        "--requests", type=int, default=2_000, metavar="N", help="of each kind; default: 2000"
+    )
+    parser.add_argument(
         "--bulk", type=int, metavar="N", help="slates at half, without and while a job takes N new items"
     )
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the catalogue and the requests")
-    made.add_argument("--profile", action="store_true", help="say where the time goes")
-    made.add_argument("--serve", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
-    return made
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="of the catalogue and the requests")
+    parser.add_argument("--profile", action="store_true", help="say where the time goes")
+    parser.add_argument("--serve", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
+    return parser
 
 
 if __name__ == "__main__":

@@ -217,17 +217,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--items", type=int, default=10_000, metavar="N", help="default: 10000")
-    made.add_argument("--events", type=int, default=20_000, metavar="N", help="taken before; default: 20000")
-    made.add_argument("--seconds", type=float, default=5.0, metavar="S", help="of each part; default: 5")
-    made.add_argument(
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--items", type=int, default=10_000, metavar="N", help="default: 10000")
+    parser.add_argument(
+        "--events", type=int, default=20_000, metavar="N", help="taken before; default: 20000"
+    )
+    parser.add_argument("--seconds", type=float, default=5.0, metavar="S", help="of each part; default: 5")
+    parser.add_argument(
         "--without-starts", action="store_true", help="leave out the starts, for which it is generated twice"
     )
-    made.add_argument("--folder", type=Path, metavar="FOLDER", help="on the disk that is to be measured")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the catalogue and the requests")
-    return made
+    parser.add_argument("--folder", type=Path, metavar="FOLDER", help="on the disk that is to be measured")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="of the catalogue and the requests")
+    return parser
 
 
 if __name__ == "__main__":

@@ -170,14 +170,16 @@ def _quantiles(seconds: Sequence[float]) -> dict[str, float]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite", help="default: sqlite")
-    made.add_argument(
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite", help="default: sqlite")
+    parser.add_argument(
         "--events", type=int, default=500, metavar="N", help="of the smallest part; default: 500"
     )
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the catalogue and the events")
-    return made
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="of the catalogue and the events")
+    return parser
 
 
 if __name__ == "__main__":

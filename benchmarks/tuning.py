@@ -54,13 +54,17 @@ WHOLE_BATCH = 10**9
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument("--part", choices=PARTS, default="quality", help="default: quality")
-    made.add_argument("--steps", type=int, default=60, help="methods: steps of the language model's weights")
-    made.add_argument("--batch", type=int, default=128, help="methods, speed: choices per step")
-    made.add_argument("--method", choices=ROWS, help=argparse.SUPPRESS)
-    return made
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument("--part", choices=PARTS, default="quality", help="default: quality")
+    arguments.add_argument(
+        "--steps", type=int, default=60, help="methods: steps of the language model's weights"
+    )
+    arguments.add_argument("--batch", type=int, default=128, help="methods, speed: choices per step")
+    arguments.add_argument("--method", choices=ROWS, help=argparse.SUPPRESS)
+    return arguments
 
 
 def with_tuning(project: Project, method: str, **changes: Any) -> Project:  # noqa: ANN401 - settings

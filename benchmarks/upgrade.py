@@ -115,12 +115,14 @@ AT = (("p50", 0.5), ("p99", 0.99), ("max", 1.0))
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--keys", type=int, default=1_000_000, metavar="N", help="default: 1,000,000")
-    made.add_argument("--events", type=int, default=300, metavar="N", help="of each part; default: 300")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    made.add_argument("--seed", type=int, default=7, metavar="N", help="of the catalogue")
-    options = made.parse_args(arguments)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--keys", type=int, default=1_000_000, metavar="N", help="default: 1,000,000")
+    parser.add_argument("--events", type=int, default=300, metavar="N", help="of each part; default: 300")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="of the catalogue")
+    options = parser.parse_args(arguments)
     set_threads(1)
     with temporary_server() as server:
         results = measured(server.url(), options.keys, options.events, options.seed)

@@ -154,11 +154,15 @@ class Best:
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument("--verb", action="append", choices=VERBS, help="only this one; may be repeated")
-    made.add_argument("--times", type=int, default=5, metavar="N", help="turns, of which the best counts")
-    made.add_argument(
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(arguments)
+    arguments.add_argument("--verb", action="append", choices=VERBS, help="only this one; may be repeated")
+    arguments.add_argument(
+        "--times", type=int, default=5, metavar="N", help="turns, of which the best counts"
+    )
+    arguments.add_argument(
         "--against",
         type=Path,
         action="append",
@@ -166,7 +170,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="PLACE",
         help="a checkout of another version, or the Python it is installed for; may be repeated",
     )
-    return made
+    return arguments
 
 
 def free_port() -> int:

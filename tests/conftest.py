@@ -241,9 +241,9 @@ def _save_model(folder: Path, decoder: bool) -> Path:
         "max_position_embeddings": 64,
         "pad_token_id": 2,
     }
-    made: PreTrainedModel = LlamaModel(LlamaConfig(**sizes)) if decoder else BertModel(BertConfig(**sizes))
+    model: PreTrainedModel = LlamaModel(LlamaConfig(**sizes)) if decoder else BertModel(BertConfig(**sizes))
     with quiet():
-        made.save_pretrained(folder)
+        model.save_pretrained(folder)
     return folder
 
 

@@ -267,14 +267,16 @@ def main(name: str, packages: Sequence[str], fit: Fit, choose: Choose) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--fold", type=Path, required=True, metavar="FOLDER", help="what export.py wrote")
-    made.add_argument("--json", type=Path, required=True, metavar="FILE", help="write the results here")
-    made.add_argument("--seed", type=int, metavar="N", help="default: the one of the export")
-    made.add_argument(
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--fold", type=Path, required=True, metavar="FOLDER", help="what export.py wrote")
+    parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="write the results here")
+    parser.add_argument("--seed", type=int, metavar="N", help="default: the one of the export")
+    parser.add_argument(
         "--settings", type=json.loads, metavar="JSON", help="settings chosen before; default: choose them now"
     )
-    return made
+    return parser
 
 
 def _chosen(

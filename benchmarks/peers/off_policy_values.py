@@ -47,20 +47,22 @@ def _coba(log: dict[str, Any]) -> float:
         {"context": None, "action": action, "reward": reward, "probability": chance}
         for action, reward, chance in columns
     ]
-    made = OpeRewards("IPS").filter(interactions)
+    estimates = OpeRewards("IPS").filter(interactions)
     sums = [
         sum(chance * one["rewards"](action) for action, chance in enumerate(row))
-        for one, row in zip(made, log["target"].tolist(), strict=True)
+        for one, row in zip(estimates, log["target"].tolist(), strict=True)
     ]
     return float(np.mean(sums))
 
 
 def main() -> int:
     """Read, value, write."""
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--log", type=Path, required=True, metavar="FOLDER")
-    made.add_argument("--json", type=Path, required=True, metavar="FILE")
-    options = made.parse_args()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--log", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--json", type=Path, required=True, metavar="FILE")
+    options = parser.parse_args()
     with np.load(options.log / "log.npz", allow_pickle=False) as held:
         log = {name: held[name] for name in held.files}
     options.json.write_text(json.dumps(values(log)), encoding="utf-8")

@@ -198,16 +198,18 @@ def _ourselves(options: argparse.Namespace) -> tuple[Results, Path, dict[str, di
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_project_arguments(made)
-    made.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="default: all of them")
-    made.add_argument(
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_project_arguments(parser)
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="default: all of them")
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="take the newest run, and what peers have written beside its folds",
     )
-    made.add_argument("--python", default=sys.executable, metavar="FILE", help="makes their environments")
-    return made
+    parser.add_argument("--python", default=sys.executable, metavar="FILE", help="makes their environments")
+    return parser
 
 
 if __name__ == "__main__":

@@ -87,11 +87,11 @@ def test_what_is_shown_can_be_read(
 ) -> None:
     audience = script("audience")
     days = audience.Days([4.0] * 15, [3.0] * 15, [6.0] * 15, [5] * 15, [1.5], ["promoted"], 2)
-    told = dict.fromkeys(
+    estimate = dict.fromkeys(
         ("log earned", "foretold", "low", "high", "worth", "came", "effective", "decisions"), 0.5
     )
     plain = json.loads(json.dumps({name: getattr(days, name) for name in vars(days)}))
-    results = {"arms": {"learns": [plain, plain]}, "foretold": [told]}
+    results = {"arms": {"learns": [plain, plain]}, "foretold": [estimate]}
     text = audience.tables(results)
     assert "4.0 [4.0, 4.0]" in text
     assert "0.800 [0.800, 0.800]" in text

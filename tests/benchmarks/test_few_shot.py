@@ -38,10 +38,10 @@ def _split(draws: np.random.Generator, rows: int) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made, draws = tmp_path_factory.mktemp("prompts"), np.random.default_rng(0)
-    _split(draws, 70).write_parquet(made / "valid.parquet")
-    _split(draws, 60).write_parquet(made / "test.parquet")
-    return made
+    home, draws = tmp_path_factory.mktemp("prompts"), np.random.default_rng(0)
+    _split(draws, 70).write_parquet(home / "valid.parquet")
+    _split(draws, 60).write_parquet(home / "test.parquet")
+    return home
 
 
 def test_a_folder_that_was_never_seen_is_judged(

@@ -27,30 +27,30 @@ def _tables(people: int) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def test_ten_before_one_of_the_latest_three(script: Script) -> None:
     prompts = script("few_shot_prompts")
-    made = prompts.prompts(*_tables(30), 7.0, False)
-    people = {part: sum(prompts.part_of(f"u{n}") == part for n in range(1, 30)) for part in made}
-    assert [len(made["test"]), len(made["valid"]), len(made["context"])] == [
+    parts = prompts.prompts(*_tables(30), 7.0, False)
+    people = {part: sum(prompts.part_of(f"u{n}") == part for n in range(1, 30)) for part in parts}
+    assert [len(parts["test"]), len(parts["valid"]), len(parts["context"])] == [
         3 * people["test"], 3 * people["valid"], people["context"],
     ]  # fmt: skip
-    for text, answer in made["test"].select("input", "output").iter_rows():
+    for text, answer in parts["test"].select("input", "output").iter_rows():
         prompt = read_prompt(text, answer)
         assert (len(prompt.liked), len(prompt.disliked)) == (5, 5)
         assert "'film'" in prompt.candidate
         assert prompt.candidate not in prompt.liked + prompt.disliked
-    assert set(made["test"]["output"]) == {"Yes.", "No."}
-    assert set(made["context"]["output"]) == {""}
-    assert all(len(read_prompt(text).history) == LENGTH - 1 for text in made["context"]["input"])
+    assert set(parts["test"]["output"]) == {"Yes.", "No."}
+    assert set(parts["context"]["output"]) == {""}
+    assert all(len(read_prompt(text).history) == LENGTH - 1 for text in parts["context"]["input"])
 
 
 def test_new_things_are_asked_about_and_stand_nowhere_else(script: Script) -> None:
     prompts = script("few_shot_prompts")
-    made = prompts.prompts(*_tables(60), 7.0, True)
-    asked = {read_prompt(text).candidate for text in made["test"]["input"]}
+    parts = prompts.prompts(*_tables(60), 7.0, True)
+    asked = {read_prompt(text).candidate for text in parts["test"]["input"]}
     assert asked
     assert all(title in prompts.new_titles([title]) for title in asked)
     for part in ("valid", "context"):
-        assert len(made[part])
-        assert not any(title in text for text in made[part]["input"] for title in asked)
+        assert len(parts[part])
+        assert not any(title in text for text in parts[part]["input"] for title in asked)
 
 
 def test_a_folder_without_ratings_is_refused(

@@ -34,12 +34,12 @@ def _of_words(texts: list[str]) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made, draws = tmp_path_factory.mktemp("headlines"), np.random.default_rng(0)
+    home, draws = tmp_path_factory.mktemp("headlines"), np.random.default_rng(0)
     faulty = _arms(draws, 5, week=201330)
     one = [("x", 201410, "The same", 9, 1)] * 2
     same = pl.DataFrame(one, schema=faulty.schema, orient="row")
-    pl.concat([_arms(draws, 60), faulty, same]).write_parquet(made / "arms.parquet")
-    return made
+    pl.concat([_arms(draws, 60), faulty, same]).write_parquet(home / "arms.parquet")
+    return home
 
 
 def test_arms_are_pooled_and_faulty_weeks_left_out(script: Script, folder: Path, tmp_path: Path) -> None:

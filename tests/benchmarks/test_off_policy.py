@@ -34,11 +34,11 @@ def _log(draws: np.random.Generator, policy: np.ndarray, rows: int) -> pl.DataFr
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made, draws = tmp_path_factory.mktemp("logs"), np.random.default_rng(5)
-    _log(draws, np.full((2, 3), 1 / 3), 3000).write_parquet(made / "random.parquet")
-    _log(draws, THOMPSON, 3000).write_parquet(made / "bts.parquet")
-    pl.DataFrame({"item_id": [10, 11, 12]}).write_parquet(made / "items.parquet")
-    return made
+    home, draws = tmp_path_factory.mktemp("logs"), np.random.default_rng(5)
+    _log(draws, np.full((2, 3), 1 / 3), 3000).write_parquet(home / "random.parquet")
+    _log(draws, THOMPSON, 3000).write_parquet(home / "bts.parquet")
+    pl.DataFrame({"item_id": [10, 11, 12]}).write_parquet(home / "items.parquet")
+    return home
 
 
 def test_each_policy_is_valued_by_the_others_log(script: Script, folder: Path, tmp_path: Path) -> None:

@@ -31,10 +31,10 @@ def test_every_way_is_read_three_times(
     config.write_text(text, encoding="utf-8")
     arguments = ["--config", str(config), "--work", str(tmp_path), "--json", str(out), "--texts", "20"]
     assert script("reading").main(arguments) == 0
-    found = json.loads(out.read_text(encoding="utf-8"))
-    assert found["texts"] == 20
-    alone, top = found["rows"]
+    report = json.loads(out.read_text(encoding="utf-8"))
+    assert report["texts"] == 20
+    alone, top = report["rows"]
     assert (alone["way"], top["way"]) == ("projection alone", "top layer")
-    assert all(row[when] > 0 for row in found["rows"] for when in ("nothing kept", "first", "again"))
+    assert all(row[when] > 0 for row in report["rows"] for when in ("nothing kept", "first", "again"))
     assert top["megabytes"] > alone["megabytes"] > 0
     assert "20 texts, 20 of them distinct" in capsys.readouterr().out

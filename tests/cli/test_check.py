@@ -20,14 +20,14 @@ def _beside_few(report: dict[str, Any]) -> list[dict[str, Any]]:
 def test_a_sound_project_is_ok(typed: Callable[..., Result], scratch: Path) -> None:
     result = typed("check", "--json", "found.json")
     assert "ok" in result.stdout
-    found = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
-    assert found["ok"] is True
-    assert found["scenarios"]["shop"]["items"] == 40
-    assert [decision.partition(":")[0] for decision in found["decisions"]] == ["shop", "news", "video"] * 2
-    assert "English" in found["decisions"][3]
-    assert found["decisions"][3].endswith("read with 'minilm'")
+    report = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
+    assert report["ok"] is True
+    assert report["scenarios"]["shop"]["items"] == 40
+    assert [decision.partition(":")[0] for decision in report["decisions"]] == ["shop", "news", "video"] * 2
+    assert "English" in report["decisions"][3]
+    assert report["decisions"][3].endswith("read with 'minilm'")
     assert "what a user has had" in result.stdout
-    assert 0 <= found["scenarios"]["shop"]["coverage"]["unreadable"] < 0.25
+    assert 0 <= report["scenarios"]["shop"]["coverage"]["unreadable"] < 0.25
 
 
 def test_all_problems_are_listed_at_once(typed: Callable[..., Result], scratch: Path) -> None:
@@ -36,12 +36,12 @@ def test_all_problems_are_listed_at_once(typed: Callable[..., Result], scratch: 
     pl.concat([table, table.head(3)]).write_parquet(items)
     (scratch / "news" / "events.parquet").unlink()
     result = typed("check", "--json", "found.json", code=1)
-    found = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
-    assert found["ok"] is False
-    assert {"shop", "news"} <= {problem["scenario"] for problem in found["problems"]}
-    assert all(problem["remedy"] for problem in found["problems"])
+    report = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
+    assert report["ok"] is False
+    assert {"shop", "news"} <= {problem["scenario"] for problem in report["problems"]}
+    assert all(problem["remedy"] for problem in report["problems"])
     assert "have to be mended" in result.stdout
-    assert found["scenarios"]["video"]["items"] == 40
+    assert report["scenarios"]["video"]["items"] == 40
 
 
 def test_a_missing_model_is_one_problem_among_others(typed: Callable[..., Result], scratch: Path) -> None:
@@ -49,8 +49,8 @@ def test_a_missing_model_is_one_problem_among_others(typed: Callable[..., Result
     text = config.read_text(encoding="utf-8").replace('"minilm"', '"./no-such-model"')
     config.write_text(text, encoding="utf-8")
     result = typed("check", "--json", "found.json", code=1)
-    found = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
-    assert [problem["key"] for problem in _beside_few(found)] == ["language.model"]
+    report = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
+    assert [problem["key"] for problem in _beside_few(report)] == ["language.model"]
     assert "language model" in result.stdout
 
 
@@ -60,9 +60,9 @@ def test_unreadable_text_is_a_warning_with_advice(typed: Callable[..., Result], 
     chinese = pl.lit("便携式露营帐篷适合家庭户外旅行")
     table.with_columns(title=chinese, description=chinese).write_parquet(items)
     result = typed("check", "--json", "found.json")
-    found = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
-    assert [problem["severity"] for problem in _beside_few(found)] == ["warning"]
-    assert 'model = "multilingual"' in _beside_few(found)[0]["remedy"]
+    report = json.loads((scratch / "found.json").read_text(encoding="utf-8"))
+    assert [problem["severity"] for problem in _beside_few(report)] == ["warning"]
+    assert 'model = "multilingual"' in _beside_few(report)[0]["remedy"]
     assert "warnings" in result.stdout
 
 

@@ -56,11 +56,11 @@ def _typed(verb: typer.Typer, *words: object, code: int = 0) -> Result:
 
 
 def test_what_loses_little_is_written(verb: typer.Typer, small: Path, tmp_path: Path) -> None:
-    out, found = tmp_path / "deep" / "half", tmp_path / "loss.json"
-    result = _typed(verb, "--way", "bf16", "--out", out, "--config", small, "--json", found)
+    out, file = tmp_path / "deep" / "half", tmp_path / "loss.json"
+    result = _typed(verb, "--way", "bf16", "--out", out, "--config", small, "--json", file)
     for word in ("neighbours kept", "content signal NDCG@10", "MB of weights", "texts/s", "62.5", "31.2"):
         assert word in result.stdout
-    loss = json.loads(found.read_text(encoding="utf-8"))
+    loss = json.loads(file.read_text(encoding="utf-8"))
     assert loss["smaller"] == pytest.approx(2.0)
     assert loss["content_before"] > 0
     half = load_model(LanguageSettings(model=str(out), precision="float32"))
@@ -107,9 +107,9 @@ def test_a_student_is_judged_like_all_others(verb: typer.Typer, small: Path, tmp
     for word in ("neighbours kept", "content signal NDCG@10", "texts/s", "0.99"):
         assert word in refused.stdout
     assert not list(tmp_path.iterdir())
-    found = tmp_path / "loss.json"
-    _typed(verb, *asked, "--accept-loss", "--json", found)
-    loss = json.loads(found.read_text(encoding="utf-8"))
+    file = tmp_path / "loss.json"
+    _typed(verb, *asked, "--accept-loss", "--json", file)
+    loss = json.loads(file.read_text(encoding="utf-8"))
     assert loss["smaller"] > 1
     assert loss["cosine"] < 0.99
     model = load_model(LanguageSettings(model=str(tmp_path / "small")))

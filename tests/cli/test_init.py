@@ -48,7 +48,7 @@ def test_tables_that_are_not_there(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ((), "name the folder"),
         (("--download",), "--from"),
@@ -57,9 +57,9 @@ def test_tables_that_are_not_there(
     ],
 )
 def test_what_does_not_go_together_is_told(
-    typed: Callable[..., Result], words: tuple[str, ...], said: str
+    typed: Callable[..., Result], words: tuple[str, ...], message: str
 ) -> None:
-    assert said in typed("init", *words, code=2).stderr
+    assert message in typed("init", *words, code=2).stderr
 
 
 def test_sets_are_listed(typed: Callable[..., Result]) -> None:

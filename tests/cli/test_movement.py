@@ -27,11 +27,11 @@ def test_a_run_alone_tells_what_moved_an_item(
 ) -> None:
     svg = tmp_path / "moved.svg"
     result = typed("movement", "P0003", "--run-alone", "--svg", str(svg), "--users", "--json")
-    told = json.loads(result.stdout)
-    assert (told["item"], told["gap"]) == ("P0003", 0.0)
-    assert told["kinds"]["compared"]["moves"] > 0
+    answer = json.loads(result.stdout)
+    assert (answer["item"], answer["gap"]) == ("P0003", 0.0)
+    assert answer["kinds"]["compared"]["moves"] > 0
     users = opened.run(opened.runs()[0]).users("shop")
-    assert set(told["users"].values()) <= set(users)
+    assert set(answer["users"].values()) <= set(users)
     assert svg.read_text(encoding="utf-8").lstrip().startswith("<svg")
 
 

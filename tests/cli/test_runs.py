@@ -19,9 +19,9 @@ def _active(judged: Path) -> str:
 
 
 def test_evaluate_writes_what_the_run_keeps(judged: Path) -> None:
-    found = json.loads((judged.parent / "metrics.json").read_text(encoding="utf-8"))
-    assert found == Project.open(judged).run().metrics
-    assert set(found["scenarios"]) == {"shop", "news", "video"}
+    metrics = json.loads((judged.parent / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics == Project.open(judged).run().metrics
+    assert set(metrics["scenarios"]) == {"shop", "news", "video"}
 
 
 def test_evaluate_shows_models_and_the_lead(typed: Callable[..., Result], judged: Path) -> None:
@@ -60,10 +60,10 @@ def test_train_on_everything_cannot_be_evaluated(typed: Callable[..., Result], s
 
 def test_recommend_as_a_table_and_as_json(typed: Callable[..., Result], judged: Path) -> None:
     user, options = _active(judged), ("--config", judged, "--scenario", "shop")
-    found = json.loads(typed("recommend", user, "-k", 4, "--json", *options).stdout)
-    assert found["user"] == user
-    assert found["run"] == Project.open(judged).run().id
-    ids = [place["id"] for place in found["items"]]
+    answer = json.loads(typed("recommend", user, "-k", 4, "--json", *options).stdout)
+    assert answer["user"] == user
+    assert answer["run"] == Project.open(judged).run().id
+    ids = [place["id"] for place in answer["items"]]
     assert len(ids) == 4
     table = typed("recommend", user, "-k", 4, *options).stdout
     assert all(item in table for item in ids)
@@ -91,9 +91,9 @@ def test_recommend_to_many_users_into_a_file(
 def test_recommend_out_of_items_that_meet_a_condition(typed: Callable[..., Result], judged: Path) -> None:
     options = ("--config", judged, "--scenario", "shop", "--json")
     asked = ("recommend", "--history", "P0001, P0002", "--items", "P0003,P0004,P0005,P0006")
-    found = json.loads(typed(*asked, "--where", "price < 1e6", "--exclude", "P0005", *options).stdout)
-    assert found["user"] is None
-    assert sorted(place["id"] for place in found["items"]) == ["P0003", "P0004", "P0006"]
+    answer = json.loads(typed(*asked, "--where", "price < 1e6", "--exclude", "P0005", *options).stdout)
+    assert answer["user"] is None
+    assert sorted(place["id"] for place in answer["items"]) == ["P0003", "P0004", "P0006"]
     assert "did you mean 'price'" in typed(*asked, "--where", "prize < 3", *options, code=2).stderr
 
 
@@ -124,11 +124,11 @@ def test_strangers_are_told_apart(typed: Callable[..., Result], judged: Path) ->
 
 def test_similar_names_the_item_and_its_kin(typed: Callable[..., Result], judged: Path) -> None:
     options = ("--config", judged, "--scenario", "shop")
-    found = json.loads(typed("similar", "P0001", "-k", 3, "--json", *options).stdout)
-    assert len(found["items"]) == 3
-    assert "P0001" not in [place["id"] for place in found["items"]]
+    answer = json.loads(typed("similar", "P0001", "-k", 3, "--json", *options).stdout)
+    assert len(answer["items"]) == 3
+    assert "P0001" not in [place["id"] for place in answer["items"]]
     table = typed("similar", "P0001", "-k", 3, *options).stdout
-    assert all(place["id"] in table for place in found["items"])
+    assert all(place["id"] in table for place in answer["items"])
 
 
 def test_predict_tells_of_each_item_how_likely_it_is(typed: Callable[..., Result], judged: Path) -> None:
@@ -179,12 +179,12 @@ def test_report_prints_the_path_of_the_page(typed: Callable[..., Result], judged
 def test_a_named_run_is_asked(typed: Callable[..., Result], judged: Path) -> None:
     project = Project.open(judged)
     options = ("-s", "shop", "--config", judged, "--json")
-    found = json.loads(typed("recommend", "nobody", "--run", project.runs()[0], *options).stdout)
-    assert found["run"] == project.runs()[0]
+    answer = json.loads(typed("recommend", "nobody", "--run", project.runs()[0], *options).stdout)
+    assert answer["run"] == project.runs()[0]
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("recommend", "u1"), "shop, news, video"),
         (("recommend", "u1", "--run", "yesterday"), "yesterday"),
@@ -194,10 +194,10 @@ def test_a_named_run_is_asked(typed: Callable[..., Result], judged: Path) -> Non
     ],
 )
 def test_what_is_unknown_is_a_message(
-    typed: Callable[..., Result], judged: Path, words: tuple[str, ...], said: str
+    typed: Callable[..., Result], judged: Path, words: tuple[str, ...], message: str
 ) -> None:
     result = typed(*words, "--config", judged, code=2)
-    assert said in result.stderr
+    assert message in result.stderr
     assert result.stdout == ""
 
 

@@ -145,8 +145,8 @@ def test_keys_are_needed_where_nothing_else_is_said(
     config, _ = place
     words = ("serve", "--config", config, "--data", tmp_path / "keyed")
     assert "--new-key NAME" in typed(*words, "--port", 0, code=2).output
-    made = typed(*words, "--new-key", "shop", "--scope", "events")
-    key = made.stdout.strip()
+    result = typed(*words, "--new-key", "shop", "--scope", "events")
+    key = result.stdout.strip()
     rows = json.loads((tmp_path / "keyed" / "keys.json").read_text())
     assert [(row["name"], row["scopes"]) for row in rows] == [("shop", ["events"])]
     assert key.startswith("psk_")

@@ -100,8 +100,8 @@ def test_no_number_is_cut_at_any_width(columns: int) -> None:
 
 
 def test_the_width_is_what_the_user_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    for said, expected in (("80", 80), ("3", MIN_WIDTH), ("wide", PLAIN_WIDTH), ("", PLAIN_WIDTH)):
-        monkeypatch.setenv("COLUMNS", said)
+    for value, expected in (("80", 80), ("3", MIN_WIDTH), ("wide", PLAIN_WIDTH), ("", PLAIN_WIDTH)):
+        monkeypatch.setenv("COLUMNS", value)
         assert width() == expected
         assert output().width == expected
 
@@ -121,11 +121,11 @@ def test_hostile_text_is_shown_on_one_line() -> None:
 
 
 def test_problems_stand_errors_first() -> None:
-    found = [
+    problems = [
         Problem("late", "x", "y", "z", severity="repaired"),
         Problem("bad", "x", HOSTILE, "z", file="f.csv", row=1234, column="c", count=5000, scenario="shop"),
     ]
-    text = _written(problems_table(found))
+    text = _written(problems_table(problems))
     assert text.index("bad") < text.index("late")
     assert "5,000" in text
     assert "shop, f.csv, row 1,234, c" in text

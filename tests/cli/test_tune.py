@@ -41,14 +41,14 @@ def learning(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_to_copy_is_shown_and_written(typed: Typed, learning: Path, tmp_path: Path) -> None:
     before, file = learning.read_text(encoding="utf-8"), tmp_path / "found.json"
     result = typed("tune", "--config", learning, "--trials", 2, "--json", file)
-    found = json.loads(file.read_text(encoding="utf-8"))
-    assert set(found["best"]["scenarios"]) == {"shop", "news", "video"}
-    assert found["best"]["ndcg@10"] == max(trial["ndcg@10"] for trial in found["trials"])
-    assert found["present"] == found["trials"][0]
-    assert found["versions"]
+    report = json.loads(file.read_text(encoding="utf-8"))
+    assert set(report["best"]["scenarios"]) == {"shop", "news", "video"}
+    assert report["best"]["ndcg@10"] == max(trial["ndcg@10"] for trial in report["trials"])
+    assert report["present"] == report["trials"][0]
+    assert report["versions"]
     written = (learning.parent / "runs" / "polyscene" / TUNED).read_text(encoding="utf-8")
     assert written in result.stdout
-    assert tomllib.loads(written)["tuning"] == found["best"]["settings"]
+    assert tomllib.loads(written)["tuning"] == report["best"]["settings"]
     for word in ("as they are", "NDCG@10", "2 trials; as asked", TUNED):
         assert word in result.stdout
     assert "trial 2: NDCG@10" in result.stderr

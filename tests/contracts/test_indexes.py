@@ -219,8 +219,8 @@ def test_after_any_changes_all_that_is_there_is_found_and_nothing_else(
             index.put(np.array(codes), new)
         there = np.flatnonzero(np.any(vectors, axis=1))
         assert len(index) == len(there)
-        found = index.search(clustered(1, seed=4), 61)[0][0]
-        assert sorted(found[found != NOBODY].tolist()) == there.tolist()
+        hits = index.search(clustered(1, seed=4), 61)[0][0]
+        assert sorted(hits[hits != NOBODY].tolist()) == there.tolist()
         if len(there):
             code, score = index.search(vectors[there[:1]], 1)
             assert score[0, 0] >= 1 - 1e-4

@@ -118,9 +118,9 @@ def queries(evidence: Evidence) -> Queries:
 
     def histories() -> Histories:
         rows = [generator.integers(0, evidence.n_items, length).tolist() for length in lengths]
-        made = Histories.of(rows)
-        weights = generator.uniform(0.1, 2.0, len(made.items)).astype(np.float32)
-        return Histories(made.offsets, made.items, made.times, weights)
+        pasts = Histories.of(rows)
+        weights = generator.uniform(0.1, 2.0, len(pasts.items)).astype(np.float32)
+        return Histories(pasts.offsets, pasts.items, pasts.times, weights)
 
     user = np.array([0, 1, 2, 3, 4, -1, N_USERS - 1], np.int32)
     time = np.array([0, 100 * HOUR, 200 * HOUR, 300 * HOUR, 501 * HOUR, 600 * HOUR, LATEST])

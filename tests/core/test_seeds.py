@@ -11,9 +11,9 @@ names = st.lists(st.text("abc", min_size=1, max_size=3), max_size=3)
 
 @given(st.integers(0, 2**64), names)
 def test_a_derived_seed_has_63_bits_and_never_changes(seed: int, stream: list[str]) -> None:
-    found = derived(seed, *stream)
-    assert 0 <= found < 2**63
-    assert derived(seed, *stream) == found
+    value = derived(seed, *stream)
+    assert 0 <= value < 2**63
+    assert derived(seed, *stream) == value
 
 
 def test_derived_seeds_are_the_same_on_every_machine() -> None:

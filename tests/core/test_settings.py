@@ -54,9 +54,9 @@ def problems(values: dict[str, Any]) -> tuple[Problem, ...]:
 
 
 def problem(values: dict[str, Any]) -> Problem:
-    found = problems(values)
-    assert len(found) == 1, "\n".join(map(str, found))
-    return found[0]
+    errors = problems(values)
+    assert len(errors) == 1, "\n".join(map(str, errors))
+    return errors[0]
 
 
 def test_the_least_settings_are_enough() -> None:
@@ -87,12 +87,12 @@ def test_the_least_settings_are_enough() -> None:
 def test_an_unknown_key_is_refused_with_the_nearest_right_one(
     where: tuple[str | int, ...], right: str
 ) -> None:
-    found = problem(changed(*where))
-    assert found.what == f"unknown key '{where[-1]}'"
-    assert found.key == ".".join(map(str, where))
-    assert found.remedy == f"did you mean '{right}'?"
-    assert right in found.expected.removeprefix("one of ").split(", ")
-    assert found.file == "polyscene.toml"
+    error = problem(changed(*where))
+    assert error.what == f"unknown key '{where[-1]}'"
+    assert error.key == ".".join(map(str, where))
+    assert error.remedy == f"did you mean '{right}'?"
+    assert right in error.expected.removeprefix("one of ").split(", ")
+    assert error.file == "polyscene.toml"
 
 
 def test_a_key_near_to_nothing_is_to_be_removed() -> None:
@@ -102,7 +102,7 @@ def test_a_key_near_to_nothing_is_to_be_removed() -> None:
 def test_every_problem_is_listed_at_once() -> None:
     values = changed("language", "zzzz") | {"seed": -1}
     values["scenarios"]["shop"]["signals"] = ["popularty", "linear"]
-    assert {found.key for found in problems(values)} == {
+    assert {error.key for error in problems(values)} == {
         "seed",
         "language.zzzz",
         "scenarios.shop.signals.0",
@@ -117,10 +117,10 @@ def test_a_file_cannot_steer_the_settings_library(key: str) -> None:
 
 
 def test_hostile_keys_are_escaped_and_bounded() -> None:
-    found = str(problem(changed("scenarios", "shop", "items", "\x1b[31m\n" + "x" * 10_000)))
-    assert "\x1b" not in found
-    assert len(found.split("\n")) == 4
-    assert len(found) < 800
+    text = str(problem(changed("scenarios", "shop", "items", "\x1b[31m\n" + "x" * 10_000)))
+    assert "\x1b" not in text
+    assert len(text.split("\n")) == 4
+    assert len(text) < 800
 
 
 @pytest.mark.parametrize(
@@ -140,19 +140,19 @@ def test_hostile_keys_are_escaped_and_bounded() -> None:
 def test_a_value_that_cannot_be_used_says_what_was_expected(
     where: tuple[str, ...], value: object, expected: str
 ) -> None:
-    found = problem(changed(*where, value=value))
-    assert expected in found.expected
-    assert not found.expected.startswith("Value error")
-    assert found.remedy
-    assert found.key is not None
-    assert ".".join(where).startswith(found.key)
+    error = problem(changed(*where, value=value))
+    assert expected in error.expected
+    assert not error.expected.startswith("Value error")
+    assert error.remedy
+    assert error.key is not None
+    assert ".".join(where).startswith(error.key)
 
 
 def test_a_missing_key_is_asked_for() -> None:
     values = copy.deepcopy(LEAST)
     del values["scenarios"]["shop"]["items"]["id"]
-    found = problem(values)
-    assert (found.key, found.remedy) == ("scenarios.shop.items.id", "add id = … under [scenarios.shop.items]")
+    error = problem(values)
+    assert (error.key, error.remedy) == ("scenarios.shop.items.id", "add id = … under [scenarios.shop.items]")
 
 
 def test_settings_cannot_be_changed_afterwards() -> None:
@@ -188,18 +188,18 @@ def test_what_the_environment_got_wrong_is_not_blamed_on_the_file(monkeypatch: p
     assert problem(LEAST).file == "environment variable POLYSCENE_EVALUATION__CUTOFFS"
     monkeypatch.setenv("POLYSCENE_EVALUATION__CUTOFFS", "[5]")
     monkeypatch.setenv("POLYSCENE_LANGUAGE__MODELL", "other")
-    found = problem(LEAST)
-    assert found.file == "environment variable POLYSCENE_LANGUAGE__MODELL"
-    assert found.remedy == "did you mean 'model'?"
+    error = problem(LEAST)
+    assert error.file == "environment variable POLYSCENE_LANGUAGE__MODELL"
+    assert error.remedy == "did you mean 'model'?"
 
 
 @pytest.mark.parametrize("name", ["POLYSCENE_EVALUATION__CUTOFFS", "POLYSCENE_LANGUAGE"])
 def test_an_environment_variable_that_is_no_json_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "not json")
-    found = problem(LEAST)
-    assert found.file == "the environment"
-    assert name in found.remedy
-    assert "JSON" in found.expected
+    error = problem(LEAST)
+    assert error.file == "the environment"
+    assert name in error.remedy
+    assert "JSON" in error.expected
 
 
 def test_a_secret_file_or_dotenv_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,9 +217,9 @@ def file(tmp_path: Path) -> Path:
 def load_problem(file: Path) -> Problem:
     with pytest.raises(ConfigError) as caught:
         Settings.load(file)
-    (found,) = caught.value.problems
-    assert found.file == str(file)
-    return found
+    (error,) = caught.value.problems
+    assert error.file == str(file)
+    return error
 
 
 TOML = (
@@ -235,9 +235,9 @@ def test_a_file_is_read_with_or_without_a_byte_order_mark(file: Path, encoding: 
 
 
 def test_a_missing_file_says_how_to_make_one(file: Path) -> None:
-    found = load_problem(file)
-    assert found.found == "nothing at this path"
-    assert "polyscene init" in found.remedy
+    error = load_problem(file)
+    assert error.found == "nothing at this path"
+    assert "polyscene init" in error.remedy
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
@@ -246,16 +246,16 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 def test_broken_toml_names_the_line(file: Path) -> None:
     file.write_text('name = "shop"\n[scenarios\n')
-    found = load_problem(file)
-    assert found.what == "the configuration is not TOML"
-    assert "line 2" in found.found
+    error = load_problem(file)
+    assert error.what == "the configuration is not TOML"
+    assert "line 2" in error.found
 
 
 def test_a_file_in_another_encoding_names_the_byte(file: Path) -> None:
     file.write_bytes(TOML.encode("latin1"))
-    found = load_problem(file)
-    assert found.found == f"byte {TOML.index('ö')} is not UTF-8"
-    assert "UTF-8" in found.remedy
+    error = load_problem(file)
+    assert error.found == f"byte {TOML.index('ö')} is not UTF-8"
+    assert "UTF-8" in error.remedy
 
 
 def test_brackets_without_end_are_an_error_not_a_crash(file: Path) -> None:
@@ -283,16 +283,16 @@ def complaints(values: dict[str, Any]) -> tuple[Problem, ...]:
 
 @given(st.dictionaries(KEYS, tree, max_size=4))
 def test_anything_is_either_settings_or_problems_with_a_remedy(values: dict[str, Any]) -> None:
-    found = complaints(values)
-    assert found or "scenarios" in values
-    assert all(each.remedy and each.key for each in found)
+    errors = complaints(values)
+    assert errors or "scenarios" in values
+    assert all(each.remedy and each.key for each in errors)
 
 
 @given(st.sampled_from(["items", "events", "users", "objectives", "signals", "actions"]), tree)
 def test_anything_inside_a_scenario_is_blamed_on_its_key(part: str, value: Any) -> None:
-    for found in complaints(changed("scenarios", "shop", part, value=value)):
-        assert found.key is not None
-        assert found.key.startswith(f"scenarios.shop.{part}")
+    for error in complaints(changed("scenarios", "shop", part, value=value)):
+        assert error.key is not None
+        assert error.key.startswith(f"scenarios.shop.{part}")
 
 
 def test_signals_of_the_old_name_open_with_one_line_that_says_what_to_write() -> None:

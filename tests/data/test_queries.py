@@ -36,36 +36,41 @@ def test_a_history_is_the_latest_events_strictly_before(
     )
     log = make_log(rows, weight=weight)
     user, time = np.array(asked, np.int64).reshape(-1, 2).T
-    found = Timeline(log, USERS).before(user.astype(np.int32), time, length)
+    histories = Timeline(log, USERS).before(user.astype(np.int32), time, length)
 
-    assert len(found) == len(asked)
+    assert len(histories) == len(asked)
     for row, (who, when) in enumerate(asked):
         past = [
             (int(log.item[i]), int(log.time[i]), float(log.weight[i]))
             for i in range(len(log))
             if log.user[i] == who and log.time[i] < when and log.weight[i] > 0
         ][-length:]
-        mine = found.rows == row
+        mine = histories.rows == row
         assert (
             list(
-                zip(found.items[mine].tolist(), found.times[mine].tolist(), found.weights[mine], strict=True)
+                zip(
+                    histories.items[mine].tolist(),
+                    histories.times[mine].tolist(),
+                    histories.weights[mine],
+                    strict=True,
+                )
             )
             == past
         )
-        assert found.ages[mine].tolist() == list(range(len(past)))[::-1]
+        assert histories.ages[mine].tolist() == list(range(len(past)))[::-1]
 
 
 def test_items_of_one_basket_never_see_each_other(make_log: MakeLog) -> None:
     log = make_log([(0, 0, 1), (0, 1, 5), (0, 2, 5), (0, 3, 5), (0, 4, 9)])
-    found = Timeline(log, 1).before(log.user, log.time)
-    assert listed(found) == [[], [0], [0], [0], [0, 1, 2, 3]]
+    histories = Timeline(log, 1).before(log.user, log.time)
+    assert listed(histories) == [[], [0], [0], [0], [0, 1, 2, 3]]
 
 
 def test_a_history_is_capped_and_keeps_the_latest(make_log: MakeLog) -> None:
     log = make_log([(0, i % ITEMS, i) for i in range(HISTORY_LENGTH + 7)])
-    found = Timeline(log, 1).before(np.zeros(1, np.int32), np.array([LATEST]))
-    assert found.lengths.tolist() == [HISTORY_LENGTH]
-    assert found.times.tolist() == list(range(7, HISTORY_LENGTH + 7))
+    histories = Timeline(log, 1).before(np.zeros(1, np.int32), np.array([LATEST]))
+    assert histories.lengths.tolist() == [HISTORY_LENGTH]
+    assert histories.times.tolist() == list(range(7, HISTORY_LENGTH + 7))
     whole = Timeline(log, 1).before(np.zeros(1, np.int32), np.array([LATEST]), None)
     assert whole.times.tolist() == list(range(HISTORY_LENGTH + 7))
 

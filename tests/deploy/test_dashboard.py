@@ -32,9 +32,9 @@ SCRAPE_LABELS = {"instance", "job"}
 
 
 @pytest.fixture(scope="module")
-def told(run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+def sample_labels(run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     """Return the labels of every sample that a service of several tenants tells after some requests."""
-    folder = tmp_path_factory.mktemp("told")
+    folder = tmp_path_factory.mktemp("service")
     services, keys = [], []
     for name in ("a", "b"):
         file = KeyFile(folder / name / "keys.json")
@@ -73,16 +73,16 @@ def parsed(expression: str) -> Any:
 
 
 @pytest.mark.parametrize("expression", TARGETS)
-def test_a_panel_asks_for_what_is_told(expression: str, told: dict[str, set[str]]) -> None:
+def test_a_panel_asks_for_what_is_told(expression: str, sample_labels: dict[str, set[str]]) -> None:
     series = list(selectors(parsed(expression)))
     assert series
     for one in series:
-        assert one.name in told
+        assert one.name in sample_labels
         matched = {matcher.name for matcher in one.matchers.matchers}
-        assert matched <= told[one.name] | SCRAPE_LABELS
+        assert matched <= sample_labels[one.name] | SCRAPE_LABELS
         assert "tenant" in matched
     grouped = {name for group in re.findall(r"by \(([^)]*)\)", expression) for name in group.split(", ")}
-    assert grouped <= set().union(*(told[one.name] for one in series)) | SCRAPE_LABELS
+    assert grouped <= set().union(*(sample_labels[one.name] for one in series)) | SCRAPE_LABELS
 
 
 @pytest.mark.parametrize("expression", ["rate(polyscene_slates_total[1m]", "sum by (x"])
@@ -91,17 +91,17 @@ def test_a_wrong_query_is_noticed(expression: str) -> None:
         parsed(expression)
 
 
-def test_every_measurement_is_shown(told: dict[str, set[str]]) -> None:
+def test_every_measurement_is_shown(sample_labels: dict[str, set[str]]) -> None:
     asked = " ".join(str(target.values[0]) for target in TARGETS)
-    families = {re.sub(r"_(total|created|bucket|count|sum)$", "", name) for name in told}
+    families = {re.sub(r"_(total|created|bucket|count|sum)$", "", name) for name in sample_labels}
     assert {family for family in families if family not in asked} == set()
 
 
-def test_legends_name_labels_that_are_there(told: dict[str, set[str]]) -> None:
+def test_legends_name_labels_that_are_there(sample_labels: dict[str, set[str]]) -> None:
     for panel in DASHBOARD["panels"]:
         for target in panel["targets"]:
             series = list(selectors(parsed(target["expr"])))
-            known = set().union(*(told[one.name] for one in series)) | SCRAPE_LABELS
+            known = set().union(*(sample_labels[one.name] for one in series)) | SCRAPE_LABELS
             assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= known
 
 

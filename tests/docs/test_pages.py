@@ -21,8 +21,8 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
 
 def _blocks(page: Path, language: str) -> list[str]:
     """Return the page's fenced blocks of one language."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    return [block for name, block in found if name == language]
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return [block for name, block in blocks if name == language]
 
 
 def _anchors(page: Path) -> set[str]:
@@ -35,9 +35,9 @@ def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
     for target in (target for target in targets if not target.startswith("https://")):
         file, _, anchor = target.partition("#")
-        found = page.parent / file if file else page
-        assert found.exists(), target
-        assert not anchor or anchor in _anchors(found), target
+        destination = page.parent / file if file else page
+        assert destination.exists(), target
+        assert not anchor or anchor in _anchors(destination), target
 
 
 def test_every_page_is_found_from_the_readme() -> None:

@@ -159,9 +159,9 @@ def test_objectives_and_signals_are_named() -> None:
 @pytest.mark.parametrize("name", list(policies.POLICIES))
 def test_policies_are_told_with_their_parameters(name: str) -> None:
     row = next(line for line in _sections()["Policies"].splitlines() if line.startswith(f"| `{name}` |"))
-    told = row.split("|")[2]
+    cell = row.split("|")[2]
     for parameter, field in policies.POLICIES[name].Settings.model_fields.items():
-        assert f"`{parameter}`, `{field.default}`" in told
+        assert f"`{parameter}`, `{field.default}`" in cell
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,9 @@ def test_the_slate_is_the_top_of_the_whole_catalogue(any_system: System, user: s
     best, scores = ranking(any_system, user)
     ranked = min(decision.ranked, 10)
     assert decision.codes[:ranked].tolist() == best[:ranked].tolist()
-    found = decision.scores[decision.places]
-    np.testing.assert_allclose(found[:ranked], scores[best[:ranked]], atol=1e-4)
-    assert np.all(np.diff(found) <= 0)
+    slate_scores = decision.scores[decision.places]
+    np.testing.assert_allclose(slate_scores[:ranked], scores[best[:ranked]], atol=1e-4)
+    assert np.all(np.diff(slate_scores) <= 0)
     assert decision.propensities.tolist() == [1.0] * 10
 
 
@@ -69,9 +69,9 @@ def test_a_long_slate_is_everything_that_may_be_shown_in_order(any_system: Syste
     np.testing.assert_allclose(scores[first], scores[best[: decision.ranked]], atol=1e-4)
     rest = scores[decision.codes[decision.ranked :]]
     assert np.all(np.diff(rest) <= 1e-4), "what nobody put forward follows in the order of the whole"
-    found = decision.scores[decision.places]
-    assert np.isfinite(found).all()
-    assert np.all(np.diff(found) <= 0)
+    slate_scores = decision.scores[decision.places]
+    assert np.isfinite(slate_scores).all()
+    assert np.all(np.diff(slate_scores) <= 0)
 
 
 @pytest.mark.parametrize("user", USERS)

@@ -163,13 +163,13 @@ def test_a_fact_that_was_given_is_told_with_what_the_item_shares_with_the_last_o
     slate = slate_of(system, "u3", 5)
     reasons = {place.item.id: place.reason for place in slate}
     assert set(reasons) == set(texts)
-    told = [reason for reason in reasons.values() if "old kettle" in reason]
-    assert len(told) == (1 if slate.ids[0].endswith("kettle") else 2)
-    for reason in told:
+    hits = [reason for reason in reasons.values() if "old kettle" in reason]
+    assert len(hits) == (1 if slate.ids[0].endswith("kettle") else 2)
+    for reason in hits:
         assert reason.startswith("It is new, here since ")
         assert reason.endswith("; like “Title old kettle”, which you chose, it has “kettle”.")
-    (reason,) = set(reasons.values()) - set(told)
-    assert slate.notes == (f"{5 - len(told)} of 5 places have one reason, the same for everybody: {reason}",)
+    (reason,) = set(reasons.values()) - set(hits)
+    assert slate.notes == (f"{5 - len(hits)} of 5 places have one reason, the same for everybody: {reason}",)
 
 
 def test_a_past_item_that_was_named_often_stands_back(make_system: MakeSystem) -> None:

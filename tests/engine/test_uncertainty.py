@@ -46,8 +46,8 @@ def _logged(decision: Decision) -> None:
 def test_without_a_signal_that_knows_the_policy_refuses_and_a_setting_helps(system: System) -> None:
     with pytest.raises(DataError, match="no signal that knows how uncertain it is"):
         decide(system, REQUEST)
-    told = policy_of(PolicyChoice(name="thompson", deviation=2.0))
-    decision = decide(system, replace(REQUEST, policy=told))
+    policy = policy_of(PolicyChoice(name="thompson", deviation=2.0))
+    decision = decide(system, replace(REQUEST, policy=policy))
     assert decision.deviations is None
     assert (decision.propensities < 1).any()
     _logged(decision)

@@ -24,10 +24,10 @@ FINE = Event("newcomer", "shop-3", "shop", "gaze")
 
 def _everything(system: System) -> dict[str, object]:
     """Return what an event could change."""
-    found: dict[str, object] = {"users": system.users.ids().values.to_list(), "position": system.position}
+    facts: dict[str, object] = {"users": system.users.ids().values.to_list(), "position": system.position}
     for name, state in system.scenarios.items():
         user = system.user("u1", name)
-        found[name] = (
+        facts[name] = (
             state.latest,
             list(state.log.actions),
             len(state.log),
@@ -38,7 +38,7 @@ def _everything(system: System) -> dict[str, object]:
                 for signal, one in state.fusion.present().items()
             },
         )
-    return found
+    return facts
 
 
 BAD = {

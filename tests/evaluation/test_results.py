@@ -67,14 +67,14 @@ def test_a_metric_of_somebody_else_is_told_under_its_name(monkeypatch: pytest.Mo
         "shown": ListMetric(lambda listed: float(listed.lists.size)),
     }
     monkeypatch.setattr(METRICS, "_added", added)
-    found = judged()
-    row = found.table((5,))["popularity"]
-    rank = found.ranks["popularity"]
+    judgement = judged()
+    row = judgement.table((5,))["popularity"]
+    rank = judgement.ranks["popularity"]
     assert row["median"] == pytest.approx(rank.mean())
     assert row["first@5"] == pytest.approx(np.mean(rank == 5))
-    assert row["first@5/cold_users"] == pytest.approx(np.mean(rank[found.slices["cold_users"]] == 5))
-    assert row["shown@5"] == 5 * found.n_choices
-    assert "first@5" in found.intervals((5,), resamples=3)["popularity"]
+    assert row["first@5/cold_users"] == pytest.approx(np.mean(rank[judgement.slices["cold_users"]] == 5))
+    assert row["shown@5"] == 5 * judgement.n_choices
+    assert "first@5" in judgement.intervals((5,), resamples=3)["popularity"]
 
 
 def test_slices_stand_beside_the_means_and_empty_ones_are_left_out() -> None:

@@ -18,14 +18,14 @@ def planted(right: int, count: int, seed: int, shift: float = 0.0) -> list[Examp
     Each is of another person.
     """
     draws = np.random.default_rng(seed)
-    made = []
+    examples = []
     for person in range(count):
         signals = draws.uniform(0, 0.5, (2, 6))
         signals[right, 0] = 1.0
         signals[1 - right, draws.integers(1, 6)] = 1.0
         user = draws.normal(shift, 1.0, 5)
         user[2] = 7.0
-        made.append(
+        examples.append(
             Example(
                 signals.astype(np.float16),
                 np.zeros((6, 5), np.float16),
@@ -35,7 +35,7 @@ def planted(right: int, count: int, seed: int, shift: float = 0.0) -> list[Examp
                 person,
             )
         )
-    return made
+    return examples
 
 
 def lessons(right: int, count: int, seed: int, shift: float = 0.0) -> FusionData:

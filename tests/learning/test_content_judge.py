@@ -48,13 +48,13 @@ def world(make_data: MakeData, n_users: int) -> TrainingData:
 def test_a_habit_counts_for_more_than_the_last_event(make_data: MakeData, vectors: FloatArray) -> None:
     data = world(make_data, 2 * MIN_CHOICES)
     assert len(judged_choices(data, "a")) == 2 * MIN_CHOICES
-    found = held_out_decay(data, "a", vectors, 0.3)
-    best, usual = (content_judge(data, "a", decay) for decay in (found.decay, 0.3))
+    estimate = held_out_decay(data, "a", vectors, 0.3)
+    best, usual = (content_judge(data, "a", decay) for decay in (estimate.decay, 0.3))
     assert best is not None
     assert usual is not None
-    assert found.decay >= 0.65
-    assert found.gain == pytest.approx(best(vectors) - usual(vectors))
-    assert found.gain > 0.2
+    assert estimate.decay >= 0.65
+    assert estimate.gain == pytest.approx(best(vectors) - usual(vectors))
+    assert estimate.gain > 0.2
 
 
 def test_where_none_is_better_the_usual_one_stays(make_data: MakeData, vectors: FloatArray) -> None:

@@ -56,17 +56,17 @@ def test_a_student_comes_nearer_on_texts_that_it_never_read(teacher: LanguageMod
     unread = withheld(TEXTS, 0)
     hidden = [text for text, kept_back in zip(TEXTS, unread, strict=True) if kept_back]
     heard = Heard()
-    found = distilled(teacher, without(TEXTS, hidden), BRIEF, 0, heard)
+    student = distilled(teacher, without(TEXTS, hidden), BRIEF, 0, heard)
     start = student_of(teacher, TEXTS, BRIEF)
     exact = encode(teacher, hidden)
-    after, before = (np.mean((encode(m, hidden) * exact).sum(1)) for m in (found.model, start.model))
+    after, before = (np.mean((encode(m, hidden) * exact).sum(1)) for m in (student.model, start.model))
     assert 1 - after < 0.7 * (1 - before)
-    assert found.way == "student of 1 of 2 layers"
-    assert found.stored_mb == start.stored_mb
+    assert student.way == "student of 1 of 2 layers"
+    assert student.stored_mb == start.stored_mb
     assert 10 < heard.done["the student learns"] <= BRIEF.steps
     assert heard.done[f"{teacher.name} reads"] == len(without(TEXTS, hidden))
     again = distilled(teacher, without(TEXTS, hidden), BRIEF, 0, Silent())
-    assert again.model.fingerprint == found.model.fingerprint
+    assert again.model.fingerprint == student.model.fingerprint
 
 
 def test_a_student_may_be_narrower_too(teacher: LanguageModel) -> None:

@@ -132,9 +132,9 @@ def test_validation_ranks_the_open_catalogue(
     fusion = Fusion(
         ["popularity", "linear"], signals, features, FusionNetwork(2, 1, 2).fitted(), 0, hide_seen
     )
-    found = mean_gains(held_out_gains(fusion, Choices(asked([[0], [0]]), np.array([2, 2], np.int32)), 16))
-    assert set(found) == {"polyscene", "popularity"}
-    assert found["popularity"] == pytest.approx(1 / np.log2(1 + rank))
+    gains = mean_gains(held_out_gains(fusion, Choices(asked([[0], [0]]), np.array([2, 2], np.int32)), 16))
+    assert set(gains) == {"polyscene", "popularity"}
+    assert gains["popularity"] == pytest.approx(1 / np.log2(1 + rank))
 
 
 @pytest.mark.parametrize("n", [1, 8, MIN_CHOICES - 1])

@@ -65,27 +65,27 @@ def test_people_held_out_teach_neither_weights_nor_scales(make_data: MakeData, w
     data, known = make_data({"a": rows}, 10, scenarios={"a": {"repeats": True}})
     past = data.evidence("a", Phase.PAST)
     signal = Asked().fit(past)
-    found = fusion_data(data, "a", PastSignals(["asked"], [signal], past), known, Silent())
-    held_out = set(found.judged.queries.user.tolist())
+    sample = fusion_data(data, "a", PastSignals(["asked"], [signal], past), known, Silent())
+    held_out = set(sample.judged.queries.user.tolist())
     assert len(held_out) == 2
     assert signal.users[0] == set(range(10)) - held_out
     lengths = [
         {round(float(np.expm1(example.user[0]))) for example in part}
-        for part in (found.training, found.held_out)
+        for part in (sample.training, sample.held_out)
     ]
     assert not lengths[0] & lengths[1]
-    assert len(found.training) + len(found.held_out) == len(data.folds.tune("a").choices)
-    assert len(found.judged) == len(found.held_out)
-    assert set(found.held_people.tolist()) == held_out
-    assert found.n_own == len(found.examples)
+    assert len(sample.training) + len(sample.held_out) == len(data.folds.tune("a").choices)
+    assert len(sample.judged) == len(sample.held_out)
+    assert set(sample.held_people.tolist()) == held_out
+    assert sample.n_own == len(sample.examples)
 
 
 def test_the_limit_of_choices_is_kept(make_data: MakeData, walks: Walks) -> None:
     data, known = make_data({"a": walks(40, 10, 1)}, 40, fusion={"max_choices": 25})
     past = data.evidence("a", Phase.PAST)
     known_signals = PastSignals(["popularity"], [Popularity().fit(past)], past)
-    found = fusion_data(data, "a", known_signals, known, Silent())
-    assert len(found.training) + len(found.held_out) == 25
+    sample = fusion_data(data, "a", known_signals, known, Silent())
+    assert len(sample.training) + len(sample.held_out) == 25
 
 
 def test_choices_without_a_signal_are_as_if_it_had_never_been(make_data: MakeData, walks: Walks) -> None:
@@ -99,9 +99,9 @@ def test_choices_without_a_signal_are_as_if_it_had_never_been(make_data: MakeDat
     assert less.signals[0] is fitted
     assert less.signals[1] is None
     assert len(less.examples) == len(one.examples) > 0
-    for found, expected in zip(less.examples, one.examples, strict=True):
+    for actual, expected in zip(less.examples, one.examples, strict=True):
         for name in ("signals", "facts", "peaks", "user", "log_weights"):
-            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+            np.testing.assert_array_equal(getattr(actual, name), getattr(expected, name))
 
 
 def living(make_data: MakeData, live: bool | None) -> tuple[FusionData, Popularity]:

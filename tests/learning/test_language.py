@@ -120,8 +120,8 @@ def tuned_on(
 
 
 def tuned(project: Project, *names: str, ground: TrainingData | None = None) -> TunedLanguage:
-    model, found, settings = alone(project, *names)
-    return tuned_on(project, model, ground or found, settings)
+    model, data, settings = alone(project, *names)
+    return tuned_on(project, model, ground or data, settings)
 
 
 @pytest.fixture(scope="module")
@@ -139,17 +139,17 @@ def finished(
 
 def test_the_manifest_says_what_tuning_did(finished: tuple[Project, Run]) -> None:
     _, run = finished
-    told = json.loads((run.folder / MANIFEST).read_text(encoding="utf-8"))["tuning"]
-    assert set(told) == set(NAMES)
+    facts = json.loads((run.folder / MANIFEST).read_text(encoding="utf-8"))["tuning"]
+    assert set(facts) == set(NAMES)
     for number, name in enumerate(NAMES):
-        assert told[name]["file"] == f"{LANGUAGE}/{number}"
-        assert 0 <= told[name]["before"] <= told[name]["after"] <= 1
-        assert set(told[name]["steps"]) == {"projection", "weights"}
+        assert facts[name]["file"] == f"{LANGUAGE}/{number}"
+        assert 0 <= facts[name]["before"] <= facts[name]["after"] <= 1
+        assert set(facts[name]["steps"]) == {"projection", "weights"}
         file = run.folder / LANGUAGE / str(number) / WEIGHTS
-        assert told[name]["size"] <= file.stat().st_size < 2 * told[name]["size"] + 4000
+        assert facts[name]["size"] <= file.stat().st_size < 2 * facts[name]["size"] + 4000
         tensors = load_file(file)
         learned = sum(t.numel() for key, t in tensors.items() if key not in (KEYS, MEAN, PLACES))
-        assert told[name]["weights"] == learned
+        assert facts[name]["weights"] == learned
 
 
 def test_the_run_tells_of_it_in_words_and_curves(finished: tuple[Project, Run]) -> None:
@@ -195,10 +195,10 @@ def test_an_untuned_run_keeps_no_language_model(village: Village) -> None:
 def test_scope_shared_is_one_file_for_all(village: Village) -> None:
     project = village(scope="shared")
     run = project.train()
-    told = run.manifest["tuning"]
-    assert {fact["file"] for fact in told.values()} == {f"{LANGUAGE}/0"}
+    facts = run.manifest["tuning"]
+    assert {fact["file"] for fact in facts.values()} == {f"{LANGUAGE}/0"}
     assert [path.name for path in (run.folder / LANGUAGE).iterdir()] == ["0"]
-    assert set(told) == set(NAMES)
+    assert set(facts) == set(NAMES)
 
 
 def test_shared_vectors_are_common_and_those_of_scenarios_are_not(village: Village) -> None:
@@ -272,13 +272,13 @@ def test_every_objective_teaches_every_kind(
 ) -> None:
     folder: Path = request.getfixturevalue(f"small_{kind}")
     project = village("lora", folder, objectives=objectives, projection_steps=4, steps=4)
-    found = tuned(project)
-    assert found.backbones["shop"].kind == kind
-    values = found.vectors["shop"]
+    language = tuned(project)
+    assert language.backbones["shop"].kind == kind
+    values = language.vectors["shop"]
     for rows in (values.early, values.final):
         assert np.isfinite(rows).all()
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-4)
-    assert any(np.isfinite(curve.training).all() for curve in found.curves.values())
+    assert any(np.isfinite(curve.training).all() for curve in language.curves.values())
 
 
 def test_a_decoder_is_the_language_model_of_a_project(village: Village, small_decoder: Path) -> None:
@@ -312,10 +312,10 @@ def test_the_test_part_changes_no_vector(village: Village) -> None:
     events = replace(scenario.events, item=item)
     dataset = replace(ground.dataset, scenarios={"shop": replace(scenario, events=events)})
     poisoned = tuning_ground(dataset, ground, settings)
-    found = [tuned_on(project, model, each, settings) for each in (ground, poisoned)]
+    languages = [tuned_on(project, model, each, settings) for each in (ground, poisoned)]
     assert hit.any()
     for name in ("early", "final", "common"):
-        one, other = (getattr(each.vectors["shop"], name) for each in found)
+        one, other = (getattr(each.vectors["shop"], name) for each in languages)
         np.testing.assert_array_equal(one, other)
 
 
@@ -362,13 +362,13 @@ def test_what_helps_nobody_is_not_kept(village: Village, monkeypatch: pytest.Mon
         return judged
 
     monkeypatch.setattr(language_tuner, "tuning_data", judged_by(-1.0))
-    found = tuned_on(project, model, ground, settings)
-    assert set(found.outcomes["shop"].steps.values()) == {0}
-    np.testing.assert_allclose(found.vectors["shop"].early, frozen, atol=5e-3)
-    np.testing.assert_allclose(found.vectors["shop"].final, frozen, atol=5e-3)
+    language = tuned_on(project, model, ground, settings)
+    assert set(language.outcomes["shop"].steps.values()) == {0}
+    np.testing.assert_allclose(language.vectors["shop"].early, frozen, atol=5e-3)
+    np.testing.assert_allclose(language.vectors["shop"].final, frozen, atol=5e-3)
     monkeypatch.setattr(language_tuner, "tuning_data", judged_by(1.0))
     other = tuned_on(project, model, ground, settings)
-    assert found.models["shop"].fingerprint != other.models["shop"].fingerprint
+    assert language.models["shop"].fingerprint != other.models["shop"].fingerprint
 
 
 def test_what_validated_best_is_what_is_judged_even_on_random_events(village: Village) -> None:
@@ -419,13 +419,13 @@ def test_behaviour_that_follows_texts_is_learned(village: Village) -> None:
 def test_several_seeds_are_averaged(village: Village, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     results: list[Averaged] = []
 
-    def watched(*given: Any) -> Averaged:
-        results.append(fit_seeds(*given))
+    def watched(*arguments: Any) -> Averaged:
+        results.append(fit_seeds(*arguments))
         return results[-1]
 
     monkeypatch.setattr(language_tuner, "fit_seeds", watched)
-    found = tuned(village(method, seeds=2))
-    assert np.isfinite(found.vectors["shop"].final).all()
+    language = tuned(village(method, seeds=2))
+    assert np.isfinite(language.vectors["shop"].final).all()
     assert [len(result.curves) for result in results] == [2] * len(results)
     assert all(first.training != second.training for first, second in (result.curves for result in results))
     assert len(results) == 4, "two stages, of the past and of everything"
@@ -460,18 +460,18 @@ def test_without_anything_held_out_the_last_weights_are_kept(
     model, ground, settings = alone(project)
 
     monkeypatch.setattr(language_tuner, "tuning_data", unjudged)
-    found = tuned_on(project, model, ground, settings)
-    outcome = found.outcomes["shop"]
+    language = tuned_on(project, model, ground, settings)
+    outcome = language.outcomes["shop"]
     assert math.isnan(outcome.before)
     assert outcome.steps == {"projection": 8, "weights": 6}
-    assert found.notes() == []
-    assert found.facts()["shop"]["before"] is None
+    assert language.notes() == []
+    assert language.facts()["shop"]["before"] is None
 
 
 @pytest.mark.parametrize("changes", [{"layers": 0}, {"layers": 0, "projection": False}])
 def test_nothing_to_learn_with_is_no_error(village: Village, changes: dict[str, object]) -> None:
-    found = tuned(village("top", **changes))
-    assert np.isfinite(found.vectors["shop"].final).all()
+    language = tuned(village("top", **changes))
+    assert np.isfinite(language.vectors["shop"].final).all()
 
 
 def test_records_are_kept_beside_the_runs(village: Village) -> None:
@@ -597,13 +597,13 @@ def titled(project: Project, reach: float | str) -> Project:
 def test_a_text_turns_its_item_no_further_than_the_reach(village: Village, method: str) -> None:
     project = village(method)
     free = tuned(titled(project, "unbounded")).vectors["shop"]
-    found = tuned(titled(project, 0.5))
-    kept, bound = found.vectors["shop"], found.bounds["shop"]
+    language = tuned(titled(project, 0.5))
+    kept, bound = language.vectors["shop"], language.bounds["shop"]
     assert not np.array_equal(kept.final, free.final)
     assert not np.array_equal(kept.early, free.early)
     turned = np.einsum("nd,nd->n", kept.final, bound.leads)
     assert turned.min() >= np.cos(np.radians(0.5)) - 1e-6
-    facts = found.bound_facts()["shop"]
+    facts = language.bound_facts()["shop"]
     assert facts["reach_degrees"] == pytest.approx(0.5)
     assert facts["held_back"] > 0
     near = bound.angles <= bound.reach

@@ -123,11 +123,11 @@ def test_numpy_answers_what_torch_learned(world: tuple[TrainingData, Settings]) 
     }
     quick = settings.multitask.model_copy(update={"epochs": 1, "crossing": "dcn", "form": "mmoe"})
     maker = NetworkMaker(data, Phase.ALL, known, {"shop": 1.0, "news": 1.0}, quick)
-    made = maker.trained(("shop", "news"))
+    network = maker.trained(("shop", "news"))
     some = known["news"].training.pick(np.arange(9))
     with torch.inference_mode():
-        wanted = maker.learner(made).outputs(1, some, np.array([3, 5]), None)
-    seen = maker.seen_by(made, "news")
+        wanted = maker.learner(network).outputs(1, some, np.array([3, 5]), None)
+    seen = maker.seen_by(network, "news")
     candidates = np.column_stack([some.item, np.full(9, 3), np.full(9, 5)])
     actual = seen.outputs(some.queries, seen.item_features(np.arange(ITEMS)), candidates)
     for one, other in zip(actual, wanted, strict=True):

@@ -16,11 +16,11 @@ OLD_LEAD = 1.1
 
 def network() -> FusionNetwork:
     """Return one that adds up the scaled scores of two signals, and nothing else."""
-    made = FusionNetwork(2, 1, 2)
+    model = FusionNetwork(2, 1, 2)
     with torch.no_grad():
-        made.base.zero_()
-        made.base[:2] = 1.0
-    return made
+        model.base.zero_()
+        model.base[:2] = 1.0
+    return model
 
 
 def choice(

@@ -93,11 +93,11 @@ def scenario(*objectives: dict[str, object]) -> ScenarioSettings:
 
 @pytest.fixture(scope="module")
 def model(small_encoder: Path) -> LanguageModel:
-    found = load_model(LanguageSettings(model=str(small_encoder), precision="float32", device="cpu"))
-    for part in found.module.modules():
+    language_model = load_model(LanguageSettings(model=str(small_encoder), precision="float32", device="cpu"))
+    for part in language_model.module.modules():
         if isinstance(part, torch.nn.Dropout):
             part.p = 0.0
-    return found
+    return language_model
 
 
 def read(model: LanguageModel, **changes: object) -> CachedEncoder:
@@ -112,8 +112,8 @@ def reader(model: LanguageModel) -> CachedEncoder:
 
 
 def unit(rows: FloatArray) -> FloatArray:
-    found: FloatArray = rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
-    return found
+    vectors: FloatArray = rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
+    return vectors
 
 
 def profile(past: list[int], vectors: FloatArray) -> FloatArray:
@@ -178,8 +178,8 @@ def test_resampled_histories_keep_the_last_event(reader: CachedEncoder, share: f
     whole = tuning_data(log_of()).choices.queries.history
     lost = 0
     for seed in range(20):
-        found = learner._resampled(whole, np.random.default_rng(seed))
-        for before, after in zip(pasts(whole), pasts(found), strict=True):
+        sample = learner._resampled(whole, np.random.default_rng(seed))
+        for before, after in zip(pasts(whole), pasts(sample), strict=True):
             assert after[-1:] == before[-1:]
             assert [item for item in before if item in after] == after  # in order
             lost += len(before) - len(after)
@@ -196,16 +196,16 @@ def test_nothing_is_resampled_unless_it_is_asked_for(reader: CachedEncoder) -> N
 def learners_of(
     reader: CachedEncoder, shares: dict[str, float], log: EventLog, *objectives: dict[str, object]
 ) -> dict[str, tuple[float, TextLearner]]:
-    said = details(objectives={"co_engagement": 0.0} | shares)
-    found: Iterator[tuple[str, float, TextLearner]] = objectives_of(
-        reader, tuning_data(log), scenario(*objectives), said
+    settings = details(objectives={"co_engagement": 0.0} | shares)
+    learners: Iterator[tuple[str, float, TextLearner]] = objectives_of(
+        reader, tuning_data(log), scenario(*objectives), settings
     )
-    return {name: (share, learner) for name, share, learner in found}
+    return {name: (share, learner) for name, share, learner in learners}
 
 
 def test_a_click_is_told_from_profile_and_text(reader: CachedEncoder) -> None:
-    found = learners_of(reader, {"feedback": 0.5}, log_of(), {"action": "buy", "weight": 2.0})
-    ((name, (share, learner)),) = found.items()
+    learners = learners_of(reader, {"feedback": 0.5}, log_of(), {"action": "buy", "weight": 2.0})
+    ((name, (share, learner)),) = learners.items()
     assert name == "buy by bce"
     assert share == 1.0
     assert isinstance(learner, Feedback)
@@ -223,21 +223,21 @@ def test_a_click_is_told_from_profile_and_text(reader: CachedEncoder) -> None:
 
 
 def test_a_value_is_standardised_and_its_error_squared(reader: CachedEncoder) -> None:
-    found = learners_of(reader, {"feedback": 1.0}, log_of(), {"action": "rate", "loss": "mse"})
-    ((_, learner),) = found.values()
+    learners = learners_of(reader, {"feedback": 1.0}, log_of(), {"action": "rate", "loss": "mse"})
+    ((_, learner),) = learners.values()
     assert isinstance(learner, Feedback)
     values = np.array([4.0, 1.0, 5.0])
     wanted = (values - values.mean()) / values.std()
     by_item = dict(zip(learner._cases.target.tolist(), learner._labels.tolist(), strict=True))
     assert by_item == pytest.approx({2: wanted[0], 7: wanted[1], 0: wanted[2]})
     vectors = reader.all()
-    said = [
+    scores = [
         profile(past, vectors) @ vectors[target]
         for past, target in zip(pasts(learner._cases.queries.history), learner._cases.target, strict=True)
     ]
     labels = learner._labels.numpy()
     assert float(learner.loss(np.arange(3)).detach()) == pytest.approx(
-        np.mean((np.array(said) - labels) ** 2), abs=5e-3
+        np.mean((np.array(scores) - labels) ** 2), abs=5e-3
     )
 
 
@@ -249,7 +249,7 @@ def test_the_last_layer_of_feedback_learns_with_the_text(reader: CachedEncoder) 
 
 
 def test_one_action_may_have_two_losses(reader: CachedEncoder) -> None:
-    found = learners_of(
+    learners = learners_of(
         reader,
         {"feedback": 1.0, "order": 1.0},
         log_of({1: 0.0}),
@@ -257,7 +257,7 @@ def test_one_action_may_have_two_losses(reader: CachedEncoder) -> None:
         {"action": "rate", "loss": "bce", "weight": 3.0},
         {"action": "view"},
     )
-    assert {name: share for name, (share, _) in found.items()} == {
+    assert {name: share for name, (share, _) in learners.items()} == {
         "rate by mse": 1.0,
         "rate by bce": 3.0,
         "view by bce": 1.0,
@@ -276,8 +276,8 @@ def test_what_never_or_always_happens_teaches_nothing(reader: CachedEncoder, act
 
 def test_the_chosen_stands_above_what_was_shown_beside_it(reader: CachedEncoder) -> None:
     """At one moment user 0 bought item 1 and passed item 3 by."""
-    found = learners_of(reader, {"order": 2.0}, log_of({2: 0.0}))
-    ((name, (share, learner)),) = found.items()
+    learners = learners_of(reader, {"order": 2.0}, log_of({2: 0.0}))
+    ((name, (share, learner)),) = learners.items()
     assert (name, share) == ("order", 2.0)
     assert isinstance(learner, Order)
     assert len(learner) == 1
@@ -338,8 +338,8 @@ def test_a_plug_ins_objective_is_weighed_by_its_name(
     with pytest.raises(ValidationError, match="not same"):
         details(objectives={"same": 0.5})
     monkeypatch.setattr(OBJECTIVES, "_added", {"same": Same})
-    found = learners_of(reader, {"same": 0.5}, log_of({2: 0.0}))
-    ((share, learner),) = found.values()
+    learners = learners_of(reader, {"same": 0.5}, log_of({2: 0.0}))
+    ((share, learner),) = learners.values()
     assert share == 0.5
     assert isinstance(learner, Same)
     with pytest.raises(ValidationError, match="greater than or equal to 0"):
@@ -348,20 +348,20 @@ def test_a_plug_ins_objective_is_weighed_by_its_name(
 
 def test_the_sum_of_objectives_is_the_sum_over_learners(reader: CachedEncoder) -> None:
     shares = {"co_engagement": 0.7, "feedback": 0.2, "pretraining": 0.1}
-    found = learners_of(reader, shares, log_of(), {"action": "buy", "weight": 2.0})
-    assert {name: share for name, (share, _) in found.items()} == {
+    learners = learners_of(reader, shares, log_of(), {"action": "buy", "weight": 2.0})
+    assert {name: share for name, (share, _) in learners.items()} == {
         "co_engagement": 0.7,
         "buy by bce": 0.4,
         "pretraining": 0.1,
     }
-    batches = {name: one_batch(learner) for name, (_, learner) in found.items()}
-    joint = sum(share * learner.loss(batches[name]) for name, (share, learner) in found.items())
+    batches = {name: one_batch(learner) for name, (_, learner) in learners.items()}
+    joint = sum(share * learner.loss(batches[name]) for name, (share, learner) in learners.items())
     assert isinstance(joint, Tensor)
     joint.backward()  # type: ignore[no-untyped-call]
     named = dict(reader.named_parameters())
     wanted = {name: p.grad.clone() for name, p in named.items() if p.grad is not None}
-    stepper = Stepper({name: learner for name, (_, learner) in found.items()}, OptimiserSettings())
-    for name, (share, learner) in found.items():
+    stepper = Stepper({name: learner for name, (_, learner) in learners.items()}, OptimiserSettings())
+    for name, (share, learner) in learners.items():
         stepper.gather(name, learner, batches[name], share)
     assert len(wanted) > 10
     for name, gradient in wanted.items():

@@ -71,9 +71,9 @@ def test_where_nothing_counts_all_stand_back(data: TrainingData) -> None:
 
 
 def test_what_the_text_says_already_counts_for_little(data: TrainingData) -> None:
-    told = part_weights(data, "a", {TEXT: topics(), "again": topics()}, 0.8).weights
-    assert told.get("again", 0.0) < 0.7
-    assert learned(data, {"again": topics()}).weights["again"] > 3 * told.get("again", 0.0)
+    weights = part_weights(data, "a", {TEXT: topics(), "again": topics()}, 0.8).weights
+    assert weights.get("again", 0.0) < 0.7
+    assert learned(data, {"again": topics()}).weights["again"] > 3 * weights.get("again", 0.0)
 
 
 def test_few_choices_teach_nothing(make_data: MakeData) -> None:

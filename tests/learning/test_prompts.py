@@ -31,10 +31,10 @@ def prompter(latest_first: bool = True, history: int = 2) -> PromptBuilder:
     return PromptBuilder(TEXTS, history, 4, latest_first)
 
 
-@pytest.mark.parametrize(("latest_first", "told"), [(True, (3, 1)), (False, (1, 3))])
-def test_the_latest_different_items_are_told(latest_first: bool, told: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("latest_first", "items"), [(True, (3, 1)), (False, (1, 3))])
+def test_the_latest_different_items_are_told(latest_first: bool, items: tuple[int, ...]) -> None:
     pasts = prompter(latest_first).pasts(Histories.of([[0, 3, 1, 3, 3], [], [2]]))
-    assert pasts == [told, (), (2,)]
+    assert pasts == [items, (), (2,)]
 
 
 def test_texts_are_cut() -> None:

@@ -51,11 +51,11 @@ def opened(
     """Return a shop of its own in `home` with the hamlet's tables."""
     shutil.copytree(hamlet.parent / "shop", home / "shop", dirs_exist_ok=True)
     shutil.copy(hamlet.parent / "users.parquet", home)
-    told = tomllib.loads(hamlet.read_text(encoding="utf-8"))
-    shop = told["scenarios"]["shop"] | {"signals": signals}
+    document = tomllib.loads(hamlet.read_text(encoding="utf-8"))
+    shop = document["scenarios"]["shop"] | {"signals": signals}
     language = {"model": str(model), "tuning": "none", "max_tokens": 48, "precision": "float32"}
     changes = {"language": language, "scenarios": {"shop": shop}, "text_ranker": BRIEF | reader}
-    return Project(Settings.parse(told | changes), home)
+    return Project(Settings.parse(document | changes), home)
 
 
 @pytest.fixture
@@ -81,15 +81,15 @@ def answering_decoder(small_decoder: Path, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def in_memory(monkeypatch: pytest.MonkeyPatch) -> list[System]:
     """Return where every system lands that is put together from fitted parts."""
-    made: list[System] = []
+    systems: list[System] = []
     original = System.of
 
     def of(*args: Any) -> System:
-        made.append(original(*args))
-        return made[-1]
+        systems.append(original(*args))
+        return systems[-1]
 
     monkeypatch.setattr(System, "of", of)
-    return made
+    return systems
 
 
 def reranker_of(system: System) -> Reranker:
@@ -182,11 +182,11 @@ def test_without_a_reader_the_run_knows_of_none(village: Village, in_memory: lis
 def test_a_reader_that_no_scenario_uses_is_told_of(
     hamlet: Path, small_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
-    monkeypatch.setattr(Silent, "say", lambda self, text: told.append(text))
+    messages: list[str] = []
+    monkeypatch.setattr(Silent, "say", lambda self, text: messages.append(text))
     run = opened(hamlet, tmp_path, small_encoder, ["popularity", "content"], reader="pair").train()
     assert run.manifest["readers"] == {}
-    assert any("no scenario has 'text_ranker'" in line for line in told)
+    assert any("no scenario has 'text_ranker'" in line for line in messages)
 
 
 @pytest.mark.parametrize("reader", ["pair", "answers"])

@@ -53,13 +53,13 @@ def make(hamlet: Path, language: LanguageSettings, tmp_path: Path) -> Make:
     def opened(home: str = "runs", progress: Silent | None = None) -> Project:
         project = Project.open(hamlet, progress)
         runtime = project.settings.runtime.model_copy(update={"runs": str(tmp_path / home)})
-        said = {
+        changes = {
             "language": language,
             "scenarios": {"shop": project.settings.scenarios["shop"]},
             "tuning": TuningDetails(projection_steps=8, projection_batch=64, validations=2),
             "runtime": runtime,
         }
-        project.settings = project.settings.model_copy(update=said)
+        project.settings = project.settings.model_copy(update=changes)
         return project
 
     return opened
@@ -99,11 +99,11 @@ def _said(trials: tuple[Trial, ...] | list[Trial]) -> list[Trial]:
 
 def test_the_first_trial_is_the_present_settings_as_training_judges_them(make: Make, tmp_path: Path) -> None:
     project = make()
-    found = project.tune(trials=3)
-    first = found.trials[0]
-    assert first.settings == found.present
-    assert first is found.unchanged
-    assert found.present["projection_batch"] == 64
+    result = project.tune(trials=3)
+    first = result.trials[0]
+    assert first.settings == result.present
+    assert first is result.unchanged
+    assert result.present["projection_batch"] == 64
     model = load_model(project.settings.language, project.base)
     outcomes = try_tuning(
         dict.fromkeys(project.settings.scenarios, model),
@@ -113,9 +113,9 @@ def test_the_first_trial_is_the_present_settings_as_training_judges_them(make: M
         Silent(),
     )
     assert first.scenarios == {"shop": outcomes["shop"].after}
-    assert len({tuple(trial.settings.values()) for trial in found.trials}) == 3
-    assert found.best.worth == max(trial.worth for trial in found.trials)
-    assert (found.fresh, found.ended) == (3, "trials")
+    assert len({tuple(trial.settings.values()) for trial in result.trials}) == 3
+    assert result.best.worth == max(trial.worth for trial in result.trials)
+    assert (result.fresh, result.ended) == (3, "trials")
 
 
 def test_a_second_search_goes_on_as_if_nothing_had_happened(make: Make) -> None:
@@ -138,17 +138,17 @@ def test_another_question_has_trials_of_its_own(make: Make) -> None:
 
 def test_the_end_of_the_time_leaves_what_was_finished(make: Make) -> None:
     seconds = make("once").tune(trials=1, clock=Ticking()).trials[0].seconds
-    found = make("timed").tune(minutes=1.3 * seconds / 60, clock=Ticking())
-    assert found.ended == "time"
-    assert len(found.trials) == len(read_trials(found.file)) == 1
+    result = make("timed").tune(minutes=1.3 * seconds / 60, clock=Ticking())
+    assert result.ended == "time"
+    assert len(result.trials) == len(read_trials(result.file)) == 1
     with pytest.raises(ConfigError, match="--minutes"):
         make("hurried").tune(minutes=0.5 * seconds / 60, clock=Ticking())
 
 
 def test_an_interruption_leaves_what_was_finished(make: Make) -> None:
-    found = make(progress=Impatient(2)).tune()
-    assert (found.ended, found.fresh) == ("interruption", 2)
-    assert len(read_trials(found.file)) == 2
+    result = make(progress=Impatient(2)).tune()
+    assert (result.ended, result.fresh) == ("interruption", 2)
+    assert len(read_trials(result.file)) == 2
     with pytest.raises(KeyboardInterrupt):
         make("early", Impatient(0)).tune()
 
@@ -158,25 +158,25 @@ def test_a_training_that_fails_is_the_worst_unless_it_is_the_present_one(
 ) -> None:
     calls: list[object] = []
 
-    def failing(*given: object) -> dict[str, TuningOutcome]:
-        calls.append(given)
+    def failing(*arguments: object) -> dict[str, TuningOutcome]:
+        calls.append(arguments)
         if len(calls) != 1:
             raise ModelError("not finite")
         return {"shop": TuningOutcome(0.1, 0.2, {}, 1, 4), "news": TuningOutcome(0.1, float("nan"), {}, 1, 4)}
 
     monkeypatch.setattr(searching, "try_tuning", failing)
-    found = make().tune(trials=2)
-    assert found.trials[0].scenarios == {"shop": 0.2}
-    assert found.trials[1].failure == "not finite"
-    assert found.best is found.trials[0]
-    assert read_trials(found.file) == list(found.trials)
+    result = make().tune(trials=2)
+    assert result.trials[0].scenarios == {"shop": 0.2}
+    assert result.trials[1].failure == "not finite"
+    assert result.best is result.trials[0]
+    assert read_trials(result.file) == list(result.trials)
     with pytest.raises(ModelError):
         make("other").tune(trials=2)
 
 
 def test_nothing_held_out_is_said(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     blind = {"shop": TuningOutcome(float("nan"), float("nan"), {}, 1, 4)}
-    monkeypatch.setattr(searching, "try_tuning", lambda *given: blind)
+    monkeypatch.setattr(searching, "try_tuning", lambda *arguments: blind)
     with pytest.raises(ConfigError, match="valid_share"):
         make().tune(trials=1)
 

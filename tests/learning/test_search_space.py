@@ -19,8 +19,8 @@ WEIGHTS = {"steps", "optimiser.learning_rate"}
 
 def _settings(method: str = "top", **tuning: Any) -> Settings:
     scenario = {"items": {"path": "i.csv", "id": "i"}, "events": {"path": "e.csv", "user": "u", "item": "i"}}
-    said = {"language": {"tuning": method}, "tuning": tuning, "scenarios": {"shop": scenario}}
-    return Settings.parse(said)
+    document = {"language": {"tuning": method}, "tuning": tuning, "scenarios": {"shop": scenario}}
+    return Settings.parse(document)
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,9 @@ def assert_same_log(one: EventLog, other: EventLog) -> None:
 
 def vectors_of(ground: TrainingData, name: str, seed: int = 0) -> FloatArray:
     n = len(ground.dataset.scenarios[name].catalogue)
-    found: FloatArray = np.random.default_rng(seed).normal(size=(n, 8)).astype(np.float32)
-    found /= np.linalg.norm(found, axis=1, keepdims=True)
-    return found
+    vectors: FloatArray = np.random.default_rng(seed).normal(size=(n, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
 
 
 @pytest.mark.parametrize("name", NAMES)

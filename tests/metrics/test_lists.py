@@ -47,8 +47,8 @@ def test_gini_knows_its_ends() -> None:
 def test_novelty_is_the_mean_surprise(rows: list[list[int]], counts: list[int]) -> None:
     flat = [item for row in rows for item in row if item >= 0]
     surprise = [-log2((counts[i] + 1) / (sum(counts) + N_ITEMS)) for i in flat]
-    found = lists.novelty(array(rows), counts)
-    assert found == pytest.approx(sum(surprise) / len(surprise)) if flat else isnan(found)
+    novelty = lists.novelty(array(rows), counts)
+    assert novelty == pytest.approx(sum(surprise) / len(surprise)) if flat else isnan(novelty)
 
 
 @given(LISTS, st.integers(0, 1000))
@@ -56,9 +56,9 @@ def test_diversity_is_one_minus_the_mean_cosine_of_pairs(rows: list[list[int]], 
     vectors = np.random.default_rng(seed).normal(size=(N_ITEMS, 3)).astype(np.float32)
     vectors[0] = 0.0
     unit = [v / np.linalg.norm(v) if np.any(v) else v for v in vectors.astype(np.float64)]
-    for row, found in zip(rows, lists.intra_list_diversity(array(rows), vectors), strict=True):
+    for row, diversity in zip(rows, lists.intra_list_diversity(array(rows), vectors), strict=True):
         pairs = [unit[a] @ unit[b] for a, b in combinations([i for i in row if i >= 0], 2)]
-        assert found == pytest.approx(1 - np.mean(pairs), abs=1e-6) if pairs else isnan(found)
+        assert diversity == pytest.approx(1 - np.mean(pairs), abs=1e-6) if pairs else isnan(diversity)
 
 
 def test_diversity_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

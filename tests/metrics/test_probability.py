@@ -29,13 +29,13 @@ def split(pairs: Pairs) -> tuple[list[int], list[float]]:
 def test_auc_counts_ordered_pairs(pairs: Pairs) -> None:
     ones = [p for label, p in pairs if label]
     zeros = [p for label, p in pairs if not label]
-    found = probability.auc(*split(pairs))
+    auc = probability.auc(*split(pairs))
     if not ones or not zeros:
-        assert isnan(found)
+        assert isnan(auc)
         return
     right = sum((a > b) + 0.5 * (a == b) for a in ones for b in zeros)
-    assert found == pytest.approx(right / (len(ones) * len(zeros)))
-    assert found == pytest.approx(roc_auc_score(*split(pairs)))
+    assert auc == pytest.approx(right / (len(ones) * len(zeros)))
+    assert auc == pytest.approx(roc_auc_score(*split(pairs)))
 
 
 @given(PREDICTIONS)

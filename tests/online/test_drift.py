@@ -16,8 +16,6 @@ ITEMS = ("a", "b", "c")
 class _Heard:
     """A detector that keeps what it hears."""
 
-    made: list[_Heard]
-
     def __init__(self) -> None:
         self.values: list[float] = []
 
@@ -80,16 +78,16 @@ def test_so_many_slates_wait_and_no_more(streams: DriftWatch, monkeypatch: pytes
 
 @pytest.mark.parametrize("detector", ["adwin", "page_hinkley", "none"])
 def test_a_change_of_the_click_rate_is_told(detector: str) -> None:
-    told: list[Drift] = []
-    watch = DriftWatch(DriftSettings.model_validate({"detector": detector}), told.append)
+    drifts: list[Drift] = []
+    watch = DriftWatch(DriftSettings.model_validate({"detector": detector}), drifts.append)
     generator = np.random.default_rng(3)
     for number in range(3000):
         user = f"u{number % 50}"
         watch.shown("shop", user, ITEMS, SCORES, True, float(number))
         if generator.random() < (0.4 if number < 1500 else 0.05):
             watch.acted("shop", user, str(generator.choice(ITEMS, p=[0.5, 0.3, 0.2])), True)
-    assert {one.stream for one in told} == ({"click_rate"} if detector != "none" else set())
-    for one in told[:1]:
+    assert {one.stream for one in drifts} == ({"click_rate"} if detector != "none" else set())
+    for one in drifts[:1]:
         assert one.before > 0.3
         assert one.after < 0.3
         assert "click_rate of 'shop' went from" in str(one)

@@ -63,9 +63,9 @@ def test_exploration_that_costs_half_of_its_clicks_is_held_to_the_loss() -> None
 
 def test_a_spent_budget_stops_all_exploring_until_it_is_earned_again() -> None:
     controller = Controller(ControllerSettings(exploration=0.1, loss=0.02, certainty=0.0))
-    made = controller.observe(Window(1000, 100, 0.0, 270.0))
+    adjustments = controller.observe(Window(1000, 100, 0.0, 270.0))
     assert controller.share == 0.0
-    assert all(one.stopped for one in made)
+    assert all(one.stopped for one in adjustments)
     while controller.share == 0.0:
         controller.observe(Window(1000, 0, 0.0, 300.0))
     assert measured_loss(Window(5000, 100, 0.0, 1470.0)) == pytest.approx(0.02)
@@ -74,8 +74,8 @@ def test_a_spent_budget_stops_all_exploring_until_it_is_earned_again() -> None:
 
 def test_every_look_is_written_down() -> None:
     controller = Controller(ControllerSettings(exploration=0.1, loss=0.02, integral=0.5, proportional=0.0))
-    made = controller.observe(Window(10_000, 1000, 285.0, 2700.0))  # 5 % of a tenth: 0.5 % of all
-    exploration, loss = made
+    adjustments = controller.observe(Window(10_000, 1000, 285.0, 2700.0))  # 5 % of a tenth: 0.5 % of all
+    exploration, loss = adjustments
     assert exploration.to_json() == {
         "step": 1, "constraint": "exploration", "measured": 0.1, "limit": 0.1, "multiplier": 0.0,
         "before": 0.1, "after": 0.1, "stopped": False,

@@ -56,13 +56,13 @@ def test_slates_come_as_often_as_the_product_of_their_propensities_says(
 ) -> None:
     draws, count = np.random.default_rng(5), DRAWS if policy.explores else 10
     counts: Counter[tuple[int, ...]] = Counter()
-    told: dict[tuple[int, ...], FloatArray] = {}
+    records: dict[tuple[int, ...], FloatArray] = {}
     for _ in range(count):
         slate, propensities = policy.choose(SCORES, size, draws, limits)
         key = tuple(slate.tolist())
         counts[key] += 1
-        assert told.setdefault(key, propensities).tolist() == propensities.tolist()
-    for key, propensities in told.items():
+        assert records.setdefault(key, propensities).tolist() == propensities.tolist()
+    for key, propensities in records.items():
         np.testing.assert_allclose(policy.probability(SCORES, np.array(key), limits), propensities, rtol=1e-6)
     chances = {
         slate: float(np.prod(policy.probability(SCORES, np.array(slate), limits), dtype=np.float64))

@@ -83,11 +83,11 @@ def test_times_are_guessed_right_or_asked_about_and_no_row_is_lost(
         guesses = scenario.events.guesses
         assert (guesses["user"].value, guesses["item"].value) == names
         asked = {path.split(".")[-1] for path in draft.decisions}
-        told = guesses.get("time_format")
+        guess = guesses.get("time_format")
         if "time" not in guesses:
             assert "time" in asked
         elif not asked & {"time", "time_format"}:
-            assert all(_is_read_as(rows, moments, writing, None if told is None else str(told.value)))
+            assert all(_is_read_as(rows, moments, writing, None if guess is None else str(guess.value)))
         report = check_project(Settings.load(folder / "polyscene.toml"), folder)
         assert report.ok, report.problems
         (counts,) = report.counts.values()
@@ -99,10 +99,10 @@ def test_times_are_guessed_right_or_asked_about_and_no_row_is_lost(
 
 
 def _is_read_as(
-    rows: list[dict[str, str]], moments: list[datetime], writing: str, told: str | None
+    rows: list[dict[str, str]], moments: list[datetime], writing: str, time_format: str | None
 ) -> list[bool]:
     series = pl.Series("date", [row["date"] for row in rows])
-    micros = to_micros(series, rule_for(series, told, "UTC", "date")).to_list()
+    micros = to_micros(series, rule_for(series, time_format, "UTC", "date")).to_list()
     tolerance = 1_000_000 if writing == "excel" else 0
     wanted = [
         int(when.timestamp()) * 1_000_000

@@ -151,7 +151,7 @@ def test_content_transitions_are_the_product_with_neighbourhoods_on_both_sides(
 def test_what_held_out_choices_told_of_the_decay_counts_for_tuned_vectors_alone(
     vectors: FloatArray, make_evidence: MakeEvidence
 ) -> None:
-    told = replace(make_evidence([(0, 0, 0)], 11, vectors=vectors, prior=vectors), tuned_decay=0.31)
-    assert Content().fit(told).decay == 0.31
-    assert ContentPrior().fit(told).decay == DEFAULT_DECAY
-    assert Content(Content.Settings(decay=0.4)).fit(told).decay == 0.4
+    evidence = replace(make_evidence([(0, 0, 0)], 11, vectors=vectors, prior=vectors), tuned_decay=0.31)
+    assert Content().fit(evidence).decay == 0.31
+    assert ContentPrior().fit(evidence).decay == DEFAULT_DECAY
+    assert Content(Content.Settings(decay=0.4)).fit(evidence).decay == 0.4

@@ -122,6 +122,6 @@ def test_what_a_sample_rules_out_changes_nothing(
     chosen = np.where(draws.random(n_choices) < 0.5, near.argsort(axis=0)[-3], rows[:, 1]).astype(np.int32)
     history = Histories.of(rows[:, [2, 3, 0]].tolist())
     quick = [decay_worth(chosen, history, vectors, decay, once) for decay in DECAYS]
-    monkeypatch.setattr(module, "_ranks_of_contenders", lambda *given: None)
+    monkeypatch.setattr(module, "_ranks_of_contenders", lambda *arguments: None)
     assert quick == [decay_worth(chosen, history, vectors, decay, once) for decay in DECAYS]
     assert max(quick) > 0.02

@@ -204,8 +204,8 @@ def test_explain_tells_what_a_vector_is_made_of(run: Run, project: Project) -> N
     parts = run.explain("u0", "i0", "shop").parts
     assert parts == run.system.scenario("shop").space.shares(0)
     config = str(project.base / "polyscene.toml")
-    told = CliRunner().invoke(app, ["explain", "u0", "i0", "--config", config])
-    assert f"The item's vector: text {parts['text']:.0%}, image {parts['image']:.0%}." in told.output
+    result = CliRunner().invoke(app, ["explain", "u0", "i0", "--config", config])
+    assert f"The item's vector: text {parts['text']:.0%}, image {parts['image']:.0%}." in result.output
     plain = CliRunner().invoke(app, ["explain", "u0", "i0", "--config", config, "--json"])
     assert json.loads(plain.output)["parts"] == pytest.approx(parts)
 

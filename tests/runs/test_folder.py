@@ -29,10 +29,10 @@ def _dead_process() -> int:
 
 
 def test_runs_are_listed_in_the_order_they_were_made(tmp_path: Path) -> None:
-    made = [_make(tmp_path) for _ in range(3)]
-    assert run_ids(tmp_path) == made
-    assert find_run(tmp_path, None) == tmp_path / made[-1]
-    assert find_run(tmp_path, made[0]) == tmp_path / made[0]
+    ids = [_make(tmp_path) for _ in range(3)]
+    assert run_ids(tmp_path) == ids
+    assert find_run(tmp_path, None) == tmp_path / ids[-1]
+    assert find_run(tmp_path, ids[0]) == tmp_path / ids[0]
 
 
 def test_a_run_under_way_is_not_listed(tmp_path: Path) -> None:
@@ -69,8 +69,8 @@ def test_what_is_no_run_is_not_listed(tmp_path: Path) -> None:
 def test_missing_runs_are_named(tmp_path: Path) -> None:
     with pytest.raises(UnknownIdError, match="polyscene train"):
         find_run(tmp_path, None)
-    made = _make(tmp_path)
-    with pytest.raises(UnknownIdError, match=made):
+    run_id = _make(tmp_path)
+    with pytest.raises(UnknownIdError, match=run_id):
         find_run(tmp_path, "../elsewhere")
 
 

@@ -133,8 +133,8 @@ def test_check_says_what_would_be_read(project: Project, copy: Path) -> None:
     assert sorted(one.count for one in report.problems if one.column == "picture") == [1, 1, 1]
     rmtree(copy.parent / "vision")
     out = copy.parent / "check.json"
-    told = CliRunner().invoke(app, ["check", "--config", str(copy), "--json", str(out)])
-    assert told.exit_code == 1
+    result = CliRunner().invoke(app, ["check", "--config", str(copy), "--json", str(out)])
+    assert result.exit_code == 1
     (problem,) = (one for one in json.loads(out.read_text())["problems"] if one["severity"] == "error")
     assert problem["key"] == "items.vectors.image"
     assert "found none at" in problem["found"]

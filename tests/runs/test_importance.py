@@ -103,11 +103,11 @@ def reading_seconds(project: Project) -> list[float]:
 def test_the_signal_and_the_field_that_carry_are_told_from_noise(
     project: Project, tested: Importance
 ) -> None:
-    found = verdicts(tested.scenarios["shop"])
-    assert found["content"] is Verdict.CARRIES
-    assert found["field: kind"] is Verdict.CARRIES
-    assert found[f"field: {ALL_TEXT}"] is Verdict.CARRIES
-    noise = {found[name] for name in ("popularity", "field: code", "scenario: film")}
+    results = verdicts(tested.scenarios["shop"])
+    assert results["content"] is Verdict.CARRIES
+    assert results["field: kind"] is Verdict.CARRIES
+    assert results[f"field: {ALL_TEXT}"] is Verdict.CARRIES
+    noise = {results[name] for name in ("popularity", "field: code", "scenario: film")}
     assert Verdict.CARRIES not in noise
     shop = tested.scenarios["shop"]
     kind, code = (shop.part("field", name) for name in ("kind", "code"))

@@ -142,9 +142,9 @@ def test_many_who_change_keys_at_once_lose_none(keys: KeyFile) -> None:
         return KeyFile(keys.path).add(f"key {number}", [Scope.read])
 
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(add, range(24)))
+        new_keys = list(pool.map(add, range(24)))
     assert len(keys) == 24
-    assert all(keys.find(key) for key in made)
+    assert all(keys.find(key) for key in new_keys)
 
 
 def test_keys_of_before_there_were_ends_are_read(keys: KeyFile) -> None:

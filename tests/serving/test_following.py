@@ -136,8 +136,8 @@ def test_servers_that_activate_different_runs_at_once_agree_in_the_end(
             )
             await_true(lambda: servers[0].live.run.id == servers[1].live.run.id, "one run on both")
             runs = runs[::-1]
-    (told,) = {one.management.models._activated() for one in servers}
-    assert [one.live.run.id for one in servers] == [told, told]
+    (run_id,) = {one.management.models._activated() for one in servers}
+    assert [one.live.run.id for one in servers] == [run_id, run_id]
 
 
 def test_a_server_without_the_run_says_so_and_goes_on(

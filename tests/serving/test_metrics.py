@@ -73,8 +73,8 @@ def test_what_indexes_find_is_told_of_the_run_that_is_live_and_of_no_other(servi
     measured = Metrics()
     measured.indexes_checked({("shop", "old"): IndexCheck("faiss", 9, "faiss", 0.9, 0.5, 1, 1.0)})
     replaced = IndexCheck("exact", 9, "faiss", 0.4, 0.5, 8, 1.0)
-    found = IndexCheck("faiss", 9, "faiss", 0.75, 0.5, 1, 1.0)
-    measured.indexes_checked({("shop", "tuned"): found, ("news", "tuned"): replaced})
+    check = IndexCheck("faiss", 9, "faiss", 0.75, 0.5, 1, 1.0)
+    measured.indexes_checked({("shop", "tuned"): check, ("news", "tuned"): replaced})
     assert [line for line in lines(measured) if "index" in line] == [
         'polyscene_index_recall{kind="faiss",scenario="shop",view="tuned"} 0.75',
         'polyscene_index_recall{kind="exact",scenario="news",view="tuned"} 1.0',

@@ -90,26 +90,28 @@ def test_the_history_of_a_service_is_exact_and_names_nobody(client: TestClient, 
     answer = client.get(f"/v1/items/shop/{item}/movement", params={"limit": 200})
     assert answer.status_code == 200, answer.text
     assert "bot " not in answer.text
-    told = answer.json()
-    assert msgspec.convert(told, movement_answers.Movement, strict=False).moves[0].kind in told["kinds"]
+    movement = answer.json()
+    assert (
+        msgspec.convert(movement, movement_answers.Movement, strict=False).moves[0].kind in movement["kinds"]
+    )
     code = moving.live.system.scenario("shop").catalogue.code(item)
     live = signal(moving)
     expected = float(np.linalg.norm(live.items_now().means[code] - live.priors[code]))
-    assert told["distance"] == pytest.approx(expected, abs=1e-6)
-    assert told["bias"] == rows(live, code)["bias"][0]
-    assert (told["gap"], told["notes"], told["title"]) == (0.0, [], "Green tea kettle")
-    own = [move for move in told["moves"] if move["kind"] == "own" and move["offset"] is not None]
+    assert movement["distance"] == pytest.approx(expected, abs=1e-6)
+    assert movement["bias"] == rows(live, code)["bias"][0]
+    assert (movement["gap"], movement["notes"], movement["title"]) == (0.0, [], "Green tea kettle")
+    own = [move for move in movement["moves"] if move["kind"] == "own" and move["offset"] is not None]
     assert [move["offset"] for move in own] == [1, 3, 5, 7, 9, 11, 14, 16]
     persons = [move["person"] for move in own]
     assert persons[6:] == persons[:2]
     assert len(set(persons[:6])) == 6
-    (described,) = [move for move in told["moves"] if move["kind"] == "described"]
+    (described,) = [move for move in movement["moves"] if move["kind"] == "described"]
     assert (described["offset"], last) == (edited, 17)
     assert described["nearest_before"] != described["nearest_after"]
-    assert told["kinds"]["own"]["moves"] > len(own)  # those of the training are there too
+    assert movement["kinds"]["own"]["moves"] > len(own)  # those of the training are there too
     later = client.get(f"/v1/items/shop/{item}/movement", params={"since": iso(start + 100 * HOUR)}).json()
     assert later["kinds"]["own"]["moves"] == 2
-    assert later["distance"] == told["distance"]
+    assert later["distance"] == movement["distance"]
 
 
 def test_an_item_set_back_is_as_if_it_had_learned_nothing_since_on_every_server(

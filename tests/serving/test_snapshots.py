@@ -178,10 +178,10 @@ def test_snapshots_of_another_run_or_log_or_of_a_longer_log_are_not_taken(
     assert resume_newest(another, store, folder) is None
     store._file.connection.execute("DELETE FROM events")
     store.close()
-    set_back, said = SqliteEventStore(tmp_path / "events.db"), list[str]()
-    assert resume_newest(reopen(), set_back, folder, said.append) is None
+    set_back, messages = SqliteEventStore(tmp_path / "events.db"), list[str]()
+    assert resume_newest(reopen(), set_back, folder, messages.append) is None
     set_back.close()
-    assert "it holds the log up to 5, which has what is from 0 to 0" in said[0]
+    assert "it holds the log up to 5, which has what is from 0 to 0" in messages[0]
     other.close()
 
 

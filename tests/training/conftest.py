@@ -61,7 +61,7 @@ class ReadingLearner:
         return self.model.named_parameters()
 
     def embeddings(self) -> Iterable[nn.Module]:
-        return [found for found in self.model.modules() if isinstance(found, nn.Embedding)][:1]
+        return [module for module in self.model.modules() if isinstance(module, nn.Embedding)][:1]
 
     def batches(self, generator: np.random.Generator) -> Iterator[IntArray]:
         """Yield rows, each drawn only when it is asked for."""

@@ -20,10 +20,10 @@ from polyscene.training.plan import Plan
 @given(st.lists(st.lists(st.floats(-1e3, 1e3, width=32), min_size=3, max_size=3), min_size=1, max_size=6))
 def test_weights_are_averaged_by_name(rows: list[list[float]]) -> None:
     runs = [{"a": torch.tensor(row), "n": torch.tensor([7])} for row in rows]
-    found = mean_weights(runs)
-    np.testing.assert_allclose(found["a"], np.mean(rows, axis=0), rtol=1e-5, atol=1e-4)
-    assert found["a"].dtype == torch.float32
-    assert found["n"].tolist() == [7]
+    mean = mean_weights(runs)
+    np.testing.assert_allclose(mean["a"], np.mean(rows, axis=0), rtol=1e-5, atol=1e-4)
+    assert mean["a"].dtype == torch.float32
+    assert mean["n"].tolist() == [7]
 
 
 def test_many_small_weights_are_not_lost_beside_a_large_one() -> None:

@@ -128,8 +128,8 @@ def test_a_warm_up_by_epochs_moves_from_the_first_one(reader: MakeReader, readin
     taken = Taken()
     settings = OptimiserSettings(learning_rate=0.1, schedule="linear", warmup=0.5)
     run(reading(reader(0)), Budget(epochs=4), settings, recorder=taken, stepping="epoch")
-    found = [value for _, value in taken.values["learning_rate"]]
-    np.testing.assert_allclose(found[::6], [0.05, 0.1, 0.1, 0.05])
+    rates = [value for _, value in taken.values["learning_rate"]]
+    np.testing.assert_allclose(rates[::6], [0.05, 0.1, 0.1, 0.05])
 
 
 def test_what_is_left_of_an_epoch_is_a_step_of_its_own(reader: MakeReader, reading: MakeLearner) -> None:
@@ -199,22 +199,22 @@ def test_nothing_to_learn_from_is_said(reader: MakeReader, reading: MakeLearner,
 
 
 def test_the_generator_alone_decides(reader: MakeReader, reading: MakeLearner) -> None:
-    found = []
+    weights = []
     for seed, elsewhere in ((1, 0), (1, 5), (2, 0)):
         learner = reading(reader(0))
         torch.manual_seed(elsewhere)
         before = torch.get_rng_state()
         run(learner, Budget(steps=8), seed=seed)
         assert torch.equal(torch.get_rng_state(), before)
-        found.append(learner.weights()["out.weight"])
-    assert torch.equal(found[0], found[1])
-    assert not torch.equal(found[0], found[2])
+        weights.append(learner.weights()["out.weight"])
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
 
 
 def test_every_optimiser_learns_and_perturbation_changes_what_is_learned(
     reader: MakeReader, reading: MakeLearner
 ) -> None:
-    found = {}
+    weights = {}
     for name, highest in (("adamw", 0.02), ("sgd", 0.05), ("adafactor", 0.05)):
         for epsilon in (0.0, 0.3):
             settings = OptimiserSettings.model_validate(
@@ -223,5 +223,5 @@ def test_every_optimiser_learns_and_perturbation_changes_what_is_learned(
             learner = reading(reader(0, dropout=0.0))
             curve = run(learner, Budget(epochs=10), settings)
             assert min(curve.validation) < 0.7 * curve.initial, (name, epsilon)
-            found[name, epsilon] = learner.weights()["embedding.weight"]
-    assert not torch.allclose(found["adamw", 0.0], found["adamw", 0.3])
+            weights[name, epsilon] = learner.weights()["embedding.weight"]
+    assert not torch.allclose(weights["adamw", 0.0], weights["adamw", 0.3])

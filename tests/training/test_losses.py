@@ -32,8 +32,8 @@ def padded(rows: list[list[float]]) -> torch.Tensor:
 
 
 def slope(loss: Tensor, of: Tensor) -> np.ndarray:
-    (found,) = torch.autograd.grad(loss, of)
-    return found.numpy()
+    (gradient,) = torch.autograd.grad(loss, of)
+    return gradient.numpy()
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -102,8 +102,8 @@ class Batch:
 def test_contrast_is_the_corrected_softmax_over_what_is_left(seed: int, temperature: float) -> None:
     batch = Batch(seed)
     expected = -log_softmax(batch.logits(temperature))[np.arange(len(batch.positive)), batch.positive].mean()
-    found = contrast_loss(*batch.tensors(), temperature=temperature)
-    assert found.item() == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    loss = contrast_loss(*batch.tensors(), temperature=temperature)
+    assert loss.item() == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 @given(seeds)
@@ -112,8 +112,8 @@ def test_its_slope_along_the_popularity_is_the_choice_less_the_softmax(seed: int
     tensors = batch.tensors()
     share = np.exp(log_softmax(batch.logits(1.0)))
     share[np.arange(len(share)), batch.positive] -= 1.0
-    found = slope(contrast_loss(*tensors, temperature=1.0), tensors[3])
-    np.testing.assert_allclose(found, -share.mean(axis=0), atol=1e-9)
+    gradient = slope(contrast_loss(*tensors, temperature=1.0), tensors[3])
+    np.testing.assert_allclose(gradient, -share.mean(axis=0), atol=1e-9)
 
 
 @given(seeds, st.integers(2, 5))
@@ -126,8 +126,8 @@ def test_an_item_that_stands_there_often_weighs_once_after_the_correction(seed: 
     log_count[0] = log_count[len(candidates) :] = math.log(times)
     # The copies together hold the mass of one item; the positive's own correction adds a constant.
     shift = log_count[positive].mean().item()
-    found = contrast_loss(anchors, often, positive, log_count, temperature=0.5)
-    assert found.item() == pytest.approx(once.item() + shift, rel=1e-9, abs=1e-9)
+    loss = contrast_loss(anchors, often, positive, log_count, temperature=0.5)
+    assert loss.item() == pytest.approx(once.item() + shift, rel=1e-9, abs=1e-9)
 
 
 def test_the_length_of_vectors_does_not_matter() -> None:
@@ -149,7 +149,7 @@ def test_an_anchor_without_negatives_teaches_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("anchors", "candidates", "positive", "said"),
+    ("anchors", "candidates", "positive", "message"),
     [
         (torch.zeros(0, 3), torch.zeros(2, 3), torch.zeros(0, dtype=torch.long), "at least 1"),
         (torch.zeros(2, 3), torch.zeros(2, 4), torch.tensor([0, 1]), "anchors"),
@@ -158,14 +158,14 @@ def test_an_anchor_without_negatives_teaches_nothing() -> None:
     ],
 )
 def test_a_contrast_that_cannot_be_meant_is_refused(
-    anchors: Tensor, candidates: Tensor, positive: Tensor, said: str
+    anchors: Tensor, candidates: Tensor, positive: Tensor, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         contrast_loss(anchors, candidates, positive)
 
 
 @pytest.mark.parametrize(
-    ("rows", "columns", "said"),
+    ("rows", "columns", "message"),
     [
         ([0], [0, 1], "two tensors"),
         ([2], [0], "excluded rows in 0 to 1, found 2 to 2"),
@@ -173,10 +173,10 @@ def test_a_contrast_that_cannot_be_meant_is_refused(
     ],
 )
 def test_contrast_refuses_pairs_that_are_not_in_the_batch(
-    rows: list[int], columns: list[int], said: str
+    rows: list[int], columns: list[int], message: str
 ) -> None:
     vectors, positive = torch.randn(2, 3), torch.tensor([0, 1])
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         contrast_loss(vectors, vectors, positive, excluded=(torch.tensor(rows), torch.tensor(columns)))
 
 
@@ -203,12 +203,12 @@ def test_binary_loss_and_its_slope(rows: list[tuple[float, float, float]]) -> No
 
 @given(values)
 def test_squared_loss_and_its_slope(rows: list[tuple[float, float, float]]) -> None:
-    found, wanted, weight = (torch.tensor(column, dtype=torch.float64) for column in zip(*rows, strict=True))
-    found.requires_grad_()
-    error, w = (found - wanted).detach().numpy(), weight.numpy()
-    loss = squared_loss(found, wanted, weight)
+    score, wanted, weight = (torch.tensor(column, dtype=torch.float64) for column in zip(*rows, strict=True))
+    score.requires_grad_()
+    error, w = (score - wanted).detach().numpy(), weight.numpy()
+    loss = squared_loss(score, wanted, weight)
     assert loss.item() == pytest.approx(np.average(error**2, weights=w), rel=1e-9, abs=1e-9)
-    np.testing.assert_allclose(slope(loss, found), 2 * w * error / w.sum(), atol=1e-9)
+    np.testing.assert_allclose(slope(loss, score), 2 * w * error / w.sum(), atol=1e-9)
 
 
 def test_extreme_answers_stay_finite_and_whole_numbers_are_labels() -> None:

@@ -37,8 +37,8 @@ def test_the_rate_rises_in_the_warm_up_and_never_after(spent: float, warmup: flo
 
 def test_the_first_step_of_a_warm_up_moves() -> None:
     settings = OptimiserSettings(schedule="linear", warmup=0.4)
-    found = [rate(settings, step / 10, grain=0.1) for step in range(10)]
-    np.testing.assert_allclose(found, [0.25, 0.5, 0.75, 1.0, 1.0, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])
+    rates = [rate(settings, step / 10, grain=0.1) for step in range(10)]
+    np.testing.assert_allclose(rates, [0.25, 0.5, 0.75, 1.0, 1.0, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])
 
 
 def test_beyond_the_budget_the_rate_stays_where_it_ended() -> None:
@@ -117,16 +117,16 @@ def test_adafactor_remembers_rows_and_columns_instead_of_the_matrix() -> None:
     ],
 )
 def test_biases_and_norms_are_told_by_their_names(name: str, decayed: bool) -> None:
-    found = build_optimiser([(name, Parameter(torch.ones(2, 2)))], OptimiserSettings(weight_decay=0.3))
-    assert [group["weight_decay"] for group in found.param_groups] == [0.3 if decayed else 0.0]
+    optimiser = build_optimiser([(name, Parameter(torch.ones(2, 2)))], OptimiserSettings(weight_decay=0.3))
+    assert [group["weight_decay"] for group in optimiser.param_groups] == [0.3 if decayed else 0.0]
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd", "adafactor"])
 def test_what_is_frozen_or_shared_is_not_there_or_there_once(name: OptimiserName) -> None:
     shared, frozen = Parameter(torch.ones(2, 2)), Parameter(torch.ones(2, 2), requires_grad=False)
     named = [("a.weight", shared), ("b.weight", shared), ("c.weight", frozen)]
-    found = build_optimiser(named, OptimiserSettings(optimiser=name))
-    assert [group["params"] for group in found.param_groups] == [[shared]]
+    optimiser = build_optimiser(named, OptimiserSettings(optimiser=name))
+    assert [group["params"] for group in optimiser.param_groups] == [[shared]]
     with pytest.raises(ValueError, match="unfreeze"):
         build_optimiser(named[2:], OptimiserSettings(optimiser=name))
 

@@ -22,8 +22,8 @@ slopes = arrays.arrays(np.float32, (3, 2, 4), elements=st.floats(-5, 5, width=32
 @given(slopes, st.floats(0.01, 10))
 def test_every_example_is_moved_by_epsilon_along_its_slope(gradient: np.ndarray, epsilon: float) -> None:
     gradient[1] = 0.0
-    found = worst_shift(torch.from_numpy(gradient), epsilon).numpy()
-    for row, slope in zip(found, gradient, strict=True):
+    shifts = worst_shift(torch.from_numpy(gradient), epsilon).numpy()
+    for row, slope in zip(shifts, gradient, strict=True):
         length = np.linalg.norm(slope.astype(np.float64))
         expected = epsilon * slope / length if length else slope
         np.testing.assert_allclose(row, expected, rtol=1e-4, atol=1e-6)
@@ -36,8 +36,8 @@ def test_on_a_plane_the_loss_rises_by_epsilon_times_the_slopes_length() -> None:
         loss = (entry(batch) @ slope).sum()
     loss.backward()
     with shifted([entry], shifts_of(outputs, 0.1)):
-        found = (entry(batch) @ slope).sum()
-    assert found.item() == pytest.approx(loss.item() + 2 * 0.1 * 5.0, rel=1e-5)
+        shifted_loss = (entry(batch) @ slope).sum()
+    assert shifted_loss.item() == pytest.approx(loss.item() + 2 * 0.1 * 5.0, rel=1e-5)
     torch.testing.assert_close(entry(batch), batch, rtol=0, atol=0)
 
 
@@ -81,8 +81,8 @@ def gradient(learner: Any, epsilon: float) -> dict[str, Tensor]:
     """Return what one batch adds to the gradients."""
     stepper = Stepper({"a": learner}, OptimiserSettings(perturbation=epsilon))
     stepper.gather("a", learner, np.arange(4), 1.0)
-    found = {name: p.grad for name, p in learner.named_parameters() if p.grad is not None}
-    return {name: slope.clone() for name, slope in found.items()}
+    gradients = {name: p.grad for name, p in learner.named_parameters() if p.grad is not None}
+    return {name: slope.clone() for name, slope in gradients.items()}
 
 
 @pytest.mark.parametrize("frozen", [False, True])

@@ -88,22 +88,22 @@ def test_a_training_is_taken_down(
     with open_recorder("jsonl", tmp_path) as recorder:  # type: ignore[attr-defined]
         plan = Plan(Budget(steps=5), validate_every=2, recorder=recorder)
         curve = fit({"shop": reading(reader(0))}, {"shop": 1.0}, plan, np.random.default_rng(0))
-    found: dict[str, list[tuple[int, float]]] = {}
+    series: dict[str, list[tuple[int, float]]] = {}
     for line in (tmp_path / LINES).read_text().splitlines():
         entry = json.loads(line)
-        found.setdefault(entry["name"], []).append((entry["step"], entry["value"]))
-    assert set(found) == {"loss", "gradient_norm", "learning_rate", "validation", "validation/shop"}
-    assert found["validation"][1:] == list(zip(curve.steps, curve.validation, strict=True))
+        series.setdefault(entry["name"], []).append((entry["step"], entry["value"]))
+    assert set(series) == {"loss", "gradient_norm", "learning_rate", "validation", "validation/shop"}
+    assert series["validation"][1:] == list(zip(curve.steps, curve.validation, strict=True))
 
 
 def events(path: Path) -> list[bytes]:
     """Read an event file: length, check, record, check."""
-    data, place, found = path.read_bytes(), 0, []
+    data, place, records = path.read_bytes(), 0, []
     while place < len(data):
         (length,) = struct.unpack_from("<Q", data, place)
-        found.append(data[place + 12 : place + 12 + length])
+        records.append(data[place + 12 : place + 12 + length])
         place += length + 16
-    return found
+    return records
 
 
 def test_tensorboard_writes_events(tmp_path: Path, unconnected: None) -> None:
@@ -112,12 +112,12 @@ def test_tensorboard_writes_events(tmp_path: Path, unconnected: None) -> None:
     write(open_recorder("tensorboard", tmp_path))
     (path,) = tmp_path.iterdir()
     read = [event.FromString(record) for record in events(path)]
-    found = [
+    values = [
         (value.tag, value.tensor.float_val[0] if value.tensor.float_val else value.simple_value, each.step)
         for each in read
         for value in each.summary.value
     ]
-    assert found == WRITTEN
+    assert values == WRITTEN
 
 
 @pytest.mark.filterwarnings("default::DeprecationWarning")  # its own, about how it uses its database

@@ -104,8 +104,8 @@ def test_interrupted_twice_it_ends_with_the_same_weights(
     assert resumed.train(checkpoints, settings, **chosen) == expected
     assert_same(resumed.state(), whole.state())
     assert resumed.generator.bit_generator.state == whole.generator.bit_generator.state
-    assert sum(found.losses for found in resumed.learners.values()) < sum(
-        found.losses for found in whole.learners.values()
+    assert sum(learner.losses for learner in resumed.learners.values()) < sum(
+        learner.losses for learner in whole.learners.values()
     )
 
 
@@ -189,7 +189,7 @@ def test_after_kill_9_it_ends_with_the_same_weights(
     code = CHILD.format(folder=str(Path(__file__).parent), path=str(path))
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert child.returncode == -signal.SIGKILL, child.stderr
-    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
     def trained(checkpoints: Checkpoints | None) -> tuple[Curve, Any]:
         learner = reading(reader(0))
@@ -197,8 +197,8 @@ def test_after_kill_9_it_ends_with_the_same_weights(
         return fit({"a": learner}, {"a": 1.0}, plan, np.random.default_rng(3)), learner
 
     expected, whole = trained(None)
-    found, resumed = trained(Checkpoints(path, every=4))
-    assert found == expected
+    curve, resumed = trained(Checkpoints(path, every=4))
+    assert curve == expected
     assert (whole.losses, resumed.losses) == (20, 8)
     assert_same(resumed.model.state_dict(), whole.model.state_dict())
 
@@ -212,15 +212,15 @@ def test_a_finished_training_is_not_done_again_until_it_is_cleared(
     assert second.train(checkpoints, settings) == curve
     assert_same(second.state(), first.state())
     assert second.generator.bit_generator.state == first.generator.bit_generator.state
-    assert not any(found.losses or found.validated for found in second.learners.values())
+    assert not any(learner.losses or learner.validated for learner in second.learners.values())
     checkpoints.clear()
     checkpoints.clear()
     third.train(checkpoints, settings)
-    assert all(found.losses for found in third.learners.values())
+    assert all(learner.losses for learner in third.learners.values())
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"settings": OptimiserSettings(learning_rate=0.5)}, "another optimiser"),
         ({"budget": Budget(epochs=9)}, "another budget"),
@@ -228,13 +228,13 @@ def test_a_finished_training_is_not_done_again_until_it_is_cleared(
     ],
 )
 def test_a_checkpoint_of_another_training_is_refused(
-    reader: MakeReader, reading: MakeLearner, tmp_path: Path, change: dict[str, Any], said: str
+    reader: MakeReader, reading: MakeLearner, tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     checkpoints = Checkpoints(tmp_path / "state.safetensors")
     Pair(reader, reading).train(checkpoints, OptimiserSettings())
     pair = Pair(reader, reading)
     before = pair.state()
-    with pytest.raises(RunError, match=said):
+    with pytest.raises(RunError, match=message):
         pair.train(checkpoints, **{"settings": OptimiserSettings(), **change})
     assert_same(pair.state(), before)
 
@@ -276,10 +276,10 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
         patch.setattr(os, "replace", full)
         with pytest.raises(RunError, match="No space left"):
             checkpoints.save({"identity": {}, "step": 2}, {"weight": torch.zeros(2)})
-    found = checkpoints.load({})
-    assert found is not None
-    assert found[0]["step"] == 1
-    assert found[1]["weight"].tolist() == [1.0, 1.0]
+    checkpoint = checkpoints.load({})
+    assert checkpoint is not None
+    assert checkpoint[0]["step"] == 1
+    assert checkpoint[1]["weight"].tolist() == [1.0, 1.0]
 
 
 def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ class Pull:
         return [("weight", self.weight)]
 
     def loss(self, batch: Tensor) -> Tensor:
-        found = (self.weight[None] @ batch[:, None])[0, 0]
-        self.types.append(found.dtype)
-        return found
+        loss = (self.weight[None] @ batch[:, None])[0, 0]
+        self.types.append(loss.dtype)
+        return loss
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"a step needs no {name}")

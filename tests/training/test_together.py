@@ -122,17 +122,17 @@ def test_an_improvement_starts_the_waiting_anew() -> None:
 
 
 def test_a_shared_parameter_is_optimised_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[int] = []
+    counts: list[int] = []
     adam = torch.optim.AdamW
 
     def spy(groups: list[dict[str, Any]], **more: Any) -> torch.optim.AdamW:
-        given.append(sum(len(group["params"]) for group in groups))
+        counts.append(sum(len(group["params"]) for group in groups))
         return adam(groups, **more)
 
     monkeypatch.setattr(torch.optim, "AdamW", spy)
     shared = Parameter(torch.zeros(4))
     trained({"a": Taste(0, shared), "b": Taste(1, shared), "c": Taste(2)})
-    assert given == [2]
+    assert counts == [2]
 
 
 @pytest.mark.parametrize(("first", "second"), [(0.9, 0.1), (0.1, 0.9)])
@@ -168,13 +168,13 @@ def test_every_batch_is_shown_once_in_an_epoch_scenarios_in_turn() -> None:
 
 
 def test_the_same_generator_gives_the_same_weights() -> None:
-    found = []
+    runs = []
     for seed in (1, 1, 2):
         learner = Taste(n_batches=6)
         trained({"a": learner}, seed=seed)
-        found.append((learner.shown, learner.parameter.tolist()))
-    assert found[0] == found[1]
-    assert found[0][0] != found[2][0]
+        runs.append((learner.shown, learner.parameter.tolist()))
+    assert runs[0] == runs[1]
+    assert runs[0][0] != runs[2][0]
 
 
 def test_progress_hears_of_every_epoch() -> None:

@@ -28,14 +28,14 @@ def policy_named(text: str) -> Policy:
     Raises:
         ArgumentError: there is no such policy, or it does not take what it is told.
     """
-    name, _, told = text.partition(":")
+    name, _, values = text.partition(":")
     try:
         fields = [*POLICIES[name].Settings.model_fields] if name in POLICIES else []
-        pairs = [part.partition("=") for part in told.split(",") if part]
+        pairs = [part.partition("=") for part in values.split(",") if part]
         settings = {key: value for key, equals, value in pairs if equals}
         settings |= dict(zip(fields, (key for key, equals, _ in pairs if not equals), strict=False))
         if len(settings) < len(pairs):
-            raise ArgumentError(f"expected at most {len(fields)} numbers for '{name}', found '{told}'")
+            raise ArgumentError(f"expected at most {len(fields)} numbers for '{name}', found '{values}'")
         return policy_of(PolicyChoice(name=name, **settings))
     except ValidationError as error:
         reason = refusal_of(error.errors()[0])

@@ -79,4 +79,4 @@ def refusals(line: str, operation: Mapping[str, Any]) -> list[int]:
         415: line in OTHER_KIND,
         422: asked,
     }
-    return sorted(status for status, given in statuses.items() if given)
+    return sorted(status for status, applies in statuses.items() if applies)

@@ -31,7 +31,7 @@ def test_kinds(values: list[object], kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "time_format"),
     [
         ("2010-12-01 08:26:00", None),
         ("2010-12-01T08:26:00.125Z", None),
@@ -41,10 +41,10 @@ def test_kinds(values: list[object], kind: str) -> None:
         ("31.12.2010", "%d.%m.%Y"),
     ],
 )
-def test_formats_of_times_are_told_only_where_they_have_to_be(text: str, told: str | None) -> None:
+def test_formats_of_times_are_told_only_where_they_have_to_be(text: str, time_format: str | None) -> None:
     column = profile(pl.Series("when", [text]))
     assert column.kind == "time"
-    assert column.told_format == told
+    assert column.told_format == time_format
 
 
 def test_day_and_month_are_told_apart_by_all_values() -> None:

@@ -613,11 +613,11 @@ def test_guesses_do_not_depend_on_the_order_of_columns(tmp_path: Path) -> None:
     dice = random.Random(19)
     items = items_table(dice)
     events = ratings_table(dice, items)
-    found = []
+    guesses = []
     for number, columns in enumerate((events.columns, events.columns[::-1])):
         folder = tmp_path / string.ascii_lowercase[number]
         folder.mkdir()
         items.write_csv(folder / "items.csv")
         events.select(columns).write_csv(folder / "events.csv")
-        found.append(only(settings_of(guess_project([folder], "x"), folder)).events)
-    assert found[0] == found[1]
+        guesses.append(only(settings_of(guess_project([folder], "x"), folder)).events)
+    assert guesses[0] == guesses[1]

@@ -48,8 +48,8 @@ def test_a_missing_header_is_recognised(tmp_path: Path) -> None:
 
 def test_no_rows_and_no_table(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("a,b\n", encoding="utf-8")
-    found, notes = read_tables([tmp_path / "empty.csv"])
-    assert (found, len(notes)) == ([], 1)
+    table_list, notes = read_tables([tmp_path / "empty.csv"])
+    assert (table_list, len(notes)) == ([], 1)
     (tmp_path / "notes.txt").write_text("hello", encoding="utf-8")
     with pytest.raises(DataError, match="not a table"):
         read_tables([tmp_path / "notes.txt"])

@@ -22,10 +22,10 @@ def test_the_known_sets() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_set_is_described(name: str) -> None:
-    found = public_set(name)
-    assert found.name == name
-    assert found.homepage.startswith("https://")
-    assert all((found.title, found.licence, found.citation, found.files))
+    dataset = public_set(name)
+    assert dataset.name == name
+    assert dataset.homepage.startswith("https://")
+    assert all((dataset.title, dataset.licence, dataset.citation, dataset.files))
 
 
 @pytest.mark.parametrize("name", NAMES)

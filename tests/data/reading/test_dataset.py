@@ -35,13 +35,13 @@ def events(data: Dataset) -> EventLog:
 
 
 def test_a_catalogue(shop: Shop) -> None:
-    found = catalogue(shop.read(template="{title}. Brand: {brand}."))
-    assert found.ids.values.to_list() == ["a", "b", "c"]
-    assert found.text == ("Apple. Brand: Acme.", "Bread.", "Cake. Brand: Baker.")
-    assert found.title == ("Apple", "Bread", "Cake")
-    assert found.attributes.schema == {"brand": pl.String(), "price": pl.Float64()}
-    assert found.attributes.rows() == [("Acme", 1.5), (None, 2.0), ("Baker", None)]
-    assert found.since.tolist() == [UNKNOWN_TIME] * 3
+    items = catalogue(shop.read(template="{title}. Brand: {brand}."))
+    assert items.ids.values.to_list() == ["a", "b", "c"]
+    assert items.text == ("Apple. Brand: Acme.", "Bread.", "Cake. Brand: Baker.")
+    assert items.title == ("Apple", "Bread", "Cake")
+    assert items.attributes.schema == {"brand": pl.String(), "price": pl.Float64()}
+    assert items.attributes.rows() == [("Acme", 1.5), (None, 2.0), ("Baker", None)]
+    assert items.since.tolist() == [UNKNOWN_TIME] * 3
 
 
 def test_texts_without_a_template_and_titles_without_text(shop: Shop) -> None:
@@ -75,10 +75,10 @@ def test_items_know_since_when_they_are(shop: Shop) -> None:
 
 def test_added_items_have_no_text(shop: Shop) -> None:
     shop.write("items.csv", "id,title,brand,price\na,Apple,Acme,1\n")
-    found = catalogue(shop.read(events={"on_unknown_item": "add"}))
-    assert found.ids.values.to_list() == ["a", "b", "c"]
-    assert found.text == ("Apple", "", "")
-    assert found.attributes.rows() == [("Acme", 1.0), (None, None), (None, None)]
+    items = catalogue(shop.read(events={"on_unknown_item": "add"}))
+    assert items.ids.values.to_list() == ["a", "b", "c"]
+    assert items.text == ("Apple", "", "")
+    assert items.attributes.rows() == [("Acme", 1.0), (None, None), (None, None)]
     bare = catalogue(
         shop.read(items={"categorical": None, "numeric": None}, events={"on_unknown_item": "add"})
     )
@@ -271,8 +271,8 @@ def test_logs_follow_a_plain_reading(tmp_path_factory: pytest.TempPathFactory, r
     }
     data = read_dataset(Settings.parse({"scenarios": {"shop": settings}}), folder)
     log = events(data)
-    told = [
+    entries = [
         (data.users[user], catalogue(data).ids[item], log.actions[action], int(time))
         for user, item, action, time in zip(log.user, log.item, log.action, log.time, strict=True)
     ]
-    assert told == sorted(rows, key=lambda row: row[3])
+    assert entries == sorted(rows, key=lambda row: row[3])

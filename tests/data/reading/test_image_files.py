@@ -168,8 +168,8 @@ def test_settings_come_back_as_they_were_written() -> None:
 
 
 def test_plain_values_bring_the_vector_and_no_file(shop: Path) -> None:
-    made = rows_of(settings(), [{"id": "new", "image": [3.0, 4.0]}])
-    assert made.media["image"].tolist() == [pytest.approx([0.6, 0.8])]
+    rows = rows_of(settings(), [{"id": "new", "image": [3.0, 4.0]}])
+    assert rows.media["image"].tolist() == [pytest.approx([0.6, 0.8])]
     for row in ({"picture": "a.png"}, {"picture": "a.png", "image": [1.0, 0.0]}):
         with pytest.raises(DataError, match="an image file is not read here"):
             rows_of(settings(), [{"id": "old", "image": [1.0, 0.0]}, {"id": "new", **row}])

@@ -44,8 +44,8 @@ def pairs(dataset: Dataset) -> dict[tuple[str, str], float]:
     return {(dataset.users[int(u)], dataset.users[int(f)]): float(w) for u, f, w in rows}
 
 
-def rows_of(folder: Path, made: Settings, role: str) -> RowTotals:
-    totals = check_project(made, folder).counts["shop"].tables
+def rows_of(folder: Path, project_settings: Settings, role: str) -> RowTotals:
+    totals = check_project(project_settings, folder).counts["shop"].tables
     row = next(one for one in totals if one.role == role)
     assert row.rows == row.read + row.merged + row.refused + row.repaired + row.filtered
     return row
@@ -55,17 +55,17 @@ LINKS = "one,other,strength\nann,bob,1\nbob,ann,3\nann,ann,1\ncid,dan,2\nann,bob
 
 
 def test_a_link_goes_both_ways_once_and_as_strong_as_at_its_strongest(tmp_path: Path) -> None:
-    made = settings(links=linked(weight="strength"))
-    dataset = read_dataset(made, write(tmp_path, links=LINKS))
+    project_settings = settings(links=linked(weight="strength"))
+    dataset = read_dataset(project_settings, write(tmp_path, links=LINKS))
     assert pairs(dataset) == {("ann", "bob"): 3, ("bob", "ann"): 3, ("cid", "dan"): 2, ("dan", "cid"): 2}
-    row = rows_of(tmp_path, made, "links")
+    row = rows_of(tmp_path, project_settings, "links")
     assert (row.rows, row.read, row.merged, row.repaired, row.refused) == (5, 2, 2, 1, 0)
     assert any("leads to its own user" in note for note in dataset.notes)
 
 
 def test_a_directed_link_tells_of_its_user_only(tmp_path: Path) -> None:
-    made = settings(links=linked(directed=True))
-    dataset = read_dataset(made, write(tmp_path, links=LINKS))
+    project_settings = settings(links=linked(directed=True))
+    dataset = read_dataset(project_settings, write(tmp_path, links=LINKS))
     assert set(pairs(dataset)) == {("ann", "bob"), ("bob", "ann"), ("cid", "dan")}
     assert set(pairs(dataset).values()) == {1.0}
 
@@ -93,13 +93,13 @@ def test_people_with_links_and_no_events_are_known(tmp_path: Path) -> None:
 def test_a_fault_names_file_row_and_column(
     tmp_path: Path, row: str, more: dict[str, object], words: str, column: str
 ) -> None:
-    made = settings(links=linked(**more))
+    project_settings = settings(links=linked(**more))
     write(tmp_path, links=f"one,other,strength\nann,bob,1\n{row}\n")
     with pytest.raises(DataError) as caught:
-        read_dataset(made, tmp_path)
+        read_dataset(project_settings, tmp_path)
     problem = next(one for one in caught.value.problems if words in one.what)
     assert (problem.file, problem.row, problem.column, problem.count) == ("links.csv", 2, column, 1)
-    assert rows_of(tmp_path, made, "links").refused == 1
+    assert rows_of(tmp_path, project_settings, "links").refused == 1
     dropped = (
         {**more, "on_bad_row": "drop"}
         if words.startswith(("a link", "the w"))
@@ -144,16 +144,16 @@ KNOWLEDGE = {
 
 
 def test_triples_and_entities_are_read_and_counted(tmp_path: Path) -> None:
-    made = settings(knowledge=KNOWLEDGE)
+    project_settings = settings(knowledge=KNOWLEDGE)
     write(tmp_path, graph=GRAPH, entities=ENTITIES)
-    graph = read_dataset(made, tmp_path).knowledge["shop"]
+    graph = read_dataset(project_settings, tmp_path).knowledge["shop"]
     triples = zip(graph.head, graph.relation, graph.tail, strict=True)
-    told = {(graph.entities[h], graph.relations[r], graph.entities[t]) for h, r, t in triples}
-    assert told == {("E1", "by", "P1"), ("E2", "by", "P1"), ("E2", "with", "P2")}
+    facts = {(graph.entities[h], graph.relations[r], graph.entities[t]) for h, r, t in triples}
+    assert facts == {("E1", "by", "P1"), ("E2", "by", "P1"), ("E2", "with", "P2")}
     assert [None if code < 0 else graph.entities[code] for code in graph.of_item] == ["E1", "E2", None]
-    row = rows_of(tmp_path, made, "knowledge")
+    row = rows_of(tmp_path, project_settings, "knowledge")
     assert (row.rows, row.read, row.merged, row.repaired) == (5, 3, 1, 1)
-    row = rows_of(tmp_path, made, "entities")
+    row = rows_of(tmp_path, project_settings, "entities")
     assert (row.rows, row.read, row.repaired, row.refused) == (4, 2, 2, 0)
 
 

@@ -64,8 +64,10 @@ words = st.text("abcXYZ ", min_size=1, max_size=8).filter(lambda text: text.stri
 def test_labelled_sentences_follow_a_plain_rule(fields: list[tuple[str, str | None]]) -> None:
     template = " ".join(f"{label.strip()}: {{f{place}}}." for place, (label, _) in enumerate(fields))
     values = {f"f{place}": value for place, (_, value) in enumerate(fields)}
-    said = [f"{label.strip()}: {' '.join(value.split())}." for label, value in fields if value is not None]
-    assert Template.parse(template).fill(values) == re.sub(" +", " ", " ".join(said))
+    sentences = [
+        f"{label.strip()}: {' '.join(value.split())}." for label, value in fields if value is not None
+    ]
+    assert Template.parse(template).fill(values) == re.sub(" +", " ", " ".join(sentences))
 
 
 literals = st.text("x ().,:|-\n", max_size=6)
@@ -77,8 +79,8 @@ def test_any_template_says_all_values_in_order_and_nothing_of_the_missing(
 ) -> None:
     template = "".join(f"{literal}{{f{place}}}" for place, (literal, _) in enumerate(fields)) + ending
     text = Template.parse(template).fill({f"f{place}": value for place, (_, value) in enumerate(fields)})
-    said = ["".join(value.split()) for _, value in fields if value is not None]
-    assert re.sub("[^abcXYZ]", "", text) == "".join(said)
+    values = ["".join(value.split()) for _, value in fields if value is not None]
+    assert re.sub("[^abcXYZ]", "", text) == "".join(values)
     assert text == text.strip()
     assert "  " not in text
 

@@ -149,11 +149,11 @@ def test_an_item_given_as_values_has_the_vector_that_its_row_would_have(tmp_path
     write(tmp_path)
     source = {"path": "sound.parquet", "id": "sku", "vector": "v"}
     settings = settings_of({"image": "look", "audio": source})
-    given: list[dict[str, Any]] = [
+    items: list[dict[str, Any]] = [
         {"id": name, "title": name, "look": row} for name, row in zip(IDS, ROWS, strict=True)
     ]
-    given[1]["audio"] = np.array([0.0, 5.0, 0.0])
-    rows = rows_of(settings, given, {"image": 2, "audio": 3})
+    items[1]["audio"] = np.array([0.0, 5.0, 0.0])
+    rows = rows_of(settings, items, {"image": 2, "audio": 3})
     np.testing.assert_allclose(rows.media["image"], UNIT, rtol=1e-6)
     assert rows.media["audio"].tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0]]
     assert rows_of(settings, [{"id": "a", "title": "x"}]).media == {}

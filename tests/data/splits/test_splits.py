@@ -47,9 +47,9 @@ def settings(protocol: str, **more: Any) -> EvaluationSettings:
 
 
 def parts_of(log: EventLog, protocol: str, has_split: bool = False, **more: Any) -> list[int]:
-    found = split(dataset(scenario("a", log, has_split=has_split)), settings(protocol, **more))["a"]
-    assert found.dtype == np.int8
-    return [int(part) for part in found]
+    parts = split(dataset(scenario("a", log, has_split=has_split)), settings(protocol, **more))["a"]
+    assert parts.dtype == np.int8
+    return [int(part) for part in parts]
 
 
 def pairs(log: EventLog) -> list[tuple[int, int, int]]:
@@ -61,20 +61,20 @@ def stream(make_log: MakeLog, n: int = 100, first: int = 0) -> EventLog:
 
 
 def test_temporal_takes_the_latest_shares(make_log: MakeLog) -> None:
-    found = parts_of(stream(make_log), "temporal", test_share=0.1, valid_share=0.2)
-    assert found == [TRAIN] * 72 + [VALID] * 18 + [TEST] * 10
+    parts = parts_of(stream(make_log), "temporal", test_share=0.1, valid_share=0.2)
+    assert parts == [TRAIN] * 72 + [VALID] * 18 + [TEST] * 10
 
 
 def test_progressive_warms_up_on_the_first_share(make_log: MakeLog) -> None:
-    found = parts_of(stream(make_log), "progressive", warmup=0.4, valid_share=0.25)
-    assert found == [TRAIN] * 30 + [VALID] * 10 + [TEST] * 60
+    parts = parts_of(stream(make_log), "progressive", warmup=0.4, valid_share=0.25)
+    assert parts == [TRAIN] * 30 + [VALID] * 10 + [TEST] * 60
 
 
 def test_one_cut_for_all_scenarios_keeps_every_future_hidden(make_log: MakeLog) -> None:
     early, late = stream(make_log, 50), stream(make_log, 50, first=50)
-    found = split(dataset(scenario("early", early), scenario("late", late)), settings("temporal"))
-    assert set(found["early"].tolist()) == {TRAIN}
-    assert found["late"].tolist() == [TRAIN] * 31 + [VALID] * 9 + [TEST] * 10
+    parts = split(dataset(scenario("early", early), scenario("late", late)), settings("temporal"))
+    assert set(parts["early"].tolist()) == {TRAIN}
+    assert parts["late"].tolist() == [TRAIN] * 31 + [VALID] * 9 + [TEST] * 10
 
 
 @given(rows=events, other=events, protocol=st.sampled_from(["temporal", "progressive"]), data=st.data())
@@ -192,8 +192,8 @@ def test_given_uses_the_column(make_log: MakeLog) -> None:
 def test_given_without_valid_takes_the_latest_training_choices(make_log: MakeLog) -> None:
     written = [TRAIN] * 10 + [TEST, CONTEXT]
     log = make_log([(0, i % ITEMS, i) for i in range(12)], part=written)
-    found = parts_of(log, "given", has_split=True, valid_share=0.2)
-    assert found == [TRAIN] * 8 + [VALID] * 2 + [TEST, CONTEXT]
+    parts = parts_of(log, "given", has_split=True, valid_share=0.2)
+    assert parts == [TRAIN] * 8 + [VALID] * 2 + [TEST, CONTEXT]
     assert log.part.tolist() == written, "the log itself is not changed"
 
 
@@ -344,9 +344,9 @@ def test_new_items_are_made_up_where_the_split_brings_none(
     ids = Ids(pl.Series([str(i) for i in range(100)]))
     catalogue = Catalogue(ids, tuple(ids.values), tuple(ids.values), pl.DataFrame(), np.zeros(100, np.int64))
     place = Scenario("a", catalogue, stream(make_log), clock, has_split=False)
-    found = newcomers(place, settings(protocol), share)
-    assert len(set(found.tolist())) == len(found) == many
-    np.testing.assert_array_equal(found, newcomers(place, settings(protocol), share))
+    items = newcomers(place, settings(protocol), share)
+    assert len(set(items.tolist())) == len(items) == many
+    np.testing.assert_array_equal(items, newcomers(place, settings(protocol), share))
 
 
 def test_where_nothing_is_chosen_twice_everything_ever_done_is_told(make_log: MakeLog) -> None:
@@ -363,10 +363,10 @@ def test_what_was_done_elsewhere_is_seen_by_the_clock_they_share(make_log: MakeL
     here, there = make_log([(0, 0, 10), (1, 0, 30)]), make_log([(0, 1, 5), (0, 2, 10), (0, 3, 20)])
     how = settings("temporal", test_share=0.01)
     tables = dataset(scenario("a", here), scenario("b", there))
-    found = Folds(tables, split(tables, how), how).queries(
+    queries = Folds(tables, split(tables, how), how).queries(
         "a", np.array([0, 0, 1, -1], np.int32), np.array([10, 11, 99, 99])
     )
-    assert _listed(found.elsewhere) == {"b": [[1], [1, 2], [], []]}
+    assert _listed(queries.elsewhere) == {"b": [[1], [1, 2], [], []]}
 
 
 def test_clocks_that_cannot_be_compared_show_what_may_be_learned(make_log: MakeLog) -> None:

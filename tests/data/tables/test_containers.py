@@ -53,9 +53,9 @@ def test_a_json_list(tmp_path: Path, indent: int | None, mark: str) -> None:
 )
 def test_a_broken_json_list_is_named(tmp_path: Path, text: str, word: str) -> None:
     (tmp_path / "t.json").write_text(text, encoding="utf-8")
-    told = problem(tmp_path, path="t.json")
-    assert told.what == "the file is not a JSON list of objects"
-    assert word in told.found or "recursion" in told.found
+    fault = problem(tmp_path, path="t.json")
+    assert fault.what == "the file is not a JSON list of objects"
+    assert word in fault.found or "recursion" in fault.found
 
 
 def test_json_lines_with_a_mark(tmp_path: Path) -> None:
@@ -76,10 +76,10 @@ def test_broken_lines_are_named_and_can_be_left_out(tmp_path: Path) -> None:
         texts = [*map(write, OBJECTS), '{"id": "b', "[1]", "nonsense"]
         texts.insert(1, "")
         (tmp_path / name).write_text("\n".join(texts), encoding="utf-8")
-        told = problem(tmp_path, path=name)
-        assert (told.row, told.count) == (4, 3)
-        assert "line 5" in told.found
-        assert "also lines 6, 7" in told.found
+        fault = problem(tmp_path, path=name)
+        assert (fault.row, fault.count) == (4, 3)
+        assert "line 5" in fault.found
+        assert "also lines 6, 7" in fault.found
         assert read(tmp_path, path=name, on_broken_line="drop") == ROWS
         table = open_table(TableSettings(path=name, on_broken_line="drop"), tmp_path, NEEDS)
         assert [(remark.count, remark.mended) for remark in table.remarks] == [(3, True)]
@@ -142,8 +142,8 @@ def test_a_workbook(tmp_path: Path, write_workbook: Write) -> None:
     write_workbook(tmp_path / "one.xlsx", {"Items": frame})
     assert read(tmp_path, path="one.xlsx") == ROWS
     write_workbook(tmp_path / "two.xlsx", {"Notes": frame.head(1), "Items": frame})
-    told = problem(tmp_path, path="two.xlsx")
-    assert (told.key, told.found) == ("sheet", "'Notes, Items'")
+    fault = problem(tmp_path, path="two.xlsx")
+    assert (fault.key, fault.found) == ("sheet", "'Notes, Items'")
     assert read(tmp_path, path="two.xlsx", sheet="Items") == ROWS
     assert "no sheet 'Other'" in problem(tmp_path, path="two.xlsx", sheet="Other").what
 

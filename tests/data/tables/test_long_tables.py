@@ -85,9 +85,9 @@ def test_rows_without_id_or_name_and_bad_times_are_counted(parts: Path) -> None:
     (parts / "part3.csv").write_text("\n".join(lines), encoding="utf-8")
     needs = [ID, COLOUR]
     table = opened(parts, needs, pivot=PIVOT | {"time_format": "s"})
-    told = {problem.what: problem for problem in table.remarks}
-    assert told["a row of a long table has no id or names no property"].count == 2
-    timeless = told["an impossible time of a property"]
+    problems = {problem.what: problem for problem in table.remarks}
+    assert problems["a row of a long table has no id or names no property"].count == 2
+    timeless = problems["an impossible time of a property"]
     assert (timeless.count, timeless.severity, timeless.column) == (1, "warning", "at")
     assert rows(table, needs) == [("i2", "red"), ("i1", "blue"), ("i3", None)]
 

@@ -21,8 +21,8 @@ MICROS = int(NOON.timestamp()) * SECOND
 def micros(values: list[Any], time_format: str | None = None, timezone: str = "UTC") -> list[int | None]:
     series = pl.Series("at", values, strict=False)
     rule = rule_for(series, time_format, timezone, "at")
-    found: list[int | None] = to_micros(series, rule).to_list()
-    return found
+    moments: list[int | None] = to_micros(series, rule).to_list()
+    return moments
 
 
 @pytest.mark.parametrize(

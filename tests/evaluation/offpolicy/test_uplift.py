@@ -29,11 +29,11 @@ def _pairs(n: int, seed: int = 0, effect: float = 0.3) -> tuple[Exposures, Value
 
 def test_what_was_taken_anyway_is_not_counted() -> None:
     pairs, effects = _pairs(8000)
-    found = uplift(pairs)
-    assert found.naive > 0.25, "fans, who are shown more, take more"
-    assert found.mean.low < effects.mean() < found.mean.high
-    assert found.mean.value == pytest.approx(effects.mean(), abs=0.025)
-    groups = found.by_group(pairs.features[:, 0])
+    estimate = uplift(pairs)
+    assert estimate.naive > 0.25, "fans, who are shown more, take more"
+    assert estimate.mean.low < effects.mean() < estimate.mean.high
+    assert estimate.mean.value == pytest.approx(effects.mean(), abs=0.025)
+    groups = estimate.by_group(pairs.features[:, 0])
     assert groups[1.0].low < 0 < groups[1.0].high
     assert groups[0.0].low > 0.08
     assert groups[0.0].value == pytest.approx(effects[pairs.features[:, 0] == 0].mean(), abs=0.03)
@@ -42,9 +42,9 @@ def test_what_was_taken_anyway_is_not_counted() -> None:
 @pytest.mark.parametrize("learner", get_args(Learner))
 def test_every_learner_orders_pairs_by_their_effect(learner: Learner) -> None:
     pairs, effects = _pairs(8000, seed=1)
-    found = uplift(pairs, learner)
-    assert np.corrcoef(found.effects, effects)[0, 1] > 0.85
-    parts = found.by_rank()
+    estimate = uplift(pairs, learner)
+    assert np.corrcoef(estimate.effects, effects)[0, 1] > 0.85
+    parts = estimate.by_rank()
     assert parts[0].low > parts[3].high
     assert len(parts) == 4
     assert sum(part.n for part in parts) == 8000
@@ -52,9 +52,9 @@ def test_every_learner_orders_pairs_by_their_effect(learner: Learner) -> None:
 
 def test_where_nothing_is_caused_nothing_is_found() -> None:
     pairs, _ = _pairs(4000, seed=2, effect=0.0)
-    found = uplift(pairs)
-    assert found.mean.low < 0 < found.mean.high
-    assert found.naive > 0.2
+    estimate = uplift(pairs)
+    assert estimate.mean.low < 0 < estimate.mean.high
+    assert estimate.naive > 0.2
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:

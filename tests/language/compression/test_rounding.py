@@ -98,15 +98,15 @@ def test_an_eight_bit_layer_stays_close_to_the_exact_one(bias: bool) -> None:
 
 
 def test_products_of_whole_numbers_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, top = Int8Linear(3, 8), (int8.activation_levels() - (int8.activation_levels() + 1) // 2)
+    layer, top = Int8Linear(3, 8), (int8.activation_levels() - (int8.activation_levels() + 1) // 2)
     torch.manual_seed(0)
     weight = torch.randint(-127, 128, (3, 8), dtype=torch.int8)
     weight[:, :2] = 127  # two of the largest side by side: sixteen bits would overflow
     rows = torch.randint(-top, top + 1, (5, 8)).float()
     rows[:, :2] = top
-    made.weight.copy_(weight)
-    made.reach.copy_(torch.tensor(float(top)))
-    torch.testing.assert_close(made(rows), rows @ weight.float().T)
+    layer.weight.copy_(weight)
+    layer.reach.copy_(torch.tensor(float(top)))
+    torch.testing.assert_close(layer(rows), rows @ weight.float().T)
 
 
 @pytest.mark.parametrize("name", ["bert", "llama", "minilm"])

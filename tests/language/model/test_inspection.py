@@ -35,6 +35,6 @@ def test_methods_that_are_known_exist() -> None:
     assert set(TUNING_METHODS) >= KNOWN_METHODS
 
 
-@pytest.mark.parametrize("said", [{"model": "intfloat/e5-small"}, {"device": "cuda"}])
-def test_any_other_model_has_to_be_loaded(said: dict[str, str]) -> None:
-    assert inspected(LanguageSettings(**said)) is None
+@pytest.mark.parametrize("settings", [{"model": "intfloat/e5-small"}, {"device": "cuda"}])
+def test_any_other_model_has_to_be_loaded(settings: dict[str, str]) -> None:
+    assert inspected(LanguageSettings(**settings)) is None

@@ -111,8 +111,8 @@ def test_a_damaged_folder_is_made_anew(tmp_path: Path, monkeypatch: pytest.Monke
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"half of it")
     with ThreadPoolExecutor(2) as pool:  # two processes may make it at once
-        made = [*pool.map(lambda _: multilingual_folder(), range(2))]
-    assert made == [folder, folder]
+        folders = [*pool.map(lambda _: multilingual_folder(), range(2))]
+    assert folders == [folder, folder]
     assert all(file_sha256(folder / name) == sha256 for name, sha256 in MADE.items())
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]  # nothing half-made is left
     monkeypatch.setattr(multilingual, "_make", lambda *_: pytest.fail("it is there already"))

@@ -88,7 +88,7 @@ def test_all_layers_are_returned_where_they_are_wanted(bert: LanguageModel) -> N
 
 
 def test_what_was_put_into_a_model_is_not_lost(bert: LanguageModel) -> None:
-    handle = bert.module.encoder.layer[0].register_forward_hook(lambda *given: None)  # type: ignore[union-attr, index]
+    handle = bert.module.encoder.layer[0].register_forward_hook(lambda *args: None)  # type: ignore[union-attr, index]
     assert packed(bert) is bert
     handle.remove()
     assert packed(bert) is not bert

@@ -35,9 +35,9 @@ def spoken_pairs(row: list[int]) -> list[int]:
 
 @pytest.mark.parametrize("kind", [TokenEmbeddings, PhraseEmbeddings])
 def test_they_say_nothing_before_they_learn(kind: type[TokenEmbeddings] | type[PhraseEmbeddings]) -> None:
-    made = kind(20, [3, 5], 4)
-    assert not made(torch.tensor([3, 5, 7]), torch.tensor([0, 1])).any()
-    assert made.table.weight.shape == kind(20, 2, 4).table.weight.shape == (3, 4)
+    embeddings = kind(20, [3, 5], 4)
+    assert not embeddings(torch.tensor([3, 5, 7]), torch.tensor([0, 1])).any()
+    assert embeddings.table.weight.shape == kind(20, 2, 4).table.weight.shape == (3, 4)
 
 
 def test_unknown_words_never_learn() -> None:

@@ -25,7 +25,7 @@ def read(texts: Sequence[str]) -> FloatArray:
 
 def histories(people: int, seed: int, hit: float = GOOD) -> list[Prompt]:
     draws = np.random.default_rng(seed)
-    made = []
+    prompts = []
     for person in range(people):
         names = draws.choice(60, 12, replace=False)
         words = [("good" if name % 2 else "bad") + f" film {name}" for name in names]
@@ -33,8 +33,8 @@ def histories(people: int, seed: int, hit: float = GOOD) -> list[Prompt]:
         yes, no = (
             tuple(w for w, one in zip(words, liked, strict=True) if one is want) for want in (True, False)
         )
-        made.append(Prompt("anything", yes, no, user=f"u{person}"))
-    return made
+        prompts.append(Prompt("anything", yes, no, user=f"u{person}"))
+    return prompts
 
 
 @pytest.fixture(scope="module")

@@ -127,8 +127,8 @@ def gpt2(
 @pytest.fixture(params=["encoder", "decoder"])
 def backbone(request: pytest.FixtureRequest) -> LanguageModel:
     """Both kinds of language model in turn; whoever tunes one must leave it as it was."""
-    found: LanguageModel = request.getfixturevalue(request.param)
-    return found
+    model: LanguageModel = request.getfixturevalue(request.param)
+    return model
 
 
 @pytest.fixture(scope="session")

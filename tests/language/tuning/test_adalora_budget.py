@@ -42,11 +42,11 @@ def made(steps: int) -> tuple[nn.Sequential, RankBudget, torch.optim.Optimizer]:
 
 def test_budget_falls_from_all_to_its_rank_along_a_cubic() -> None:
     _, budget, _ = made(100)
-    found = [budget.budget(number) for number in range(120)]
-    assert found[:11] == [8] * 11
-    assert found[75:] == [4] * 45
-    assert found == sorted(found, reverse=True)
-    assert found[42] == round(4 + 4 * ((75 - 42) / 65) ** 3)
+    budgets = [budget.budget(number) for number in range(120)]
+    assert budgets[:11] == [8] * 11
+    assert budgets[75:] == [4] * 45
+    assert budgets == sorted(budgets, reverse=True)
+    assert budgets[42] == round(4 + 4 * ((75 - 42) / 65) ** 3)
 
 
 @pytest.mark.parametrize("passes", [1, 3])
@@ -70,9 +70,9 @@ def test_importance_is_that_of_the_paper() -> None:
         for at, part in enumerate(parts):
             for name in names:
                 weight = getattr(part, name)["one"]
-                said = (weight * weight.grad).abs().detach().numpy()
-                mean[at, name] = SMOOTHING * mean[at, name] + (1 - SMOOTHING) * said
-                away = np.abs(said - mean[at, name])
+                sensitivity = (weight * weight.grad).abs().detach().numpy()
+                mean[at, name] = SMOOTHING * mean[at, name] + (1 - SMOOTHING) * sensitivity
+                away = np.abs(sensitivity - mean[at, name])
                 spread[at, name] = SMOOTHING * spread[at, name] + (1 - SMOOTHING) * away
         optimiser.step()
         optimiser.zero_grad()

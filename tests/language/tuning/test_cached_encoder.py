@@ -40,9 +40,9 @@ def test_reader_says_what_the_whole_model_says(
     reader = reading(backbone, "top", layers=layers, projection=projection, words=projection)
     if layers or projection:
         trained(reader)
-    found = reader.all()
-    np.testing.assert_allclose(found, encode(marked(reader.model), tuning_texts), atol=HALF)
-    lengths = np.linalg.norm(found, axis=1)
+    vectors = reader.all()
+    np.testing.assert_allclose(vectors, encode(marked(reader.model), tuning_texts), atol=HALF)
+    lengths = np.linalg.norm(vectors, axis=1)
     np.testing.assert_allclose(lengths, [bool(text) for text in tuning_texts], atol=1e-5)
 
 
@@ -68,10 +68,10 @@ def test_rows_come_back_as_they_were_asked_for(
     every = reader.all()
     rows = np.array([6, 0, 2, 0, 3, 1])
     with torch.inference_mode():
-        found = reader.embed(rows).numpy()
-    np.testing.assert_allclose(found, every[rows], atol=1e-5)
-    assert not found[2].any()  # the text without words
-    np.testing.assert_allclose(found[1], found[3], atol=1e-6)
+        vectors = reader.embed(rows).numpy()
+    np.testing.assert_allclose(vectors, every[rows], atol=1e-5)
+    assert not vectors[2].any()  # the text without words
+    np.testing.assert_allclose(vectors[1], vectors[3], atol=1e-6)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -82,24 +82,24 @@ def test_gradients_are_those_of_the_whole_model(
     rows = np.flatnonzero(reader.lengths > 0)
     wanted = torch.from_numpy(np.random.default_rng(0).normal(size=(len(rows), 16)).astype(np.float32))
     (reader.embed(rows) * wanted).sum().backward()  # type: ignore[no-untyped-call]
-    found = _gradients(reader)
+    gradients = _gradients(reader)
     tokens, mask = padded([reader.tokens[row] for row in rows], 0)
     ids, there = torch.from_numpy(tokens), torch.from_numpy(mask)
     (reader.model.embed(ids, there) * wanted).sum().backward()  # type: ignore[no-untyped-call]
     plain = _gradients(reader)
-    assert found.keys() == plain.keys()
-    assert {"projection.linear.weight", "projection.words.table.weight"} < found.keys()
+    assert gradients.keys() == plain.keys()
+    assert {"projection.linear.weight", "projection.words.table.weight"} < gradients.keys()
     for name, gradient in plain.items():
         scale = float(gradient.abs().max())
-        torch.testing.assert_close(found[name], gradient, atol=0.01 * scale + 1e-6, rtol=0.0)
+        torch.testing.assert_close(gradients[name], gradient, atol=0.01 * scale + 1e-6, rtol=0.0)
 
 
 def _gradients(reader: CachedEncoder) -> dict[str, Tensor]:
-    found = {}
+    gradients = {}
     for name, parameter in reader.named_parameters():
         assert parameter.grad is not None, name
-        found[name], parameter.grad = parameter.grad, None
-    return found
+        gradients[name], parameter.grad = parameter.grad, None
+    return gradients
 
 
 def test_lower_layers_are_read_once(encoder: LanguageModel, reading: Reading) -> None:
@@ -203,7 +203,7 @@ def test_an_adversary_pushes_where_the_first_layer_that_learns_begins(
     modules = list(reader.embeddings())
     assert modules == [reader.model.words if inside else reader.entrance]
     passed: list[tuple[int, ...]] = []
-    modules[0].register_forward_hook(lambda module, given, output: passed.append(tuple(output.shape)))
+    modules[0].register_forward_hook(lambda module, inputs, output: passed.append(tuple(output.shape)))
     reader.embed(np.array([0, 5]))
     assert passed == [(2, len(reader.tokens[0]), 16)]
 

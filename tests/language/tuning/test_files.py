@@ -53,9 +53,9 @@ def test_a_model_comes_back_over_a_backbone_that_was_loaded_anew(
     save_tuned(tuned, backbone, method, sized(dropout=0.5), tmp_path / "shop")
     again = load_tuned(load_model(settings_for(backbone.name)), tmp_path / "shop")
     assert again.fingerprint == tuned.fingerprint
-    found = encode(again, tuning_texts)
-    np.testing.assert_array_equal(found, encode(tuned, tuning_texts))
-    np.testing.assert_array_equal(found, encode(again, tuning_texts))  # nothing is left out at random
+    vectors = encode(again, tuning_texts)
+    np.testing.assert_array_equal(vectors, encode(tuned, tuning_texts))
+    np.testing.assert_array_equal(vectors, encode(again, tuning_texts))  # nothing is left out at random
 
 
 def test_the_file_is_smaller_than_the_backbone(saved: Path, encoder: LanguageModel) -> None:

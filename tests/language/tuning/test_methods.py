@@ -46,8 +46,8 @@ def test_a_dressed_model_that_has_learned_nothing_reads_as_the_backbone(
     backbone: LanguageModel, method: str, sized: Sized, tuning_texts: list[str]
 ) -> None:
     model = dressed(backbone, method, sized())
-    found = encode(model, tuning_texts)
-    np.testing.assert_allclose(found, encode(backbone, tuning_texts), atol=1e-6)
+    vectors = encode(model, tuning_texts)
+    np.testing.assert_allclose(vectors, encode(backbone, tuning_texts), atol=1e-6)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -91,9 +91,9 @@ def test_top_frees_the_last_layers_and_the_norm_behind_them(
     depth = len(stack(backbone.module))
     freed = stack(model.module)[max(depth - layers, 0) :]
     wanted = {id(p) for layer in freed for p in layer.parameters()}
-    found = learning(model)
-    beyond = [name for name, p in found.items() if id(p) not in wanted]
-    assert wanted <= {id(p) for p in found.values()}
+    parameters = learning(model)
+    beyond = [name for name, p in parameters.items() if id(p) not in wanted]
+    assert wanted <= {id(p) for p in parameters.values()}
     assert all("norm" in name or "ln_f" in name for name in beyond)
     assert bool(beyond) == (backbone.kind == "decoder" and layers > 0)
     assert frozen_layers(model, "top", sized(layers=layers)) == max(depth - layers, 0)
@@ -113,30 +113,30 @@ def test_none_frees_the_projection_alone(backbone: LanguageModel, sized: Sized) 
 
 
 def test_adapters_cost_two_narrow_matrices_a_layer(backbone: LanguageModel, sized: Sized) -> None:
-    found = learning(dressed(backbone, "adapter", sized(bottleneck=5)))
-    assert all(".bottleneck_adapters." in f".{name}" for name in found)
+    parameters = learning(dressed(backbone, "adapter", sized(bottleneck=5)))
+    assert all(".bottleneck_adapters." in f".{name}" for name in parameters)
     per_layer = 5 * 16 + 5 + 16 * 5 + 16
-    assert sum(p.numel() for p in found.values()) == len(stack(backbone.module)) * per_layer
+    assert sum(p.numel() for p in parameters.values()) == len(stack(backbone.module)) * per_layer
 
 
 def test_lora_costs_its_rank_at_both_ends_of_every_linear_part(encoder: LanguageModel, sized: Sized) -> None:
-    found = learning(dressed(encoder, "lora", sized(rank=3)))
-    assert all("lora_A" in name or "lora_B" in name for name in found)
+    parameters = learning(dressed(encoder, "lora", sized(rank=3)))
+    assert all("lora_A" in name or "lora_B" in name for name in parameters)
     ends = 4 * (16 + 16) + 2 * (16 + 32)  # query, key, value, output; up, down
-    assert sum(p.numel() for p in found.values()) == 3 * 3 * ends
+    assert sum(p.numel() for p in parameters.values()) == 3 * 3 * ends
 
 
 def test_lora_reaches_the_turned_layers_of_gpt2(gpt2: LanguageModel, sized: Sized) -> None:
     model = dressed(gpt2, "lora", sized(rank=3))
     np.testing.assert_allclose(encode(model, ["red shoe"]), encode(gpt2, ["red shoe"]), atol=1e-6)
-    found = learning(model)
+    parameters = learning(model)
     ends = (16 + 48) + (16 + 16) + 2 * (16 + 64)  # query, key and value together, output; up, down
-    assert sum(p.numel() for p in found.values()) == 3 * 2 * ends
+    assert sum(p.numel() for p in parameters.values()) == 3 * 2 * ends
 
 
 def test_prefix_costs_keys_and_values_of_its_tokens(encoder: LanguageModel, sized: Sized) -> None:
-    found = learning(dressed(encoder, "prefix", sized(prefix_tokens=5)))
-    assert sum(p.numel() for p in found.values()) == 5 * 3 * 2 * 16
+    parameters = learning(dressed(encoder, "prefix", sized(prefix_tokens=5)))
+    assert sum(p.numel() for p in parameters.values()) == 5 * 3 * 2 * 16
 
 
 def test_a_prefix_leaves_room_for_itself(encoder: LanguageModel, sized: Sized) -> None:
@@ -189,7 +189,7 @@ def test_a_shared_copy_can_be_changed_alone(encoder: LanguageModel) -> None:
     assert not copy.training
     assert not any(p.requires_grad for p in copy.parameters())
     before = list(stack(encoder.module)[0]._forward_hooks)  # transformers leaves some behind
-    stack(copy)[0].register_forward_hook(lambda *given: None)
+    stack(copy)[0].register_forward_hook(lambda *args: None)
     assert list(stack(encoder.module)[0]._forward_hooks) == before
 
 

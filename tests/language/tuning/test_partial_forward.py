@@ -14,8 +14,8 @@ from polyscene.language.tuning.partial_forward import answers_in_tuples, upper_s
 
 @pytest.fixture(params=["encoder", "decoder", "gpt2"])
 def model(request: pytest.FixtureRequest) -> LanguageModel:
-    found: LanguageModel = request.getfixturevalue(request.param)
-    return found
+    language_model: LanguageModel = request.getfixturevalue(request.param)
+    return language_model
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def test_upper_layers_say_what_the_whole_model_says(
         whole = hidden_states(model.module, ids, mask, None)
         upper = upper_states(model, first, whole[first], mask, answers_in_tuples(model))
     assert len(upper) == len(whole) == len(stack(model.module)) + 1
-    for found, wanted in zip(upper[first:], whole[first:], strict=True):
-        torch.testing.assert_close(found[mask > 0], wanted[mask > 0], atol=1e-5, rtol=1e-4)
+    for state, wanted in zip(upper[first:], whole[first:], strict=True):
+        torch.testing.assert_close(state[mask > 0], wanted[mask > 0], atol=1e-5, rtol=1e-4)
 
 
 def test_layers_run_again_as_they_did(model: LanguageModel, padded_ids: tuple[Tensor, Tensor]) -> None:
@@ -52,7 +52,7 @@ def test_layers_run_again_as_they_did(model: LanguageModel, padded_ids: tuple[Te
 def test_layers_run_again_after_an_error(model: LanguageModel, padded_ids: tuple[Tensor, Tensor]) -> None:
     ids, mask = padded_ids
 
-    def fail(layer: nn.Module, given: object) -> None:
+    def fail(layer: nn.Module, inputs: object) -> None:
         raise RuntimeError("the last layer broke")
 
     with torch.inference_mode():
@@ -106,8 +106,8 @@ class _Layer(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor) -> object:
         answer = self.layer(hidden, mask)
-        found = answer[0] if isinstance(answer, tuple) else answer
-        return (found, None) if self.tuples else found
+        states = answer[0] if isinstance(answer, tuple) else answer
+        return (states, None) if self.tuples else states
 
 
 class _Output:

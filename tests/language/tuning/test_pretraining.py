@@ -34,13 +34,13 @@ def many(encoder: LanguageModel) -> list[IntArray]:
 
 
 def test_shares_are_those_of_the_paper(encoder: LanguageModel, many: list[IntArray]) -> None:
-    found = hidden_words(encoder, many, 1)
-    ids, labels = found.ids.numpy(), found.labels.numpy()
+    batch = hidden_words(encoder, many, 1)
+    ids, labels = batch.ids.numpy(), batch.labels.numpy()
     original = np.full_like(ids, encoder.tokenizer.pad_token_id)
     for row, text in enumerate(many):
         original[row, : len(text)] = text
     asked = labels != UNLABELLED
-    words = found.mask.numpy() > 0
+    words = batch.mask.numpy() > 0
     words &= ~np.isin(original, list(encoder.tokenizer.all_special_ids))
     n = int(asked.sum())
     assert asked.sum() / words.sum() == pytest.approx(0.15, abs=0.01)
@@ -64,9 +64,9 @@ def test_a_text_without_words_has_none_to_find(encoder: LanguageModel) -> None:
     start, end = encoder.tokenizer.cls_token_id, encoder.tokenizer.sep_token_id
     unknown = encoder.tokenizer.unk_token_id
     rows = [np.array([start, unknown, end], np.int32), np.array([start, end], np.int32)]
-    found = hidden_words(encoder, rows, 0)
-    assert bool((found.labels == UNLABELLED).all())
-    assert found.ids[0].tolist() == [start, unknown, end]
+    batch = hidden_words(encoder, rows, 0)
+    assert bool((batch.labels == UNLABELLED).all())
+    assert batch.ids[0].tolist() == [start, unknown, end]
 
 
 def test_the_seed_decides_what_is_hidden(encoder: LanguageModel, many: list[IntArray]) -> None:
@@ -78,11 +78,11 @@ def test_the_seed_decides_what_is_hidden(encoder: LanguageModel, many: list[IntA
 
 def test_a_decoder_is_asked_for_the_next_token(decoder: LanguageModel) -> None:
     rows = tokenised(decoder, ["red shoe", "a soft green dress"])
-    found = hidden_words(decoder, rows, 0)
+    batch = hidden_words(decoder, rows, 0)
     for row, text in enumerate(rows):
-        assert found.ids[row, : len(text)].tolist() == text.tolist()
-        assert found.labels[row, : len(text) - 1].tolist() == text[1:].tolist()
-        assert bool((found.labels[row, len(text) - 1 :] == UNLABELLED).all())
+        assert batch.ids[row, : len(text)].tolist() == text.tolist()
+        assert batch.labels[row, : len(text) - 1].tolist() == text[1:].tolist()
+        assert bool((batch.labels[row, len(text) - 1 :] == UNLABELLED).all())
 
 
 def test_an_encoder_without_a_mask_token_is_refused(bert: LanguageModel) -> None:

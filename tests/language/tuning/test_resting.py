@@ -20,13 +20,13 @@ ROWS = np.array([3, 0, 2, 1, 5, 0])
 def projection() -> Projection:
     """A projection over two layers with words and phrases that have learned something."""
     torch.manual_seed(0)
-    made = Projection((1, 0), WIDTH)
-    made.words = TokenEmbeddings(VOCABULARY, [1, 4, 7], WIDTH)
-    made.phrases = PhraseEmbeddings(VOCABULARY, [1 * VOCABULARY + 4, 4 * VOCABULARY + 7], WIDTH)
+    module = Projection((1, 0), WIDTH)
+    module.words = TokenEmbeddings(VOCABULARY, [1, 4, 7], WIDTH)
+    module.phrases = PhraseEmbeddings(VOCABULARY, [1 * VOCABULARY + 4, 4 * VOCABULARY + 7], WIDTH)
     with torch.no_grad():
-        for table in (made.words.table, made.phrases.table):
+        for table in (module.words.table, module.phrases.table):
             table.weight[1:] = torch.randn_like(table.weight[1:])
-    return made
+    return module
 
 
 def pooled() -> np.ndarray:

@@ -151,12 +151,12 @@ def test_each_says_its_own_while_others_are_switched(
         orders = [list(models), list(models)[::-1], [*list(models)[2:], *list(models)[:2]]]
         answers = [pool.submit(read, names) for names in orders]
         try:
-            found = [answer for future in answers for answer in future.result()]
+            results = [answer for future in answers for answer in future.result()]
         finally:
             done.set()
         assert switching.result() > 0
-    assert len(found) == 3 * 6 * len(models)
-    for name, vectors in found:
+    assert len(results) == 3 * 6 * len(models)
+    for name, vectors in results:
         np.testing.assert_allclose(vectors, alone[name], atol=1e-6, err_msg=name)
     assert list(shelf) == sorted(models)
 

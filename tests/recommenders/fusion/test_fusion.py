@@ -314,10 +314,10 @@ def planted(make_evidence: MakeEvidence, asked: Asked, table_signal: MakeSignal)
     features = Features.of(make_evidence([(0, 0, 0)], n_items, clock="sequence"))
     choices = Choices(asked([[]] * n_users), target)
     features.measure(signals, choices.queries)
-    made = [one for some in examples(features, signals, choices, True, stream, False) for one in some]
+    all_examples = [one for some in examples(features, signals, choices, True, stream, False) for one in some]
     torch.manual_seed(3)
     network = FusionNetwork(len(signals), 1, 8)
-    learner = FusionLearner(network, 0, made[:250], made[250:300])
+    learner = FusionLearner(network, 0, all_examples[:250], all_examples[250:300])
     curve = fit({"a": learner}, {"a": 1.0}, fusion_plan(20, "planted"), stream)
     fusion = Fusion(["n0", "n1", "perfect", "n3"], signals, features, network.fitted(), 0, hide_seen=False)
     unseen = choices.pick(np.arange(300, n_users))

@@ -70,9 +70,9 @@ def test_the_choice_stands_first_and_the_loss_is_that_of_the_whole_catalogue(sma
     logits = small.whole(network)
     partition = np.log(np.exp(logits).sum(axis=1))
     expected = partition - logits[np.arange(200), small.choices.target]
-    learner = FusionLearner(network, 0, [], made := small.examples(full=True))
-    assert all(example.log_weights.shape == (20,) for example in made)
-    actual = learner.logits(made)
+    learner = FusionLearner(network, 0, [], all_examples := small.examples(full=True))
+    assert all(example.log_weights.shape == (20,) for example in all_examples)
+    actual = learner.logits(all_examples)
     torch.testing.assert_close(
         choice_loss(actual), torch.tensor(expected.mean(), dtype=torch.float32), rtol=2e-3, atol=0
     )
@@ -141,24 +141,24 @@ def test_what_was_had_is_no_candidate_unless_it_is_the_choice(small: World) -> N
 
 
 def test_an_epoch_shows_every_choice_once_in_a_fresh_order(small: World) -> None:
-    made = small.examples(full=True)
-    learner = FusionLearner(small.network(), 0, made, [])
+    all_examples = small.examples(full=True)
+    learner = FusionLearner(small.network(), 0, all_examples, [])
     stream = np.random.default_rng(0)
     epochs = [[id(example) for batch in learner.batches(stream) for example in batch] for _ in range(2)]
-    assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(id(example) for example in made)
+    assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(id(example) for example in all_examples)
     assert epochs[0] != epochs[1]
     assert [len(batch) for batch in learner.batches(stream)] == [BATCH, 200 - BATCH]
 
 
 def test_padding_changes_nothing(small: World) -> None:
     """A short example has the same loss alone and beside longer ones."""
-    made = small.examples(full=True, hide_seen=True)
-    made[0] = _shortened(made[0], 5)
+    all_examples = small.examples(full=True, hide_seen=True)
+    all_examples[0] = _shortened(all_examples[0], 5)
     learner = FusionLearner(small.network(), 0, [], [])
-    together = learner.logits(made[:10])
+    together = learner.logits(all_examples[:10])
     assert together.shape[1] >= 19
     assert torch.isneginf(together[0, 5:]).all()
-    alone = [choice_loss(learner.logits([example])) for example in made[:10]]
+    alone = [choice_loss(learner.logits([example])) for example in all_examples[:10]]
     torch.testing.assert_close(choice_loss(together), torch.stack(alone).mean())
 
 
@@ -185,6 +185,6 @@ def test_weights_are_a_copy_that_can_be_put_back(small: World) -> None:
 
 def test_no_choices_make_no_examples(small: World) -> None:
     none = small.choices.pick(np.zeros(0, np.int64))
-    made = examples(small.features, small.signals, none, True, np.random.default_rng(0), False)
-    assert list(made) == []
+    batches = examples(small.features, small.signals, none, True, np.random.default_rng(0), False)
+    assert list(batches) == []
     assert FusionLearner(small.network(), 0, [], []).validate() == 0.0

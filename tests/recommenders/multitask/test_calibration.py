@@ -17,20 +17,20 @@ def test_log_odds_that_are_too_sure_are_brought_down() -> None:
     truth = draws.normal(-1.0, 1.0, 20_000)
     labels = (draws.random(20_000) < 1 / (1 + np.exp(-truth))).astype(np.float32)
     outputs = (3.0 * truth + 2.0).astype(np.float32)[:, None]
-    found = Calibrator.of(YES, outputs[:10_000], labels[:10_000])
-    assert found.slope == pytest.approx(1 / 3, abs=0.03)
-    assert found.offset == pytest.approx(-2 / 3, abs=0.08)
+    calibrator = Calibrator.of(YES, outputs[:10_000], labels[:10_000])
+    assert calibrator.slope == pytest.approx(1 / 3, abs=0.03)
+    assert calibrator.offset == pytest.approx(-2 / 3, abs=0.08)
     before = expected_calibration_error(labels[10_000:], Calibrator().predicted(YES, outputs[10_000:]))
-    after = expected_calibration_error(labels[10_000:], found.predicted(YES, outputs[10_000:]))
+    after = expected_calibration_error(labels[10_000:], calibrator.predicted(YES, outputs[10_000:]))
     assert before > 0.1
     assert after < 0.02
 
 
 def test_what_is_told_apart_without_fail_stays_finite() -> None:
     outputs = np.linspace(-1, 1, 40, dtype=np.float32)[:, None]
-    found = Calibrator.of(YES, outputs, (outputs[:, 0] > 0).astype(np.float32))
-    assert np.isfinite(found.numbers).all()
-    assert found.slope > 3
+    calibrator = Calibrator.of(YES, outputs, (outputs[:, 0] > 0).astype(np.float32))
+    assert np.isfinite(calibrator.numbers).all()
+    assert calibrator.slope > 3
 
 
 def test_few_examples_change_nothing_nor_does_an_order() -> None:
@@ -43,9 +43,9 @@ def test_few_examples_change_nothing_nor_does_an_order() -> None:
 def test_values_are_drawn_in_to_what_held() -> None:
     task = Task("t", "mse", "t", mean=5.0, spread=2.0)
     z = np.random.default_rng(1).normal(size=(200, 1)).astype(np.float32)
-    found = Calibrator.of(task, z, 0.5 * z[:, 0] + 0.25)
-    assert found.numbers == pytest.approx((0.5, 0.25), abs=1e-5)
-    np.testing.assert_allclose(found.predicted(task, z), 5.0 + 2.0 * (0.5 * z[:, 0] + 0.25), rtol=1e-5)
+    calibrator = Calibrator.of(task, z, 0.5 * z[:, 0] + 0.25)
+    assert calibrator.numbers == pytest.approx((0.5, 0.25), abs=1e-5)
+    np.testing.assert_allclose(calibrator.predicted(task, z), 5.0 + 2.0 * (0.5 * z[:, 0] + 0.25), rtol=1e-5)
     flat = Calibrator.of(task, np.ones((50, 1), np.float32), np.arange(50, dtype=np.float32))
     assert flat.numbers == pytest.approx((0.0, 24.5))
 

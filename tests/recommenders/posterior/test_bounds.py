@@ -45,9 +45,9 @@ def push(signal: Posterior, users: list[int], times: int, item: int = PUSHED, we
 def test_no_event_moves_an_item_further_than_its_limit(
     negatives: int, calm: Evidence, posterior: Make
 ) -> None:
-    told = {"negatives": negatives, "burst_limit": NO_LIMIT, "bias_variance": 5.0, "half_lives": (1e9,)}
-    free = posterior(event_limit=NO_LIMIT, **told).fit(calm)
-    held = posterior(event_limit=0.2, **told).fit(calm)
+    settings = {"negatives": negatives, "burst_limit": NO_LIMIT, "bias_variance": 5.0, "half_lives": (1e9,)}
+    free = posterior(event_limit=NO_LIMIT, **settings).fit(calm)
+    held = posterior(event_limit=0.2, **settings).fit(calm)
     for signal, limit in ((free, None), (held, 0.2)):
         before = [place_of(signal, item) for item in range(N_ITEMS)]
         push(signal, [0], 1)
@@ -62,13 +62,13 @@ def test_no_event_moves_an_item_further_than_its_limit(
 def test_one_user_moves_an_item_by_all_choices_of_it_less_than_the_stated_sum(
     calm: Evidence, posterior: Make
 ) -> None:
-    told = {"event_limit": 0.02, "burst_limit": NO_LIMIT, "bias_variance": 3.0}
-    signal = posterior(repeats=5.0, **told).fit(calm)
+    settings = {"event_limit": 0.02, "burst_limit": NO_LIMIT, "bias_variance": 3.0}
+    signal = posterior(repeats=5.0, **settings).fit(calm)
     before = place_of(signal, PUSHED)
     push(signal, [0], 300)
     moved = float(np.linalg.norm(place_of(signal, PUSHED) - before))
     assert moved <= (1 + 5.0) * 0.02
-    free = posterior(repeats=1e9, **told).fit(calm)
+    free = posterior(repeats=1e9, **settings).fit(calm)
     push(free, [0], 300)
     assert float(np.linalg.norm(place_of(free, PUSHED) - before)) > 10 * moved
 
@@ -87,14 +87,14 @@ def test_shares_of_repeats_add_up_to_less_than_the_stated_sum() -> None:
 def test_a_burst_moves_an_item_no_further_than_its_limit_and_the_next_day_it_may_go_on(
     calm: Evidence, posterior: Make
 ) -> None:
-    told = {"event_limit": NO_LIMIT, "bias_variance": 3.0}
+    settings = {"event_limit": NO_LIMIT, "bias_variance": 3.0}
     signal, free = (
-        posterior(burst_limit=0.3, **told).fit(calm),
-        posterior(burst_limit=NO_LIMIT, **told).fit(calm),
+        posterior(burst_limit=0.3, **settings).fit(calm),
+        posterior(burst_limit=NO_LIMIT, **settings).fit(calm),
     )
     for one in (signal, free):
         push(one, list(range(100, 140)), 1)
-    before = float(posterior(**told).fit(calm).biases()[PUSHED])
+    before = float(posterior(**settings).fit(calm).biases()[PUSHED])
     assert signal.biases()[PUSHED] - before == pytest.approx(0.3, rel=0.05)
     assert free.biases()[PUSHED] - before > 1.0
     assert np.linalg.norm(signal.items_now().means[PUSHED] - signal.priors[PUSHED]) <= 0.31
@@ -104,9 +104,9 @@ def test_a_burst_moves_an_item_no_further_than_its_limit_and_the_next_day_it_may
 
 def test_bots_climb_less_with_the_limits_than_without(calm: Evidence, posterior: Make) -> None:
     """A hundredth of the people, here one of a hundred strangers and regulars, push one item all day."""
-    told = {"bias_variance": 1.0, "negatives": 2}
-    bound = posterior(**told).fit(calm)
-    free = posterior(event_limit=NO_LIMIT, burst_limit=NO_LIMIT, repeats=NO_LIMIT, **told).fit(calm)
+    settings = {"bias_variance": 1.0, "negatives": 2}
+    bound = posterior(**settings).fit(calm)
+    free = posterior(event_limit=NO_LIMIT, burst_limit=NO_LIMIT, repeats=NO_LIMIT, **settings).fit(calm)
     climbs = []
     for signal in (bound, free):
         before = float(signal.biases()[PUSHED])

@@ -36,11 +36,11 @@ def copied(table: Beliefs) -> Beliefs:
 def lessons(rows: list[tuple[int, int, int, int]], weight: float = 1.0, value: float = 0.0) -> Lessons:
     """Return lessons of (user, item, time, kind)."""
     kinds = (np.int32, np.int32, np.int64, np.int64, np.float32, np.float32, np.float32)
-    made = Lessons._make(np.zeros(len(rows), kind) for kind in kinds)
+    table = Lessons._make(np.zeros(len(rows), kind) for kind in kinds)
     for place, (user, item, time, kind) in enumerate(rows):
-        made.user[place], made.item[place], made.times[place], made.kinds[place] = user, item, time, kind
-    made.weights[:], made.shares[:], made.values[:] = weight, 1.0, value
-    return made
+        table.user[place], table.item[place], table.times[place], table.kinds[place] = user, item, time, kind
+    table.weights[:], table.shares[:], table.values[:] = weight, 1.0, value
+    return table
 
 
 def of_two() -> Stream:
@@ -62,8 +62,8 @@ def normal(z: float) -> tuple[float, float]:
 class Plain:
     """The same beliefs in double precision: gradients of the margin as vectors, updates as one formula."""
 
-    def __init__(self, users: Beliefs, items: Beliefs, told: Rates) -> None:
-        self.users, self.items, self.rates = users, items, told
+    def __init__(self, users: Beliefs, items: Beliefs, rates: Rates) -> None:
+        self.users, self.items, self.rates = users, items, rates
 
     def at(self, users: bool, row: int, moment: int) -> tuple[np.ndarray, np.ndarray]:
         """Return means and variances of a row, the bias last, followed to a moment."""
@@ -123,10 +123,10 @@ def assert_close(actual: Beliefs, expected: Beliefs) -> None:
 
 @pytest.mark.parametrize("weight", [1.0, 0.25])
 def test_choices_are_the_formulas(weight: float) -> None:
-    users, items, told = beliefs(3, 0, 0.3), beliefs(3, 1, 0.01), rates()
-    plain = Plain(copied(users), copied(items), told)
+    users, items, all_rates = beliefs(3, 0, 0.3), beliefs(3, 1, 0.01), rates()
+    plain = Plain(copied(users), copied(items), all_rates)
     rows = alternating(CHOSEN, 12)
-    learn(users, items, of_two(), lessons(rows, weight), 1, told, 12)
+    learn(users, items, of_two(), lessons(rows, weight), 1, all_rates, 12)
     for user, item, now, _ in rows:
         plain.choose(user, item, 1 - item, now, weight)
     assert_close(users, plain.users)
@@ -137,11 +137,11 @@ def test_choices_are_the_formulas(weight: float) -> None:
 
 @pytest.mark.parametrize("kind", [TAKEN, PASSED, MEASURED])
 def test_what_is_seen_is_the_formulas(kind: int) -> None:
-    users, items, told = beliefs(3, 2, 0.3), beliefs(3, 3, 0.01), rates()
-    plain = Plain(copied(users), copied(items), told)
+    users, items, all_rates = beliefs(3, 2, 0.3), beliefs(3, 3, 0.01), rates()
+    plain = Plain(copied(users), copied(items), all_rates)
     rows = alternating(kind, 12)
     stream = of_two()
-    learn(users, items, stream, lessons(rows, value=0.7), 1, told, 12)
+    learn(users, items, stream, lessons(rows, value=0.7), 1, all_rates, 12)
     for user, item, now, _ in rows:
         plain.see(user, item, now, 0.7 if kind == MEASURED else None, kind == TAKEN)
     assert_close(users, plain.users)
@@ -150,10 +150,10 @@ def test_what_is_seen_is_the_formulas(kind: int) -> None:
 
 
 def test_a_late_event_ages_nothing() -> None:
-    users, items, told = beliefs(3, 0, 0.3), beliefs(3, 1, 0.01), rates()
-    learn(users, items, of_two(), lessons([(0, 0, 10 * DAY, CHOSEN)]), 1, told, 1)
+    users, items, all_rates = beliefs(3, 0, 0.3), beliefs(3, 1, 0.01), rates()
+    learn(users, items, of_two(), lessons([(0, 0, 10 * DAY, CHOSEN)]), 1, all_rates, 1)
     before = copied(items)
-    learn(users, items, of_two(), lessons([(0, 0, 2 * DAY, MEASURED)], value=0.0), 1, told, 1)
+    learn(users, items, of_two(), lessons([(0, 0, 2 * DAY, MEASURED)], value=0.0), 1, all_rates, 1)
     assert items.moments[0] == 10 * DAY
     assert items.variances[0].max() <= before.variances[0].max()
 

@@ -43,9 +43,9 @@ def later(two_tastes: Callable[..., Any]) -> list[tuple[int, int, int]]:
 
 
 def gaussians(means: list[float], variances: list[float]) -> Beliefs:
-    made = Beliefs.prior(np.array(means, np.float32)[:, None], 1.0, 1.0)
+    beliefs = Beliefs.prior(np.array(means, np.float32)[:, None], 1.0, 1.0)
     doubt = np.array(variances, np.float32)
-    return made._replace(variances=doubt[:, None], bias=made.means[:, 0].copy(), bias_variance=doubt)
+    return beliefs._replace(variances=doubt[:, None], bias=beliefs.means[:, 0].copy(), bias_variance=doubt)
 
 
 def test_gaussian_evidence_adds_up_exactly() -> None:
@@ -134,8 +134,8 @@ def test_what_is_no_replica_is_refused(prior: Posterior) -> None:
     stranger.half_life = 3.0
     with pytest.raises(ArgumentError, match="restore both from the same run"):
         merge(prior, again(prior), stranger)
-    told = Posterior(PosteriorSettings(**(prior.settings.model_dump() | {"noise": 2.0})))
-    other = told.restore(prior.state(), prior.space, {})
+    signal = Posterior(PosteriorSettings(**(prior.settings.model_dump() | {"noise": 2.0})))
+    other = signal.restore(prior.state(), prior.space, {})
     with pytest.raises(ArgumentError, match="expected two replicas"):
         merge(prior, other, again(prior))
 

@@ -22,8 +22,10 @@ def space(vectors: FloatArray) -> ItemSpace:
 
 
 def history(rows: list[list[int]], weight: float = 1.0) -> Histories:
-    made = Histories.of(rows)
-    return replace(made, times=made.times + 100, weights=np.full(len(made.items), weight, np.float32))
+    histories = Histories.of(rows)
+    return replace(
+        histories, times=histories.times + 100, weights=np.full(len(histories.items), weight, np.float32)
+    )
 
 
 @pytest.fixture

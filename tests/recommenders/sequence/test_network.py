@@ -30,58 +30,58 @@ def network(
     torch.manual_seed(0)
     known = np.arange(N) < 7 if own is None else own
     common = texts()[::-1] if others else None
-    made = SequenceNetwork(texts(), known, SIZE, layers, 2, LENGTH, 0.4, forgetting, common, others)
+    model = SequenceNetwork(texts(), known, SIZE, layers, 2, LENGTH, 0.4, forgetting, common, others)
     with torch.no_grad():
-        for parameter in made.parameters():
+        for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
-    return made.eval()
+    return model.eval()
 
 
-def users(made: SequenceNetwork, history: list[int], places: list[int]) -> FloatArray:
+def users(model: SequenceNetwork, history: list[int], places: list[int]) -> FloatArray:
     with torch.inference_mode():
-        x = made.items(torch.tensor(history))[None]
-        answer: FloatArray = made.users(x, torch.tensor(places)).numpy()
+        x = model.items(torch.tensor(history))[None]
+        answer: FloatArray = model.users(x, torch.tensor(places)).numpy()
     return answer
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("length", range(1, LENGTH + 1))
 def test_fitted_it_answers_without_torch_as_with_it(layers: int, length: int) -> None:
-    made = network(layers)
-    weights = made.fitted()
+    model = network(layers)
+    weights = model.fitted()
     assert (weights.layers, weights.length) == (layers, LENGTH)
     items = weights.items(texts())
     with torch.inference_mode():
-        np.testing.assert_allclose(items, made.items(torch.arange(N)).numpy(), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(items, model.items(torch.arange(N)).numpy(), rtol=1e-5, atol=1e-6)
     history = np.random.default_rng(length).integers(0, N, (2, length))
     actual = weights.users(items[history])
     assert actual.dtype == np.float32
     for row in range(2):
-        expected = users(made, history[row].tolist(), [length - 1])
+        expected = users(model, history[row].tolist(), [length - 1])
         np.testing.assert_allclose(actual[row], expected[0], rtol=1e-4, atol=1e-5)
 
 
 def test_what_comes_later_is_not_looked_at() -> None:
-    made = network()
+    model = network()
     np.testing.assert_allclose(
-        users(made, [1, 2, 3, 4], [0, 1]), users(made, [1, 2, 6, 0], [0, 1]), rtol=1e-5, atol=1e-6
+        users(model, [1, 2, 3, 4], [0, 1]), users(model, [1, 2, 6, 0], [0, 1]), rtol=1e-5, atol=1e-6
     )
-    assert not np.allclose(users(made, [1, 2, 3], [2]), users(made, [2, 1, 3], [2]), atol=1e-3), "order"
+    assert not np.allclose(users(model, [1, 2, 3], [2]), users(model, [2, 1, 3], [2]), atol=1e-3), "order"
 
 
 def test_places_are_counted_from_who_asks() -> None:
     """With one layer, what lies farther back than the bias allows changes nothing wherever one stands."""
-    made = network(layers=1)
+    model = network(layers=1)
     with torch.no_grad():
-        dict(made.named_parameters())["blocks.0.distance_bias"][:, 2:] = -1e9
-        made.profile_ages[2:] = -1e9
-    alone = users(made, [4, 5], [1])
-    np.testing.assert_allclose(users(made, [1, 2, 3, 4, 5], [4]), alone, rtol=1e-4, atol=1e-5)
+        dict(model.named_parameters())["blocks.0.distance_bias"][:, 2:] = -1e9
+        model.profile_ages[2:] = -1e9
+    alone = users(model, [4, 5], [1])
+    np.testing.assert_allclose(users(model, [1, 2, 3, 4, 5], [4]), alone, rtol=1e-4, atol=1e-5)
 
 
 def test_only_those_with_a_residual_differ_from_their_text() -> None:
-    made = network()
-    weights = made.fitted()
+    model = network()
+    weights = model.fitted()
     plain = unit(texts() @ weights.arrays["text"])
     np.testing.assert_allclose(weights.items(texts())[7:], plain[7:], rtol=1e-5)
     assert (np.abs(weights.items(texts())[:7] - plain[:7]).max(axis=1) > 1e-3).all()
@@ -94,9 +94,9 @@ def test_only_those_with_a_residual_differ_from_their_text() -> None:
 
 def test_untrained_an_item_is_its_text_and_one_without_is_apart_from_others() -> None:
     torch.manual_seed(1)
-    made = SequenceNetwork(texts(), np.ones(N, bool), SIZE, 1, 2, LENGTH, 0.0, 0.0)
+    model = SequenceNetwork(texts(), np.ones(N, bool), SIZE, 1, 2, LENGTH, 0.0, 0.0)
     with torch.inference_mode():
-        items = made.items(torch.arange(N)).numpy()
+        items = model.items(torch.arange(N)).numpy()
     has_text = np.arange(N) != 3
     assert np.linalg.norm(items[3]) == pytest.approx(1.0, rel=1e-5)
     kept = unit(texts()[has_text])  # the principal directions keep all of five dimensions in eight
@@ -104,24 +104,24 @@ def test_untrained_an_item_is_its_text_and_one_without_is_apart_from_others() ->
 
 
 def test_forgotten_items_are_their_text_while_training_and_themselves_afterwards() -> None:
-    made = network(forgetting=0.999999)
-    made.train()
-    items = made.items(torch.arange(N)).detach().numpy()
-    weights = made.fitted()
+    model = network(forgetting=0.999999)
+    model.train()
+    items = model.items(torch.arange(N)).detach().numpy()
+    weights = model.fitted()
     plain = unit(texts() @ weights.arrays["text"])
     has_text = np.arange(N) != 3
     np.testing.assert_allclose(items[has_text], plain[has_text], rtol=1e-4, atol=1e-5)
     assert np.abs(items[3]).max() > 0.01, "what has no text is all residual, and is never forgotten"
-    made.eval()
+    model.eval()
     np.testing.assert_allclose(
-        made.items(torch.arange(N)).detach().numpy(), weights.items(texts()), rtol=1e-4, atol=1e-5
+        model.items(torch.arange(N)).detach().numpy(), weights.items(texts()), rtol=1e-4, atol=1e-5
     )
 
 
 def test_catalogues_without_any_text_are_learned_by_behaviour() -> None:
     torch.manual_seed(0)
-    made = SequenceNetwork(np.zeros((4, 0), np.float32), np.ones(4, bool), SIZE, 1, 2, LENGTH, 0.0, 0.0)
-    weights = made.fitted()
+    model = SequenceNetwork(np.zeros((4, 0), np.float32), np.ones(4, bool), SIZE, 1, 2, LENGTH, 0.0, 0.0)
+    weights = model.fitted()
     items = weights.items(np.zeros((4, 0), np.float32))
     assert items.shape == (4, SIZE)
     assert np.linalg.matrix_rank(items) == 4
@@ -140,17 +140,17 @@ def beside() -> Beside:
 @pytest.mark.parametrize("layers", [1, 2])
 def test_fitted_it_hears_other_scenarios_as_in_training(layers: int) -> None:
     """Two events of one moment lie among the five, and one elsewhere between them and the last."""
-    made, events = network(layers, others=2), beside()
-    weights = made.fitted()
+    model, events = network(layers, others=2), beside()
+    weights = model.fitted()
     assert weights.layers == layers
     times = np.tile(HOUR * np.array([0, 3, 3, 7, 40]), (3, 1))
     history = np.random.default_rng(0).integers(0, N, (3, 5))
     x = weights.items(texts())[history]
     actual = weights.users(x, weights.beside(events, times))
     with torch.inference_mode():
-        heard = made.beside(events, times, left_at(times))
+        heard = model.beside(events, times, left_at(times))
         at = torch.arange(3) * 5 + 4
-        expected = made.users(torch.from_numpy(x), at, heard).numpy()
+        expected = model.users(torch.from_numpy(x), at, heard).numpy()
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
     alone = weights.users(x)
     assert np.abs(actual[:2] - alone[:2]).max(axis=1).min() > 1e-2, "what happened elsewhere counts"
@@ -158,7 +158,7 @@ def test_fitted_it_hears_other_scenarios_as_in_training(layers: int) -> None:
 
 
 def test_nobody_sees_elsewhere_what_came_after_the_choice() -> None:
-    made, events = network(1, others=2), beside()
+    model, events = network(1, others=2), beside()
     times = np.array([[0, 3 * HOUR, 20 * HOUR]])
     one = Beside(*(getattr(events, part)[:1] for part in ("vectors", "scenario", "time", "weight", "there")))
     later = replace(one, vectors=np.where(one.time[..., None] > 3 * HOUR, 7, one.vectors).astype(np.float32))
@@ -166,9 +166,9 @@ def test_nobody_sees_elsewhere_what_came_after_the_choice() -> None:
 
     def seen(among: Beside) -> FloatArray:
         with torch.inference_mode():
-            x = made.items(torch.tensor([1, 2, 3]))[None]
-            heard = made.beside(among, times, left_at(times))
-            answer: FloatArray = made.users(x, torch.arange(3), heard).numpy()
+            x = model.items(torch.tensor([1, 2, 3]))[None]
+            heard = model.beside(among, times, left_at(times))
+            answer: FloatArray = model.users(x, torch.arange(3), heard).numpy()
         return answer
 
     np.testing.assert_array_equal(seen(later)[0], seen(one)[0])
@@ -182,13 +182,13 @@ def test_where_nobody_did_anything_elsewhere_nothing_is_looked_at() -> None:
 
 def test_the_user_is_a_decayed_mean_where_attention_is_silent() -> None:
     """Another sharpness scales every score; the mean knows the order, and takes the same at every place."""
-    made = network(layers=1)
+    model = network(layers=1)
     with torch.no_grad():
-        made.mix.copy_(torch.tensor([0.0, 2.0]))
-        made.profile_ages.copy_(torch.log(torch.tensor([1.0, 0.5, 0.2, 0.1, 0.1, 0.1])))
-        made.sharpness.fill_(float(np.log(3.0)))
-    items = made.fitted().items(texts())
+        model.mix.copy_(torch.tensor([0.0, 2.0]))
+        model.profile_ages.copy_(torch.log(torch.tensor([1.0, 0.5, 0.2, 0.1, 0.1, 0.1])))
+        model.sharpness.fill_(float(np.log(3.0)))
+    items = model.fitted().items(texts())
     expected = 3.0 * unit((items[4] + 0.5 * items[2] + 0.2 * items[1])[None])[0]
-    answers = users(made, [1, 2, 4, 0], [2, 0])
+    answers = users(model, [1, 2, 4, 0], [2, 0])
     np.testing.assert_allclose(answers[0], expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(answers[1], 3.0 * items[1], rtol=1e-4, atol=1e-5)

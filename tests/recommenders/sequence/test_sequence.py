@@ -100,8 +100,8 @@ def test_new_items_follow_where_their_like_followed(make_evidence: MakeEvidence,
     ]
     texts = topics()
     space = ItemSpace.of(texts[:9])
-    made = replace(make_evidence(rows, 9), space=space, trainer=train_learner)
-    signal = SequenceSignal(QUICK.model_copy(update={"forgetting": 0.3})).fit(made)
+    training_data = replace(make_evidence(rows, 9), space=space, trainer=train_learner)
+    signal = SequenceSignal(QUICK.model_copy(update={"forgetting": 0.3})).fit(training_data)
     space.put(np.arange(9, 12), {"tuned": texts[[0, 3, 6]]})
     signal.extend(np.arange(9, 12), np.full(3, UNKNOWN_TIME))
     scores = signal.score(asked([[0], [3], [6]]))
@@ -162,8 +162,10 @@ def test_with_nothing_to_learn_from_it_has_nothing_to_say(
     make_evidence: MakeEvidence, evidence: Evidence, asked: Asked, lacking: str
 ) -> None:
     alone = make_evidence([(user, user % N, 0) for user in range(9)], N, vectors=topics())
-    made = replace(evidence, trainer=None) if lacking == "trainer" else replace(alone, trainer=train_learner)
-    signal = SequenceSignal().fit(made)
+    training_data = (
+        replace(evidence, trainer=None) if lacking == "trainer" else replace(alone, trainer=train_learner)
+    )
+    signal = SequenceSignal().fit(training_data)
     assert not signal.state()
     scores = signal.prepare(asked([[0], [1, 2]]))
     assert not scores.whole().any()
@@ -272,8 +274,8 @@ def travelled(make_evidence: MakeEvidence, make_log: Any) -> Evidence:
     ]
     there = make_log([(user, user % 4, 150) for user in range(100)])
     elsewhere = {"far": OtherScenario(there, ItemSpace.of(ABROAD), True)}
-    made = make_evidence(make_log(here), N, vectors=topics())
-    return replace(made, elsewhere=elsewhere, trainer=train_learner)
+    training_data = make_evidence(make_log(here), N, vectors=topics())
+    return replace(training_data, elsewhere=elsewhere, trainer=train_learner)
 
 
 @pytest.fixture(scope="module")

@@ -52,10 +52,10 @@ def test_every_file_gets_its_own_vector_across_blocks(
 ) -> None:
     monkeypatch.setattr(image_vectors, "BLOCK", 3)
     monkeypatch.setattr(image_vectors, "BATCH", 2)
-    made = read(encoder, folder, names())
-    assert (made.read, made.known, made.failures) == (5, 0, {})
+    images = read(encoder, folder, names())
+    assert (images.read, images.known, images.failures) == (5, 0, {})
     for row, file in enumerate(names()):
-        np.testing.assert_allclose(made.vectors[row], alone(encoder, folder, file), atol=1e-5)
+        np.testing.assert_allclose(images.vectors[row], alone(encoder, folder, file), atol=1e-5)
 
 
 def test_what_is_known_is_not_read_again(
@@ -90,10 +90,10 @@ def test_equal_contents_are_read_once(
         return picture_of(content)
 
     monkeypatch.setattr(image_vectors, "picture_of", counted)
-    made = read(encoder, folder, ["red.png", "again.png"])
+    images = read(encoder, folder, ["red.png", "again.png"])
     assert len(opened) == 1
-    assert made.read == 2
-    np.testing.assert_array_equal(made.vectors[0], made.vectors[1])
+    assert images.read == 2
+    np.testing.assert_array_equal(images.vectors[0], images.vectors[1])
 
 
 def test_failures_are_told_by_reason_and_stay_missing(encoder: ImageEncoder, folder: Path) -> None:
@@ -101,13 +101,13 @@ def test_failures_are_told_by_reason_and_stay_missing(encoder: ImageEncoder, fol
     (folder / "cut.png").write_bytes(whole[:-30])
     (folder / "same.png").write_bytes(whole[:-30])
     (folder / "note.png").write_text("no pixels")
-    made = read(encoder, folder, ["cut.png", "red.png", "note.png", "gone.png", "same.png"])
-    assert made.vectors.any(axis=1).tolist() == [False, True, False, False, False]
-    assert sorted(made.failures.values()) == [["cut.png", "same.png"], ["gone.png"], ["note.png"]]
+    images = read(encoder, folder, ["cut.png", "red.png", "note.png", "gone.png", "same.png"])
+    assert images.vectors.any(axis=1).tolist() == [False, True, False, False, False]
+    assert sorted(images.failures.values()) == [["cut.png", "same.png"], ["gone.png"], ["note.png"]]
     assert read(encoder, folder, ["cut.png"]).vectors.any() == np.False_
 
 
 def test_a_cache_that_cannot_be_used_is_done_without(encoder: ImageEncoder, folder: Path) -> None:
     (folder / "cache").write_text("no folder")
-    made = read(encoder, folder, names("red"))
-    np.testing.assert_allclose(made.vectors[0], alone(encoder, folder, "red.png"), atol=1e-5)
+    images = read(encoder, folder, names("red"))
+    np.testing.assert_allclose(images.vectors[0], alone(encoder, folder, "red.png"), atol=1e-5)

@@ -119,16 +119,16 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def form(name: str) -> SharingForm:
-    made: SharingForm = SHARING_FORMS[name](SIZES)
-    return made
+    sharing_form: SharingForm = SHARING_FORMS[name](SIZES)
+    return sharing_form
 
 
 @pytest.mark.parametrize("scenario", [0, 1])
 def test_a_form_gives_what_its_formula_says(name: str, form: SharingForm, scenario: int) -> None:
     w, x = weights_of(form.shapes()), rows()
-    told = form(w, x, scenario, NUMPY)
-    assert len(told) == len(SIZES.heads[scenario])
-    for head, actual in zip(SIZES.heads[scenario], told, strict=True):
+    outputs = form(w, x, scenario, NUMPY)
+    assert len(outputs) == len(SIZES.heads[scenario])
+    for head, actual in zip(SIZES.heads[scenario], outputs, strict=True):
         wanted = dense(w, f"tower.{head}", BY_HAND[name](w, x, scenario, head))
         np.testing.assert_allclose(actual, wanted, rtol=1e-9, atol=1e-12)
 
@@ -144,7 +144,7 @@ def test_tensors_and_arrays_give_the_same(form: SharingForm) -> None:
 def test_only_what_scenarios_share_moves_for_another(name: str, form: SharingForm) -> None:
     w = {key: torch.from_numpy(value).requires_grad_() for key, value in weights_of(form.shapes()).items()}
     x = torch.from_numpy(rows())
-    sum(told.square().sum() for told in form(w, x, 1, TORCH)).backward()
+    sum(output.square().sum() for output in form(w, x, 1, TORCH)).backward()
     touched = {key for key, value in w.items() if value.grad is not None and bool(value.grad.any())}
     assert not [key for key in touched if key.startswith(("tower.0", "tower.1"))]
     assert any(key.startswith("trunk.") for key in touched) == (name != "separate")

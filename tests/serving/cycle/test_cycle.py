@@ -82,8 +82,8 @@ def _is_told_to_every_server(project: Project, folder: Path, live: str, promoted
     assert json.loads((folder / "active.json").read_text(encoding="utf-8"))["run"] == promoted
     events, decisions = open_stores(folder, "")
     entries = list(events.since(0, 10_000))
-    told = [one for _, one in entries if isinstance(one, LoggedChange) and one.kind == ChangeKind.model]
-    assert [one.fields for one in told] == [{"run": promoted, "before": [live]}]
+    changes = [one for _, one in entries if isinstance(one, LoggedChange) and one.kind == ChangeKind.model]
+    assert [one.fields for one in changes] == [{"run": promoted, "before": [live]}]
     run = project.run(promoted)
     held = run.manifest["log"]
     assert held["identity"] == events.identity

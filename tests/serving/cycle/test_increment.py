@@ -164,16 +164,16 @@ def test_lessons_are_kept_bit_for_bit_and_those_of_the_erased_are_not(shop: Path
     lessons = Lessons(run.system, 2_000, 7)
     for user, item in (("u1", "i4"), ("u2", "i7"), ("nobody", "i1")):
         lessons.put_down("shop", user, item)
-    made = lessons.examples["shop"]
-    back = examples_of_arrays(arrays_of(made))
+    examples = lessons.examples["shop"]
+    back = examples_of_arrays(arrays_of(examples))
     assert len(back) == 3
-    for one, other in zip(made, back, strict=True):
+    for one, other in zip(examples, back, strict=True):
         for name in ("signals", "facts", "peaks", "user", "log_weights"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
         assert one.person == other.person
     with pytest.raises(ValueError, match="found none"):
         arrays_of([])
-    _keep(tmp_path, {"shop": made})
+    _keep(tmp_path, {"shop": examples})
 
     class Kept:
         system = run.system
@@ -196,8 +196,8 @@ def test_what_makes_held_out_choices_worse_is_not_kept(shop: Path) -> None:
     fusion, settings = state.fusion, project.settings.fusion
     fusion.weights = fusion.weights.lifted(1.0, 3.0)
 
-    def step(made: list[Example]) -> Increment:
-        return learned_on(fusion.weights, fusion.scenario, made, [], settings, 7, project.progress)
+    def step(examples: list[Example]) -> Increment:
+        return learned_on(fusion.weights, fusion.scenario, examples, [], settings, 7, project.progress)
 
     whole, few = step(lessons.examples["shop"]), step(lessons.examples["shop"][:10])
     assert whole.after < whole.before
@@ -257,10 +257,10 @@ def test_events_find_the_slates_that_they_answer_and_how_its_places_are_looked_a
 def test_a_posterior_that_drifted_from_a_refit_lets_the_night_train_anew(
     learning: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[tuple[object, CycleReport]] = []
+    calls: list[tuple[object, CycleReport]] = []
 
     def note(self: object, state: object, live: object, lessons: object, known: object, *rest: Any) -> None:
-        made.append((lessons, rest[0]))
+        calls.append((lessons, rest[0]))
         raise InterruptedError
 
     reason = "the posterior of 'shop' has drifted from a refit"
@@ -270,7 +270,7 @@ def test_a_posterior_that_drifted_from_a_refit_lets_the_night_train_anew(
         monkeypatch.setattr(nightly, "has_posteriors", lambda _, one=has_one: one)
         with pytest.raises(InterruptedError):
             cycle(learning, learning.base / "service")
-    (lessons, drifted), (kept, usual) = made
+    (lessons, drifted), (kept, usual) = calls
     assert (lessons, drifted.anew, drifted.anew_because) == (None, True, reason)
     assert drifted.notes == [f"it was trained anew: {reason}"]
     assert kept is not None

@@ -288,12 +288,12 @@ def test_after_any_steps_the_catalogue_is_that_of_a_dictionary_and_a_replay_is_t
                 else 422,
             )
         assert answer.status_code == expected, (step, item, answer.text)
-    for item, told in known.items():
+    for item, entry in known.items():
         answer = client.get(f"/v1/items/shop/{item}")
-        assert (answer.status_code == 200) == (told is not None)
-        if told:
-            assert answer.json()["fields"].items() >= told.items()
-    there = {item for item, told in known.items() if told is not None}
+        assert (answer.status_code == 200) == (entry is not None)
+        if entry:
+            assert answer.json()["fields"].items() >= entry.items()
+    there = {item for item, entry in known.items() if entry is not None}
     assert {item for item in ITEMS if item in shown(client, user="nobody")} == there
     scores, ids = decide(service.live.system, Request("u00003", "shop", 10)).scores, shown(client)
     service.close()

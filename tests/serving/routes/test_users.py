@@ -70,7 +70,7 @@ def test_fields_are_there_after_a_restart(
     try:
         assert again.live.unfit == 0
         assert again.live.system.user("zoë", "shop") >= 0
-        told = again.management.known.told
-        assert told("user", "", "zoë") == ("zoë", {"country": "DE"})  # type: ignore[arg-type]
+        lookup = again.management.known.told
+        assert lookup("user", "", "zoë") == ("zoë", {"country": "DE"})  # type: ignore[arg-type]
     finally:
         again.close()

@@ -75,12 +75,13 @@ class ScenarioSettings(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _use_what_is_brought(cls, given: Any) -> Any:  # noqa: ANN401 - what was written, whatever that is
+    def _use_what_is_brought(cls, settings: Any) -> Any:  # noqa: ANN401 - whatever was written
         """Let who brings vectors of items have them used."""
-        if not isinstance(given, dict) or "signals" in given or not isinstance(given.get("items"), dict):
-            return given
-        brings = given["items"].get("vectors")
-        return given | {"signals": [*USUAL_SIGNALS, BESIDE_TEXT]} if brings else given
+        if not isinstance(settings, dict) or "signals" in settings:
+            return settings
+        items = settings.get("items")
+        brings = isinstance(items, dict) and items.get("vectors")
+        return settings | {"signals": [*USUAL_SIGNALS, BESIDE_TEXT]} if brings else settings
 
     @property
     def action_weights(self) -> dict[str, float]:

@@ -63,18 +63,18 @@ def temporary_folder() -> Path:
 
 
 def kept_frames(
-    given: Mapping[str, Any], folder: Path, scenario: str, settings: Mapping[str, Any]
+    tables: Mapping[str, Any], folder: Path, scenario: str, settings: Mapping[str, Any]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Write data frames into a folder as tables; return a configuration of them, and what should be decided.
 
     Args:
-        given: by `events`, `items` and `users`; None where there is none.
+        tables: by `events`, `items` and `users`; None where there is none.
         settings: nested as in the configuration; they beat what is guessed.
 
     Raises:
         DataError: a frame is no table, or none looks like events.
     """
-    frames = {name: polars_frame(one, name) for name, one in given.items() if one is not None}
+    frames = {name: polars_frame(one, name) for name, one in tables.items() if one is not None}
     write_frames(frames, folder)
     return described(frames, folder, scenario, settings)
 

@@ -149,15 +149,15 @@ def find(source: Path, *patterns: str) -> Path:
 
 def find_all(source: Path, *patterns: str) -> list[Path]:
     """Return the files in `source`, and to three folders below it, that match; nearest first."""
-    level, found = [source], []
+    level, files = [source], []
     for _ in range(_DEPTH + 1):
         for folder in level:
             for pattern in patterns:
-                found += sorted(path for path in folder.glob(pattern) if path.is_file())
+                files += sorted(path for path in folder.glob(pattern) if path.is_file())
         level = [child for folder in level for child in sorted(folder.iterdir()) if _enter(child)][
             :_MAX_FOLDERS
         ]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(files))
 
 
 def _enter(path: Path) -> bool:

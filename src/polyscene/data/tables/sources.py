@@ -72,14 +72,14 @@ def sources_of(settings: TableSettings, base: Path) -> list[Source]:
     return list(sources.values())
 
 
-def _files(name: str, base: Path, given: str | None, problems: list[Problem]) -> list[Path]:
+def _files(name: str, base: Path, table_format: str | None, problems: list[Problem]) -> list[Path]:
     path = base / name
     if archives.is_archive(path):
-        return _only_member(path, name, given, problems)
+        return _only_member(path, name, table_format, problems)
     if path.is_file() or archives.archive_of(path) is not None:
         return [path]
     if path.is_dir():
-        files = [file for file in sorted(path.iterdir()) if _readable(file, given)]
+        files = [file for file in sorted(path.iterdir()) if _readable(file, table_format)]
         if not files:
             problems.append(
                 _nothing(name, "a folder without any table", "put tables into it, or set 'format'")
@@ -97,14 +97,14 @@ def _files(name: str, base: Path, given: str | None, problems: list[Problem]) ->
     return []
 
 
-def _only_member(archive: Path, name: str, given: str | None, problems: list[Problem]) -> list[Path]:
+def _only_member(archive: Path, name: str, table_format: str | None, problems: list[Problem]) -> list[Path]:
     """Return the one table of an archive; of several, one has to be named."""
     try:
         inside = archives.members(archive)
     except OSError as error:
         problems.append(_nothing(name, str(error), "pack the archive again, or unpack it"))
         return []
-    files = [path for path in inside if given is not None or kind_of(path)[0] is not None]
+    files = [path for path in inside if table_format is not None or kind_of(path)[0] is not None]
     if len(files) == 1:
         return files
     names = ", ".join(path.relative_to(archive).as_posix() for path in files or inside)
@@ -123,9 +123,9 @@ def _nothing(name: str, found: str, remedy: str) -> Problem:
     )
 
 
-def _readable(file: Path, given: str | None) -> bool:
+def _readable(file: Path, table_format: str | None) -> bool:
     hidden = file.name.startswith((".", "_"))
-    return file.is_file() and not hidden and (given is not None or kind_of(file)[0] is not None)
+    return file.is_file() and not hidden and (table_format is not None or kind_of(file)[0] is not None)
 
 
 def kind_of(path: Path) -> tuple[str | None, Compression | None]:
@@ -136,13 +136,13 @@ def kind_of(path: Path) -> tuple[str | None, Compression | None]:
     return (formats_by_ending().get(rest[-1]) if rest else None), compression
 
 
-def _source(path: Path, base: Path, given: str | None, problems: list[Problem]) -> Source | None:
+def _source(path: Path, base: Path, table_format: str | None, problems: list[Problem]) -> Source | None:
     try:
         name = str(path.relative_to(base))
     except ValueError:
         name = str(path)
     guessed, compression = kind_of(path)
-    kind = given or guessed
+    kind = table_format or guessed
     if kind is None:
         problems.append(
             Problem(
@@ -155,7 +155,7 @@ def _source(path: Path, base: Path, given: str | None, problems: list[Problem]) 
         )
         return None
     source = Source(path, name, kind, compression, archives.archive_of(path))
-    return source if given is not None else recognised(source)
+    return source if table_format is not None else recognised(source)
 
 
 def recognised(source: Source) -> Source:

@@ -70,7 +70,7 @@ class RankBudget(nn.Module):
             importances.append(scores[0][:, 0] + scores[1].mean(dim=1) + scores[2].mean(dim=0))  # (r,)
         return torch.cat(importances)
 
-    def _begin(self, worn: nn.Module, given: object) -> None:
+    def _begin(self, worn: nn.Module, inputs: object) -> None:
         """See whether another step begins; prune what the last one moved."""
         if worn.training and self._weights[0].grad is None:
             self._fresh, self._waiting = True, {id(weight) for weight in self._weights}

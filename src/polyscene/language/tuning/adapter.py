@@ -72,7 +72,7 @@ class _Detour:
     def __init__(self, adapter: nn.Module) -> None:
         self._adapter = adapter
 
-    def __call__(self, layer: nn.Module, given: tuple[Any, ...], output: Any) -> Any:  # noqa: ANN401 - a layer's
+    def __call__(self, layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:  # noqa: ANN401 - a layer's
         if isinstance(output, tuple):
             return (self._adapter(output[0]), *output[1:])
         return self._adapter(output)

@@ -39,7 +39,7 @@ def answers_in_tuples(model: LanguageModel) -> bool:
     answers: list[bool] = []
     layer = stack(model.module)[0]
     handle = layer.register_forward_hook(
-        lambda module, given, output: answers.append(isinstance(output, tuple))
+        lambda module, inputs, output: answers.append(isinstance(output, tuple))
     )
     ids = torch.zeros((1, 1), dtype=torch.long, device=model.device)
     try:
@@ -55,7 +55,7 @@ def _handing_on(layers: Sequence[nn.Module], hidden: Tensor, tuples: bool) -> It
     """Let the layers answer with `hidden`, whatever they are asked."""
     answer: Any = (hidden,) if tuples else hidden
 
-    def forward(*given: object, **named: object) -> Any:  # noqa: ANN401 - as the layer itself
+    def forward(*inputs: object, **named: object) -> Any:  # noqa: ANN401 - as the layer itself
         return answer
 
     for layer in layers:
