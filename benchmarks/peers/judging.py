@@ -31,6 +31,8 @@ BLOCK = 256
 JUDGED = 2000
 """So many validation choices tell settings apart."""
 CUTOFF = 10
+SIGHT = 2
+"""Steps along a ladder, on either side, that are looked at before it is left."""
 
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float32]
@@ -135,8 +137,9 @@ def fitted(fit: Fit) -> Trial:
 def climb(trial: Trial, ladders: Mapping[str, Sequence[Any]], passes: int | None = None) -> Choose:
     """Choose by climbing one ladder after the other, each from where it stands, step by step.
 
-    A ladder is left where neither step beside is better. It ends where no ladder moved any more, or after so
-    many passes; what is chosen stands on an edge only at the end of a ladder, and `on_edge` then names it.
+    A ladder is left where none of the `SIGHT` steps on either side is better: validation is uneven, and
+    behind a worse step may lie a better one. It ends where no ladder moved any more, or after so many
+    passes; what is chosen stands on an edge only at the end of a ladder, and `on_edge` then names it.
 
     Args:
         ladders: for each setting its values in order, begun in their middle.
@@ -171,8 +174,8 @@ def climb(trial: Trial, ladders: Mapping[str, Sequence[Any]], passes: int | None
 
 
 def _beside(place: tuple[int, ...], axis: int, length: int) -> list[tuple[int, ...]]:
-    """Return the places one step away along one ladder."""
-    steps = (place[axis] - 1, place[axis] + 1)
+    """Return the places at most `SIGHT` steps away along one ladder, the nearest first."""
+    steps = [place[axis] + way * far for far in range(1, SIGHT + 1) for way in (-1, 1)]
     return [(*place[:axis], step, *place[axis + 1 :]) for step in steps if 0 <= step < length]
 
 

@@ -43,6 +43,8 @@ def test_forms_are_judged_before_the_test_part_and_the_best_can_be_copied(
     assert min(best["choices"].values()) > 10
     for word in ("shared_bottom (present)", "separate", "NDCG@10", "One training each."):
         assert word in result.stdout
+    for form in ("shared_bottom", "separate"):
+        assert f"multitask, {form}: shop, news, video: 2 epochs" in result.stderr
     if best["form"] == "separate":
         copied = tomllib.loads(result.stdout[result.stdout.index("[multitask]") :])
         assert copied["multitask"] == {"form": "separate", "weighting": "fixed"}

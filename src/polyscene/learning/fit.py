@@ -87,7 +87,7 @@ def fit_system(
         importance: how it is measured what every part carries; None: it is not.
     """
     budget = budget or TimeBudget()
-    data = replace(data, joint=joint_trainer(settings))
+    data = replace(data, joint=joint_trainer(settings, progress))
     scenarios = list(data.dataset.scenarios)
     past = {name: data.evidence(name, Phase.PAST) for name in scenarios}
     usable = {name: usable_signals(settings.scenarios[name].signals, past[name]) for name in scenarios}

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from polyscene.core.progress import Progress
 from polyscene.core.settings.project import Settings
 from polyscene.data.splits.phases import Phase
 from polyscene.evaluation.significance import Interval, bootstrap_interval, paired_bootstrap
@@ -34,17 +35,23 @@ MAX_SUBSETS = 3
 """Of up to so many scenarios the transfer matrix has every set; of more, single ones, all but one, all."""
 
 
-def joint_trainer(settings: Settings) -> JointTrainer:
+def joint_trainer(settings: Settings, progress: Progress) -> JointTrainer:
     """Return what trains all scenarios that list the signal `multitask` together; all, where none does."""
     listed = [name for name, one in settings.scenarios.items() if "multitask" in one.signals]
 
     def train(data: TrainingData, phase: Phase) -> JointModels:
-        return train_joint(data, settings, listed or list(settings.scenarios), phase)
+        return train_joint(data, settings, listed or list(settings.scenarios), phase, progress)
 
     return train
 
 
-def train_joint(data: TrainingData, settings: Settings, names: Sequence[str], phase: Phase) -> JointModels:
+def train_joint(
+    data: TrainingData,
+    settings: Settings,
+    names: Sequence[str],
+    phase: Phase,
+    progress: Progress | None = None,
+) -> JointModels:
     """Train the named scenarios together, and each alone.
 
     Args:
@@ -52,6 +59,7 @@ def train_joint(data: TrainingData, settings: Settings, names: Sequence[str], ph
         settings: the project's.
         names: the scenarios that take part.
         phase: what may be learned from.
+        progress: told of the epochs of every network's training.
     """
     started = time.perf_counter()
     examples, notes = dict[str, ScenarioExamples](), list[str]()
@@ -66,7 +74,7 @@ def train_joint(data: TrainingData, settings: Settings, names: Sequence[str], ph
     if not examples:
         return JointModels(dict.fromkeys(names), tuple(notes), None, 0.0)
     shares = {name: settings.scenarios[name].weight for name in examples}
-    maker = NetworkMaker(data, phase, examples, shares, settings.multitask)
+    maker = NetworkMaker(data, phase, examples, shares, settings.multitask, progress)
     contest = _Contest(maker, settings.multitask.transfer)
     weights = contest.decided()
     return JointModels(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from polyscene.core.progress import Progress
 from polyscene.core.seeds import derived, generator
 from polyscene.core.settings.multitask import MultitaskSettings
 from polyscene.core.settings.tuning import OptimiserSettings
@@ -63,6 +64,7 @@ class NetworkMaker:
         examples: by scenario, those that have some.
         shares: λ by scenario.
         settings: how they learn.
+        progress: told of the epochs of every training.
     """
 
     def __init__(
@@ -72,9 +74,10 @@ class NetworkMaker:
         examples: Mapping[str, ScenarioExamples],
         shares: Mapping[str, float],
         settings: MultitaskSettings,
+        progress: Progress | None = None,
     ) -> None:
         self.data, self.phase, self.examples = data, phase, examples
-        self.shares, self.settings = shares, settings
+        self.shares, self.settings, self.progress = shares, settings, progress
         scenarios, profiles = data.dataset.scenarios, data.dataset.profiles
         self._spaces = {name: data.space(name, phase) for name in scenarios}
         self._item_columns = Columns.of(scenarios[name].catalogue.attributes for name in examples)
@@ -193,10 +196,11 @@ class NetworkMaker:
         rate = settings.learning_rate * (1.0 if only is None else TUNING_RATE)
         optimiser = OptimiserSettings(learning_rate=rate, weight_decay=1e-3, warmup=0.05, clip=5.0)
         epochs = settings.epochs if only is None else max(settings.epochs // 2, 1)
+        title = ", ".join(names) if only is None else f"tuning for {label}"
         plan = Plan(
             Budget(epochs=epochs, minutes=settings.minutes),
             optimiser,
-            f"multitask: {label}",
+            f"multitask, {settings.form}: {title}",
             patience=settings.patience,
         )
         fit(
@@ -204,6 +208,7 @@ class NetworkMaker:
             {"multitask": 1.0},
             plan,
             generator(self.data.seed, "multitask", label, *names),
+            self.progress,
         )
 
     def learner(self, joint: JointNetwork, moving: str = "free", only: int | None = None) -> MultitaskLearner:

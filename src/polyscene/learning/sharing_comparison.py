@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from polyscene.core.errors import UnknownIdError
+from polyscene.core.progress import Progress
 from polyscene.core.seeds import generator
 from polyscene.core.settings.multitask import SHARING_FORMS, MultitaskSettings, TaskWeighting
 from polyscene.core.settings.project import Settings
@@ -105,7 +106,7 @@ def compare_forms(
         for form, weighting in pairs:
             wanted = {"form": form, "weighting": weighting}
             multitask = project.settings.multitask.model_copy(update=wanted)
-            compared.append(compared_form(data, project.settings, multitask, Phase.PAST))
+            compared.append(compared_form(data, project.settings, multitask, Phase.PAST, project.progress))
             advance(1)
     return compared
 
@@ -122,13 +123,18 @@ def with_texts(project: OpenProject) -> TrainingData:
 
 
 def compared_form(
-    data: TrainingData, settings: Settings, multitask: MultitaskSettings, phase: Phase
+    data: TrainingData,
+    settings: Settings,
+    multitask: MultitaskSettings,
+    phase: Phase,
+    progress: Progress | None = None,
 ) -> ComparedForm:
     """Train one form on a phase, and judge it on what comes after.
 
     Args:
         settings: say what each scenario wants, and how much it counts.
         multitask: the form and all else that the network is told.
+        progress: told of the training's epochs.
     """
     names = list(data.dataset.scenarios)
     known = {
@@ -136,7 +142,7 @@ def compared_form(
         for name in names
     }
     shares = {name: settings.scenarios[name].weight for name in names}
-    maker = NetworkMaker(data, phase, known, shares, multitask)
+    maker = NetworkMaker(data, phase, known, shares, multitask, progress)
     started = time.perf_counter()
     network = maker.trained(tuple(known))
     seconds = time.perf_counter() - started
