@@ -12,7 +12,7 @@ from scipy import sparse
 
 LADDERS = {
     "factors": (16, 32, 64, 128, 256, 512, 1024),
-    "regularization": (0.01, 0.1, 1.0, 10.0, 100.0),
+    "regularization": (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0),
     "alpha": (0.6, 2.5, 10.0, 40.0, 160.0, 640.0, 2560.0),
 }
 ITERATIONS = 15

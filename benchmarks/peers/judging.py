@@ -31,8 +31,6 @@ BLOCK = 256
 JUDGED = 2000
 """So many validation choices tell settings apart."""
 CUTOFF = 10
-SIGHT = 2
-"""Steps along a ladder, on either side, that are looked at before it is left."""
 
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float32]
@@ -119,17 +117,17 @@ Fit = Callable[[Learn, Settings, int], Model]
 """(what to learn from, settings, seed) to a fitted peer."""
 Choose = Callable[[Fold, Callable[[Model], float], int], tuple[Settings, list[dict[str, Any]]]]
 """(the validation fold, its judge, seed) to the settings to use and what was tried."""
-Trial = Callable[[Fold, Callable[[Model], float], Settings, int], tuple[Settings, float]]
-"""(the validation fold, its judge, settings, seed) to the settings in full, and what they reach there."""
+Looks = list[tuple[Settings, float]]
+"""Settings in full, and what they reach on validation."""
+Trial = Callable[[Fold, Callable[[Model], float], Settings, int], Looks]
+"""(the validation fold, its judge, settings, seed) to a look, or to one after every so many epochs."""
 
 
 def fitted(fit: Fit) -> Trial:
     """Return the trial of a peer that is fitted with its settings as they are."""
 
-    def trial(
-        fold: Fold, judge: Callable[[Model], float], settings: Settings, seed: int
-    ) -> tuple[Settings, float]:
-        return settings, judge(fit(fold.learn, settings, seed))
+    def trial(fold: Fold, judge: Callable[[Model], float], settings: Settings, seed: int) -> Looks:
+        return [(settings, judge(fit(fold.learn, settings, seed)))]
 
     return trial
 
@@ -137,9 +135,8 @@ def fitted(fit: Fit) -> Trial:
 def climb(trial: Trial, ladders: Mapping[str, Sequence[Any]], passes: int | None = None) -> Choose:
     """Choose by climbing one ladder after the other, each from where it stands, step by step.
 
-    A ladder is left where none of the `SIGHT` steps on either side is better: validation is uneven, and
-    behind a worse step may lie a better one. It ends where no ladder moved any more, or after so many
-    passes; what is chosen stands on an edge only at the end of a ladder, and `on_edge` then names it.
+    A ladder is left where neither step beside is better. It ends where no ladder moved any more, or after so
+    many passes; what is chosen stands on an edge only at the end of a ladder, and `on_edge` then names it.
 
     Args:
         ladders: for each setting its values in order, begun in their middle.
@@ -150,14 +147,17 @@ def climb(trial: Trial, ladders: Mapping[str, Sequence[Any]], passes: int | None
     def choose(
         fold: Fold, judge: Callable[[Model], float], seed: int
     ) -> tuple[Settings, list[dict[str, Any]]]:
-        trials: dict[tuple[int, ...], tuple[Settings, float]] = {}
+        trials: dict[tuple[int, ...], Looks] = {}
 
-        def gain(place: tuple[int, ...]) -> float:
+        def highest_look(place: tuple[int, ...]) -> tuple[Settings, float]:
             if place not in trials:
                 settings = {name: ladders[name][step] for name, step in zip(names, place, strict=True)}
                 trials[place] = trial(fold, judge, settings, seed)
-                print(*trials[place], flush=True)
-            return trials[place][1]
+                print(*max(trials[place], key=_reached), flush=True)
+            return max(trials[place], key=_reached)
+
+        def gain(place: tuple[int, ...]) -> float:
+            return _reached(highest_look(place))
 
         best, done = tuple((length - 1) // 2 for length in lengths), 0
         while passes is None or done < passes:
@@ -167,15 +167,20 @@ def climb(trial: Trial, ladders: Mapping[str, Sequence[Any]], passes: int | None
                     best = highest
             if best == before:
                 break
-        tried = [{**settings, f"ndcg@{CUTOFF}": ndcg} for settings, ndcg in trials.values()]
-        return trials[best][0], tried
+        looks = [look for trial_looks in trials.values() for look in trial_looks]
+        tried = [{**settings, f"ndcg@{CUTOFF}": ndcg} for settings, ndcg in looks]
+        return highest_look(best)[0], tried
 
     return choose
 
 
+def _reached(look: tuple[Settings, float]) -> float:
+    return look[1]
+
+
 def _beside(place: tuple[int, ...], axis: int, length: int) -> list[tuple[int, ...]]:
-    """Return the places at most `SIGHT` steps away along one ladder, the nearest first."""
-    steps = [place[axis] + way * far for far in range(1, SIGHT + 1) for way in (-1, 1)]
+    """Return the places one step away along one ladder."""
+    steps = (place[axis] - 1, place[axis] + 1)
     return [(*place[:axis], step, *place[axis + 1 :]) for step in steps if 0 <= step < length]
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd  # type: ignore[import-not-found, import-untyped, unused-ignore]
 import torch
-from judging import Floats, Fold, Ints, Learn, Model, Requests, Settings, climb, main
+from judging import Floats, Fold, Ints, Learn, Looks, Model, Requests, Settings, climb, main
 from pytorch_lightning import seed_everything  # type: ignore[import-not-found, unused-ignore]
 from rectools.dataset import Dataset  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
@@ -80,19 +80,17 @@ def fit(kind: Kind, learn: Learn, settings: Settings, seed: int) -> Model:
     return Transformer(model, learn.n_items)
 
 
-def trial(
-    kind: Kind, fold: Fold, judge: Callable[[Model], float], settings: Settings, seed: int
-) -> tuple[Settings, float]:
-    """Return the number of epochs after which validation was best, and how good that was."""
+def trial(kind: Kind, fold: Fold, judge: Callable[[Model], float], settings: Settings, seed: int) -> Looks:
+    """Return how good validation was after every `LOOK` epochs, until the best is `PATIENCE` looks ago."""
     model, data = _fresh(kind, settings, seed), _data(fold.learn)
-    gains: list[float] = []
-    for _ in range(LOOK, MAX_EPOCHS + 1, LOOK):
+    looks: Looks = []
+    for epochs in range(LOOK, MAX_EPOCHS + 1, LOOK):
         model.fit_partial(data, min_epochs=LOOK, max_epochs=LOOK)
-        gains.append(judge(Transformer(model, fold.learn.n_items)))
-        best = int(np.argmax(gains))
-        if len(gains) - 1 - best >= PATIENCE:
+        gain = judge(Transformer(model, fold.learn.n_items))
+        looks.append(({**settings, "epochs": epochs}, gain))
+        if len(looks) - 1 - int(np.argmax([gain for _, gain in looks])) >= PATIENCE:
             break
-    return {**settings, "epochs": LOOK * (best + 1)}, gains[best]
+    return looks
 
 
 def run(name: str, kind: Kind) -> None:
