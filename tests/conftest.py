@@ -12,19 +12,22 @@ import shutil
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from numpy.typing import ArrayLike
 
+from polyscene.core.arrays import Arrays
 from polyscene.core.threads import available_cpus
 from polyscene.core.types import FloatArray, LongArray
 from polyscene.data.queries import LATEST, Histories, Queries
 from polyscene.data.schema import UNKNOWN_TIME, Clock, EventLog
-from polyscene.recommenders.signal import Evidence, OtherScenario
+from polyscene.recommenders.signal import Evidence, OtherScenario, Signal
 from polyscene.representation.item_space import ItemSpace
+from polyscene.responsible.explanation import Sentences
 
 if TYPE_CHECKING:
     from polyscene.project import Project
@@ -117,6 +120,36 @@ def make_evidence() -> Callable[..., Evidence]:
 def asked() -> Callable[..., Queries]:
     """Return what makes requests of item lists, oldest first; weight 1."""
     return _asked
+
+
+class TableSignal(Signal):
+    """Row u of the (n_users, n_items) table holds the scores of user u."""
+
+    name: ClassVar[str] = "table"
+    sentences: ClassVar[Sentences] = Sentences("The table says so.")
+
+    def __init__(self, table: ArrayLike) -> None:
+        super().__init__()
+        self.table = np.asarray(table, np.float32)
+
+    def fit(self, evidence: Evidence) -> Self:
+        return self
+
+    def score_all(self, queries: Queries) -> FloatArray:
+        return self.table[queries.user]
+
+    def state(self) -> Arrays:
+        return {"table": self.table}
+
+    def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
+        self.table = state["table"]
+        return self
+
+
+@pytest.fixture(scope="session")
+def table_signal() -> type[Signal]:
+    """Return the kind of signal whose scores a test writes down as a table."""
+    return TableSignal
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -19,6 +19,18 @@ template = "{{title}}"
 items = {{ path = "{name}_items.csv", id = "id", text = ["title"] }}
 events = {{ path = "{name}_events.csv", user = "who", item = "what", time = "at", time_format = "sequence" }}
 """
+SONGS = """name = "songs"
+seed = 3
+
+[language]
+tuning = "none"
+
+[scenarios.songs]
+repeats = true
+signals = ["popularity", "transitions"]
+items = { path = "FOLDER/songs.csv", id = "song", text = ["name"] }
+events = { path = "FOLDER/plays.csv", user = "listener", item = "song", time = "played_at" }
+"""
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +61,18 @@ def never_seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     log = pl.DataFrame(rows, schema=["listener", "song", "played_at"], orient="row")
     log.write_csv(folder / "plays.csv")
     return folder
+
+
+@pytest.fixture
+def songs_config(never_seen: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """Return what writes a configuration of two signals over `never_seen`, with more tables behind."""
+
+    def write(more: str) -> Path:
+        config = tmp_path / "polyscene.toml"
+        config.write_text(SONGS.replace("FOLDER", never_seen.as_posix()) + more, encoding="utf-8")
+        return config
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -15,18 +15,8 @@ from polyscene.data.splits.protocol import split
 from polyscene.project import Project
 
 Script = Callable[[str], ModuleType]
-CONFIG = """name = "songs"
-seed = 3
-
-[language]
-tuning = "none"
-
-[scenarios.songs]
-repeats = true
-signals = ["popularity", "transitions"]
-items = { path = "FOLDER/songs.csv", id = "song", text = ["name"] }
-events = { path = "FOLDER/plays.csv", user = "listener", item = "song", time = "played_at" }
-
+SongsConfig = Callable[[str], Path]
+FEW_EPOCHS = """
 [fusion]
 earlier_cuts = 4
 epochs = 2
@@ -36,20 +26,14 @@ enough_choices = 300
 protocol = "PROTOCOL"
 test_share = 0.2
 """
-
-
-def config(folder: Path, never_seen: Path, protocol: str) -> Path:
-    path = folder / "polyscene.toml"
-    text = CONFIG.replace("FOLDER", never_seen.as_posix()).replace("PROTOCOL", protocol)
-    path.write_text(text, encoding="utf-8")
-    return path
+TEMPORAL = FEW_EPOCHS.replace("PROTOCOL", "temporal")
 
 
 @pytest.mark.parametrize(("protocol", "judged"), [("temporal", 0.2), ("leave_last_out", 60 / 420)])
 def test_what_is_developed_on_knows_no_test_part(
-    script: Script, never_seen: Path, tmp_path: Path, protocol: str, judged: float
+    script: Script, songs_config: SongsConfig, protocol: str, judged: float
 ) -> None:
-    project = Project.open(config(tmp_path, never_seen, protocol))
+    project = Project.open(songs_config(FEW_EPOCHS.replace("PROTOCOL", protocol)))
     dataset, settings = project.dataset, project.settings.evaluation
     known = dataset.scenarios["songs"].events.take(split(dataset, settings)["songs"] != Part.TEST)
     script("choices").development(project, dataset)
@@ -64,9 +48,9 @@ def test_what_is_developed_on_knows_no_test_part(
 
 
 def test_both_ways_are_compared_in_slices(
-    script: Script, never_seen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    script: Script, songs_config: SongsConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, path = tmp_path / "found.json", config(tmp_path, never_seen, "temporal")
+    out, path = tmp_path / "found.json", songs_config(TEMPORAL)
     arguments = ["--config", str(path), "--work", str(tmp_path), "--json", str(out), "--development"]
     assert script("choices").main(arguments) == 0
     (outcome,) = json.loads(out.read_text(encoding="utf-8"))["outcomes"]
@@ -80,14 +64,14 @@ def test_both_ways_are_compared_in_slices(
 
 def test_a_curve_has_a_row_for_every_lift(
     script: Script,
-    never_seen: Path,
+    songs_config: SongsConfig,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Two epochs leave new songs eleven logits behind."""
     monkeypatch.setattr(script("new_items_tradeoff"), "LIFTS", (0.0, 1.0, 30.0))
-    out, path = tmp_path / "found.json", config(tmp_path, never_seen, "temporal")
+    out, path = tmp_path / "found.json", songs_config(TEMPORAL)
     path.write_text(path.read_text(encoding="utf-8").replace(', "transitions"', ""), encoding="utf-8")
     arguments = ["--config", str(path), "--work", str(tmp_path), "--json", str(out), "--hidden", "0.3"]
     assert script("new_items_tradeoff").main(arguments) == 0

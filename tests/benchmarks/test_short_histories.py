@@ -13,18 +13,7 @@ import pytest
 from polyscene.data.queries import Choices, Histories, Queries
 
 Script = Callable[[str], ModuleType]
-CONFIG = """name = "songs"
-seed = 3
-
-[language]
-tuning = "none"
-
-[scenarios.songs]
-repeats = true
-signals = ["popularity", "transitions"]
-items = { path = "FOLDER/songs.csv", id = "song", text = ["name"] }
-events = { path = "FOLDER/plays.csv", user = "listener", item = "song", time = "played_at" }
-
+FEW_EPOCHS = """
 [fusion]
 epochs = 2
 
@@ -43,10 +32,12 @@ def test_what_is_left_out_of_a_history_was_had(script: Script) -> None:
 
 
 def test_both_ways_are_judged_at_every_length(
-    script: Script, never_seen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    script: Script,
+    songs_config: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    config, out = tmp_path / "polyscene.toml", tmp_path / "short.json"
-    config.write_text(CONFIG.replace("FOLDER", never_seen.as_posix()), encoding="utf-8")
+    config, out = songs_config(FEW_EPOCHS), tmp_path / "short.json"
     words = ["--config", str(config), "--work", str(tmp_path), "--seeds", "3", "--json", str(out)]
     assert script("short_histories").main(words) == 0
     rows = json.loads(out.read_text(encoding="utf-8"))["scenarios"]["songs"]

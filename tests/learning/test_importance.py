@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar, Self
 
 import numpy as np
 import pytest
 
-from polyscene.core.arrays import Arrays
 from polyscene.core.progress import Silent
 from polyscene.core.types import FloatArray
 from polyscene.data.queries import Choices, Queries
@@ -32,8 +30,6 @@ from polyscene.recommenders.fusion.features import Features
 from polyscene.recommenders.fusion.fusion import Fusion
 from polyscene.recommenders.fusion.network import FusionNetwork
 from polyscene.recommenders.signal import Evidence, Signal
-from polyscene.representation.item_space import ItemSpace
-from polyscene.responsible.explanation import Sentences
 
 N_ITEMS, PEOPLE = 60, 200
 MEASURING = Measuring(cutoff=10, resamples=300, seed=3, blocks_mb=64)
@@ -41,27 +37,7 @@ TARGETS = np.random.default_rng(8).integers(0, N_ITEMS, PEOPLE)
 SECONDS = {"knowing": 1.0, "constant": 8.0, "misleading": 1.0}
 
 
-class Table(Signal):
-    """Row u holds the scores of user u."""
-
-    name: ClassVar[str] = "table"
-    sentences: ClassVar[Sentences] = Sentences("The table says so.")
-
-    def __init__(self, table: FloatArray) -> None:
-        super().__init__()
-        self.table = table
-
-    def fit(self, evidence: Evidence) -> Self:
-        return self
-
-    def score_all(self, queries: Queries) -> FloatArray:
-        return self.table[queries.user]
-
-    def state(self) -> Arrays:
-        return {}
-
-    def restore(self, state: Arrays, space: ItemSpace, others: Mapping[str, ItemSpace]) -> Self:
-        return self
+MakeSignal = Callable[[FloatArray], Signal]
 
 
 def tables() -> dict[str, FloatArray]:
@@ -79,9 +55,11 @@ def tables() -> dict[str, FloatArray]:
 
 
 @pytest.fixture(scope="module")
-def fusion(make_evidence: Callable[..., Evidence], asked: Callable[..., Queries]) -> Fusion:
+def fusion(
+    make_evidence: Callable[..., Evidence], asked: Callable[..., Queries], table_signal: MakeSignal
+) -> Fusion:
     """Return a fusion that trusts all three alike."""
-    signals = [Table(table) for table in tables().values()]
+    signals = [table_signal(table) for table in tables().values()]
     features = Features.of(make_evidence([(0, 0, 0)], N_ITEMS, clock="sequence"))
     features.measure(signals, asked([[]] * PEOPLE))
     return Fusion(list(SECONDS), signals, features, FusionNetwork(3, 1, 4).fitted(), 0, hide_seen=False)
@@ -205,23 +183,27 @@ def test_the_larger_share_counts() -> None:
     assert signal_costs({}, {"a": 0.0})["a"].share is None
 
 
-def test_requests_are_timed_one_by_one(fusion: Fusion, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_are_timed_one_by_one(
+    fusion: Fusion, case: Case, table_signal: type[Signal], monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes: list[int] = []
-    of_queries = Table.score_all
+    of_queries = table_signal.score_all
 
-    def score_all(self: Table, queries: Queries) -> FloatArray:
+    def score_all(self: Signal, queries: Queries) -> FloatArray:
         sizes.append(len(queries))
         return of_queries(self, queries)
 
-    monkeypatch.setattr(Table, "score_all", score_all)
+    monkeypatch.setattr(table_signal, "score_all", score_all)
     assert request_costs(fusion, case.choices.queries).keys() == SECONDS.keys()
     assert set(sizes) == {1}
 
 
-def test_signals_that_stand_in_for_each_other_carry_together(fusion: Fusion, case: Case) -> None:
+def test_signals_that_stand_in_for_each_other_carry_together(
+    fusion: Fusion, case: Case, table_signal: MakeSignal
+) -> None:
     sure = np.zeros((PEOPLE, N_ITEMS), np.float32)
     sure[np.arange(PEOPLE), TARGETS] = 5.0
-    twins = [Table(sure), Table(tables()["constant"]), Table(sure)]
+    twins = [table_signal(sure), table_signal(tables()["constant"]), table_signal(sure)]
     either = Fusion(fusion.names, twins, fusion.features, fusion.weights, 0, hide_seen=False)
     importance = measured_importance(case, either, SECONDS, MEASURING, Silent()).importance
     assert importance.ndcg == 1.0

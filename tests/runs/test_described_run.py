@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -26,37 +26,17 @@ from polyscene.runs.run import Run
 from polyscene.serving.app import build_app
 from polyscene.serving.service import Service
 
-N_ITEMS, N_USERS, TOPICS, STEPS, WIDTH = 60, 150, 4, 6, 6
-CONFIG = """
-name = "gallery"
-[language]
-model = "MODEL"
-tuning = "none"
-precision = "float32"
-[scenarios.shop]
-signals = ["popularity", "content", "attributes"]
-repeats = false
-[scenarios.shop.items]
+N_ITEMS, N_USERS, TOPICS, WIDTH = 60, 150, 4, 6
+ITEMS = """
 path = "items.parquet"
 id = "sku"
 text = ["title"]
 categorical = ["kind"]
 numeric = ["price"]
 vectors = { image = "look" }
-[scenarios.shop.events]
-path = "events.csv"
-user = "who"
-item = "sku"
-time = "at"
-time_format = "sequence"
-[evaluation]
-protocol = "leave_last_out"
-[fusion]
-earlier_cuts = 0
-[runtime]
-threads = 1
-cache = "cache"
 """
+
+WriteGallery = Callable[[Path, Path, str, np.random.Generator, int, int], Path]
 
 
 def looks() -> list[list[float] | None]:
@@ -66,7 +46,7 @@ def looks() -> list[list[float] | None]:
     return [None if item % 5 == 4 else (100.0 * row).tolist() for item, row in enumerate(rows)]
 
 
-def write(folder: Path, model: Path) -> Path:
+def write(folder: Path, model: Path, write_gallery: WriteGallery) -> Path:
     draws = np.random.default_rng(2)
     names = [f"i{item}" for item in range(N_ITEMS)]
     frame = pl.DataFrame(
@@ -79,21 +59,15 @@ def write(folder: Path, model: Path) -> Path:
         }
     )
     frame.write_parquet(folder / "items.parquet")
-    rows = [
-        (f"u{user}", f"i{item}", step)
-        for user in range(N_USERS)
-        for step, item in enumerate(TOPICS * draws.permutation(N_ITEMS // TOPICS)[:STEPS] + user % TOPICS)
-    ]
-    pl.DataFrame(rows, schema=["who", "sku", "at"], orient="row").write_csv(folder / "events.csv")
-    config = folder / "polyscene.toml"
-    config.write_text(CONFIG.replace("MODEL", model.as_posix()))
-    return config
+    return write_gallery(folder, model, ITEMS, draws, N_ITEMS, TOPICS)
 
 
 @pytest.fixture(scope="module")
-def project(small_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(
+    small_encoder: Path, write_gallery: WriteGallery, tmp_path_factory: pytest.TempPathFactory
+) -> Project:
     """Return a project with one run."""
-    project = Project.open(write(tmp_path_factory.mktemp("gallery"), small_encoder))
+    project = Project.open(write(tmp_path_factory.mktemp("gallery"), small_encoder, write_gallery))
     project.train()
     return project
 

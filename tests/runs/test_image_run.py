@@ -19,36 +19,16 @@ from polyscene.project import Project
 from polyscene.representation.media import image_vectors, pictures
 from polyscene.runs.run import Run
 
-N_ITEMS, N_USERS, TOPICS, STEPS = 60, 150, 4, 6
+N_ITEMS, TOPICS = 60, 4
 COLOURS = [(220, 30, 30), (30, 220, 30), (30, 30, 220), (230, 230, 230)]
-CONFIG = """
-name = "gallery"
-[language]
-model = "MODEL"
-tuning = "none"
-precision = "float32"
-[scenarios.shop]
-signals = ["popularity", "content", "attributes"]
-repeats = false
-[scenarios.shop.items]
+ITEMS = """
 path = "items.csv"
 id = "sku"
 text = ["title"]
 vectors = { image = { files = "picture", encoder = "vision", folder = "pictures" } }
-[scenarios.shop.events]
-path = "events.csv"
-user = "who"
-item = "sku"
-time = "at"
-time_format = "sequence"
-[evaluation]
-protocol = "leave_last_out"
-[fusion]
-earlier_cuts = 0
-[runtime]
-threads = 1
-cache = "cache"
 """
+
+WriteGallery = Callable[[Path, Path, str, np.random.Generator, int, int], Path]
 
 
 def named(item: int) -> str | None:
@@ -57,7 +37,7 @@ def named(item: int) -> str | None:
     return odd.get(item, f"i{item}.png")
 
 
-def write(folder: Path, model: Path, vision: Path) -> Path:
+def write(folder: Path, model: Path, vision: Path, write_gallery: WriteGallery) -> Path:
     draws = np.random.default_rng(2)
     names = [f"i{item}" for item in range(N_ITEMS)]
     titles = ["".join(draws.choice(list("abcdefgh"), 12)) for _ in names]
@@ -70,21 +50,19 @@ def write(folder: Path, model: Path, vision: Path) -> Path:
     (folder / "pictures" / "i13.txt").write_text("no picture")
     (folder / "secret.png").write_bytes((folder / "pictures" / "i0.png").read_bytes())
     copytree(vision, folder / "vision")
-    rows = [
-        (f"u{user}", f"i{item}", step)
-        for user in range(N_USERS)
-        for step, item in enumerate(TOPICS * draws.permutation(N_ITEMS // TOPICS)[:STEPS] + user % TOPICS)
-    ]
-    pl.DataFrame(rows, schema=["who", "sku", "at"], orient="row").write_csv(folder / "events.csv")
-    config = folder / "polyscene.toml"
-    config.write_text(CONFIG.replace("MODEL", model.as_posix()))
-    return config
+    return write_gallery(folder, model, ITEMS, draws, N_ITEMS, TOPICS)
 
 
 @pytest.fixture(scope="module")
-def project(small_encoder: Path, small_vision: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(
+    small_encoder: Path,
+    small_vision: Path,
+    write_gallery: WriteGallery,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Project:
     """Return a project with one run."""
-    project = Project.open(write(tmp_path_factory.mktemp("gallery"), small_encoder, small_vision))
+    folder = tmp_path_factory.mktemp("gallery")
+    project = Project.open(write(folder, small_encoder, small_vision, write_gallery))
     project.train()
     return project
 
