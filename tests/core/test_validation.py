@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from polyscene.core.validation import expected_of, found_of, refusal_of
+from polyscene.core.validation import expected_of, found_of, place_of, refusal_of
 
 
 def refused(value: str) -> str:
@@ -23,6 +23,20 @@ class Body(BaseModel):
     share: float = Field(0.5, gt=0, le=1)
     side: Literal["left", "right"] = "left"
     by: dict[str, int] = Field(default_factory=dict)
+
+
+class Pin(BaseModel):
+    kind: Literal["pin"]
+    place: int
+
+
+class Block(BaseModel):
+    kind: Literal["block"]
+    items: list[str]
+
+
+class Ruled(BaseModel):
+    rule: Annotated[Pin | Block, Field(discriminator="kind")]
 
 
 class Needy(BaseModel):
@@ -61,6 +75,31 @@ def test_a_refusal_is_one_sentence_of_what_was_expected_and_found(
 def test_what_is_missing_is_expected_and_found_nowhere() -> None:
     problem = problem_of(Needy, {})
     assert (expected_of(problem), found_of(problem)) == ("a value", "none")
+
+
+@pytest.mark.parametrize(
+    ("rule", "sentence"),
+    [
+        ({"kind": "shout"}, "expected one of 'pin', 'block' as kind, found 'shout'"),
+        ({"name": "x"}, "expected the key 'kind', found {'name': 'x'}"),
+    ],
+)
+def test_of_several_shapes_the_known_kinds_are_named(rule: dict[str, str], sentence: str) -> None:
+    assert refusal_of(problem_of(Ruled, {"rule": rule})) == sentence
+
+
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [
+        ({"kind": "shout"}, ["rule"]),
+        ({"kind": "pin", "place": "first"}, ["rule", "place"]),
+        ({"kind": "pin"}, ["rule", "place"]),
+        ({"kind": "block", "items": ["a", 2]}, ["rule", "items", "1"]),
+    ],
+)
+def test_the_place_holds_no_kind(rule: dict[str, Any], place: list[str]) -> None:
+    body = {"rule": rule}
+    assert place_of(problem_of(Ruled, body), body) == place
 
 
 def test_a_long_value_is_shown_in_part() -> None:

@@ -11,7 +11,7 @@ from polyscene.core.errors import DataError, Problem
 from polyscene.core.settings.keys import keys_at
 from polyscene.core.settings.rules import Rules
 from polyscene.core.text import shown
-from polyscene.core.validation import expected_of, found_of
+from polyscene.core.validation import expected_of, found_of, place_of
 from polyscene.engine.rules import RuleBook
 from polyscene.runs.run import Run
 
@@ -37,7 +37,7 @@ def book_of(run: Run, scenario: str, fields: Mapping[str, Any] | None) -> RuleBo
                     "a rule cannot be used",
                     *_expected_and_found(one),
                     "mend the rule; docs/configuration.md says what rules may say",
-                    key=".".join(str(part) for part in (KEY, *one["loc"])),
+                    key=".".join([KEY, *place_of(one, fields[KEY])]),
                 )
                 for one in error.errors()
             ]

@@ -51,8 +51,8 @@ def test_without_rules_of_its_own_the_configured_ones_hold(client: Client) -> No
 
 def test_what_is_no_rule_is_refused_and_not_kept(client: Client, service: Service, error_of: ErrorOf) -> None:
     for rules, message in (
-        ([{"name": "x", "kind": "shout"}], "rules.0"),
-        ([{"name": "x", "kind": "pin", "item": "P0001", "place": 0}], "rules.0.pin.place"),
+        ([{"name": "x", "kind": "shout"}], "as kind, found 'shout'"),
+        ([{"name": "x", "kind": "pin", "item": "P0001", "place": 0}], "key rules.0.place: "),
         ([{"name": "x", "kind": "block", "where": {"colour": "red"}}], "colour"),
         ([{"name": "x", "kind": "block", "items": ["a"]}] * 2, "twice"),
     ):

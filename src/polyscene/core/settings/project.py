@@ -34,7 +34,7 @@ from polyscene.core.settings.signals import SignalName, settings_class
 from polyscene.core.settings.text_ranker import TextRankerSettings
 from polyscene.core.settings.tuning import TuningDetails
 from polyscene.core.text import shown, shown_name
-from polyscene.core.validation import expected_of
+from polyscene.core.validation import expected_of, found_of, place_of, refused_value
 
 NUMBERS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 """What kinds of value are called."""
@@ -83,10 +83,11 @@ class Settings(Strict):
             UnknownIdError: there is no such signal.
             ConfigError: the block cannot be used.
         """
+        values = self.signals.get(name, {})
         try:
-            return settings_class(name)(**self.signals.get(name, {}))
+            return settings_class(name)(**values)
         except ValidationError as error:
-            raise ConfigError(_signal_problems(name, error, "settings")) from None
+            raise ConfigError(_signal_problems(name, values, error, "settings")) from None
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -107,11 +108,12 @@ class Settings(Strict):
         Raises:
             ConfigError: something cannot be used; every problem is listed.
         """
+        document = with_environment(cls, values)
         try:
             with renames_noted() as notes:
-                settings = cls.model_validate(with_environment(cls, values))
+                settings = cls.model_validate(document)
         except ValidationError as error:
-            raise ConfigError([_problem(line, file) for line in error.errors()]) from None
+            raise ConfigError([_problem(line, document, file) for line in error.errors()]) from None
         settings._notes = tuple(notes)
         _check_signals(settings, file)
         return settings
@@ -145,22 +147,24 @@ def _check_signals(settings: Settings, file: str) -> None:
         try:
             settings_class(name)(**values)
         except ValidationError as error:
-            problems += _signal_problems(name, error, file)
+            problems += _signal_problems(name, values, error, file)
     if problems:
         raise ConfigError(problems)
 
 
-def _signal_problems(name: str, error: ValidationError, file: str) -> list[Problem]:
-    return [_problem({**line, "loc": ("signals", name, *line["loc"])}, file) for line in error.errors()]
+def _signal_problems(name: str, values: object, error: ValidationError, file: str) -> list[Problem]:
+    document = {"signals": {name: values}}
+    lines = ({**line, "loc": ("signals", name, *line["loc"])} for line in error.errors())
+    return [_problem(line, document, file) for line in lines]
 
 
-def _problem(line: Any, file: str) -> Problem:  # noqa: ANN401 - pydantic's own loose record
-    where = [str(part) for part in line["loc"]]
+def _problem(line: Any, document: object, file: str) -> Problem:  # noqa: ANN401 - pydantic's own loose record
+    where = place_of(line, document)
     file = variable(where) or file
     if line["type"] == "extra_forbidden":
-        return _unknown(where, line.get("input"), file)
+        return _unknown(where, _keys_at([str(part) for part in line["loc"][:-1]]), line.get("input"), file)
     expected = expected_of(line)
-    found = "no such key" if line["type"] == "missing" else shown(line.get("input"))
+    found = "no such key" if line["type"] == "missing" else found_of(line)
     if line["type"] == "missing":
         expected = f"the key '{_key(where[-1:])}'"
     return Problem(
@@ -170,7 +174,7 @@ def _problem(line: Any, file: str) -> Problem:  # noqa: ANN401 - pydantic's own 
 
 def _remedy(line: Any, where: list[str], expected: str) -> str:  # noqa: ANN401 - pydantic's own loose record
     """Return what to write instead."""
-    kind, value, name = str(line["type"]), line.get("input"), _key(where[-1:])
+    kind, value, name = str(line["type"]), refused_value(line), _key(where[-1:])
     if kind == "missing":
         return f"add {name} = … under [{_key(where[:-1])}]" if where[:-1] else f"add {name} = … at the top"
     if kind == "list_type":
@@ -190,8 +194,7 @@ def _remedy(line: Any, where: list[str], expected: str) -> str:  # noqa: ANN401 
     return "change the value as said under 'expected'"
 
 
-def _unknown(where: list[str], value: object, file: str) -> Problem:
-    allowed = _keys_at(where[:-1])
+def _unknown(where: list[str], allowed: list[str], value: object, file: str) -> Problem:
     near = difflib.get_close_matches(where[-1], allowed, n=1, cutoff=0.5)
     return Problem(
         f"unknown key '{_key(where[-1:])}'",
