@@ -13,7 +13,7 @@ from polyscene.core.display import listed
 from polyscene.core.progress import Progress, Silent
 from polyscene.core.settings.project import Settings
 from polyscene.core.threads import set_threads
-from polyscene.runs.folder import REMEDY, UNFINISHED, find_run, run_ids
+from polyscene.runs.folder import REMEDY, find_run, run_ids
 
 if TYPE_CHECKING:  # each method loads what it needs: asking a run needs neither torch nor transformers
     from polyscene.data.schema import Dataset
@@ -307,7 +307,7 @@ class Project:
 
         demand_room(self.runs_folder, 0, REMEDY)
         set_threads(self.settings.runtime.threads)
-        return search_project(self, self.runs_folder / UNFINISHED, minutes, trials, weights, clock)
+        return search_project(self, minutes, trials, weights, clock)
 
     def compress(
         self,

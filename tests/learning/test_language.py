@@ -37,11 +37,12 @@ from polyscene.learning import language_tuner
 from polyscene.learning.item_views import LANGUAGE
 from polyscene.learning.language import TunedLanguage, try_tuning, tune_language
 from polyscene.learning.language_tuner import PROJECTION
+from polyscene.learning.open_project import UNFINISHED
 from polyscene.learning.training_data import TrainingData, training_data
 from polyscene.learning.tuning_data import TuningData, tuning_data
 from polyscene.project import Project
 from polyscene.recommenders.content import Content
-from polyscene.runs.folder import MANIFEST, UNFINISHED
+from polyscene.runs.folder import MANIFEST
 from polyscene.runs.run import Run
 from polyscene.training import loop
 from polyscene.training.averaging import Averaged, fit_seeds

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polyscene.core.text import shown
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 BEGINNINGS = ("Value error, ", "Input should be ", "String should have ", "List should have ", "expected ")
 LENGTHS = {"too_short": ("at least", "min_length"), "too_long": ("at most", "max_length")}
@@ -81,3 +84,10 @@ def refusal_of(problem: Mapping[str, Any]) -> str:
     if problem["type"] == "value_error":
         return str(problem["msg"]).removeprefix(BEGINNINGS[0])
     return f"expected {expected_of(problem)}, found {found_of(problem)}"
+
+
+def first_refusal_of(error: ValidationError) -> str:
+    """Return the first of several refusals, behind its place where it has one."""
+    problem = error.errors()[0]
+    place = ".".join(place_of(problem, None))
+    return f"{place}: {refusal_of(problem)}" if place else refusal_of(problem)

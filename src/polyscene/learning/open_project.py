@@ -10,6 +10,9 @@ from polyscene.core.settings.project import Settings
 from polyscene.data.schema import Dataset
 from polyscene.learning.training_data import TrainingData
 
+UNFINISHED = ".tuning"
+"""Beside the runs: checkpoints and records of the language model's training."""
+
 
 class OpenProject(Protocol):
     """A project as the floors below it see one.
@@ -39,6 +42,11 @@ class OpenProject(Protocol):
     def ground(self, everything_counts: bool = False) -> TrainingData:
         """Return what fitting stands on."""
         ...
+
+
+def unfinished_folder(project: OpenProject) -> Path:
+    """Return where a training that was broken off can go on from."""
+    return project.runs_folder / UNFINISHED
 
 
 def cache_folder(project: OpenProject) -> Path | None:

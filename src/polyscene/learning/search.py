@@ -33,7 +33,7 @@ from polyscene.language.text.cache import EncodingCache
 from polyscene.language.tuning.cached_encoder import CachedEncoder
 from polyscene.language.tuning.method import method_of
 from polyscene.learning.language import try_tuning
-from polyscene.learning.open_project import OpenProject
+from polyscene.learning.open_project import OpenProject, unfinished_folder
 from polyscene.learning.search_space import Chosen, Space, Trial, applied, required
 from polyscene.learning.training_data import TrainingData
 
@@ -88,12 +88,13 @@ def searchable(settings: Settings, weights: bool = False) -> Space:
 
 
 def search_project(
-    project: OpenProject, folder: Path, minutes: float, trials: int | None, weights: bool, clock: Clock
+    project: OpenProject, minutes: float, trials: int | None, weights: bool, clock: Clock
 ) -> SearchResult:
     """Search over a project's tables, which must be usable as its model must; see `search`, `searchable`."""
     settings = project.settings
     space, data = searchable(settings, weights), project.ground()
     models = load_models(settings.languages, project.base, project.progress)
+    folder = unfinished_folder(project)
     return search(space, data, models, settings, folder, project.progress, minutes, trials, clock)
 
 

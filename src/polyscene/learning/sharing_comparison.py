@@ -21,7 +21,7 @@ from polyscene.learning.language import tune_language
 from polyscene.learning.multitask import calibrated
 from polyscene.learning.multitask_examples import Examples, later_examples, scenario_examples
 from polyscene.learning.multitask_networks import NetworkMaker
-from polyscene.learning.open_project import OpenProject, cache_folder
+from polyscene.learning.open_project import OpenProject, cache_folder, unfinished_folder
 from polyscene.learning.task_weighting import WEIGHTINGS
 from polyscene.learning.training_data import TrainingData
 from polyscene.metrics.probability import auc, log_loss, rmse
@@ -117,8 +117,7 @@ def with_texts(project: OpenProject) -> TrainingData:
     plain = settings.model_copy(update={"language": settings.language.model_copy(update={"tuning": "none"})})
     data, cache = project.ground(), EncodingCache(cache_folder(project), project.progress)
     models = load_models(plain.languages, project.base, project.progress)
-    unfinished = project.runs_folder / "unfinished"
-    tuned = tune_language(models, data, plain, unfinished, cache, project.progress)
+    tuned = tune_language(models, data, plain, unfinished_folder(project), cache, project.progress)
     return replace(data, vectors=tuned.vectors)
 
 

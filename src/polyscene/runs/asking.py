@@ -14,7 +14,7 @@ from polyscene.core.settings.policies import PolicyChoice
 from polyscene.core.settings.rules import Fact
 from polyscene.core.settings.scenarios import ScenarioSettings
 from polyscene.core.text import shown
-from polyscene.core.validation import refusal_of
+from polyscene.core.validation import first_refusal_of
 from polyscene.engine.decision import Request
 from polyscene.engine.rules import RuleBook
 from polyscene.engine.state import System
@@ -94,7 +94,7 @@ def named_policy(policy: PolicyLike) -> Policy | None:
     try:
         return policy_of(PolicyChoice.model_validate(policy))
     except ValidationError as error:
-        raise ArgumentError(f"expected a policy, found {shown(policy)}: {_first(error)}") from None
+        raise ArgumentError(f"expected a policy, found {shown(policy)}: {first_refusal_of(error)}") from None
 
 
 def conditions_of(filters: Mapping[str, Any]) -> dict[str, Condition]:
@@ -107,7 +107,7 @@ def conditions_of(filters: Mapping[str, Any]) -> dict[str, Condition]:
         return _CONDITIONS.validate_python(filters)
     except ValidationError as error:
         raise ArgumentError(
-            f"expected conditions by attribute, found {shown(filters)}: {_first(error)}"
+            f"expected conditions by attribute, found {shown(filters)}: {first_refusal_of(error)}"
         ) from None
 
 
@@ -126,9 +126,3 @@ def arrange(system: System, settings: Mapping[str, ScenarioSettings]) -> None:
             state.policy, state.rules = policy_of(settings[name].policy), book
             shadow = settings[name].shadow
             state.shadow = None if shadow is None else policy_of(shadow)
-
-
-def _first(error: ValidationError) -> str:
-    line = error.errors()[0]
-    where = ".".join(str(part) for part in line["loc"])
-    return f"{where}: {refusal_of(line)}" if where else refusal_of(line)

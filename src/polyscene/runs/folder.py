@@ -22,8 +22,6 @@ from polyscene.core.errors import UnknownIdError
 from polyscene.core.files import flush, flush_tree, is_alive
 
 MANIFEST = "run.json"
-UNFINISHED = ".tuning"
-"""Beside the runs: checkpoints and records of the language model's training."""
 READERS = "readers"
 """Folder of what the text rankers' readers learned."""
 LESSONS = "lessons"

@@ -24,10 +24,10 @@ from polyscene.learning.images import with_images
 from polyscene.learning.item_parts import with_parts
 from polyscene.learning.language import TunedLanguage, tune_language
 from polyscene.learning.language_notes import unread_texts
-from polyscene.learning.open_project import OpenProject, cache_folder
+from polyscene.learning.open_project import OpenProject, cache_folder, unfinished_folder
 from polyscene.learning.reranker import RerankerTrainer
 from polyscene.learning.time_budget import TimeBudget
-from polyscene.runs.folder import REMEDY, UNFINISHED, new_run, write_manifest
+from polyscene.runs.folder import REMEDY, new_run, write_manifest
 from polyscene.runs.importance import measuring_of, of_scenarios
 from polyscene.runs.item_encoder import KEY, encoder_facts
 from polyscene.runs.reranker_files import save_readers
@@ -74,7 +74,7 @@ def train_run(
     data = replace(data, dataset=images.dataset)
     cuts = wanted_cuts(data, settings) if rerankers is None else []
     earliest = data.at(cuts[-1]) if cuts else None
-    unfinished = project.runs_folder / UNFINISHED
+    unfinished = unfinished_folder(project)
     tuned = tune_language(models, data, settings, unfinished, cache, progress, earliest, budget)
     parts = with_parts(replace(data, vectors=tuned.vectors), settings)
     measuring = measuring_of(settings) if importance else None

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from polyscene.core.errors import PolysceneError, StoreError, UnknownIdError
 from polyscene.core.files import write_bytes
 from polyscene.core.text import one_line, shown
-from polyscene.core.validation import refusal_of
+from polyscene.core.validation import first_refusal_of, refusal_of
 from polyscene.serving.field_bodies import FIELD_VALUES, ID
 from polyscene.serving.stores.contract import Entry, LoggedChange, Receipt
 
@@ -295,9 +295,7 @@ def _row(line: bytes) -> dict[str, Any] | str:
     except msgspec.DecodeError as error:
         return f"expected an item in JSON, found something else: {error}"
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return f"{place}: {refusal_of(first)}" if place else refusal_of(first)
+        return first_refusal_of(error)
 
 
 def _complaint(change: LoggedChange | PolysceneError) -> str | None:

@@ -163,12 +163,15 @@ def _problem(line: Any, document: object, file: str) -> Problem:  # noqa: ANN401
     file = variable(where) or file
     if line["type"] == "extra_forbidden":
         return _unknown(where, _keys_at([str(part) for part in line["loc"][:-1]]), line.get("input"), file)
-    expected = expected_of(line)
-    found = "no such key" if line["type"] == "missing" else found_of(line)
-    if line["type"] == "missing":
-        expected = f"the key '{_key(where[-1:])}'"
+    missing = line["type"] == "missing"
+    expected = f"the key '{_key(where[-1:])}'" if missing else expected_of(line)
     return Problem(
-        "this setting cannot be used", expected, found, _remedy(line, where, expected), file, key=_key(where)
+        "this setting cannot be used",
+        expected,
+        "no such key" if missing else found_of(line),
+        _remedy(line, where, expected),
+        file,
+        key=_key(where),
     )
 
 
